@@ -1,19 +1,34 @@
-// What happened, as numbers: every span that is not sent is counted here under a reason. Names are constants of
-// the code or names from the policy, never anything from the input.
+// What happened, as numbers: every span or value that is not sent is counted here under a reason. Names are constants
+// of the code or names from the policy, never anything from the input.
+
+/** One counter, for code that counts often and must not look its name up each time. */
+export interface Cell {
+  count: number
+}
 
 export class Counters {
-  readonly #values = new Map<string, number>()
+  readonly #cells = new Map<string, Cell>()
+
+  cell(name: string): Cell {
+    let cell = this.#cells.get(name)
+    if (cell === undefined) {
+      cell = { count: 0 }
+      this.#cells.set(name, cell)
+    }
+    return cell
+  }
 
   add(name: string, count = 1): void {
-    if (count !== 0) this.#values.set(name, (this.#values.get(name) ?? 0) + count)
+    this.cell(name).count += count
   }
 
   get(name: string): number {
-    return this.#values.get(name) ?? 0
+    return this.#cells.get(name)?.count ?? 0
   }
 
-  /** All counters, by name, in the order of their names. */
+  /** All counters that are not zero, in the order of their names. */
   snapshot(): Record<string, number> {
-    return Object.fromEntries([...this.#values].sort(([a], [b]) => (a < b ? -1 : 1)))
+    const counted = [...this.#cells].filter(([, { count }]) => count !== 0)
+    return Object.fromEntries(counted.map(([name, { count }]): [string, number] => [name, count]).sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 }

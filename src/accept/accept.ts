@@ -1,0 +1,145 @@
+// The door in: OTLP over HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp) with protobuf and JSON bodies. It
+// bounds, inflates, turns JSON into protobuf, hands the bytes on and answers what became of them. It knows no policy
+// and no queue; raw bytes live from `readBody` to the end of `handle` and are in no error and no log line.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Counters } from '../counters.ts'
+import { Refusal } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { type Encoding, statusBody, successBody } from '../otlp/answer.ts'
+import { jsonToProtobuf } from '../otlp/json.ts'
+import { inflate, readBody } from './body.ts'
+import { type Budget, type Share } from './budget.ts'
+
+export interface Listen {
+  host: string
+  port: number
+}
+
+/** How many of the spans could not be accepted, and why, for the application's developer; `message` is empty if all were. */
+export interface Handled {
+  rejected: number
+  message: string
+}
+
+export interface AcceptOptions {
+  listen: Listen
+  maxBody: number
+  maxJsonBody: number
+  budget: Budget
+  /** Gets the protobuf bytes of an ExportTraceServiceRequest, valid until the first await; throws a Refusal to refuse it. */
+  handle: (body: Uint8Array) => Promise<Handled>
+  counters: Counters
+  log: Log
+}
+
+export interface Accept {
+  start(): Promise<Listen>
+  stop(): Promise<void>
+}
+
+const PATH = '/v1/traces'
+const CONTENT_TYPES: Record<Encoding, string> = { protobuf: 'application/x-protobuf', json: 'application/json' }
+/** google.rpc.Code for an HTTP status (google/rpc/code.proto); clients are not expected to act on it. */
+const RPC_CODES: Record<number, number> = { 400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 503: 14 }
+/** A body or header that is not there after this time is answered 408 by node:http and its connection closed. */
+const REQUEST_TIMEOUT_MS = 30_000
+const MAX_CONNECTIONS = 1024
+
+export function createAccept(options: AcceptOptions): Accept {
+  const { counters, log, budget } = options
+
+  const takeIn = async (request: IncomingMessage, encoding: Encoding, share: Share): Promise<Handled> => {
+    const maxBody = encoding === 'json' ? options.maxJsonBody : options.maxBody
+    const gzip = isGzip(request)
+    let body = await readBody(request, maxBody, share)
+    if (gzip) body = inflate(body, maxBody, share)
+    if (encoding === 'json') {
+      if (!share.take(body.length)) throw new Refusal(503, 'Too many bytes are being received at once. Send the same request later.', 1)
+      body = jsonToProtobuf(body, options.maxBody)
+    }
+    return options.handle(body)
+  }
+
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const encoding = encodingOf(request)
+    const share = budget.share()
+    try {
+      checkTarget(request, encoding)
+      const { rejected, message } = await takeIn(request, encoding ?? 'json', share)
+      counters.add('requests.accepted')
+      reply(response, 200, encoding ?? 'json', successBody(encoding ?? 'json', rejected, message))
+    } catch (error) {
+      const refusal = error instanceof Refusal ? error : bug(error, log)
+      counters.add(`requests.refused.${refusal.status}`)
+      if (!request.complete) request.resume()
+      const headers: Record<string, string> = {}
+      if (refusal.status === 405) headers['allow'] = 'POST'
+      if (refusal.retryAfterSeconds !== undefined) headers['retry-after'] = String(refusal.retryAfterSeconds)
+      const body = statusBody(encoding ?? 'json', RPC_CODES[refusal.status] ?? 13, refusal.message)
+      reply(response, refusal.status, encoding ?? 'json', body, headers)
+    } finally {
+      share.release()
+    }
+  }
+
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+    void answer(request, response)
+  })
+  server.maxConnections = MAX_CONNECTIONS
+  return { start: () => listen(server, options.listen), stop: () => close(server) }
+}
+
+/** The encoding that the Content-Type names, parameters aside; `undefined` where it names neither. */
+function encodingOf(request: IncomingMessage): Encoding | undefined {
+  const type = request.headers['content-type']
+  if (type === CONTENT_TYPES.protobuf) return 'protobuf'
+  const bare = type?.split(';', 1)[0]?.trim().toLowerCase()
+  return bare === CONTENT_TYPES.protobuf ? 'protobuf' : bare === CONTENT_TYPES.json ? 'json' : undefined
+}
+
+function checkTarget(request: IncomingMessage, encoding: Encoding | undefined): void {
+  const path = request.url?.split('?', 1)[0]
+  if (path !== PATH) throw new Refusal(404, `There is nothing here. Send traces to ${PATH}.`)
+  if (request.method !== 'POST') throw new Refusal(405, 'Send traces with POST.')
+  if (encoding === undefined) throw new Refusal(415, 'Send Content-Type application/x-protobuf or application/json.')
+}
+
+function isGzip(request: IncomingMessage): boolean {
+  const coding = request.headers['content-encoding']?.trim().toLowerCase()
+  if (coding === undefined || coding === '' || coding === 'identity') return false
+  if (coding === 'gzip' || coding === 'x-gzip') return true
+  throw new Refusal(415, 'Send Content-Encoding gzip, or none.')
+}
+
+function reply(response: ServerResponse, status: number, encoding: Encoding, body: Buffer, headers: Record<string, string> = {}): void {
+  if (response.destroyed) return
+  response.writeHead(status, { ...headers, 'content-type': CONTENT_TYPES[encoding], 'content-length': body.length })
+  response.end(body)
+}
+
+/** What must not happen: told once with the place in our code, never with the error's text, which may hold raw data. */
+function bug(error: unknown, log: Log): Refusal {
+  const place = /([\w.-]+\.[jt]s:\d+:\d+)/.exec((error as Error | undefined)?.stack ?? '')?.[1] ?? 'unknown'
+  log.error('accept: a request failed by a fault of ours', { place })
+  return new Refusal(500, 'The request could not be handled, by a fault of ours. Do not send it again.')
+}
+
+/** Listens; port 0 takes a free one. Rejects with the system's error code in `code` (EADDRINUSE). */
+export function listen(server: Server, at: Listen): Promise<Listen> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(at.port, at.host, () => {
+      server.removeListener('error', reject)
+      resolve({ host: at.host, port: (server.address() as AddressInfo).port })
+    })
+  })
+}
+
+/** Takes no new connection, lets requests that are being answered finish, closes idle connections. */
+export function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeIdleConnections()
+  })
+}

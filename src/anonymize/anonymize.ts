@@ -1,0 +1,149 @@
+// Raw spans in, policed spans out: one walk over the protobuf bytes of an ExportTraceServiceRequest. The outgoing spans
+// are built field by field from the policy's table (construct, never mutate): what no policy names is never looked at,
+// and an error in between loses the request, it does not let anything through.
+import type { Cell, Counters } from '../counters.ts'
+import { badRequest } from '../errors.ts'
+import { Cursor, LEN } from '../otlp/wire.ts'
+import type { PseudonymContext } from './action.ts'
+import { Clock } from './clock.ts'
+import { compileResource, compileSpans, type Facts, setDurationValue, setStatusValue, type SpanPlan, type Table } from './compile.ts'
+import { Frame } from './frame.ts'
+import type { Random } from './ids.ts'
+import type { Policy } from './policy.ts'
+import { ABSENT } from './slots.ts'
+import { SpanWriter } from './span-writer.ts'
+import { MISS } from './table.ts'
+
+export interface AnonymizerOptions {
+  policy: Policy
+  facts: Facts
+  /** 32 bytes of the installation; without them there are no pseudonyms. */
+  secret: Uint8Array | undefined
+  counters: Counters
+  /** Bytes left free in front of the result, for the Resource. */
+  headroom: number
+  /** Of what one request may become. */
+  maxBytes: number
+  /** Fills a buffer with random bytes; a seam for tests. */
+  random?: Random
+}
+
+export interface Passed {
+  /** ScopeSpans.spans fields one after the other; a view into a buffer with `headroom` before it, valid until the next pass. */
+  bytes: Buffer
+  spans: number
+  /** Spans that are not valid OTLP; those that the policy leaves out are not among them. */
+  rejected: number
+}
+
+export interface Anonymizer {
+  /** Throws a Refusal where the request is malformed; then nothing of it was kept. `nowMs`: the moment of acceptance. */
+  pass(body: Uint8Array, nowMs: number): Passed
+  /** The attributes of the Resource that the policy names, encoded, for the UTC day of the last pass. */
+  resource(): Uint8Array
+  /** UTC day of the last pass, `2026-10-05`. */
+  day(): string
+}
+
+export function createAnonymizer(options: AnonymizerOptions): Anonymizer {
+  const { policy, facts, secret, counters } = options
+  const clock = new Clock()
+  const context: PseudonymContext = { project: policy.project, secret, period: (of) => clock.period(of) }
+  const table = compileSpans(policy, { ...context, facts, counters })
+  const writer = new SpanWriter(policy.project, secret, options.headroom, options.maxBytes, options.random)
+  const walk = new Walk(table, writer, counters.cell('spans.received'), counters.cell('spans.unlisted'), counters.cell('spans.rejected'))
+  return {
+    pass(body, nowMs) {
+      if (clock.advance(nowMs)) writer.ids.setDay(clock.period('day'))
+      writer.begin()
+      const rejected = walk.request(body)
+      return { ...writer.finish(), rejected }
+    },
+    resource: () => compileResource(policy, { ...context, facts, counters }),
+    day: () => clock.period('day'),
+  }
+}
+
+class Walk {
+  readonly #table: Table
+  readonly #writer: SpanWriter
+  readonly #frame = new Frame()
+  readonly #received: Cell
+  readonly #unlisted: Cell
+  readonly #rejectedCell: Cell
+  #rejected = 0
+  #body: Buffer = Buffer.alloc(0)
+
+  constructor(table: Table, writer: SpanWriter, received: Cell, unlisted: Cell, rejected: Cell) {
+    this.#table = table
+    this.#writer = writer
+    this.#received = received
+    this.#unlisted = unlisted
+    this.#rejectedCell = rejected
+  }
+
+  /** Number of rejected spans. */
+  request(body: Uint8Array): number {
+    this.#rejected = 0
+    this.#body = Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    eachMessage(new Cursor(body), 1, 1, (resourceSpans) =>
+      eachMessage(resourceSpans, 2, 3, (scopeSpans) => eachMessage(scopeSpans, 2, 3, (span) => this.#span(span))),
+    )
+    this.#body = Buffer.alloc(0)
+    this.#rejectedCell.count += this.#rejected
+    return this.#rejected
+  }
+
+  #span(cursor: Cursor): void {
+    const frame = this.#frame
+    const body = this.#body
+    this.#received.count++
+    frame.read(cursor)
+    if (!frame.sound) {
+      this.#rejected++
+      return
+    }
+    const index = this.#table.names.find(body, frame.nameStart, frame.nameEnd)
+    if (index === MISS) this.#unlisted.count++
+    else this.#listed(this.#table.plans[index]!, body, frame)
+  }
+
+  #listed(plan: SpanPlan, body: Buffer, frame: Frame): void {
+    const { slots, wanted, readers } = plan
+    slots.fill(body, frame)
+    for (const value of plan.skip) {
+      // Present with any value but the empty text.
+      if (value.kind !== ABSENT && !value.isEmptyText) {
+        plan.skipped.count++
+        return
+      }
+    }
+    wanted.set(plan.always)
+    for (let i = 0; i < slots.filledCount; i++) for (const field of readers[slots.filled[i]!]!) wanted[field >>> 5]! |= 1 << (field & 31)
+    const code = plan.keepStatus || plan.status !== undefined ? frame.statusCode(body) : 0
+    if (plan.status !== undefined) setStatusValue(plan.status, code)
+    if (plan.duration !== undefined) setDurationValue(plan.duration, frame.durationNs(body))
+    plan.time.cut(body, frame.startTime)
+    this.#writer.write(plan, body, frame, code ?? 0)
+  }
+}
+
+/** Calls `each` with a cursor on every message in field `wanted`; fields up to `known` must be messages or strings. */
+function eachMessage(cursor: Cursor, wanted: number, known: number, each: (message: Cursor) => void): void {
+  const inner = new Cursor(cursor.bytes)
+  while (cursor.pos < cursor.end) {
+    const at = cursor.pos
+    const fieldTag = cursor.tag()
+    const field = fieldTag >>> 3
+    if (field <= known && (fieldTag & 7) !== LEN) throw badRequest('A field has the wrong wire type', at)
+    if (field !== wanted) {
+      cursor.skip(fieldTag)
+      continue
+    }
+    const length = cursor.length()
+    inner.pos = cursor.pos
+    inner.end = cursor.pos + length
+    each(inner)
+    cursor.pos += length
+  }
+}

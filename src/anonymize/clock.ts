@@ -1,0 +1,24 @@
+// The UTC day and month under which ids and pseudonyms are made: those of the moment when the sidecar accepts, never
+// going back while the process lives, so that a clock that jumps cannot join what two periods separate.
+import type { Period } from './policy.ts'
+
+const DAY_MS = 86_400_000
+
+export class Clock {
+  #day = 0
+  #text = '1970-01-01'
+
+  /** Moves on to the day of `nowMs`; true where that began a new day. */
+  advance(nowMs: number): boolean {
+    const day = Math.floor(nowMs / DAY_MS)
+    if (day <= this.#day) return false
+    this.#day = day
+    this.#text = new Date(day * DAY_MS).toISOString().slice(0, 10)
+    return true
+  }
+
+  /** `2026-10-05` or `2026-10`. */
+  period(of: Period): string {
+    return of === 'day' ? this.#text : this.#text.slice(0, 7)
+  }
+}

@@ -1,0 +1,201 @@
+// Writes the spans that leave, field by field from the policy's table, into one buffer that is used again for every
+// request. What it writes is: ids of our making, the policy's name, a cut time, outcomes of the policy, a status code.
+import { randomFillSync } from 'node:crypto'
+import { Refusal } from '../errors.ts'
+import { putVarint, varintSize } from '../otlp/wire.ts'
+import { foldedText } from './action.ts'
+import { applied, chosen, evaluate, type FieldPlan, type SpanPlan } from './compile.ts'
+import { type Frame, NO_ID } from './frame.ts'
+import { Ids, type Random } from './ids.ts'
+import { ABSENT, STRING, Value } from './slots.ts'
+
+/** ScopeSpans.spans (2), Span.trace_id (1), span_id (2), parent_span_id (4), attributes begin behind them. */
+const SPANS_TAG = 0x12
+const TRACE_ID_HEAD = [0x0a, 16] as const
+const SPAN_ID_HEAD = [0x12, 8] as const
+const PARENT_ID_HEAD = [0x22, 8] as const
+const IDS_SIZE = 18 + 10
+const PARENT_SIZE = 10
+const STATUS_SIZE = 4
+/** More parts than this and the split attribute is left out. */
+const MAX_PARTS = 16
+/** A buffer that had to grow beyond this is given back after the request. */
+const KEPT_BUFFER = 1024 * 1024
+
+export class SpanWriter {
+  readonly ids: Ids
+  readonly #headroom: number
+  readonly #maxBytes: number
+  #out: Buffer
+  #pos: number
+  #count = 0
+  /** Outcomes of the present span in the policy's order, and the numbers of their fields. */
+  readonly #pieces: (Uint8Array | undefined)[] = []
+  readonly #pieceFields: number[] = []
+  readonly #part = new Value()
+
+  /** `headroom` bytes before the first span stay free for the Resource; at most `maxBytes` are written behind them. */
+  constructor(project: string, secret: Uint8Array | undefined, headroom: number, maxBytes: number, random: Random = randomFillSync) {
+    this.ids = new Ids(project, secret, random)
+    this.#headroom = headroom
+    this.#maxBytes = maxBytes
+    this.#out = Buffer.allocUnsafeSlow(headroom + 64 * 1024)
+    this.#pos = headroom
+  }
+
+  begin(): void {
+    if (this.#out.length > KEPT_BUFFER + this.#headroom) this.#out = Buffer.allocUnsafeSlow(this.#headroom + 64 * 1024)
+    this.#pos = this.#headroom
+    this.#count = 0
+    this.ids.begin()
+  }
+
+  /** What was written since `begin`: ScopeSpans.spans, one after the other. A view, valid until the next `begin`. */
+  finish(): { bytes: Buffer; spans: number } {
+    this.ids.finish(this.#out)
+    return { bytes: this.#out.subarray(this.#headroom, this.#pos), spans: this.#count }
+  }
+
+  /** Makes the outcomes of the span whose slots are filled, and writes it, once for each part of a split. */
+  write(plan: SpanPlan, body: Uint8Array, frame: Frame, statusCode: number): void {
+    const pieces = this.#pieces
+    let count = 0
+    let size = 0
+    let splitAt = -1
+    let splitField: FieldPlan | undefined
+    const { wanted, fields, splits } = plan
+    for (let word = 0; word < wanted.length; word++) {
+      let bits = wanted[word]!
+      while (bits !== 0) {
+        const index = (word << 5) + 31 - Math.clz32(bits & -bits)
+        bits &= bits - 1
+        const field = fields[index]!
+        if (index === splits) {
+          splitAt = count
+          splitField = field
+          this.#pieceFields[count] = index
+          pieces[count++] = undefined
+          continue
+        }
+        const outcome = evaluate(field)
+        if (outcome === undefined) continue
+        this.#pieceFields[count] = index
+        pieces[count++] = outcome
+        size += outcome.length
+      }
+    }
+    if (splitField === undefined) this.#writeCopy(plan, body, frame, statusCode, count, size, 0)
+    else this.#writeSplit(plan, body, frame, statusCode, count, size, splitAt, splitField)
+  }
+
+  #writeSplit(plan: SpanPlan, body: Uint8Array, frame: Frame, status: number, count: number, size: number, at: number, field: FieldPlan): void {
+    const value = chosen(field)
+    let copy = 0
+    const put = (outcome: Uint8Array | undefined): void => {
+      this.#pieces[at] = outcome
+      this.#writeCopy(plan, body, frame, status, count, size + (outcome?.length ?? 0), copy++)
+    }
+    if (value.kind === ABSENT) return put(field.absent)
+    if (value.kind !== STRING || isOnePart(value, field.split!)) return put(applied(field, value))
+    const text = foldedText(value, undefined)
+    const parts = (text ?? '')
+      .split(field.split!)
+      .map((part) => part.trim())
+      .filter((part) => part !== '')
+    if (text === undefined || parts.length === 0 || parts.length > MAX_PARTS) {
+      field.leftOut.count++
+      return put(undefined)
+    }
+    for (const part of parts) {
+      const bytes = Buffer.from(part, 'utf8')
+      this.#part.set(STRING, bytes, 0, bytes.length, 0)
+      put(applied(field, this.#part))
+    }
+  }
+
+  #writeCopy(plan: SpanPlan, body: Uint8Array, frame: Frame, statusCode: number, count: number, size: number, copy: number): void {
+    const pieces = this.#pieces
+    for (const condition of plan.only) {
+      if (!this.#holds(condition, count)) {
+        plan.skipped.count++
+        return
+      }
+    }
+    const hasParent = plan.linked && frame.parentId !== NO_ID
+    const hasStatus = plan.keepStatus && statusCode !== 0
+    const { name, time } = plan
+    const length = IDS_SIZE + (hasParent ? PARENT_SIZE : 0) + name.length + time.encoded.length + size + (hasStatus ? STATUS_SIZE : 0)
+    this.#ensure(1 + varintSize(length) + length)
+    const out = this.#out
+    out[this.#pos] = SPANS_TAG
+    let pos = putVarint(out, this.#pos + 1, length)
+    out[pos++] = TRACE_ID_HEAD[0]
+    out[pos++] = TRACE_ID_HEAD[1]
+    const traceAt = pos
+    pos += 16
+    out[pos++] = SPAN_ID_HEAD[0]
+    out[pos++] = SPAN_ID_HEAD[1]
+    const spanAt = pos
+    pos += 8
+    let parentAt = NO_ID
+    if (hasParent) {
+      out[pos++] = PARENT_ID_HEAD[0]
+      out[pos++] = PARENT_ID_HEAD[1]
+      parentAt = pos
+      pos += 8
+    }
+    if (plan.linked) this.ids.link(body, frame.traceId, frame.spanId, frame.parentId, copy, traceAt, spanAt, parentAt)
+    else this.ids.invent(traceAt, spanAt)
+    pos = put(out, pos, name)
+    pos = put(out, pos, time.encoded)
+    for (let i = 0; i < count; i++) {
+      const piece = pieces[i]
+      if (piece !== undefined) pos = put(out, pos, piece)
+    }
+    if (hasStatus) {
+      // Span.status (15) of two bytes: Status.code (3).
+      out[pos++] = 0x7a
+      out[pos++] = 2
+      out[pos++] = 0x18
+      out[pos++] = statusCode
+    }
+    this.#pos = pos
+    this.#count++
+  }
+
+  /** `only`: the outgoing attribute is there and has one of the values. */
+  #holds(condition: SpanPlan['only'][number], count: number): boolean {
+    for (let i = 0; i < count; i++) {
+      const piece = this.#pieces[i]
+      if (this.#pieceFields[i] === condition.field && piece !== undefined) return condition.allowed.find(piece, 0, piece.length) >= 0
+    }
+    return false
+  }
+
+  #ensure(more: number): void {
+    const needed = this.#pos + more
+    if (needed <= this.#out.length) return
+    if (needed > this.#headroom + this.#maxBytes) {
+      throw new Refusal(413, 'What the policy makes of this request is larger than a body may be. Send smaller batches.')
+    }
+    const grown = Buffer.allocUnsafeSlow(Math.min(this.#headroom + this.#maxBytes, Math.max(needed, this.#out.length * 2)))
+    this.#out.copy(grown, 0, 0, this.#pos)
+    this.#out = grown
+  }
+}
+
+function put(out: Uint8Array, pos: number, piece: Uint8Array): number {
+  // Pieces are some dozens of bytes: a loop beats the call of a native copy.
+  for (let i = 0; i < piece.length; i++) out[pos + i] = piece[i]!
+  return pos + piece.length
+}
+
+/** Plain ASCII without the separator's first byte and without blanks: `split` would give it back as it is. */
+function isOnePart(value: Value, separator: string): boolean {
+  const first = separator.charCodeAt(0)
+  for (let i = value.start; i < value.end; i++) {
+    const byte = value.bytes[i]!
+    if (byte <= 0x20 || byte >= 0x7f || byte === first) return false
+  }
+  return value.start < value.end
+}

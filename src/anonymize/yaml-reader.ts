@@ -1,0 +1,112 @@
+// Reads YAML 1.2 (core schema) with the place of every value, and collects mistakes instead of stopping at the first.
+// What makes YAML dangerous or surprising is refused: anchors, aliases, merge keys, tags, keys given twice, many documents.
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type Scalar, visit, type YAMLMap } from 'yaml'
+
+export type { Node }
+const MAX_POLICY_BYTES = 1024 * 1024
+/** Nobody mends more at once. */
+const MAX_MISTAKES = 100
+
+/** Sentences for the codes of the parser that people meet; the parser's own messages quote the text. */
+const PARSE_MISTAKES: Record<string, string> = {
+  DUPLICATE_KEY: 'This key is given twice.',
+  MULTIPLE_DOCS: 'A second document begins here; a policy is one document.',
+  BAD_INDENT: 'The indentation is wrong here.',
+  TAB_AS_INDENT: 'Indent with blanks, not with tabs.',
+  MISSING_CHAR: 'A character is missing here (a bracket, a quote or a colon).',
+}
+
+export class YamlReader {
+  readonly mistakes: string[] = []
+  readonly #lines = new LineCounter()
+  readonly root: Node | null
+
+  constructor(text: string) {
+    if (Buffer.byteLength(text) > MAX_POLICY_BYTES) {
+      this.root = null
+      this.mistakes.push('1:1: The file is larger than 1 MiB.')
+      return
+    }
+    const document = parseDocument(text, { version: '1.2', schema: 'core', merge: false, uniqueKeys: true, lineCounter: this.#lines, prettyErrors: false })
+    for (const error of [...document.errors, ...document.warnings]) this.#report(error.pos[0], PARSE_MISTAKES[error.code] ?? 'This is not YAML.')
+    visit(document, {
+      Node: (_, node) => {
+        if (isAlias(node)) this.mistake(node, 'Aliases are not allowed; write the value out.')
+        else if (node.anchor !== undefined) this.mistake(node, 'Anchors are not allowed; write the value out.')
+        else if (node.tag !== undefined) this.mistake(node, 'Tags are not allowed.')
+      },
+    })
+    this.root = this.mistakes.length > 0 ? null : (document.contents as Node | null)
+    if (document.contents === null && this.mistakes.length === 0) this.mistakes.push('1:1: The file is empty.')
+  }
+
+  mistake(node: Node | null, sentence: string): void {
+    this.#report(node?.range?.[0] ?? 0, sentence)
+  }
+
+  #report(offset: number, sentence: string): void {
+    if (this.mistakes.length >= MAX_MISTAKES) return
+    const { line, col } = this.#lines.linePos(offset)
+    const mistake = `${Math.max(1, line)}:${Math.max(1, col)}: ${sentence}`
+    if (!this.mistakes.includes(mistake)) this.mistakes.push(mistake)
+  }
+
+  /** Mistakes in the order of their places. */
+  sorted(): string[] {
+    const place = (mistake: string): [number, number] => mistake.split(':', 2).map(Number) as [number, number]
+    return this.mistakes.toSorted((a, b) => place(a)[0] - place(b)[0] || place(a)[1] - place(b)[1])
+  }
+
+  /** Keys with their values, in order; anything but a map is a mistake. `undefined` values never occur. */
+  entries(node: Node | null | undefined, what: string): { key: string; keyNode: Node; value: Node }[] {
+    if (!isMap(node)) {
+      this.mistake(node ?? null, `${what} is a map: names, each followed by a colon and its value.`)
+      return []
+    }
+    return (node as YAMLMap<Node, Node | null>).items.flatMap((pair: Pair<Node, Node | null>) => {
+      const { key, value } = pair
+      if (!isScalar(key) || typeof key.value !== 'string') {
+        this.mistake(key, 'A name is a plain word here.')
+        return []
+      }
+      if (value === null) {
+        this.mistake(key, `"${key.value}" has no value.`)
+        return []
+      }
+      return [{ key: key.value, keyNode: key, value }]
+    })
+  }
+
+  items(node: Node, what: string): Node[] {
+    if (isSeq(node)) return node.items as Node[]
+    this.mistake(node, `${what} is a list, such as [a, b].`)
+    return []
+  }
+
+  /** The plain value of a scalar; maps, lists and null give `undefined`. */
+  scalar(node: Node): string | number | boolean | undefined {
+    const value = isScalar(node) ? (node as Scalar).value : undefined
+    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined
+  }
+
+  text(node: Node, what: string, test: RegExp, form: string): string {
+    const value = this.scalar(node)
+    if (typeof value === 'string' && test.test(value)) return value
+    this.mistake(node, `${what} is ${form}.`)
+    return ''
+  }
+
+  word<Word extends string>(node: Node, what: string, words: readonly Word[]): Word {
+    const value = this.scalar(node)
+    const found = words.find((word) => word === value)
+    if (found === undefined) this.mistake(node, `${what} is one of: ${words.join(', ')}.`)
+    return found ?? words[0]!
+  }
+
+  whole(node: Node, what: string, min: number, max: number): number {
+    const value = this.scalar(node)
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value
+    this.mistake(node, `${what} is a whole number from ${min} to ${max}.`)
+    return min
+  }
+}
