@@ -9,7 +9,7 @@ export type Bytes = readonly number[]
 export interface Piece {
   wire: Bytes
   clean: Bytes
-  fault?: { class: string; outcome: 'request' | 'span' | 'status' } | { class: string; outcome: 'attribute'; keys: readonly string[] }
+  fault?: { class: string; outcome: 'request' | 'span' | 'status' | 'attribute'; keys?: readonly string[] }
   /** A class that must have no consequence. */
   ignored?: string
   /** It only is what it says at the end of its message. */
@@ -24,7 +24,7 @@ export interface Tree {
   parts: readonly (Piece | Tree)[]
 }
 
-const isTree = (part: Piece | Tree): part is Tree => 'parts' in part
+export const isTree = (part: Piece | Tree): part is Tree => 'parts' in part
 
 /** `pad` more bytes than need be. */
 export function varint(value: bigint | number, pad = 0): number[] {
@@ -91,7 +91,7 @@ export function encode(tree: Tree): Encoded {
     if (found === undefined) faults.set(span, (found = { attributes: new Map() }))
     if (piece.fault.outcome === 'span') found.rejected = piece.fault.class
     else if (piece.fault.outcome === 'status') found.status = piece.fault.class
-    else for (const key of piece.fault.keys) found.attributes.set(key, piece.fault.class)
+    else for (const key of piece.fault.keys ?? []) found.attributes.set(key, piece.fault.class)
   }
   const contents = (parts: Tree['parts'], into: { wire: number[]; clean: number[] }): void => {
     for (const part of parts) {

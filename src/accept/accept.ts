@@ -143,3 +143,16 @@ export function close(server: Server): Promise<void> {
     server.closeIdleConnections()
   })
 }
+
+/** Whether somebody could listen there now. */
+export async function freeListen(at: Listen): Promise<boolean> {
+  const server = createServer()
+  try {
+    await listen(server, at)
+    return true
+  } catch {
+    return false
+  } finally {
+    await close(server)
+  }
+}

@@ -102,14 +102,13 @@ function version(level: VersionLevel, other: Uint8Array, encode: (value: Scalar)
   const seen = new Map<string, Uint8Array>()
   return (value) => {
     if (value.kind !== STRING || value.start === value.end) return undefined
-    if (value.end - value.start > MAX_REMEMBERED_BYTES) return foldedText(value, undefined) === undefined ? undefined : other
     const raw = latin1(value)
     const known = seen.get(raw)
     if (known !== undefined) return known
     if (!isUtf8(value.bytes.subarray(value.start, value.end))) return undefined
     const short = shortVersion(raw, level)
     const outcome = short === undefined ? other : encode(short)
-    if (seen.size < MAX_REMEMBERED) seen.set(raw, outcome)
+    if (seen.size < MAX_REMEMBERED && raw.length <= MAX_REMEMBERED_BYTES) seen.set(raw, outcome)
     return outcome
   }
 }

@@ -20,8 +20,6 @@ export interface AnonymizerOptions {
   /** 32 bytes of the installation; without them there are no pseudonyms. */
   secret: Uint8Array | undefined
   counters: Counters
-  /** Bytes left free in front of the result, for the Resource. */
-  headroom: number
   /** Of what one request may become. */
   maxBytes: number
   /** Fills a buffer with random bytes; a seam for tests. */
@@ -29,7 +27,7 @@ export interface AnonymizerOptions {
 }
 
 export interface Passed {
-  /** ScopeSpans.spans fields one after the other; a view into a buffer with `headroom` before it, valid until the next pass. */
+  /** ScopeSpans.spans fields one after the other; a view, valid until the next pass. */
   bytes: Buffer
   spans: number
   /** Spans that are not valid OTLP; those that the policy leaves out are not among them. */
@@ -50,7 +48,7 @@ export function createAnonymizer(options: AnonymizerOptions): Anonymizer {
   const clock = new Clock()
   const context: PseudonymContext = { project: policy.project, secret, period: (of) => clock.period(of) }
   const table = compileSpans(policy, { ...context, facts, counters })
-  const writer = new SpanWriter(policy.project, secret, options.headroom, options.maxBytes, options.random)
+  const writer = new SpanWriter(policy.project, secret, options.maxBytes, options.random)
   const walk = new Walk(table, writer, counters.cell('spans.received'), counters.cell('spans.unlisted'), counters.cell('spans.rejected'))
   return {
     pass(body, nowMs) {

@@ -159,9 +159,11 @@ function readAnyValue(value: Value, bytes: Buffer, start: number, end: number): 
       const length = cursor.length()
       value.set(STRING, bytes, cursor.pos, cursor.pos + length, 0)
       cursor.pos += length
-    } else if (field === 2 || field === 3) {
+    } else if (field === 2 || field === 3 || field === 8) {
       readInt64(value, cursor)
       if (field === 2) value.set(BOOL, bytes, start, end, value.number === 0 ? 0 : 1)
+      // string_value_strindex points into a dictionary that a trace request does not have (common.proto).
+      else if (field === 8) value.kind = OTHER
     } else if (field === 4) {
       const at = cursor.pos
       cursor.skip(fieldTag)

@@ -21,31 +21,29 @@ const STATUS_SIZE = 4
 const MAX_PARTS = 16
 /** A buffer that had to grow beyond this is given back after the request. */
 const KEPT_BUFFER = 1024 * 1024
+const FIRST_BUFFER = 64 * 1024
 
 export class SpanWriter {
   readonly ids: Ids
-  readonly #headroom: number
   readonly #maxBytes: number
   #out: Buffer
-  #pos: number
+  #pos = 0
   #count = 0
   /** Outcomes of the present span in the policy's order, and the numbers of their fields. */
   readonly #pieces: (Uint8Array | undefined)[] = []
   readonly #pieceFields: number[] = []
   readonly #part = new Value()
 
-  /** `headroom` bytes before the first span stay free for the Resource; at most `maxBytes` are written behind them. */
-  constructor(project: string, secret: Uint8Array | undefined, headroom: number, maxBytes: number, random: Random = randomFillSync) {
+  /** At most `maxBytes` are written for one request. */
+  constructor(project: string, secret: Uint8Array | undefined, maxBytes: number, random: Random = randomFillSync) {
     this.ids = new Ids(project, secret, random)
-    this.#headroom = headroom
     this.#maxBytes = maxBytes
-    this.#out = Buffer.allocUnsafeSlow(headroom + 64 * 1024)
-    this.#pos = headroom
+    this.#out = Buffer.allocUnsafeSlow(FIRST_BUFFER)
   }
 
   begin(): void {
-    if (this.#out.length > KEPT_BUFFER + this.#headroom) this.#out = Buffer.allocUnsafeSlow(this.#headroom + 64 * 1024)
-    this.#pos = this.#headroom
+    if (this.#out.length > KEPT_BUFFER) this.#out = Buffer.allocUnsafeSlow(FIRST_BUFFER)
+    this.#pos = 0
     this.#count = 0
     this.ids.begin()
   }
@@ -53,7 +51,7 @@ export class SpanWriter {
   /** What was written since `begin`: ScopeSpans.spans, one after the other. A view, valid until the next `begin`. */
   finish(): { bytes: Buffer; spans: number } {
     this.ids.finish(this.#out)
-    return { bytes: this.#out.subarray(this.#headroom, this.#pos), spans: this.#count }
+    return { bytes: this.#out.subarray(0, this.#pos), spans: this.#count }
   }
 
   /** Makes the outcomes of the span whose slots are filled, and writes it, once for each part of a split. */
@@ -175,10 +173,10 @@ export class SpanWriter {
   #ensure(more: number): void {
     const needed = this.#pos + more
     if (needed <= this.#out.length) return
-    if (needed > this.#headroom + this.#maxBytes) {
+    if (needed > this.#maxBytes) {
       throw new Refusal(413, 'What the policy makes of this request is larger than a body may be. Send smaller batches.')
     }
-    const grown = Buffer.allocUnsafeSlow(Math.min(this.#headroom + this.#maxBytes, Math.max(needed, this.#out.length * 2)))
+    const grown = Buffer.allocUnsafeSlow(Math.min(this.#maxBytes, Math.max(needed, this.#out.length * 2)))
     this.#out.copy(grown, 0, 0, this.#pos)
     this.#out = grown
   }

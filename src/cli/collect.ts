@@ -1,0 +1,34 @@
+// `collect`: the usage collector for a small project, until it is told to stop.
+import { createCollect } from '../collect/collect.ts'
+import { Counters } from '../counters.ts'
+import { createLog } from '../log.ts'
+import { ConfigError } from '../errors.ts'
+import { listenAddress, loopbackAddress, WrongSetting } from '../setting-parsers.ts'
+import { EXIT, type Host, type Input, UsageError } from './commands.ts'
+
+export async function collect(host: Host, input: Input): Promise<number> {
+  if (input.positionals.length > 0) throw new UsageError('collect takes flags only.')
+  const parsed = <T>(flag: string, standard: string, parse: (text: string) => T): T => {
+    try {
+      return parse(input.flags[flag] ?? standard)
+    } catch (error) {
+      throw error instanceof WrongSetting ? new ConfigError([`--${flag} ${error.message}`]) : error
+    }
+  }
+  const counters = new Counters()
+  const log = createLog('info', host.err)
+  const collector = createCollect({
+    listen: parsed('listen', '127.0.0.1:4328', listenAddress),
+    pageListen: parsed('page-listen', '127.0.0.1:4329', loopbackAddress),
+    folder: input.flags['data-dir'] ?? 'usage-data',
+    counters,
+    log,
+  })
+  const { promise: told, resolve: tell } = Promise.withResolvers<void>()
+  host.onStop(tell)
+  const { otlp, page } = await collector.start()
+  log.info('collect: ready', { port: otlp.port, page: page.port })
+  await told
+  await collector.stop()
+  return EXIT.done
+}

@@ -1,0 +1,154 @@
+// The commands, one row each, and what decides which one runs. `help` prints this table, and so does the README. Every
+// command is loaded when it is called, so that `run` never holds what only another one needs.
+import { parseArgs } from 'node:util'
+import { ConfigError, errorCode } from '../errors.ts'
+import type { Machine } from '../pipeline.ts'
+
+/** What a command may know of its process; only main.ts touches `process`. */
+export interface Host {
+  env: Readonly<Record<string, string | undefined>>
+  machine: Machine
+  /** Program and arguments that start this program again. */
+  self: readonly string[]
+  out: (text: string) => void
+  err: (text: string) => void
+  stdin: AsyncIterable<Buffer | string>
+  /** `undefined` where the output is no terminal. */
+  terminal: { columns: number } | undefined
+  /** Called on SIGTERM and SIGINT. */
+  onStop: (stop: () => void) => void
+}
+
+export interface Input {
+  flags: Readonly<Record<string, string | undefined>>
+  positionals: readonly string[]
+}
+
+export interface Command {
+  name: string
+  usage: string
+  summary: string
+  /** Flags with a value; `undefined`: those of the settings. */
+  flags: readonly string[] | undefined
+  /** Flags without one. */
+  switches?: readonly string[]
+  hidden?: true
+  load: () => Promise<(host: Host, input: Input) => Promise<number>>
+}
+
+export const EXIT = { done: 0, failed: 1, usage: 2, config: 64 } as const
+
+/** A command used wrongly: exit 2. */
+export class UsageError extends Error {}
+
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'run',
+    usage: 'run [--SETTING VALUE …]',
+    summary: 'Run the sidecar. Each setting USAGE_NAME is also the flag --name.',
+    flags: undefined,
+    load: async () => (await import('./run.ts')).run,
+  },
+  {
+    name: 'policy check',
+    usage: 'policy check FILE',
+    summary: 'Print every mistake of a policy with its line and column, or a summary of what it lets out.',
+    flags: [],
+    load: async () => (await import('./policy.ts')).check,
+  },
+  {
+    name: 'policy preview',
+    usage: 'policy preview --policy FILE --input SPANS [--facts JSON]',
+    summary: 'Print what would leave of an OTLP request in a file (.json, else protobuf; - for standard input).',
+    flags: ['policy', 'input', 'facts'],
+    load: async () => (await import('./policy.ts')).preview,
+  },
+  {
+    name: 'show',
+    usage: 'show FILE',
+    summary: 'Print a file of queue/, sending/ or sent/, decoded, with its SHA-256 as in receipts.jsonl.',
+    flags: [],
+    load: async () => (await import('./show.ts')).show,
+  },
+  {
+    name: 'collect',
+    usage: 'collect [--listen ADDRESS] [--page-listen ADDRESS] [--data-dir FOLDER]',
+    summary: 'Run a usage collector for a small project: takes reports in, counts them, shows them on a page.',
+    flags: ['listen', 'page-listen', 'data-dir'],
+    load: async () => (await import('./collect.ts')).collect,
+  },
+  {
+    name: 'demo',
+    usage: 'demo [--once]',
+    summary: 'Run an application, the sidecar and a collector together, and show what leaves.',
+    flags: [],
+    switches: ['once'],
+    load: async () => (await import('./demo.ts')).demo,
+  },
+  {
+    name: 'demo-application',
+    usage: 'demo-application',
+    summary: 'The application of the demo.',
+    flags: ['endpoint', 'executions'],
+    hidden: true,
+    load: async () => (await import('./demo-application.ts')).demoApplication,
+  },
+]
+
+/** The text of `help`. */
+export function help(): string {
+  const rows = COMMANDS.filter((command) => command.hidden !== true).map(({ usage, summary }) => `  usage-sidecar ${usage}\n      ${summary}\n`)
+  return `usage-sidecar: tells an open source project how it is used, without telling by whom.\n\n${rows.join('')}\nExit codes: 0 done, 1 the work failed, 2 wrong usage, 64 wrong configuration.\n`
+}
+
+/** The exit code. Never throws: whatever goes wrong becomes one sentence for a person. */
+export async function runCommand(args: readonly string[], host: Host): Promise<number> {
+  if (args.length === 0 || ['help', '--help', '-h'].includes(args[0]!)) {
+    host.out(help())
+    return args.length === 0 ? EXIT.usage : EXIT.done
+  }
+  const command = COMMANDS.find(({ name }) => name === args.slice(0, name.split(' ').length).join(' '))
+  if (command === undefined) {
+    host.err('There is no such command. See: usage-sidecar help\n')
+    return EXIT.usage
+  }
+  try {
+    const input = await readInput(command, args.slice(command.name.split(' ').length))
+    const run = await command.load()
+    return await run(host, input)
+  } catch (error) {
+    if (error instanceof UsageError) {
+      host.err(`${error.message}\nUsage: usage-sidecar ${command.usage}\n`)
+      return EXIT.usage
+    }
+    if (error instanceof ConfigError) {
+      host.err(error.mistakes.map((mistake) => `${mistake}\n`).join(''))
+      return EXIT.config
+    }
+    host.err(`usage-sidecar ${command.name} failed (${errorCode(error)}).\n`)
+    if (host.env['USAGE_LOG_LEVEL'] === 'debug') host.err(`${(error as Error).stack}\n`)
+    return EXIT.failed
+  }
+}
+
+async function readInput(command: Command, args: readonly string[]): Promise<Input> {
+  const named = command.flags ?? (await import('../config.ts')).SETTINGS.map(({ name }) => name.replace('USAGE_', '').toLowerCase().replaceAll('_', '-'))
+  const options = Object.fromEntries([
+    ...named.map((flag) => [flag, { type: 'string' as const }]),
+    ...(command.switches ?? []).map((flag) => [flag, { type: 'boolean' as const }]),
+  ])
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
+    const flags = Object.fromEntries(Object.entries(values).map(([flag, value]) => [flag, value === true ? 'true' : (value as string)]))
+    return { flags, positionals }
+  } catch {
+    throw new UsageError('A flag is not known, or its value is missing.')
+  }
+}
+
+/** The one positional argument that a command takes. */
+export function onlyPositional(input: Input, what: string): string {
+  const [first, ...rest] = input.positionals
+  if (first === undefined || rest.length > 0) throw new UsageError(`Give ${what}.`)
+  return first
+}

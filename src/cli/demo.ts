@@ -1,0 +1,189 @@
+// `demo`: a collector, the sidecar and an application as three processes in one terminal, on free ports and in a folder
+// of its own. It shows one span as the application sent it and as it left, then counts. `--once` ends by itself: 0 if
+// what the application says should have left is what the collector counted, else 1.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+import { freeListen } from '../accept/accept.ts'
+import { decodeRequest } from '../otlp/decode.ts'
+import { EXIT, type Host, type Input } from './commands.ts'
+import type { DemoReport } from './demo-application.ts'
+import { renderAttribute } from './render.ts'
+
+const ONCE_EXECUTIONS = 120
+const ONCE_DEADLINE_MS = 60_000
+const LOOK_EVERY_MS = 250
+
+interface Counts {
+  batches: number
+  spans: Record<string, number>
+}
+
+export async function demo(host: Host, input: Input): Promise<number> {
+  const once = input.flags['once'] === 'true'
+  const folder = await mkdtemp(join(tmpdir(), 'usage-sidecar-demo-'))
+  const family = new Family(host)
+  const stopped = Promise.withResolvers<'stopped'>()
+  host.onStop(() => stopped.resolve('stopped'))
+  try {
+    const collector = family.start('collect', ['--listen', await address(4328), '--page-listen', await address(4329), '--data-dir', join(folder, 'collected')], {})
+    const { port: collectPort, page } = await family.ready(collector, 'collect: ready')
+    const sidecar = family.start('run', [], {
+      USAGE_REPORTING: 'on',
+      USAGE_POLICY: defaultPolicy(),
+      USAGE_ENDPOINT: `http://127.0.0.1:${collectPort}`,
+      USAGE_DATA_DIR: join(folder, 'sidecar'),
+      USAGE_IDENTITY_DIR: join(folder, 'identity'),
+      USAGE_FACTS: '{"app.version": "7.3.1-acme", "k8s.version": "v1.33.2-gke.100", "k8s.nodes": 12}',
+      USAGE_SEND_INTERVAL: '1s',
+      USAGE_HTTP_LISTEN: await address(4318),
+      USAGE_HEALTH_LISTEN: await address(4319),
+    })
+    const { port } = await family.ready(sidecar, 'accept: ready')
+    host.out(`\ncollector  http://127.0.0.1:${collectPort}    sidecar  http://127.0.0.1:${port}    policy  ${defaultPolicy()}\n`)
+
+    const application = family.start('demo-application', ['--endpoint', `http://127.0.0.1:${port}`, ...(once ? ['--executions', String(ONCE_EXECUTIONS)] : [])], {
+      OTEL_BSP_SCHEDULE_DELAY: '200',
+    })
+    let report: DemoReport = { sent: 0, expected: { execution: 0, stage: 0 } }
+    const first = Promise.withResolvers<Record<string, unknown>>()
+    createInterface({ input: application.stdout }).on('line', (line) => {
+      report = JSON.parse(line) as DemoReport
+      if (report.example !== undefined) first.resolve(report.example)
+    })
+    const example = await Promise.race([first.promise, family.ended])
+    const body = await Promise.race([firstBody(join(folder, 'sidecar', 'sent')), family.ended, stopped.promise])
+    if (body !== 'stopped') host.out(sideBySide(example, body, host.terminal?.columns ?? 120))
+    host.out(`\nThe collector's page: http://127.0.0.1:${page}/\n${once ? '' : 'Ctrl-C ends everything.\n'}\n`)
+    application.stdin.end('go\n')
+    const watched = watchCounts(host, `http://127.0.0.1:${page}/counts.json`, () => report, once, stopped.promise)
+    return await Promise.race([watched, family.ended])
+  } finally {
+    await family.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Prints a live line until the counts agree (`once`), the deadline passes, or somebody stops it. */
+async function watchCounts(host: Host, url: string, report: () => DemoReport, once: boolean, stopped: Promise<'stopped'>): Promise<number> {
+  const deadline = Date.now() + ONCE_DEADLINE_MS
+  const rewrite = host.terminal === undefined ? '' : '\r\x1b[2K'
+  for (;;) {
+    const pause = new Promise<'go on'>((resolve) => setTimeout(() => resolve('go on'), LOOK_EVERY_MS))
+    if ((await Promise.race([pause, stopped])) === 'stopped') {
+      host.out('\n')
+      return EXIT.done
+    }
+    const counts = (await (await fetch(url)).json()) as Counts
+    const { sent, expected, done } = report()
+    const execution = counts.spans['execution'] ?? 0
+    const stage = counts.spans['stage'] ?? 0
+    const line = `application sent ${sent} spans  ·  should leave ${expected.execution} executions, ${expected.stage} stages  ·  collector counted ${execution}, ${stage} in ${counts.batches} batches`
+    if (host.terminal !== undefined) host.out(`${rewrite}${line.slice(0, host.terminal.columns - 1)}`)
+    if (!once) continue
+    const agree = done === true && execution === expected.execution && stage === expected.stage
+    if (!agree && Date.now() < deadline) continue
+    host.out(`${rewrite}${line}\n${agree ? 'The counts agree.' : 'The counts do not agree.'}\n`)
+    return agree ? EXIT.done : EXIT.failed
+  }
+}
+
+/** The processes of the demo; when one ends before its time, the demo does. */
+class Family {
+  readonly #host: Host
+  readonly #children: ReturnType<typeof Family.prototype.start>[] = []
+  readonly ended: Promise<never>
+  readonly #end: (error: Error) => void
+  #stopping = false
+
+  constructor(host: Host) {
+    this.#host = host
+    const { promise, reject } = Promise.withResolvers<never>()
+    this.ended = promise
+    this.#end = reject
+    promise.catch(() => undefined)
+  }
+
+  start(command: string, args: string[], settings: Record<string, string>) {
+    const [program, ...before] = this.#host.self
+    // Only what a program needs to run: settings of the shell that started the demo have no say in it.
+    const env = { PATH: this.#host.env['PATH'], ...settings }
+    const child = spawn(program!, [...before, command, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+    child.stdin.on('error', () => undefined)
+    child.on('exit', (code) => {
+      if (this.#stopping || (command === 'demo-application' && code === 0)) return
+      this.#host.err(`The ${command} of the demo ended (exit code ${code}).\n`)
+      this.#end(Object.assign(new Error('a process of the demo ended'), { code: 'EPIPE' }))
+    })
+    this.#children.push(child)
+    return child
+  }
+
+  /** The fields of the log line that says so. Warnings and errors of the child are passed on. */
+  async ready(child: ReturnType<typeof this.start>, event: string): Promise<Record<string, number>> {
+    const { promise, resolve } = Promise.withResolvers<Record<string, number>>()
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      if (!line.startsWith('{')) return this.#host.err(`${line}\n`)
+      const entry = JSON.parse(line) as { event: string; level: string } & Record<string, number>
+      if (entry.event === event) resolve(entry)
+      else if (entry.level === 'warn' || entry.level === 'error') this.#host.err(`${line}\n`)
+    })
+    return Promise.race([promise, this.ended])
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    const living = this.#children.filter((child) => child.exitCode === null && child.signalCode === null)
+    const gone = living.map((child) => new Promise((resolve) => child.once('exit', resolve)))
+    for (const child of living) child.kill('SIGTERM')
+    const late = setTimeout(() => living.forEach((child) => child.kill('SIGKILL')), 5_000)
+    await Promise.all(gone)
+    clearTimeout(late)
+  }
+}
+
+/** The usual port, or a free one where it is taken. */
+async function address(port: number): Promise<string> {
+  return `127.0.0.1:${(await freeListen({ host: '127.0.0.1', port })) ? port : 0}`
+}
+
+/** Beside src/ in a checkout, beside dist/ in a package. */
+function defaultPolicy(): string {
+  const places = ['../deploy/policies/default.yaml', '../../deploy/policies/default.yaml'].map((place) => fileURLToPath(new URL(place, import.meta.url)))
+  return places.find((place) => existsSync(place)) ?? places[0]!
+}
+
+/** The first body that the sidecar sent, from its own record of what left. */
+async function firstBody(sent: string): Promise<Buffer> {
+  for (;;) {
+    const [first] = (await readdir(sent).catch(() => [])).filter((name) => name.endsWith('.otlp.gz')).sort()
+    if (first !== undefined) return gunzipSync(await readFile(join(sent, first)))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+function sideBySide(example: Record<string, unknown>, body: Buffer, columns: number): string {
+  const half = Math.max(44, Math.min(72, Math.floor((columns - 3) / 2)))
+  const left = Object.entries(example).map(([key, value]) => `${key.padEnd(20)} ${String(value)}`)
+  const request = decodeRequest(body)
+  const batch = request.resourceSpans[0]!
+  const span = batch.scopeSpans.flatMap(({ spans }) => spans).find(({ name }) => name === 'execution')!
+  const right = [
+    `${'name'.padEnd(22)} ${span.name}`,
+    `${'traceId'.padEnd(22)} ${span.traceId}`,
+    `${'spanId'.padEnd(22)} ${span.spanId}`,
+    `${'start'.padEnd(22)} ${new Date(Number(span.startTimeUnixNano / 1_000_000n)).toISOString()}`,
+    ...span.attributes.map(renderAttribute),
+    '',
+    'and once for the batch',
+    ...batch.attributes.map(renderAttribute),
+  ]
+  const cut = (text = ''): string => (text.length > half ? `${text.slice(0, half - 1)}…` : text.padEnd(half))
+  const rows = Array.from({ length: Math.max(left.length, right.length) }, (_, i) => `${cut(left[i])} │ ${cut(right[i]).trimEnd()}`)
+  return `\n${cut('AS THE APPLICATION SENT IT')} │ AS IT LEFT\n${'─'.repeat(half)}─┼─${'─'.repeat(half)}\n${rows.join('\n')}\n`
+}

@@ -1,0 +1,179 @@
+// Every setting of the sidecar, in one table: name, default, parser, sentence. README's table is made from it. All wrong
+// settings are told at once; one that is wrong is never replaced by its default, the sidecar then reports nothing.
+import type { Listen } from './accept/accept.ts'
+import { MODES } from './consent/consent.ts'
+import { ConfigError } from './errors.ts'
+import { LOG_LEVELS, type LogLevel } from './log.ts'
+import * as parsers from './setting-parsers.ts'
+
+export interface Setting {
+  name: string
+  /** `undefined`: not set, and there is none. */
+  standard: string | undefined
+  parse: (text: string) => unknown
+  sentence: string
+}
+
+export const SETTINGS: readonly Setting[] = [
+  {
+    name: 'USAGE_REPORTING',
+    standard: 'local',
+    parse: parsers.oneOf(MODES),
+    sentence: '`off`: nothing is kept, nothing is sent. `local`: everything but sending, to look at what would leave. `on`: reports are sent.',
+  },
+  { name: 'USAGE_POLICY', standard: undefined, parse: parsers.anyText, sentence: 'File of the anonymization policy. Read again when it changes.' },
+  { name: 'USAGE_POLICY_TEXT', standard: undefined, parse: parsers.anyText, sentence: 'The policy itself, instead of a file.' },
+  {
+    name: 'USAGE_POLICY_DIGEST',
+    standard: undefined,
+    parse: parsers.digest,
+    sentence: 'Digest of the policy as its maintainers ship it. Only a policy with this digest names it in reports; any other says `custom`.',
+  },
+  { name: 'USAGE_ENDPOINT', standard: undefined, parse: parsers.endpoint, sentence: 'Base URL of the usage collector; `/v1/traces` is appended. Needed for `on`.' },
+  {
+    name: 'USAGE_HEADERS_FILE',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'Headers for the collector, `Name: value` a line. Read again for every drain.',
+  },
+  { name: 'USAGE_CA_FILE', standard: undefined, parse: parsers.anyText, sentence: 'Certificates (PEM) that are trusted instead of the built-in ones.' },
+  { name: 'USAGE_CLIENT_CERT_FILE', standard: undefined, parse: parsers.anyText, sentence: 'Certificate (PEM) that the sidecar shows to the collector.' },
+  { name: 'USAGE_CLIENT_KEY_FILE', standard: undefined, parse: parsers.anyText, sentence: 'Its private key (PEM).' },
+  { name: 'USAGE_HTTP_LISTEN', standard: '127.0.0.1:4318', parse: parsers.loopbackAddress, sentence: 'Where OTLP over HTTP is taken in; loopback only.' },
+  {
+    name: 'USAGE_HEALTH_LISTEN',
+    standard: ':4319',
+    parse: parsers.listenAddress,
+    sentence: 'Where `/startupz` and `/livez` answer, and nothing else.',
+  },
+  { name: 'USAGE_DATA_DIR', standard: '/var/lib/usage-sidecar', parse: parsers.anyText, sentence: 'Folder of the queue, the receipts and what was sent.' },
+  {
+    name: 'USAGE_IDENTITY_DIR',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'Folder with `instance-id` and `secret`, made if it can be written to. Without it there are no pseudonyms.',
+  },
+  { name: 'USAGE_FACTS', standard: undefined, parse: parsers.anyText, sentence: 'Facts that the policy may name, as a JSON object: `{"app.version": "1.32.0"}`.' },
+  { name: 'USAGE_FACTS_FILE', standard: undefined, parse: parsers.anyText, sentence: 'The same from a file. Read again when it changes.' },
+  { name: 'USAGE_SEND_INTERVAL', standard: '1h', parse: parsers.positiveDuration, sentence: 'Reports are sent once in each interval, at a random moment of it.' },
+  { name: 'USAGE_FIRST_SEND_DELAY', standard: '0', parse: parsers.duration, sentence: 'Nothing is sent before this time after reporting was turned on.' },
+  {
+    name: 'USAGE_MAX_BODY',
+    standard: '64MiB',
+    parse: parsers.size,
+    sentence: 'Largest request, before and after inflation (JSON: 8MiB); less where the memory limit of the container asks for it.',
+  },
+  {
+    name: 'USAGE_MAX_INFLIGHT',
+    standard: '128MiB',
+    parse: parsers.size,
+    sentence: 'Bytes of all requests that are taken in at the same moment; less where the memory limit of the container asks for it.',
+  },
+  { name: 'USAGE_QUEUE_MAX', standard: '64MiB', parse: parsers.size, sentence: 'Bytes on disk that may wait for the collector.' },
+  { name: 'USAGE_QUEUE_MAX_AGE', standard: '7d', parse: parsers.positiveDuration, sentence: 'What waits longer is dropped and counted.' },
+  {
+    name: 'USAGE_QUEUE_FULL',
+    standard: 'refuse',
+    parse: parsers.oneOf(['refuse', 'drop-oldest'] as const),
+    sentence: 'When the queue is full: `refuse` answers 503 until there is room, `drop-oldest` drops and counts the oldest file.',
+  },
+  { name: 'USAGE_LOG_LEVEL', standard: 'info', parse: parsers.oneOf(LOG_LEVELS), sentence: '`debug`, `info`, `warn` or `error`. No level ever shows data.' },
+]
+
+/** Named by the design and not carried out yet. Ignoring one could send what somebody meant to stop, so it is a mistake. */
+const LATER = ['USAGE_POLICY_OVERLAY', 'USAGE_ANNOTATIONS_FILE', 'USAGE_OFF_FILE', 'USAGE_PROXY', 'USAGE_GRPC_LISTEN', 'USAGE_PAGE_LISTEN']
+
+export interface Config {
+  reporting: (typeof MODES)[number]
+  policy: string | undefined
+  policyText: string | undefined
+  policyDigest: string | undefined
+  endpoint: string | undefined
+  headersFile: string | undefined
+  caFile: string | undefined
+  clientCertFile: string | undefined
+  clientKeyFile: string | undefined
+  httpListen: Listen
+  healthListen: Listen
+  dataDir: string
+  identityDir: string | undefined
+  facts: string | undefined
+  factsFile: string | undefined
+  sendInterval: number
+  firstSendDelay: number
+  maxBody: number
+  maxInflight: number
+  queueMax: number
+  queueMaxAge: number
+  queueFull: 'refuse' | 'drop-oldest'
+  logLevel: LogLevel
+}
+
+/** `USAGE_SEND_INTERVAL` is the flag `--send-interval`. */
+export const flagOf = (setting: string): string => setting.replace('USAGE_', '').toLowerCase().replaceAll('_', '-')
+const memberOf = (setting: string): string => flagOf(setting).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+
+export interface ReadConfig {
+  /** Holds defaults in the place of what is wrong; it is used only to answer the application while nothing is reported. */
+  config: Config
+  mistakes: readonly string[]
+}
+
+/** Environment and flags (by flag name; a flag wins) to settings. An empty variable counts as not set. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>, flags: Readonly<Record<string, string | undefined>> = {}): ReadConfig {
+  const mistakes: string[] = []
+  const values: Record<string, unknown> = {}
+  for (const { name, standard, parse } of SETTINGS) {
+    const flag = flags[flagOf(name)]
+    const text = flag ?? (env[name] === '' ? undefined : env[name])
+    try {
+      values[memberOf(name)] = text === undefined ? (standard === undefined ? undefined : parse(standard)) : parse(text)
+    } catch (error) {
+      if (!(error instanceof parsers.WrongSetting)) throw error
+      mistakes.push(`${flag === undefined ? name : `--${flagOf(name)}`} ${error.message}`)
+      values[memberOf(name)] = standard === undefined ? undefined : parse(standard)
+    }
+  }
+  const config = values as unknown as Config
+  for (const name of LATER) if ((env[name] ?? '') !== '') mistakes.push(`${name} is not carried out by this version of usage-sidecar. Remove it.`)
+  mistakes.push(...together(config))
+  return { config: Object.freeze(config), mistakes }
+}
+
+/** Settings that do not fit each other. */
+function together(config: Config): string[] {
+  const mistakes: string[] = []
+  if (config.reporting === 'off') return mistakes
+  if (config.policy === undefined && config.policyText === undefined) mistakes.push('USAGE_POLICY is not set. Name the file of the policy, or give it in USAGE_POLICY_TEXT.')
+  if (config.policy !== undefined && config.policyText !== undefined) mistakes.push('USAGE_POLICY and USAGE_POLICY_TEXT are both set. Remove one.')
+  if (config.facts !== undefined && config.factsFile !== undefined) mistakes.push('USAGE_FACTS and USAGE_FACTS_FILE are both set. Remove one.')
+  if (config.reporting === 'on' && config.endpoint === undefined) mistakes.push('USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.')
+  if ((config.clientCertFile === undefined) !== (config.clientKeyFile === undefined)) mistakes.push('USAGE_CLIENT_CERT_FILE and USAGE_CLIENT_KEY_FILE go together. Set both or none.')
+  return mistakes
+}
+
+/** Throws every mistake at once; for commands that end where `run` would serve in mode off. */
+export function requireConfig(read: ReadConfig): Config {
+  if (read.mistakes.length > 0) throw new ConfigError(read.mistakes)
+  return read.config
+}
+
+/** What the process itself needs, whatever arrives: measured, see test/bench/README.md. */
+const OWN_MEMORY = 64 * 1024 * 1024
+const JSON_BODY = 8 * 1024 * 1024
+
+export interface Limits {
+  maxBody: number
+  maxJsonBody: number
+  maxInflight: number
+}
+
+/**
+ * The limits that the settings ask for, lowered to what a memory limit bears. A body exists up to four times (as sent,
+ * inflated, policed, on its way to disk), so one may take an eighth of what is left, all together a quarter.
+ */
+export function limitsFor(config: Config, memoryLimit: number | undefined): Limits {
+  const free = memoryLimit === undefined ? Number.POSITIVE_INFINITY : Math.max(8 * 1024 * 1024, memoryLimit - OWN_MEMORY)
+  const maxBody = Math.floor(Math.min(config.maxBody, free / 8))
+  return { maxBody, maxJsonBody: Math.min(maxBody, JSON_BODY), maxInflight: Math.floor(Math.min(config.maxInflight, free / 4)) }
+}

@@ -1,0 +1,16 @@
+// `/startupz` and `/livez` for the kubelet, and nothing else. They say that the process answers; a wrong policy, a
+// collector that is away or a cluster that is gone never make them fail, because a restart would mend none of it.
+import { createServer } from 'node:http'
+import { close, listen, type Listen } from './accept/accept.ts'
+
+const PATHS = new Set(['/startupz', '/livez'])
+
+export function createHealth(at: Listen): { start(): Promise<Listen>; stop(): Promise<void> } {
+  const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000, maxHeaderSize: 8 * 1024 }, (request, response) => {
+    const status = !PATHS.has(request.url ?? '') ? 404 : request.method === 'GET' || request.method === 'HEAD' ? 200 : 405
+    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...(status === 405 ? { allow: 'GET, HEAD' } : {}) })
+    response.end(status === 200 ? 'ok\n' : '')
+  })
+  server.maxConnections = 64
+  return { start: () => listen(server, at), stop: () => close(server) }
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+// The only file that touches `process`: arguments and environment in, exit code out. It imports nothing by name, so that
+// even a Node that is too old for the rest can say which one is needed.
+const NEEDED = 24
+const major = Number(process.versions.node.split('.')[0])
+if (major < NEEDED) {
+  process.stderr.write(`usage-sidecar needs Node.js ${NEEDED} or newer; this is ${process.versions.node}.\n`)
+  process.exitCode = 1
+} else {
+  const { runCommand } = await import('./cli/commands.ts')
+  const limit = process.constrainedMemory()
+  const stops: (() => void)[] = []
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      for (const stop of stops) stop()
+    })
+  }
+  process.exitCode = await runCommand(process.argv.slice(2), {
+    env: process.env,
+    machine: {
+      arch: process.arch,
+      platform: process.platform,
+      // Without a limit the kernel names a number larger than any machine.
+      memoryLimit: limit > 0 && limit < 2 ** 46 ? limit : undefined,
+    },
+    self: [process.execPath, ...process.execArgv, process.argv[1]!],
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    stdin: process.stdin,
+    terminal: process.stdout.isTTY ? { columns: process.stdout.columns } : undefined,
+    onStop: (stop) => stops.push(stop),
+  })
+}
+export {}

@@ -1,0 +1,118 @@
+// The only outgoing connection of `run`: one POST of one finished body. One deadline over all of it, constant headers,
+// TLS 1.2 or newer without session resumption, no redirect followed, no cookie, no proxy but our own setting, an answer
+// of at most 64 KiB that is never logged. Environment variables (OTEL_*, proxies) have no influence.
+import { readFileSync } from 'node:fs'
+import { Agent as HttpAgent, type ClientRequest, request as httpRequest } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { errorCode } from '../errors.ts'
+
+export interface Destination {
+  /** Base URL; `/v1/traces` is appended. */
+  endpoint: string
+  headersFile: string | undefined
+  caFile: string | undefined
+  clientCertFile: string | undefined
+  clientKeyFile: string | undefined
+}
+
+export interface Answer {
+  /** HTTP status; 0 where there was no answer, then `code` says why. */
+  status: number
+  code: string
+  retryAfter: string | undefined
+  body: Buffer
+}
+
+const DEADLINE_MS = 30_000
+const MAX_ANSWER_BYTES = 64 * 1024
+/** Says which program and no more: a finer version would be one more thing that tells installations apart. */
+const USER_AGENT = 'usage-sidecar/0'
+
+export interface Poster {
+  post(body: Buffer, signal: AbortSignal): Promise<Answer>
+  /** Closes the connection that one drain used. */
+  close(): void
+}
+
+/** Files are read now: a drain makes a new poster, so that rotated certificates and headers take effect. Throws if one cannot be read. */
+export function openPoster(to: Destination): Poster {
+  const url = new URL(`${to.endpoint.replace(/\/+$/, '')}/v1/traces`)
+  const secure = url.protocol === 'https:'
+  const file = (path: string | undefined): Buffer | undefined => (path === undefined ? undefined : readFileSync(path))
+  const common = { keepAlive: true, maxSockets: 1, proxyEnv: undefined }
+  const agent = secure
+    ? new HttpsAgent({
+        ...common,
+        minVersion: 'TLSv1.2',
+        // No session resumption: a ticket would let the collector link one drain to the next.
+        maxCachedSessions: 0,
+        rejectUnauthorized: true,
+        ...(to.caFile === undefined ? {} : { ca: file(to.caFile)! }),
+        ...(to.clientCertFile === undefined ? {} : { cert: file(to.clientCertFile)! }),
+        ...(to.clientKeyFile === undefined ? {} : { key: file(to.clientKeyFile)! }),
+      })
+    : new HttpAgent(common)
+  const extra = parseHeaders(file(to.headersFile)?.toString('utf8') ?? '')
+
+  const post = (body: Buffer, signal: AbortSignal): Promise<Answer> =>
+    new Promise((resolve) => {
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
+      const failed = (error: unknown): void =>
+        resolve({ status: 0, code: deadline.aborted ? (signal.aborted ? 'ABORTED' : 'DEADLINE') : errorCode(error), retryAfter: undefined, body: Buffer.alloc(0) })
+      let request: ClientRequest
+      try {
+        request = (secure ? httpsRequest : httpRequest)(url, {
+          method: 'POST',
+          agent,
+          signal: deadline,
+          headers: {
+            ...extra,
+            'content-type': 'application/x-protobuf',
+            'content-encoding': 'gzip',
+            'content-length': body.length,
+            'user-agent': USER_AGENT,
+          },
+        })
+      } catch (error) {
+        failed(error)
+        return
+      }
+      request.on('error', failed)
+      request.on('response', (response) => {
+        const chunks: Buffer[] = []
+        let length = 0
+        response.on('error', failed)
+        response.on('data', (chunk: Buffer) => {
+          length += chunk.length
+          if (length <= MAX_ANSWER_BYTES) chunks.push(chunk)
+          // The status is known; the rest of an endless answer is not waited for.
+          else {
+            response.destroy()
+            done()
+          }
+        })
+        const done = (): void =>
+          resolve({ status: response.statusCode ?? 0, code: '', retryAfter: response.headers['retry-after'], body: Buffer.concat(chunks) })
+        response.on('end', done)
+        response.on('close', () => {
+          if (!response.complete && length <= MAX_ANSWER_BYTES) failed({ code: 'ECONNRESET' })
+        })
+      })
+      request.end(body)
+    })
+  return { post, close: () => agent.destroy() }
+}
+
+/** `Name: value` a line, blank lines and lines that begin with # aside. Framing headers are ours and cannot be set. */
+export function parseHeaders(text: string): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const line of text.split(/\r?\n/)) {
+    const match = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e]*)$/.exec(line)
+    const name = match?.[1]?.toLowerCase()
+    if (name === undefined || line.startsWith('#') || OURS.has(name)) continue
+    headers[name] = match![2]!.trim()
+  }
+  return headers
+}
+
+const OURS = new Set(['host', 'connection', 'transfer-encoding', 'content-length', 'content-type', 'content-encoding', 'user-agent', 'expect', 'upgrade', 'te', 'trailer'])

@@ -1,0 +1,36 @@
+// When to send, and when to send again: a fresh random moment in each interval, full jitter after a failure, and never
+// sooner than the collector asks. Pure; time and randomness come from the caller.
+
+/** OTLP/HTTP "Retryable Response Codes": these and no others may be tried again. */
+const RETRYABLE = new Set([429, 502, 503, 504])
+const FIRST_WAIT_MS = 1_000
+const MAX_WAIT_MS = 3_600_000
+/** A collector may ask for a day of silence, not for silence for ever. */
+const MAX_RETRY_AFTER_MS = 86_400_000
+
+export type Result = 'delivered' | 'refused' | 'retry'
+
+/** Status 0: there was no answer. Redirects are not followed, so they are refusals (the body must not go elsewhere). */
+export function resultOf(status: number): Result {
+  if (status >= 200 && status < 300) return 'delivered'
+  return status === 0 || RETRYABLE.has(status) ? 'retry' : 'refused'
+}
+
+/** Wait before attempt `failures + 1`: full jitter over an exponential bound, behind what Retry-After asks for. */
+export function waitMs(failures: number, retryAfterMs: number | undefined, random: () => number): number {
+  const bound = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures, 20))
+  return Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS) + Math.floor(random() * bound)
+}
+
+/** Retry-After (RFC 9110 10.2.3): seconds, or a date; `undefined` where it is neither. */
+export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined
+  if (/^\d{1,9}$/.test(header.trim())) return Number(header.trim()) * 1000
+  const date = /^[A-Za-z]{3,9}[, ]/.test(header.trim()) ? Date.parse(header) : Number.NaN
+  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs)
+}
+
+/** The moment of the drain within interval number `index` since `startMs`: anywhere in it. */
+export function momentOf(index: number, startMs: number, intervalMs: number, random: () => number): number {
+  return startMs + index * intervalMs + Math.floor(random() * intervalMs)
+}

@@ -1,0 +1,9 @@
+// A collector in a process of its own, to be killed: prints its ports as one line of JSON.
+import { createCollect } from '../src/collect/collect.ts'
+import { Counters } from '../src/counters.ts'
+import { createLog } from '../src/log.ts'
+
+const free = { host: '127.0.0.1', port: 0 }
+const log = createLog('error', (line) => process.stderr.write(line))
+const collect = createCollect({ listen: free, pageListen: free, folder: process.argv[2]!, counters: new Counters(), log })
+process.stdout.write(`${JSON.stringify(await collect.start())}\n`)

@@ -1,0 +1,92 @@
+// The rules of the house, held as data: who may import whom, no cycles, no long files, every file says what it is.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { test } from 'node:test'
+
+const SRC = new URL('../src/', import.meta.url).pathname
+const GROUND = ['errors.ts', 'log.ts', 'counters.ts', 'watch.ts']
+/** Room: the rooms that it may import besides itself and the ground. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  accept: ['otlp'],
+  anonymize: ['otlp'],
+  enrich: ['otlp', 'anonymize'],
+  queue: [],
+  send: ['queue', 'consent'],
+  consent: [],
+  identity: [],
+  collect: ['otlp', 'accept'],
+  otlp: [],
+}
+/** Files beside the rooms that wire them, and the commands. */
+const WIRING = ['cli', 'config.ts', 'setting-parsers.ts', 'health.ts', 'pipeline.ts', 'main.ts']
+const FORBIDDEN_NAMES = /^(index|utils?|common|helpers?|misc)(\.ts)?$/
+const MAX_LINES = 300
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+const imports = new Map(files.map((file) => [file, importsOf(file)]))
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(SRC, file), 'utf8')
+  const found = [...text.matchAll(/(?:from\s+|import\(\s*|import\s+)'(\.[^']+)'/g)].map((match) => match[1]!)
+  return found.map((target) => relative(SRC, join(SRC, dirname(file), target)))
+}
+
+const roomOf = (file: string): string => file.split('/')[0]!
+
+test('rooms import only what the table allows', () => {
+  const wrong: string[] = []
+  for (const [file, targets] of imports) {
+    const room = roomOf(file)
+    if (WIRING.includes(room)) continue
+    const allowed = GROUND.includes(room) ? GROUND : [room, ...GROUND, ...(MAY_IMPORT[room] ?? [])]
+    for (const target of targets) if (!allowed.includes(roomOf(target))) wrong.push(`${file} may not import ${target}`)
+  }
+  assert.deepEqual(wrong, [])
+})
+
+test('every room and file of src is in the table', () => {
+  const known = [...Object.keys(MAY_IMPORT), ...GROUND, ...WIRING]
+  assert.deepEqual([...new Set(files.map(roomOf))].filter((room) => !known.includes(room)), [])
+  for (const room of Object.keys(MAY_IMPORT)) assert.ok(files.includes(`${room}/${room}.ts`) || room === 'otlp', `${room}/ has no front door ${room}.ts`)
+})
+
+test('imports have no cycle', () => {
+  const done = new Set<string>()
+  const visit = (file: string, path: readonly string[]): void => {
+    assert.ok(!path.includes(file), `cycle: ${[...path, file].join(' -> ')}`)
+    if (done.has(file)) return
+    for (const target of imports.get(file) ?? []) visit(target, [...path, file])
+    done.add(file)
+  }
+  // Commands are loaded by name when they are called, and know the table's types.
+  for (const file of files) if (file !== 'cli/commands.ts') visit(file, [])
+})
+
+test('files are short, named for what they are, and open with what they promise', () => {
+  for (const file of files) {
+    const text = readFileSync(join(SRC, file), 'utf8')
+    assert.ok(text.split('\n').length <= MAX_LINES, `${file} has more than ${MAX_LINES} lines`)
+    assert.ok(text.replace(/^#!.*\n/, '').startsWith('// '), `${file} does not open with a comment`)
+    for (const part of file.split('/')) assert.doesNotMatch(part, FORBIDDEN_NAMES, file)
+  }
+})
+
+test('only main.ts touches process', () => {
+  for (const file of files) {
+    if (file === 'main.ts') continue
+    const text = readFileSync(join(SRC, file), 'utf8').replace(/\/\/.*$|\/\*[\s\S]*?\*\//gm, '')
+    assert.doesNotMatch(text, /\bprocess\.|from 'node:process'/, `${file} touches process`)
+  }
+})
+
+test('only send opens outgoing connections in the sidecar', () => {
+  // The demo asks the collector's page for its counts; it is not part of `run`.
+  const outside = /\bfetch\(|\bhttps?Request\b|\brequest as |from 'node:(https|tls|dgram|dns)'|\bconnect\(|createConnection/
+  const opening = files.filter((file) => outside.test(readFileSync(join(SRC, file), 'utf8').replace(/\/\/.*$/gm, '')))
+  assert.deepEqual(opening.filter((file) => file !== 'cli/demo.ts').map(roomOf), ['send'])
+})
+
+test('no string in the source silences a check', () => {
+  for (const file of files) assert.doesNotMatch(readFileSync(join(SRC, file), 'utf8'), /@ts-(ignore|expect-error|nocheck)|biome-ignore|eslint-disable|oxlint-disable/, file)
+})
