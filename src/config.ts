@@ -123,9 +123,11 @@ export interface ReadConfig {
 export function readConfig(env: Readonly<Record<string, string | undefined>>, flags: Readonly<Record<string, string | undefined>> = {}): ReadConfig {
   const mistakes: string[] = []
   const values: Record<string, unknown> = {}
+  const given = new Set<string>()
   for (const { name, standard, parse } of SETTINGS) {
     const flag = flags[flagOf(name)]
     const text = flag ?? (env[name] === '' ? undefined : env[name])
+    if (text !== undefined) given.add(name)
     try {
       values[memberOf(name)] = text === undefined ? (standard === undefined ? undefined : parse(standard)) : parse(text)
     } catch (error) {
@@ -136,18 +138,18 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, fl
   }
   const config = values as unknown as Config
   for (const name of LATER) if ((env[name] ?? '') !== '') mistakes.push(`${name} is not carried out by this version of usage-sidecar. Remove it.`)
-  mistakes.push(...together(config))
+  mistakes.push(...together(config, given))
   return { config: Object.freeze(config), mistakes }
 }
 
-/** Settings that do not fit each other. */
-function together(config: Config): string[] {
+/** Settings that do not fit each other; `given` are the names of those that are set, rightly or wrongly. */
+function together(config: Config, given: ReadonlySet<string>): string[] {
   const mistakes: string[] = []
   if (config.reporting === 'off') return mistakes
   if (config.policy === undefined && config.policyText === undefined) mistakes.push('USAGE_POLICY is not set. Name the file of the policy, or give it in USAGE_POLICY_TEXT.')
   if (config.policy !== undefined && config.policyText !== undefined) mistakes.push('USAGE_POLICY and USAGE_POLICY_TEXT are both set. Remove one.')
   if (config.facts !== undefined && config.factsFile !== undefined) mistakes.push('USAGE_FACTS and USAGE_FACTS_FILE are both set. Remove one.')
-  if (config.reporting === 'on' && config.endpoint === undefined) mistakes.push('USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.')
+  if (config.reporting === 'on' && !given.has('USAGE_ENDPOINT')) mistakes.push('USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.')
   if ((config.clientCertFile === undefined) !== (config.clientKeyFile === undefined)) mistakes.push('USAGE_CLIENT_CERT_FILE and USAGE_CLIENT_KEY_FILE go together. Set both or none.')
   return mistakes
 }

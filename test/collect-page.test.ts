@@ -52,7 +52,15 @@ async function ask(port: number, path = '/', { method = 'GET', host = '127.0.0.1
 
 /** The page's text as a reader sees it: tags out, entities back. */
 const seen = (html: string): string =>
-  html.replace(/<style>.*?<\/style>/s, '').replace(/<[^>]*>/g, ' ').replace(/&lt;/g, '<').replace(/&gt;/g, '>').replace(/&quot;/g, '"').replace(/&#39;/g, "'").replace(/&amp;/g, '&').replace(/\s+/g, ' ') // biome-ignore format: a chain
+  html
+    .replace(/<style>.*?<\/style>/s, '')
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/&lt;/g, '<')
+    .replace(/&gt;/g, '>')
+    .replace(/&quot;/g, '"')
+    .replace(/&#39;/g, "'")
+    .replace(/&amp;/g, '&')
+    .replace(/\s+/g, ' ')
 
 describe('the page of the collector', () => {
   let folder: string
@@ -151,10 +159,10 @@ describe('the page of the collector', () => {
   })
 
   it('refuses a Host that is not a loopback name, whatever the path and method', async () => {
-    for (const host of ['evil.example', 'evil.example:4320', '127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.1', '']) {
+    for (const host of ['evil.example', 'evil.example:4320', '127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.1']) {
       for (const path of ['/', '/counts.json']) {
         const { status, body } = await ask(port, path, { host })
-        assert.ok(status === 421 || status === 400, `${host}: ${status}`)
+        assert.equal(status, 421, host)
         assert.doesNotMatch(body, /batches/)
       }
     }
@@ -186,10 +194,16 @@ describe('what the page is made of', () => {
 
   it('draws days without spans as gaps, and at most as many days as it is told', () => {
     const chart = (days: { day: string; count: number }[]): string => dayChart({ days, unit: 'spans', title: 'T', height: 100, most: 60 })
-    const fortnight = chart([{ day: '2026-11-01', count: 4 }, { day: '2026-11-30', count: 1 }]) // biome-ignore format: short
+    const fortnight = chart([
+      { day: '2026-11-01', count: 4 },
+      { day: '2026-11-30', count: 1 },
+    ])
     assert.equal(fortnight.match(/<title>/g)?.length, 30)
     assert.equal(fortnight.match(/class="column"/g)?.length, 2)
-    const years = chart([{ day: '1970-01-01', count: 1 }, { day: '2026-11-30', count: 1 }]) // biome-ignore format: short
+    const years = chart([
+      { day: '1970-01-01', count: 1 },
+      { day: '2026-11-30', count: 1 },
+    ])
     assert.equal(years.match(/<title>/g)?.length, 60)
   })
 

@@ -7,13 +7,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { DAY_MS } from '../src/collect/batches.ts'
+import { type Batch, DAY_MS } from '../src/collect/batches.ts'
 import { type Collect, createCollect } from '../src/collect/collect.ts'
 import { countSpans } from '../src/collect/counts.ts'
 import { openStore, type Store } from '../src/collect/store.ts'
 import { Counters } from '../src/counters.ts'
-import { ConfigError } from '../src/errors.ts'
+import { ConfigError, Refusal } from '../src/errors.ts'
 import { createLog } from '../src/log.ts'
+import { Cursor, LEN, tag, VARINT } from '../src/otlp/wire.ts'
 import { batch, hexId, resourceSpans, spansWithIds, type TestSpan, type Value } from './collect-requests.ts'
 
 const folders: string[] = []
@@ -34,6 +35,15 @@ async function post(port: number, body: Uint8Array, headers: Record<string, stri
     body: new Uint8Array(body),
   })
   return { status: response.status, text: Buffer.from(await response.arrayBuffer()).toString('latin1') }
+}
+
+/** ExportTraceServiceResponse.partial_success = 1, in it rejected_spans = 1; the counts here fit in one byte. */
+function rejectedIn(answer: string): number {
+  const cursor = new Cursor(Buffer.from(answer, 'latin1'))
+  assert.equal(cursor.tag(), tag(1, LEN))
+  cursor.length()
+  assert.equal(cursor.tag(), tag(1, VARINT))
+  return cursor.varint32()
 }
 
 /** Runs `test` with a collector that is stopped afterwards; `counts` asks its page. */
@@ -175,7 +185,19 @@ describe('refusing', () => {
       1,
       /64 attr/,
     ],
-    ['an attribute that comes twice', batch([{ attributes: [['k', 'a'], ['k', 'b']] }]), 1, /twice/], // biome-ignore format: a pair a line says less
+    [
+      'an attribute that comes twice',
+      batch([
+        {
+          attributes: [
+            ['k', 'a'],
+            ['k', 'b'],
+          ],
+        },
+      ]),
+      1,
+      /twice/,
+    ],
     ['a list as a value', batch([{ attributes: { k: ['a'] } }]), 1, /neither text, number nor boolean/],
     ['a name longer than 256 bytes', batch([{ name: 'n'.repeat(257) }]), 1, /a name/],
     ['a span id of 4 bytes', batch([{ spanId: 'abcdef01' }]), 1, /span id/],
@@ -189,9 +211,7 @@ describe('refusing', () => {
         const { status, text } = await post(port, Buffer.concat([body, batch(spansWithIds(1, { name: 'good' }))]))
         assert.equal(status, 200)
         assert.match(text, sentence)
-        // ExportTracePartialSuccess.rejected_spans = 1, in the answer's field 1.
-        assert.equal(text.charCodeAt(2), 8)
-        assert.equal(text.charCodeAt(3), count)
+        assert.equal(rejectedIn(text), count)
         assert.deepEqual(await counts(), { batches: 1, spans: { good: 1 } })
       }))
   }
@@ -237,30 +257,49 @@ describe('keeping nothing of the sender', () => {
       for (const cell of cells) assert.doesNotMatch(cell, /127\.0\.0\.1|203\.0\.113|telltale|\d\d:\d\d|::1|^\d{10,}$/)
       const today = new Date().toISOString().slice(0, 10)
       const [stored] = await store.read('SELECT received::VARCHAR AS received FROM batches')
-      assert.ok(String(stored?.['received']) <= today)
+      assert.equal(String(stored?.received).length, today.length)
+      assert.ok(String(stored?.received) <= today)
       assert.deepEqual(await store.read('SELECT DISTINCT day::VARCHAR AS day FROM spans'), [{ day: '2026-11-20' }])
     })
   })
 })
 
 describe('many senders', () => {
-  it('stores what many send at once in few commits, each answered after its own', async () => {
-    const folder = await newFolder()
-    await withStore(folder, async (store) => {
-      const sent = Array.from({ length: 300 }, (_, at) => ({
-        id: hexId(16),
-        project: `p${at % 3}`,
-        policyVersion: 1,
-        policyDigest: undefined,
-        facts: [],
-        spans: [
-          { traceId: hexId(16), spanId: hexId(8), parentId: undefined, name: 's', day: 20_000, status: 'ok' as const, attributes: [] },
-        ],
-      }))
-      const added = await Promise.all(sent.map((one) => store.add([one])))
-      assert.deepEqual(new Set(added.map(({ accepted }) => accepted)), new Set([1]))
+  const made = (at: number): Batch => {
+    const span = {
+      traceId: hexId(16),
+      spanId: hexId(8),
+      parentId: undefined,
+      name: 's',
+      day: 20_000,
+      status: 'ok' as const,
+      attributes: [],
+    }
+    return { id: hexId(16), project: `p${at % 3}`, policyVersion: 1, policyDigest: undefined, facts: [], spans: [span] }
+  }
+
+  it('stores what many send at once, and tells each what was new of its own', async () => {
+    await withStore(await newFolder(), async (store) => {
+      const sent = Array.from({ length: 300 }, (_, at) => made(at))
+      const added = await Promise.all([...sent, sent[7]!].map((one) => store.add([one])))
+      assert.deepEqual(added.slice(0, 300), Array(300).fill({ accepted: 1, duplicates: 0 }))
+      assert.deepEqual(added[300], { accepted: 0, duplicates: 1 })
       assert.deepEqual(await countSpans(store), { batches: 300, spans: { s: 300 } })
       assert.deepEqual(await countSpans(store, 'p1'), { batches: 100, spans: { s: 100 } })
+    })
+  })
+
+  it('answers 503 for a request that cannot be written, and stores those that waited with it', async () => {
+    await withStore(await newFolder(), async (store) => {
+      const bad = { ...made(0), policyDigest: 5 as unknown as string }
+      const results = await Promise.allSettled([made(0), made(1), bad, made(2)].map((one) => store.add([one])))
+      assert.deepEqual(
+        results.map(({ status }) => status),
+        ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+      )
+      const [, , refusal] = results
+      assert.ok(refusal?.status === 'rejected' && refusal.reason instanceof Refusal && refusal.reason.status === 503)
+      assert.deepEqual(await countSpans(store), { batches: 3, spans: { s: 3 } })
     })
   })
 })

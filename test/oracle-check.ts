@@ -63,6 +63,7 @@ export function worlds(): World[] {
     world('letters', FACTS, SECRET, FIRST_MOMENT),
     world('sources', FACTS, SECRET, LAST_MOMENT),
     world('copies', FACTS, Buffer.alloc(32, 0xa5), FIRST_MOMENT),
+    world('copies', ODD_FACTS, SECRET, LAST_MOMENT, ' of another installation'),
     world('wide', FACTS, SECRET, FIRST_MOMENT),
     world('kinds', ODD_FACTS, undefined, FIRST_MOMENT, ' without a secret'),
     world('sources', ODD_FACTS, SECRET, FIRST_MOMENT, ' with odd facts'),

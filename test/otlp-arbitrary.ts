@@ -182,7 +182,7 @@ function status(rng: Rng): Piece {
     return message.length === 0 ? sound(len(15, content)) : { wire: len(15, content), clean: len(15, code), ignored: 'utf8-unlisted' }
   }
   if (rng.chance(30)) return sound(len(15, integer(3, rng.pick([3, 4, 2n ** 31n - 1n, -1]))))
-  const bad: Bytes[] = [[0x18], [0x18, 0x80], [0x1a, 1, 1], [0x12, 9, 65], [0x10, 1, ...code], [...integer(3, 1), ...integer(3, 2)], [...code, 0x1d, 1, 0, 0, 0], integer(3, 2n ** 32n + 1n)]
+  const bad: Bytes[] = [[0x18], [0x18, 0x80], [0x1a, 1, 1], [0x12, 9, 65], [0x10, 1, ...code], [...integer(3, 1), ...integer(3, 2)], [...code, 0x1d, 1, 0, 0, 0], integer(3, 2n ** 32n + 1n), integer(3, 1, 5), integer(3, 2, 9)]
   return { wire: len(15, rng.pick(bad)), clean: len(15, []), fault: { class: 'status', outcome: 'status' } }
 }
 

@@ -57,7 +57,7 @@ function vocabulary(rule: SpanRule): Vocabulary {
 }
 
 const VERSIONS = `v1.31.4-gke.100 1.31.4 v1.31.4 1.31 1 v2 2.0.0+build.7 1.2.3.4 1.2.x x.1.2 12345.1.1 9999.9999.9999 1.02.3 01.2.3 1..2 1.2. v
-  vv1.2.3 V1.2.3 -1.2.3 +1 1.2.3-${'long'.repeat(20)} 1,2,3 1.2.3é ١.٢.٣ latest 0.0.0 v0.1 1.2\n 1.2.3-a\nb`.split(' ')
+  vv1.2.3 V1.2.3 -1.2.3 +1 1.2.3-${'long'.repeat(60)} 1,2,3 1.2.3é ١.٢.٣ latest 0.0.0 v0.1 1.2\n 1.2.3-a\nb`.split(' ')
 const WORDS = ['orders-api', 'payments', 'é', 'e\u0301', 'ﬁ', '日本語', '😀', 'K', 'ΟΔΟΣ', 'straße', 'İ', 'a'.repeat(300), `${'é'.repeat(100)}!`, 'x']
 
 function likely(rule: AttributeRule): Bytes[] {
@@ -68,7 +68,7 @@ function likely(rule: AttributeRule): Bytes[] {
   return [
     ...texts.map(text),
     ...numbers.flatMap((n) => [int(n), int(n), int(n), int(n - 1), int(n + 1), double(4, n), double(4, n - 0.25), double(4, n + 0.25)]),
-    ...(rule.split === undefined ? [] : [int(1), bool(true), int(7), [], double(4, 1)]),
+    ...(rule.split === undefined ? [] : [int(1), bool(true), int(7), [], double(4, 1), int(3), []]),
     ...(rule.keep?.some((value) => typeof value === 'boolean') ? [bool(true), bool(false), bool(true), bool(false), text('true'), int(1)] : []),
     text(''),
   ]
@@ -90,7 +90,7 @@ function joined(texts: readonly string[], good: readonly string[], separator: st
     }).join(separator),
   )
   const exactly = (count: number): string => Array.from({ length: count }, (_, i) => good[i % good.length]!).join(separator + separator)
-  return [...lists, ...[15, 16, 16, 16, 17, 17, 17, 18].map(exactly), separator, `${separator} ${separator}`, `${separator}\n`]
+  return [...lists, ...[15, 16, 16, 16, 17, 17, 17, 17, 18, 30].map(exactly), separator, `${separator} ${separator}`, `${separator}\n`]
 }
 
 const nested = (levels: number): Bytes => {
@@ -198,7 +198,7 @@ function broken(rng: Rng, name: Bytes, value: Bytes, key: string, otherKey: stri
       return { class: 'utf8-listed', content: inValue(len(1, [...(rng.chance(50) ? utf8('red') : []), ...rng.pick(NOT_UTF8)])) }
     default: {
       const tooLong = rng.pick([[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02], [...varint(2n ** 64n - 1n).slice(0, 9), 0x7f], Array.from({ length: 10 }, () => 0x80).concat(0)])
-      return { class: 'int-overlong', content: inValue([...short(rng.pick([2, 3, 3]) * 8), ...tooLong]) }
+      return { class: 'int-overlong', content: inValue([...short(rng.pick([2, 3, 3, 8]) * 8), ...tooLong]) }
     }
   }
 }

@@ -116,8 +116,7 @@ class Walk {
         return
       }
     }
-    wanted.set(plan.always)
-    for (let i = 0; i < slots.filledCount; i++) for (const field of readers[slots.filled[i]!]!) wanted[field >>> 5]! |= 1 << (field & 31)
+    for (let i = 0; i < slots.filledCount; i++) for (const field of readers[slots.filled[i]!]!) wanted.add(field)
     const code = plan.keepStatus || plan.status !== undefined ? frame.statusCode(body) : 0
     if (plan.status !== undefined) setStatusValue(plan.status, code)
     if (plan.duration !== undefined) setDurationValue(plan.duration, frame.durationNs(body))

@@ -1,11 +1,52 @@
 // Turns a policy into the table that the pass runs on: every incoming key that matters has a numbered slot, every
-// outgoing attribute a place in a bitset, and every outcome is bytes already. One slot may feed several attributes.
+// outgoing attribute a place in a set of bits, and every outcome is bytes already. One slot may feed several attributes.
 import type { Cell, Counters } from '../counters.ts'
 import { type Apply, compileAction, encodeAttribute, type Outcome, type PseudonymContext } from './action.ts'
 import type { Field, Policy, Scalar, Source, SpanRule } from './policy.ts'
 import { ABSENT, BOOL, DOUBLE, INT, MALFORMED, Slots, STRING, Value } from './slots.ts'
 import { ByteTable } from './table.ts'
 import { TimeCut } from './time-cut.ts'
+
+/**
+ * The fields to evaluate for the present span, given back in the policy's order. Two levels of bits, so that a span with
+ * ten attributes costs the same under a policy that names ten as under one that names a thousand.
+ */
+export class FieldSet {
+  readonly #always: Int32Array
+  readonly #words: Int32Array
+  readonly #alwaysSummary: Int32Array
+  readonly #summary: Int32Array
+
+  /** `always`: fields that are evaluated whatever the span has. */
+  constructor(size: number, always: readonly number[]) {
+    this.#words = new Int32Array((size >>> 5) + 1)
+    this.#summary = new Int32Array((size >>> 10) + 1)
+    for (const field of always) this.add(field)
+    this.#always = this.#words.slice()
+    this.#alwaysSummary = this.#summary.slice()
+  }
+
+  add(field: number): void {
+    this.#words[field >>> 5]! |= 1 << (field & 31)
+    this.#summary[field >>> 10]! |= 1 << ((field >>> 5) & 31)
+  }
+
+  /** Writes the fields into `list`, ascending, and goes back to those that are always evaluated; gives their number. */
+  take(list: number[]): number {
+    let count = 0
+    for (let s = 0; s < this.#summary.length; s++) {
+      let groups = this.#summary[s]!
+      this.#summary[s] = this.#alwaysSummary[s]!
+      for (; groups !== 0; groups &= groups - 1) {
+        const word = (s << 5) + 31 - Math.clz32(groups & -groups)
+        let bits = this.#words[word]!
+        this.#words[word] = this.#always[word]!
+        for (; bits !== 0; bits &= bits - 1) list[count++] = (word << 5) + 31 - Math.clz32(bits & -bits)
+      }
+    }
+    return count
+  }
+}
 
 /** Facts by name; what is not there could not be read. */
 export type Facts = ReadonlyMap<string, Scalar>
@@ -30,10 +71,7 @@ export interface FieldPlan {
 export interface SpanPlan {
   slots: Slots
   fields: readonly FieldPlan[]
-  /** Bits of the fields that are evaluated even if no slot of theirs is filled. */
-  always: Int32Array
-  /** Bits of the fields to evaluate for the present span. */
-  wanted: Int32Array
+  wanted: FieldSet
   /** By slot: the fields that read it. */
   readers: readonly (readonly number[])[]
   /** Slots whose presence leaves the span out. */
@@ -110,16 +148,15 @@ function compileRule(rule: SpanRule, context: CompileContext): SpanPlan {
   }
   const fields = rule.fields.map((field) => compileField(`spans.${rule.name}`, field, SPAN_ATTRIBUTES, context, resolve))
   const readers = slots.values.map((value) => fields.flatMap((field, index) => (field.from === value || field.or === value ? [index] : [])))
-  const always = new Int32Array((fields.length + 31) >>> 5)
+  const always: number[] = []
   rule.fields.forEach((field, index) => {
     const onlySlots = field.from.kind === 'attribute' && (field.or === undefined || field.or.kind === 'attribute')
-    if (!onlySlots || field.absent !== undefined) always[index >>> 5]! |= 1 << (index & 31)
+    if (!onlySlots || field.absent !== undefined) always.push(index)
   })
   return {
     slots,
     fields,
-    always,
-    wanted: new Int32Array(always.length),
+    wanted: new FieldSet(fields.length, always),
     readers,
     skip: rule.skip.map((key) => slots.values[keys.indexOf(key)]!),
     only: rule.only.map(({ name, values }) => ({

@@ -32,6 +32,7 @@ export class SpanWriter {
   /** Outcomes of the present span in the policy's order, and the numbers of their fields. */
   readonly #pieces: (Uint8Array | undefined)[] = []
   readonly #pieceFields: number[] = []
+  readonly #wanted: number[] = []
   readonly #part = new Value()
 
   /** At most `maxBytes` are written for one request. */
@@ -61,26 +62,23 @@ export class SpanWriter {
     let size = 0
     let splitAt = -1
     let splitField: FieldPlan | undefined
-    const { wanted, fields, splits } = plan
-    for (let word = 0; word < wanted.length; word++) {
-      let bits = wanted[word]!
-      while (bits !== 0) {
-        const index = (word << 5) + 31 - Math.clz32(bits & -bits)
-        bits &= bits - 1
-        const field = fields[index]!
-        if (index === splits) {
-          splitAt = count
-          splitField = field
-          this.#pieceFields[count] = index
-          pieces[count++] = undefined
-          continue
-        }
-        const outcome = evaluate(field)
-        if (outcome === undefined) continue
+    const { fields, splits } = plan
+    const taken = plan.wanted.take(this.#wanted)
+    for (let i = 0; i < taken; i++) {
+      const index = this.#wanted[i]!
+      const field = fields[index]!
+      if (index === splits) {
+        splitAt = count
+        splitField = field
         this.#pieceFields[count] = index
-        pieces[count++] = outcome
-        size += outcome.length
+        pieces[count++] = undefined
+        continue
       }
+      const outcome = evaluate(field)
+      if (outcome === undefined) continue
+      this.#pieceFields[count] = index
+      pieces[count++] = outcome
+      size += outcome.length
     }
     if (splitField === undefined) this.#writeCopy(plan, body, frame, statusCode, count, size, 0)
     else this.#writeSplit(plan, body, frame, statusCode, count, size, splitAt, splitField)

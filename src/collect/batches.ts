@@ -2,7 +2,7 @@
 // bounded, and what does not fit is refused with a sentence that tells the sender how much and why (OTLP partial
 // success). Nothing of the input is in a sentence. Of a span's time only the UTC day goes on.
 import type { Handled } from '../accept/accept.ts'
-import type { AnyValue, DecodedRequest, DecodedSpan, KeyValue } from '../otlp/decode.ts'
+import type { Attribute as DecodedAttribute, DecodedRequest, DecodedSpan } from '../otlp/decode.ts'
 
 export const DAY_MS = 86_400_000
 const DAY_NS = 86_400_000_000_000n
@@ -36,31 +36,36 @@ export interface Batch {
   spans: SpanRow[]
 }
 
-const NO_ID = 'no usage.batch.id of 32 hex digits; send through usage-sidecar'
-const NO_PROJECT = 'no usage.project'
-const BAD_FACTS =
-  'a resource that has more than 64 attributes, one of them twice, longer than 256 bytes or neither text, number nor boolean'
-const BAD_IDS = 'no trace id and span id'
-const BAD_NAME = 'a name that is empty or longer than 256 bytes'
-const BAD_ATTRIBUTES = 'more than 64 attributes, one of them twice, longer than 256 bytes or neither text, number nor boolean'
+const REASONS = {
+  noId: 'no usage.batch.id of 32 hex digits, which usage-sidecar sets',
+  noProject: 'no usage.project',
+  ids: 'no valid trace id and span id',
+  name: 'a name that is empty or longer than 256 bytes',
+  day: 'a day in the future',
+  many: 'more than 64 attributes',
+  long: 'an attribute longer than 256 bytes or without a key',
+  twice: 'an attribute that comes twice',
+  kind: 'an attribute that is neither text, number nor boolean',
+}
 
-/** Splits a request into what can be stored and what cannot. */
-export function readBatches(request: DecodedRequest): { batches: Batch[]; refused: Handled } {
+/** Splits a request into what can be stored and what cannot. `today`: days since 1970, UTC. */
+export function readBatches(request: DecodedRequest, today: number): { batches: Batch[]; refused: Handled } {
   const batches: Batch[] = []
   const reasons = new Map<string, number>()
   const refuse = (reason: string, spans: number): void => {
     if (spans > 0) reasons.set(reason, (reasons.get(reason) ?? 0) + spans)
   }
 
-  for (const { resource, spans } of request.resourceSpans) {
-    const head = readResource(resource)
+  for (const { attributes, scopeSpans } of request.resourceSpans) {
+    const spans = scopeSpans.flatMap((scope) => scope.spans)
+    const head = readResource(attributes)
     if (typeof head === 'string') {
       refuse(head, spans.length)
       continue
     }
     const batch: Batch = { ...head, spans: [] }
     for (const span of spans) {
-      const row = readSpan(span)
+      const row = readSpan(span, today)
       if (typeof row === 'string') refuse(row, 1)
       else batch.spans.push(row)
     }
@@ -74,9 +79,9 @@ export function readBatches(request: DecodedRequest): { batches: Batch[]; refuse
 }
 
 /** The resource of a batch, or why it is refused. */
-function readResource(attributes: readonly KeyValue[]): Omit<Batch, 'spans'> | string {
+function readResource(attributes: readonly DecodedAttribute[]): Omit<Batch, 'spans'> | string {
   const facts = readAttributes(attributes)
-  if (facts === undefined) return BAD_FACTS
+  if (typeof facts === 'string') return `a resource with ${facts}`
   const take = (key: string): string | undefined => {
     const at = facts.findIndex((fact) => fact.key === key)
     return at === -1 ? undefined : facts.splice(at, 1)[0]?.value
@@ -85,8 +90,44 @@ function readResource(attributes: readonly KeyValue[]): Omit<Batch, 'spans'> | s
   const project = take('usage.project')
   const version = Number(take('usage.policy.version') ?? Number.NaN)
   const policyDigest = take('usage.policy.digest')
-  if (id === undefined || !/^[0-9a-f]{32}$/.test(id)) return NO_ID
-  if (project === undefined || project === '') return NO_PROJECT
+  if (id === undefined || !/^[0-9a-f]{32}$/.test(id)) return REASONS.noId
+  if (project === undefined || project === '') return REASONS.noProject
   const policyVersion = Number.isInteger(version) && version >= 0 && version < 2 ** 31 ? version : undefined
   return { id, project, policyVersion, policyDigest, facts }
+}
+
+/** A row for a span, or why it is refused. */
+function readSpan(span: DecodedSpan, today: number): SpanRow | string {
+  const { traceId, spanId, parentSpanId, name } = span
+  // OTLP: trace ids are 16 bytes, span ids 8, and all zeros is invalid.
+  if (!/^(?!0+$)[0-9a-f]{32}$/.test(traceId) || !/^(?!0+$)[0-9a-f]{16}$/.test(spanId)) return REASONS.ids
+  if (name === '' || !isShort(name)) return REASONS.name
+  const day = Number(span.startTimeUnixNano / DAY_NS)
+  // One day of grace for clocks that are ahead; a far day would push all others off the page.
+  if (day > today + 1) return REASONS.day
+  const attributes = readAttributes(span.attributes)
+  if (typeof attributes === 'string') return attributes
+  const parentId = /^[0-9a-f]{16}$/.test(parentSpanId) ? parentSpanId : undefined
+  return { traceId, spanId, parentId, name, day, status: STATUS[span.statusCode] ?? 'unset', attributes }
+}
+
+const STATUS = ['unset', 'ok', 'error'] as const
+
+const isShort = (text: string): boolean => text.length <= MAX_TEXT_BYTES && Buffer.byteLength(text) <= MAX_TEXT_BYTES
+
+/** All of them, or why one does not fit. */
+function readAttributes(attributes: readonly DecodedAttribute[]): Attribute[] | string {
+  if (attributes.length > MAX_ATTRIBUTES) return REASONS.many
+  const keys = new Set<string>()
+  const read: Attribute[] = []
+  for (const { key, value } of attributes) {
+    const type = value.kind
+    if (type !== 'string' && type !== 'int' && type !== 'bool' && type !== 'double') return REASONS.kind
+    const text = String(value.value)
+    if (key === '' || !isShort(key) || !isShort(text)) return REASONS.long
+    if (keys.has(key)) return REASONS.twice
+    keys.add(key)
+    read.push({ key, type, value: text })
+  }
+  return read
 }

@@ -10,9 +10,6 @@ const TWO_WEEKS = 14
 /** Text that is safe between tags and in quoted attributes; control and format characters, which could hide or turn text, are replaced. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']|\p{Cc}|\p{Cf}/gu, (character) => ENTITIES[character] ?? '\ufffd')
-    /[&<>"'\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (character) => ENTITIES[character] ?? '\ufffd',
-  )
 }
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 

@@ -6,7 +6,7 @@ import type { Counters } from '../counters.ts'
 import { ConfigError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { decodeRequest } from '../otlp/decode.ts'
-import { readBatches } from './batches.ts'
+import { DAY_MS, readBatches } from './batches.ts'
 import { createPageServer, isLoopbackHost } from './page-server.ts'
 import { openStore, type Store } from './store.ts'
 
@@ -37,7 +37,7 @@ export function createCollect({ listen: at, pageListen, folder, counters, log }:
   const closers: (() => Promise<void>)[] = []
 
   const handle = async (store: Store, body: Uint8Array): Promise<Handled> => {
-    const { batches, refused } = readBatches(decodeRequest(body))
+    const { batches, refused } = readBatches(decodeRequest(body), Math.floor(Date.now() / DAY_MS))
     const { accepted, duplicates } = await store.add(batches)
     counters.add('spans.stored', accepted)
     counters.add('spans.duplicate', duplicates)

@@ -3,7 +3,7 @@
 // UTC day is kept, and nothing of who sent it.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api'
+import { DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api'
 import { ConfigError, retryLater } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { type Batch, DAY_MS } from './batches.ts'
@@ -138,9 +138,9 @@ async function openFile(folder: string): Promise<{ instance: DuckDBInstance; wri
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const instance = await DuckDBInstance.create(join(folder, STORE_FILE), SETTINGS)
-    const writer = await instance.connect()
+    const writer = await DuckDBConnection.create(instance)
     await writer.run(SCHEMA)
-    return { instance, writer, reader: await instance.connect() }
+    return { instance, writer, reader: await DuckDBConnection.create(instance) }
   } catch {
     throw new ConfigError([
       `The file ${STORE_FILE} in the data folder cannot be opened. Make the folder writable, end the other process that has the file open, or move a file away that is not a usage store.`,

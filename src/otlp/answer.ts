@@ -1,0 +1,73 @@
+// Bodies of OTLP answers, in the encoding of the request: what a receiver says (ExportTraceServiceResponse, or
+// google.rpc.Status for an error), and what a sender must know of what it is told.
+import { Cursor, LEN, lenField, VARINT, varintField } from './wire.ts'
+
+export type Encoding = 'protobuf' | 'json'
+
+/** ExportTraceServiceResponse. "The server MUST leave the partial_success field unset in case of a successful response";
+ * with nothing rejected, a message is a warning. */
+export function successBody(encoding: Encoding, rejected: number, message: string): Buffer {
+  const isFull = rejected === 0 && message === ''
+  if (encoding === 'json') {
+    const rejectedSpans = rejected === 0 ? {} : { rejectedSpans: String(rejected) }
+    const errorMessage = message === '' ? {} : { errorMessage: message }
+    return Buffer.from(JSON.stringify(isFull ? {} : { partialSuccess: { ...rejectedSpans, ...errorMessage } }))
+  }
+  if (isFull) return Buffer.alloc(0)
+  return lenField(1, Buffer.concat([rejected === 0 ? Buffer.alloc(0) : varintField(1, rejected), textField(2, message)]))
+}
+
+/** google.rpc.Status; `code` is a google.rpc.Code. */
+export function statusBody(encoding: Encoding, code: number, message: string): Buffer {
+  if (encoding === 'json') return Buffer.from(JSON.stringify({ code, message }))
+  return Buffer.concat([code === 0 ? Buffer.alloc(0) : varintField(1, code), textField(2, message)])
+}
+
+/** A text field; the empty text is the absent one. */
+const textField = (field: number, text: string): Buffer => (text === '' ? Buffer.alloc(0) : lenField(field, Buffer.from(text)))
+
+/** partial_success.rejected_spans of a collector's answer in protobuf; 0 where it says none, or nothing sensible. */
+export function rejectedSpans(body: Uint8Array): number {
+  try {
+    const cursor = new Cursor(body)
+    let rejected = 0
+    while (cursor.pos < cursor.end) {
+      const fieldTag = cursor.tag()
+      if (fieldTag >>> 3 !== 1) {
+        cursor.skip(fieldTag)
+        continue
+      }
+      if ((fieldTag & 7) !== LEN) return 0
+      const length = cursor.length()
+      const partial = new Cursor(body, cursor.pos, cursor.pos + length)
+      cursor.pos += length
+      rejected = readPartial(partial) ?? rejected
+    }
+    return rejected
+  } catch {
+    return 0
+  }
+}
+
+/** `undefined` where the field is absent. */
+function readPartial(cursor: Cursor): number | undefined {
+  let rejected: number | undefined
+  while (cursor.pos < cursor.end) {
+    const fieldTag = cursor.tag()
+    if (fieldTag >>> 3 !== 1) {
+      cursor.skip(fieldTag)
+      continue
+    }
+    const start = cursor.pos
+    cursor.skip(fieldTag)
+    rejected = (fieldTag & 7) === VARINT ? countIn(cursor.bytes, start, cursor.pos) : 0
+  }
+  return rejected
+}
+
+/** An int64 as a count; what is negative, or more than can be counted, is 0. */
+function countIn(bytes: Uint8Array, start: number, end: number): number {
+  let count = 0
+  for (let i = end - 1; i >= start; i--) count = count * 128 + (bytes[i]! & 0x7f)
+  return Number.isSafeInteger(count) ? count : 0
+}

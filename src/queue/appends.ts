@@ -1,0 +1,122 @@
+// The way in: records gather while a commit runs and share the next one, one write and one fdatasync for all that wait.
+// What may wait is bounded, and so is what may be kept: over it the record is answered 503, or the oldest file goes.
+import type { Counters } from '../counters.ts'
+import { errorCode, type Refusal, retryLater } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { CHECKSUM_BYTES } from './file.ts'
+import { Group } from './group.ts'
+import { type Growing, SEAL_BYTES } from './growing.ts'
+import type { Shelf } from './shelf.ts'
+
+export interface AppendsOptions {
+  shelf: Shelf
+  growing: Growing
+  maxBytes: number
+  maxAgeMs: number
+  full: 'refuse' | 'drop-oldest' | 'ring'
+  /** Runs one operation after all that were asked for before it. */
+  inTurn: (operation: () => Promise<void>) => Promise<void>
+  /** A wipe or a change of policy has not come to its end: nothing may come in. */
+  blocked: () => boolean
+  closed: () => boolean
+  nextSequence: () => number
+  counters: Counters
+  log: Log
+  now: () => number
+}
+
+export interface Appends {
+  append(record: Uint8Array, spans: number): Promise<void>
+  /** What waits now is settled at once, and nothing of it reaches the disk. */
+  discard(reason: 'policy' | 'consent'): void
+  waitingBytes(): number
+}
+
+/** What may wait in memory for the disk. */
+const MAX_WAITING_BYTES = 8 * 1024 * 1024
+const FULL_RETRY_SECONDS = 60
+const BUSY_RETRY_SECONDS = 1
+
+const full = (): Refusal => retryLater('The queue is full. It empties when the collector can be reached.', FULL_RETRY_SECONDS)
+const busy = (): Refusal => retryLater('Too much waits for the disk.', BUSY_RETRY_SECONDS)
+const unwritable = (): Refusal => retryLater('The queue cannot be written.', BUSY_RETRY_SECONDS)
+
+export function createAppends(options: AppendsOptions): Appends {
+  const { shelf, growing, maxBytes, counters, log, now } = options
+  const maxWaiting = Math.min(MAX_WAITING_BYTES, maxBytes)
+  let group: Group | undefined
+  let spare: Buffer | undefined
+  let waiting = 0
+
+  const makeRoom = async (bytes: number): Promise<void> => {
+    for (const item of shelf.stored.values()) {
+      if (shelf.bytes() + bytes <= maxBytes) return
+      if (item === growing.stored()) await growing.seal()
+      await shelf.drop(item, 'full')
+    }
+  }
+
+  const commit = async (mine: Group): Promise<void> => {
+    if (group === mine) group = undefined
+    try {
+      if (mine.discarded) return
+      if (options.blocked()) throw unwritable()
+      await growing.dropOld(options.maxAgeMs, now())
+      if (options.full !== 'refuse') await makeRoom(mine.bytes)
+      await growing.append(mine.content(), mine.spans, options.nextSequence, now())
+      mine.settle()
+    } catch (error) {
+      counters.add('queue.refused', mine.spans)
+      log.error('queue: a write failed; its requests are answered 503', { code: errorCode(error) })
+      mine.settle(unwritable())
+    } finally {
+      waiting -= mine.bytes
+      spare = mine.spare()
+    }
+    const file = growing.stored()
+    // By age as well, so that fresh spans do not share the fate of old ones.
+    if (file !== undefined && (file.bytes >= SEAL_BYTES || now() - file.since > options.maxAgeMs / 8)) await growing.seal()
+  }
+
+  /** `undefined` where the record may wait; `'drop'` where it can never fit into a queue that refuses nothing. */
+  const verdict = (size: number): Refusal | 'drop' | undefined => {
+    if (options.closed()) return unwritable()
+    if (options.full === 'refuse') {
+      if (shelf.bytes() + waiting + size > maxBytes) return full()
+    } else if (size > maxBytes) return 'drop'
+    return waiting > 0 && waiting + size > maxWaiting ? busy() : undefined
+  }
+
+  return {
+    append: (record, spans) => {
+      const size = record.length + CHECKSUM_BYTES
+      const refused = verdict(size)
+      if (refused === 'drop') {
+        counters.add('queue.dropped.full', spans)
+        return Promise.resolve()
+      }
+      if (refused !== undefined) {
+        counters.add('queue.refused', spans)
+        log.warn('queue: full, or too much waits; requests are answered 503')
+        return Promise.reject(refused)
+      }
+      waiting += size
+      if (group === undefined) {
+        const mine = new Group(spare)
+        spare = undefined
+        group = mine
+        // After all requests that have arrived in this round of the event loop: they share the commit.
+        void options.inTurn(() => new Promise<void>((resolve) => void setImmediate(resolve)).then(() => commit(mine)))
+      }
+      return group.add(record, spans)
+    },
+    discard: (reason) => {
+      if (group === undefined) return
+      group.discarded = true
+      counters.add(`queue.dropped.${reason}`, group.spans)
+      group.settle()
+      group = undefined
+    },
+    waitingBytes: () => waiting,
+  }
+}

@@ -1,0 +1,76 @@
+// One body: the records of one sealed file in the order of their random batch ids (so their order tells nothing),
+// compressed once, committed to sending/ before it is sent. The bytes on disk are the bytes on the wire (promise 5).
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { constants, gunzip, gzip } from 'node:zlib'
+import { type Disk, readIfThere, unlinkIfThere } from './disk.ts'
+import { BATCHES, bodyName, countFields, queueName, SPANS, type Stored, scanFile } from './file.ts'
+
+export interface Body {
+  sequence: number
+  /** Exactly the bytes of the file in sending/. */
+  content: Buffer
+  sha256: string
+  batches: number
+  spans: number
+}
+
+/** A key by which the batches of a body are sorted, bytewise. */
+export type Order = (record: Uint8Array) => Uint8Array
+
+/** The body of a file of queue/ or sending/; `undefined` where nothing of it can be read. */
+export async function bodyOf(disk: Disk, path: string, file: Stored, order: Order): Promise<Body | undefined> {
+  const bytes = await readIfThere(disk, path)
+  if (bytes === undefined) return undefined
+  if (file.place === 'sending') return await openBody(bytes, file.sequence)
+  const { records, spans } = scanFile(bytes.subarray(0, file.bytes))
+  return records.length === 0 ? undefined : await makeBody(file.sequence, records, spans, order)
+}
+
+async function makeBody(sequence: number, records: readonly Uint8Array[], spans: number, order: Order): Promise<Body> {
+  const keyed = records.map((record) => ({ record, key: order(record) }))
+  keyed.sort((a, b) => Buffer.compare(a.key, b.key))
+  const joined = Buffer.concat(keyed.map(({ record }) => record))
+  const content = await new Promise<Buffer>((resolve, reject) => {
+    gzip(joined, { level: constants.Z_BEST_SPEED }, (error, zipped) => (error ? reject(error) : resolve(zipped)))
+  })
+  return { sequence, content, sha256: sha256Of(content), batches: records.length, spans }
+}
+
+/** Puts the body into sending/, then takes its file out of queue/; false, and nothing done, once it is no longer allowed. */
+export async function commitBody(disk: Disk, folder: string, body: Body, since: number, allowed: () => boolean): Promise<boolean> {
+  const sending = join(folder, 'sending')
+  const path = join(sending, bodyName(body.sequence))
+  const temporary = `${path}.tmp`
+  await unlinkIfThere(disk, temporary)
+  const file = await disk.create(temporary)
+  try {
+    await disk.write(file, body.content, 0)
+    await disk.sync(file)
+  } finally {
+    await disk.close(file)
+  }
+  // Its age goes on, also over a restart.
+  await disk.setModifiedAt(temporary, since)
+  if (!allowed()) {
+    await disk.unlink(temporary)
+    return false
+  }
+  await disk.rename(temporary, path)
+  await disk.syncFolder(sending)
+  await unlinkIfThere(disk, join(folder, 'queue', queueName(body.sequence)))
+  // Else the file could be back after power loss when its body was delivered and has left sending/.
+  await disk.syncFolder(join(folder, 'queue'))
+  return true
+}
+
+/** A body that is in sending/ already; `undefined` where its bytes are damaged. */
+export async function openBody(content: Buffer, sequence: number): Promise<Body | undefined> {
+  const joined = await new Promise<Buffer | undefined>((resolve) => {
+    gunzip(content, (error, plain) => resolve(error ? undefined : plain))
+  })
+  if (joined === undefined) return undefined
+  return { sequence, content, sha256: sha256Of(content), batches: countFields(joined, BATCHES), spans: countFields(joined, SPANS) }
+}
+
+export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')

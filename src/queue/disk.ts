@@ -1,0 +1,103 @@
+// Every file operation of the queue, and nothing else: a test puts a recording disk in its place and takes the power
+// away between any two of them. Plain callbacks of node:fs, off the event loop; they cost less CPU than file handles.
+import fs from 'node:fs'
+import { dirname } from 'node:path'
+import { errorCode } from '../errors.ts'
+import { lockFile } from './lock.ts'
+
+export interface Disk {
+  /** Creates a folder and those above it, for our user only, durably; nothing happens where it exists. */
+  makeFolder(path: string): Promise<void>
+  /** The names in a folder, sorted; none where there is no folder. */
+  list(path: string): Promise<string[]>
+  /** Makes creations, renames and unlinks in this folder durable. */
+  syncFolder(path: string): Promise<void>
+  /** A new file, for our user only; an error where it exists. */
+  create(path: string): Promise<number>
+  openFile(path: string): Promise<number>
+  /** All of `bytes`, at `position`. */
+  write(file: number, bytes: Uint8Array, position: number): Promise<void>
+  /** Makes what was written to the file durable. */
+  sync(file: number): Promise<void>
+  truncate(file: number, length: number): Promise<void>
+  close(file: number): Promise<void>
+  read(path: string): Promise<Buffer>
+  rename(from: string, to: string): Promise<void>
+  unlink(path: string): Promise<void>
+  stat(path: string): Promise<{ bytes: number; modifiedAt: number }>
+  setModifiedAt(path: string, ms: number): Promise<void>
+  /** Keeps other processes out until the result is called or this process ends. */
+  lock(path: string): () => void
+}
+
+type Done<T> = (error: Error | null, value?: T) => void
+
+const call = <T = void>(start: (done: Done<T>) => void): Promise<T> =>
+  new Promise((resolve, reject) => {
+    start((error, value) => (error === null || error === undefined ? resolve(value as T) : reject(error)))
+  })
+
+export const nodeDisk: Disk = {
+  makeFolder: async (path) => {
+    const first = await call<string | undefined>((done) => fs.mkdir(path, { recursive: true, mode: 0o700 }, done))
+    if (first === undefined) return
+    for (let above = dirname(path); above.length >= dirname(first).length; above = dirname(above)) {
+      await nodeDisk.syncFolder(above)
+      if (above === dirname(above)) return
+    }
+  },
+  list: async (path) => {
+    try {
+      return (await call<string[]>((done) => fs.readdir(path, done))).sort()
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return []
+      throw error
+    }
+  },
+  syncFolder: async (path) => {
+    const folder = await call<number>((done) => fs.open(path, 'r', done))
+    try {
+      await call((done) => fs.fsync(folder, done))
+    } finally {
+      await nodeDisk.close(folder)
+    }
+  },
+  create: (path) => call((done) => fs.open(path, 'wx', 0o600, done)),
+  openFile: (path) => call((done) => fs.open(path, 'r+', done)),
+  write: async (file, bytes, position) => {
+    for (let at = 0; at < bytes.length; ) {
+      const from = at
+      at += await call<number>((done) => fs.write(file, bytes, from, bytes.length - from, position + from, done))
+    }
+  },
+  sync: (file) => call((done) => fs.fdatasync(file, done)),
+  truncate: (file, length) => call((done) => fs.ftruncate(file, length, done)),
+  close: (file) => call((done) => fs.close(file, done)),
+  read: (path) => call((done) => fs.readFile(path, done)),
+  rename: (from, to) => call((done) => fs.rename(from, to, done)),
+  unlink: (path) => call((done) => fs.unlink(path, done)),
+  stat: async (path) => {
+    const { size, mtimeMs } = await call<fs.Stats>((done) => fs.stat(path, done))
+    return { bytes: size, modifiedAt: mtimeMs }
+  },
+  setModifiedAt: (path, ms) => call((done) => fs.utimes(path, ms / 1000, ms / 1000, done)),
+  lock: lockFile,
+}
+
+/** `undefined` where there is no such file. */
+export async function readIfThere(disk: Disk, path: string): Promise<Buffer | undefined> {
+  try {
+    return await disk.read(path)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+export async function unlinkIfThere(disk: Disk, path: string): Promise<void> {
+  try {
+    await disk.unlink(path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+  }
+}

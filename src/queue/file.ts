@@ -1,0 +1,113 @@
+// The format of queue/<sequence>.otlp: records, each one whole field 1 of an ExportTraceServiceRequest (`0a LEN
+// ResourceSpans`), each followed by its CRC-32 as a field that no OTLP reader knows and all step over, so the file itself
+// is a readable request. What stands before the first wrong checksum is whole; what stands behind it is never trusted.
+import { crc32 } from 'node:zlib'
+
+/** Tag of ExportTraceServiceRequest.resource_spans, length-delimited. */
+const RECORD_TAG = 0x0a
+/** Field 15, fixed32 (protobuf.dev/programming-guides/encoding). */
+const CHECKSUM_TAG = 0x7d
+export const CHECKSUM_BYTES = 5
+
+/** Paths of fields from the request down: its batches, and their spans through ScopeSpans. */
+export const BATCHES = [1]
+export const SPANS = [1, 2, 2]
+
+/** A file of queue/ or sending/, as the queue remembers it. */
+export interface Stored {
+  sequence: number
+  place: 'queue' | 'sending'
+  /** Up to the end of the last record that is whole and durable. */
+  bytes: number
+  /** First append, milliseconds since 1970. */
+  since: number
+  /** `undefined` for a body of an earlier life until it is read. */
+  spans: number | undefined
+  attempted: boolean
+  /** Delivered or refused, but not moved to sent/ yet. */
+  settled: boolean
+}
+
+const NAME = /^(\d{12})\.otlp(\.gz)?$/
+
+export const queueName = (sequence: number): string => `${String(sequence).padStart(12, '0')}.otlp`
+export const bodyName = (sequence: number): string => `${queueName(sequence)}.gz`
+
+/** The sequence in the name of a file of ours; `undefined` for any other file. */
+export function sequenceOf(name: string): number | undefined {
+  const digits = NAME.exec(name)?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/** Writes a record and its checksum into `target` at `at`; gives the position behind them. */
+export function putRecord(target: Buffer, at: number, record: Uint8Array): number {
+  target.set(record, at)
+  const end = at + record.length
+  target[end] = CHECKSUM_TAG
+  return target.writeUInt32LE(crc32(record), end + 1)
+}
+
+export interface Scan {
+  /** Views of the file's bytes, without the checksums. */
+  records: Uint8Array[]
+  spans: number
+  /** Where the last whole record and its checksum end. */
+  length: number
+  /** `torn`: the bytes end before their record does. `corrupt`: they are there and wrong. */
+  state: 'whole' | 'torn' | 'corrupt'
+}
+
+export function scanFile(bytes: Buffer): Scan {
+  const records: Uint8Array[] = []
+  let at = 0
+  let state: Scan['state'] = 'whole'
+  while (at < bytes.length) {
+    const end = bytes[at] === RECORD_TAG ? endOfLen(bytes, at + 1) : Number.NaN
+    if (end + CHECKSUM_BYTES > bytes.length) {
+      state = 'torn'
+      break
+    }
+    if (bytes[end] !== CHECKSUM_TAG || bytes.readUInt32LE(end + 1) !== crc32(bytes.subarray(at, end))) {
+      // The last record, or zeros to the end: a write that the power did not let finish. Else there is damage.
+      const torn = end + CHECKSUM_BYTES === bytes.length || bytes.subarray(at).every((byte) => byte === 0)
+      state = torn ? 'torn' : 'corrupt'
+      break
+    }
+    records.push(bytes.subarray(at, end))
+    at = end + CHECKSUM_BYTES
+  }
+  const spans = records.reduce((sum, record) => sum + countFields(record, SPANS), 0)
+  return { records, spans, length: at, state }
+}
+
+/** Where a length-delimited value ends whose length stands at `at`; infinite where the length itself is cut off. */
+function endOfLen(bytes: Uint8Array, at: number): number {
+  const [length, start] = varint(bytes, at, bytes.length)
+  return start + length
+}
+
+/** A varint of up to 53 bits and the position behind it; infinite and not a number where it is cut off or too long. */
+function varint(bytes: Uint8Array, at: number, end: number): [value: number, next: number] {
+  let value = 0
+  for (let factor = 1; at < end && factor < 2 ** 63; factor *= 128) {
+    const byte = bytes[at++]!
+    value += (byte & 0x7f) * factor
+    if (byte < 0x80) return [value, at]
+  }
+  return [Number.POSITIVE_INFINITY, at]
+}
+
+/** How often the length-delimited field at the end of `path` occurs; of malformed bytes, as far as they can be read. */
+export function countFields(bytes: Uint8Array, path: readonly number[], depth = 0, start = 0, end = bytes.length): number {
+  let count = 0
+  let at = start
+  while (at < end) {
+    const [tag, value] = varint(bytes, at, end)
+    const [number, next] = (tag & 7) === 2 || (tag & 7) === 0 ? varint(bytes, value, end) : [0, value]
+    at = (tag & 7) === 2 ? next + number : (tag & 7) === 5 ? value + 4 : (tag & 7) === 1 ? value + 8 : next
+    if (!(at <= end)) return count
+    if ((tag & 7) !== 2 || Math.floor(tag / 8) !== path[depth]) continue
+    count += depth === path.length - 1 ? 1 : countFields(bytes, path, depth + 1, next, at)
+  }
+  return count
+}

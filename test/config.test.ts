@@ -1,0 +1,55 @@
+// Settings: defaults, flags, and all mistakes at once without a word of what was given.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { limitsFor, readConfig, SETTINGS } from '../src/config.ts'
+
+const MIB = 1024 * 1024
+const WORKING = { USAGE_POLICY: '/policy.yaml', USAGE_REPORTING: 'on', USAGE_ENDPOINT: 'https://usage.example.org' }
+
+test('the defaults are those of the table, and a policy is all that is missing', () => {
+  const { config, mistakes } = readConfig({})
+  assert.equal(config.reporting, 'local')
+  assert.deepEqual(config.httpListen, { host: '127.0.0.1', port: 4318 })
+  assert.equal(config.sendInterval, 3_600_000)
+  assert.deepEqual(mistakes, ['USAGE_POLICY is not set. Name the file of the policy, or give it in USAGE_POLICY_TEXT.'])
+})
+
+test('a flag wins over the environment', () => {
+  const { config } = readConfig({ ...WORKING, USAGE_SEND_INTERVAL: '2h' }, { 'send-interval': '30s' })
+  assert.equal(config.sendInterval, 30_000)
+})
+
+test('tells all wrong settings at once and repeats none', () => {
+  const wrong = { USAGE_REPORTING: 'CANARY', USAGE_ENDPOINT: 'http://CANARY.example.org', USAGE_HTTP_LISTEN: '0.0.0.0:4318', USAGE_QUEUE_MAX: 'CANARY', USAGE_SEND_INTERVAL: '1 hour' }
+  const { mistakes } = readConfig({ ...WORKING, ...wrong })
+  for (const name of Object.keys(wrong)) assert.ok(mistakes.some((mistake) => mistake.startsWith(`${name} `)), name)
+  assert.doesNotMatch(mistakes.join('\n'), /CANARY|1 hour/)
+})
+
+test('plain http is for loopback and services of the cluster', () => {
+  const mistakesOf = (endpoint: string): readonly string[] => readConfig({ ...WORKING, USAGE_ENDPOINT: endpoint }).mistakes
+  for (const endpoint of ['http://127.0.0.1:4328', 'http://[::1]:1', 'http://collector.usage.svc:4318', 'https://usage.example.org/base']) assert.deepEqual(mistakesOf(endpoint), [], endpoint)
+  for (const endpoint of ['http://usage.example.org', 'ftp://x', 'https://user:pass@x.org', 'https://x.org/?a=b', 'x']) assert.equal(mistakesOf(endpoint).length, 1, endpoint)
+})
+
+test('a setting of the design that is not carried out yet is a mistake, not ignored', () => {
+  assert.deepEqual(readConfig({ ...WORKING, USAGE_OFF_FILE: '/x' }).mistakes, ['USAGE_OFF_FILE is not carried out by this version of usage-sidecar. Remove it.'])
+})
+
+test('every setting that is not free text refuses nonsense', () => {
+  const free = SETTINGS.filter(({ parse }) => {
+    try {
+      return parse('\u0000') === '\u0000'
+    } catch {
+      return false
+    }
+  }).map(({ name }) => name)
+  assert.ok(free.every((name) => /_(FILE|DIR|TEXT)$|^USAGE_(POLICY|FACTS)$/.test(name)), free.join(' '))
+})
+
+test('limits follow the memory of the container', () => {
+  const { config } = readConfig(WORKING)
+  assert.deepEqual(limitsFor(config, undefined), { maxBody: 64 * MIB, maxJsonBody: 8 * MIB, maxInflight: 128 * MIB })
+  assert.deepEqual(limitsFor(config, 96 * MIB), { maxBody: 4 * MIB, maxJsonBody: 4 * MIB, maxInflight: 8 * MIB })
+  assert.deepEqual(limitsFor(readConfig({ ...WORKING, USAGE_MAX_BODY: '1MiB' }).config, 96 * MIB).maxBody, MIB)
+})

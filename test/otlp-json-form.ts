@@ -1,0 +1,123 @@
+// Writes a decoded request as OTLP/JSON (https://opentelemetry.io/docs/specs/otlp, JSON Protobuf Encoding) in the ways
+// that senders do: members in any order, unknown members, null for what is absent, numbers as texts and as numbers; and
+// with members that occur twice, of which it says what they mean.
+import type { SpanFaults } from './oracle.ts'
+import type { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import type { AnyValue, KeyValue } from './otlp-generated/opentelemetry/proto/common/v1/common.ts'
+import type { Span } from './otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
+import type { Rng } from './otlp-values.ts'
+
+export interface JsonForm {
+  text: string
+  faults: Map<number, SpanFaults>
+  /** A repeated list: the whole request is refused. */
+  refused: boolean
+}
+
+type Member = [name: string, text: string]
+
+export function jsonForm(message: ExportTraceServiceRequest, rng: Rng): JsonForm {
+  const form: JsonForm = { text: '', faults: new Map(), refused: false }
+  let index = -1
+  const list = <T>(name: string, items: readonly T[], write: (item: T) => string): Member[] => {
+    const text = `[${items.map(write).join(',')}]`
+    if (rng.chance(0.3)) {
+      form.refused = true
+      return [
+        [name, '[]'],
+        [name, text],
+      ]
+    }
+    return [[name, text]]
+  }
+  const fault = (): SpanFaults => {
+    let found = form.faults.get(index)
+    if (found === undefined) form.faults.set(index, (found = { attributes: new Map() }))
+    return found
+  }
+  const span = (item: Span): string => {
+    index++
+    const members: Member[] = spanMembers(item, rng)
+    if (rng.chance(2) && members.length > 0) {
+      members.push(rng.pick(members))
+      fault().rejected = 'repeated-span-field'
+    }
+    const attribute = (keyValue: KeyValue): string => {
+      const { text, broken } = keyValueText(keyValue, rng)
+      if (broken) fault().attributes.set(keyValue.key, 'repeated-member')
+      return text
+    }
+    return object([...members, ...list('attributes', item.attributes, attribute)], rng)
+  }
+  form.text = object(
+    list('resourceSpans', message.resourceSpans, (resource) =>
+      object(
+        [
+          ['resource', object([['attributes', '[{"key":"execution.type","value":{"stringValue":"secret"}}]']], rng)],
+          ...list('scopeSpans', resource.scopeSpans, (scope) => object([['scope', '{"name":"secret"}'], ...list('spans', scope.spans, span)], rng)),
+        ],
+        rng,
+      ),
+    ),
+    rng,
+  )
+  return form
+}
+
+function object(members: readonly Member[], rng: Rng): string {
+  const all = members.map(([name, text]) => `${JSON.stringify(name)}:${rng.chance(5) ? ' ' : ''}${text}`)
+  if (rng.chance(4)) all.push(rng.pick(['"unknown":{"a":[1,2,{"b":null}]}', '"kínd":1', '"__proto__":{"name":"secret"}', '"attributes_":[]']))
+  if (rng.chance(25)) all.reverse()
+  return `{${all.join(rng.chance(10) ? ',\n' : ',')}}`
+}
+
+function spanMembers(span: Span, rng: Rng): Member[] {
+  const hex = (id: Uint8Array): string => {
+    const text = Buffer.from(id).toString('hex')
+    return JSON.stringify(rng.chance(20) ? text.toUpperCase() : text)
+  }
+  const time = (value: bigint): string => (value < 2n ** 53n && rng.chance(50) ? String(value) : `"${value}"`)
+  const members: Member[] = [
+    ['traceId', hex(span.traceId)],
+    ['spanId', hex(span.spanId)],
+    ['name', JSON.stringify(span.name)],
+    ['startTimeUnixNano', time(span.startTimeUnixNano)],
+    ['endTimeUnixNano', time(span.endTimeUnixNano)],
+  ]
+  if (span.parentSpanId.length > 0 || rng.chance(50)) members.push(['parentSpanId', hex(span.parentSpanId)])
+  if (span.kind !== 0) members.push(['kind', String(span.kind)])
+  if (rng.chance(10)) members.push(['traceState', '"secret=1"'], ['flags', '257'], ['droppedAttributesCount', '3'])
+  if (rng.chance(10)) members.push(['events', '[{"timeUnixNano":"1","name":"secret","attributes":[]}]'], ['links', '[]'])
+  if (span.status !== undefined) {
+    const message: Member[] = rng.chance(50) ? [['message', '"secret"']] : []
+    members.push(['status', object([...message, ...(span.status.code === 0 && rng.chance(50) ? [] : [['code', String(span.status.code)] satisfies Member])], rng)])
+  } else if (rng.chance(10)) members.push(['status', 'null'])
+  return members
+}
+
+function keyValueText({ key, value }: KeyValue, rng: Rng): { text: string; broken: boolean } {
+  const anyValue = anyValueMembers(value, rng)
+  const members: Member[] = value === undefined ? [['key', JSON.stringify(key)]] : [['key', JSON.stringify(key)], ['value', object(anyValue, rng)]]
+  if (!rng.chance(3)) return { text: object(members, rng), broken: false }
+  if (anyValue.length > 0 && rng.chance(50)) {
+    members[1] = ['value', object([...anyValue, rng.chance(50) ? anyValue[0]! : ['stringValue', '"secret"']], rng)]
+  } else {
+    members.push(rng.pick(members))
+  }
+  return { text: object(members, rng), broken: true }
+}
+
+function anyValueMembers(value: AnyValue | undefined, rng: Rng): Member[] {
+  if (value === undefined) return []
+  if (value.stringValue !== undefined) return [['stringValue', JSON.stringify(value.stringValue)]]
+  if (value.boolValue !== undefined) return [['boolValue', String(value.boolValue)]]
+  if (value.intValue !== undefined) {
+    const exact = value.intValue < 2n ** 53n && value.intValue > -(2n ** 53n)
+    return [['intValue', exact && rng.chance(50) ? String(value.intValue) : `"${value.intValue}"`]]
+  }
+  if (value.doubleValue !== undefined) return [['doubleValue', Number.isFinite(value.doubleValue) ? JSON.stringify(value.doubleValue) : `"${value.doubleValue}"`]]
+  if (value.arrayValue !== undefined) return [['arrayValue', `{"values":[${value.arrayValue.values.map((item) => object(anyValueMembers(item, rng), rng)).join(',')}]}`]]
+  if (value.kvlistValue !== undefined) return [['kvlistValue', '{"values":[{"key":"a","value":{"intValue":"1"}}]}']]
+  if (value.bytesValue !== undefined) return [['bytesValue', JSON.stringify(Buffer.from(value.bytesValue).toString('base64'))]]
+  return value.stringValueStrindex === undefined ? [] : [['stringValueStrindex', String(value.stringValueStrindex)]]
+}

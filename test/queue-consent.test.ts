@@ -1,0 +1,105 @@
+// What goes when the policy changes or consent ends, and that nothing is left behind.
+import assert from 'node:assert/strict'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Counters } from '../src/counters.ts'
+import { nodeDisk } from '../src/queue/disk.ts'
+import { openQueue, wipeFolder } from '../src/queue/queue.ts'
+import { appendAndTake, diskWith, failure, openHere, receiptsIn, temporaryFolder, yes } from './queue-here.ts'
+import { queueOptions, recordOf } from './queue-records.ts'
+
+test('relabel drops what was appended before it and keeps what comes after', async (t) => {
+  const { folder, counters, queue, ids, names } = await openHere(t)
+  const attempted = await appendAndTake(queue, 'tried')
+  await queue.recordAttempt(attempted)
+  await queue.append(recordOf('old'), 1)
+  const waiting = queue.append(recordOf('waiting'), 5)
+  const relabelled = queue.relabel('policy-b')
+  const after = queue.append(recordOf('new'), 1)
+  await Promise.all([waiting, relabelled, after])
+  assert.deepEqual([await ids('queue'), await names('sending'), await ids('sent')], [['new'], [], ['tried']])
+  assert.equal(counters.get('queue.dropped.policy'), 7)
+  assert.equal(await readFile(join(folder, 'policy'), 'utf8'), 'policy-b\n')
+  await assert.rejects(queue.recordAttempt(attempted), { code: 'ECANCELED' })
+})
+
+test('the same label drops nothing, and of two changes in a row the last one holds', async (t) => {
+  const { folder, queue, ids } = await openHere(t)
+  await queue.append(recordOf('one'), 1)
+  await queue.relabel('policy-a')
+  assert.deepEqual(await ids('queue'), ['one'])
+  await Promise.all([queue.relabel('policy-b'), queue.relabel('policy-a')])
+  assert.deepEqual(await ids('queue'), [])
+  assert.equal(await readFile(join(folder, 'policy'), 'utf8'), 'policy-a\n')
+})
+
+test('nothing comes in or leaves after a change of policy that failed, until it is done', async (t) => {
+  let fail = false
+  const disk = diskWith({ unlink: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.unlink(path)) })
+  const { queue, ids } = await openHere(t, { disk })
+  await queue.append(recordOf('old'), 1)
+  fail = true
+  await assert.rejects(queue.relabel('policy-b'), { code: 'EIO' })
+  await assert.rejects(queue.append(recordOf('new'), 1), { status: 503 })
+  assert.equal(await queue.next(yes), undefined)
+  fail = false
+  await queue.relabel('policy-b')
+  await queue.append(recordOf('new'), 1)
+  assert.deepEqual(await ids('queue'), ['new'])
+})
+
+test('an open under another label drops what the old policy made', async (t) => {
+  const { folder, queue } = await openHere(t)
+  await appendAndTake(queue, 'one', 'two')
+  await queue.append(recordOf('three'), 1)
+  await queue.close()
+  const again = await openHere(t, { folder, label: 'policy-b' })
+  assert.deepEqual([await again.names('queue'), await again.names('sending')], [[], []])
+  assert.equal(again.counters.get('queue.dropped.policy'), 3)
+})
+
+test('wipe removes every body, keeps the receipts, and settles the appends that wait', async (t) => {
+  const { folder, counters, queue, names } = await openHere(t)
+  await queue.recordOutcome(await appendAndTake(queue, 'delivered'), { result: 'delivered', status: 200 })
+  const body = await appendAndTake(queue, 'committed')
+  await queue.recordAttempt(body)
+  await queue.append(recordOf('queued'), 1)
+  await queue.seal()
+  const waiting = queue.append(recordOf('waiting'), 1)
+  await Promise.all([waiting, queue.wipe()])
+  for (const place of ['queue', 'sending', 'sent']) assert.deepEqual(await names(place), [], place)
+  assert.equal(counters.get('queue.dropped.consent'), 3)
+  assert.equal((await receiptsIn(folder)).length, 2)
+  await queue.recordOutcome(body, { result: 'delivered', status: 200 })
+  assert.deepEqual(await names('sent'), [])
+})
+
+test('a next in progress leaves no file behind a wipe', async (t) => {
+  const { queue, names } = await openHere(t)
+  await queue.append(recordOf('one'), 1)
+  await queue.seal()
+  await Promise.all([queue.next(yes), queue.wipe(), queue.next(yes)])
+  for (const place of ['queue', 'sending', 'sent']) assert.deepEqual(await names(place), [], place)
+})
+
+test('an open with wipe, and wipeFolder, remove every body and keep the receipts', async (t) => {
+  for (const how of ['open', 'folder']) {
+    const { folder, queue, names } = await openHere(t)
+    await queue.recordAttempt(await appendAndTake(queue, 'one'))
+    await queue.append(recordOf('two'), 1)
+    await queue.close()
+    const counters = new Counters()
+    if (how === 'open') await (await openQueue(queueOptions(folder, { wipe: true, counters }))).close()
+    else await wipeFolder(folder, counters)
+    for (const place of ['queue', 'sending', 'sent']) assert.deepEqual(await names(place), [], place)
+    assert.equal(counters.get('queue.dropped.consent'), 2)
+    assert.equal((await receiptsIn(folder)).length, 1)
+  }
+})
+
+test('wipeFolder creates nothing', async (t) => {
+  const folder = await temporaryFolder(t)
+  await wipeFolder(folder)
+  assert.deepEqual(await readdir(folder), [])
+})

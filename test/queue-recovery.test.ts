@@ -1,0 +1,129 @@
+// What the queue makes of a folder as it finds it: torn, damaged, half committed, too old, or taken by another process.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { gunzipSync } from 'node:zlib'
+import { openQueue } from '../src/queue/queue.ts'
+import { appendAndTake, openHere, yes } from './queue-here.ts'
+import { idsIn, queueOptions, recordOf } from './queue-records.ts'
+
+test('a torn tail is cut at the last record with a right checksum', async (t) => {
+  const { folder, queue } = await openHere(t)
+  for (const id of ['one', 'two', 'three']) await queue.append(recordOf(id), 1)
+  await queue.close()
+  const path = join(folder, 'queue/000000000001.otlp')
+  const { size } = await stat(path)
+  await truncate(path, size - 2)
+  const again = await openHere(t, { folder })
+  assert.deepEqual(await again.ids('queue'), ['one', 'two'])
+  assert.equal((await stat(path)).size, 2 * (recordOf('one').length + 5))
+  assert.equal(again.counters.get('queue.recovered.torn'), 1)
+  assert.equal((await appendAndTake(again.queue)).spans, 2)
+})
+
+test('a file without a whole record is removed', async (t) => {
+  const { folder, queue } = await openHere(t)
+  await queue.close()
+  await writeFile(join(folder, 'queue/000000000007.otlp'), recordOf('half').subarray(0, 5))
+  const again = await openHere(t, { folder })
+  assert.deepEqual(await again.names('queue'), [])
+})
+
+test('of a file that is damaged in the middle what stands before is kept and the rest counted once', async (t) => {
+  const { folder, queue } = await openHere(t)
+  for (const id of ['one', 'two', 'three']) await queue.append(recordOf(id), 1)
+  await queue.close()
+  const path = join(folder, 'queue/000000000001.otlp')
+  const bytes = await readFile(path)
+  bytes[bytes.indexOf('<two>') + 1]! ^= 1
+  await writeFile(path, bytes)
+  const again = await openHere(t, { folder })
+  assert.deepEqual(await again.ids('queue'), ['one'])
+  assert.deepEqual([again.counters.get('queue.dropped.corrupt'), again.counters.get('queue.recovered.torn')], [1, 0])
+})
+
+test('a damaged or vanished file does not hold up those behind it', async (t) => {
+  const { folder, queue, counters } = await openHere(t)
+  await queue.append(recordOf('one'), 1)
+  await queue.seal()
+  const second = await appendAndTake(queue, 'two').then(async () => {
+    await writeFile(join(folder, 'sending/000000000001.otlp.gz'), 'not gzip')
+    return await queue.next(yes)
+  })
+  assert.deepEqual(idsIn(gunzipSync(second!.content)), ['two'])
+  assert.equal(counters.get('queue.dropped.corrupt'), 1)
+  await rm(join(folder, 'sending/000000000002.otlp.gz'))
+  assert.deepEqual(idsIn(gunzipSync((await appendAndTake(queue, 'three')).content)), ['three'])
+})
+
+test('recovery prefers sending/ over queue/, removes temporary files and moves what the receipts call settled', async (t) => {
+  const { folder, queue } = await openHere(t)
+  await queue.append(recordOf('one'), 1)
+  const copy = await readFile(join(folder, 'queue/000000000001.otlp'))
+  const first = await appendAndTake(queue)
+  await queue.recordAttempt(first)
+  await queue.recordOutcome(first, { result: 'delivered', status: 200 })
+  const second = await appendAndTake(queue, 'two')
+  await queue.close()
+  await writeFile(join(folder, 'sending/000000000001.otlp.gz'), first.content)
+  await rm(join(folder, 'sent/000000000001.otlp.gz'))
+  await writeFile(join(folder, 'queue/000000000001.otlp'), copy)
+  await writeFile(join(folder, 'queue/000000000002.otlp'), copy)
+  await writeFile(join(folder, 'sending/000000000002.otlp.gz.tmp'), 'half')
+  const again = await openHere(t, { folder })
+  assert.deepEqual(
+    [await again.names('queue'), await again.names('sending'), await again.names('sent')],
+    [[], ['000000000002.otlp.gz'], ['000000000001.otlp.gz']],
+  )
+  assert.deepEqual(await again.queue.next(yes), second)
+})
+
+test('files over the age limit are dropped at seal, at next and at open, and counted', async (t) => {
+  let time = Date.now()
+  const changes = { maxAgeMs: 1_000, now: () => time }
+  const { folder, counters, queue, names } = await openHere(t, changes)
+  await queue.append(recordOf('one'), 2)
+  time += 1_001
+  await queue.seal()
+  assert.deepEqual([await names('queue'), counters.get('queue.dropped.age')], [[], 2])
+  const body = await appendAndTake(queue, 'two')
+  await queue.recordAttempt(body)
+  time += 1_001
+  assert.equal(await queue.next(yes), undefined)
+  assert.deepEqual([await names('sending'), await names('sent')], [[], ['000000000002.otlp.gz']], 'an attempted body is kept to be seen')
+  await queue.append(recordOf('three'), 1)
+  await queue.close()
+  await utimes(join(folder, 'queue/000000000003.otlp'), time / 1000 - 2, time / 1000 - 2)
+  const again = await openHere(t, { ...changes, folder })
+  assert.deepEqual([await again.names('queue'), again.counters.get('queue.dropped.age')], [[], 1])
+})
+
+test('a second process is kept out until the first has closed, without a word on stderr', async (t) => {
+  const { folder, queue } = await openHere(t)
+  const program = `
+    import { openQueue } from ${JSON.stringify(new URL('../src/queue/queue.ts', import.meta.url).href)}
+    import { queueOptions } from ${JSON.stringify(new URL('./queue-records.ts', import.meta.url).href)}
+    const queue = await openQueue(queueOptions(${JSON.stringify(folder)})).catch((error) => console.log(error.code, error.message))
+    if (queue !== undefined) { console.log('opened'); await queue.close() }`
+  const second = (): Promise<{ stdout: string; stderr: string }> =>
+    promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])
+  const out = await second()
+  assert.match(out.stdout, /^EBUSY Another process uses this data folder\./)
+  assert.equal(out.stderr, '')
+  await assert.rejects(openQueue(queueOptions(folder)), { code: 'EBUSY' })
+  assert.deepEqual((await readdir(folder)).sort(), ['lock', 'policy', 'queue', 'sending', 'sent'])
+  await queue.close()
+  assert.equal((await second()).stdout, 'opened\n')
+})
+
+test('a closed queue takes nothing', async (t) => {
+  const { queue, names } = await openHere(t)
+  const last = queue.append(recordOf('last'), 1)
+  await queue.close()
+  await last
+  await assert.rejects(queue.append(recordOf('late'), 1), { status: 503 })
+  assert.deepEqual(await names('queue'), ['000000000001.otlp'])
+})

@@ -1,0 +1,207 @@
+// What the queue promises from append to receipt, each by name, on real folders.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { appendFile, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+import type { Refusal } from '../src/errors.ts'
+import { Cursor } from '../src/otlp/wire.ts'
+import { nodeDisk } from '../src/queue/disk.ts'
+import { appendAndTake, diskWith, failure, openHere, receiptsIn, yes } from './queue-here.ts'
+import { idsIn, recordOf } from './queue-records.ts'
+
+const full503 = (error: unknown): boolean => (error as Refusal).status === 503 && (error as Refusal).retryAfterSeconds === 60
+
+test('an acknowledged record is in queue/ as a readable request', async (t) => {
+  const { folder, queue, names } = await openHere(t)
+  await queue.append(recordOf('one'), 1)
+  await queue.append(recordOf('two'), 1)
+  assert.deepEqual(await names('queue'), ['000000000001.otlp'])
+  const cursor = new Cursor(await readFile(join(folder, 'queue/000000000001.otlp')))
+  const fields: number[] = []
+  while (cursor.pos < cursor.end) {
+    const tag = cursor.tag()
+    fields.push(tag >>> 3)
+    cursor.skip(tag)
+  }
+  assert.deepEqual(fields, [1, 15, 1, 15])
+})
+
+test('folders and files are for our user only', async (t) => {
+  const { folder, queue } = await openHere(t)
+  await queue.recordAttempt(await appendAndTake(queue, 'one'))
+  await queue.append(recordOf('two'), 1)
+  const mode = async (path: string): Promise<number> => (await stat(join(folder, path))).mode & 0o777
+  for (const path of ['queue', 'sending', 'sent']) assert.equal(await mode(path), 0o700, path)
+  for (const path of ['lock', 'policy', 'receipts.jsonl', 'queue/000000000002.otlp', 'sending/000000000001.otlp.gz'])
+    assert.equal(await mode(path), 0o600, path)
+})
+
+test('the bytes of a record are copied at once', async (t) => {
+  const { queue, ids } = await openHere(t)
+  const record = recordOf('original')
+  const appended = queue.append(record, 1)
+  record.fill(0)
+  await appended
+  assert.deepEqual(await ids('queue'), ['original'])
+})
+
+test('appends that wait share one write and one sync', async (t) => {
+  let writes = 0
+  let syncs = 0
+  const disk = diskWith({
+    write: (...given) => nodeDisk.write(...given).finally(() => writes++),
+    sync: (...given) => nodeDisk.sync(...given).finally(() => syncs++),
+  })
+  const { queue, ids } = await openHere(t, { disk })
+  await queue.append(recordOf('first'), 1)
+  writes = syncs = 0
+  await Promise.all(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((id) => queue.append(recordOf(id), 1)))
+  assert.deepEqual({ writes, syncs }, { writes: 1, syncs: 1 })
+  assert.deepEqual(await ids('queue'), ['first', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])
+})
+
+test('a failed sync answers 503, keeps what was good before and never writes that file again', async (t) => {
+  let fail = false
+  const disk = diskWith({ sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)) })
+  const { counters, queue, ids, names } = await openHere(t, { disk })
+  await queue.append(recordOf('good'), 1)
+  fail = true
+  const results = await Promise.allSettled([queue.append(recordOf('bad1'), 1), queue.append(recordOf('bad2'), 2)])
+  for (const result of results) assert.equal(result.status === 'rejected' && (result.reason as Refusal).status, 503)
+  fail = false
+  await queue.append(recordOf('after'), 1)
+  assert.deepEqual(await ids('queue'), ['good', 'after'])
+  assert.deepEqual(await names('queue'), ['000000000001.otlp', '000000000002.otlp'])
+  assert.equal(counters.get('queue.refused'), 3)
+})
+
+test('a file is sealed at 1 MiB', async (t) => {
+  const { queue, names } = await openHere(t)
+  await queue.append(recordOf('large', 1024 * 1024), 1)
+  await queue.append(recordOf('small'), 1)
+  assert.deepEqual(await names('queue'), ['000000000001.otlp', '000000000002.otlp'])
+})
+
+test('next gives the oldest sealed file as one body, sorted, with exactly the bytes in sending/', async (t) => {
+  const { folder, queue, names } = await openHere(t)
+  for (const id of ['c', 'a', 'b']) await queue.append(recordOf(id), 1)
+  assert.equal(await queue.next(yes), undefined, 'the growing file is not given')
+  await queue.seal()
+  await queue.append(recordOf('later'), 1)
+  const body = await queue.next(yes)
+  assert.ok(body !== undefined)
+  assert.deepEqual(idsIn(gunzipSync(body.content)), ['a', 'b', 'c'])
+  assert.deepEqual(gunzipSync(body.content), Buffer.concat(['a', 'b', 'c'].map((id) => recordOf(id))))
+  const file = await readFile(join(folder, 'sending/000000000001.otlp.gz'))
+  assert.deepEqual(body.content, file)
+  const sha256 = createHash('sha256').update(file).digest('hex')
+  assert.deepEqual({ ...body, content: 0 }, { sequence: 1, content: 0, sha256, batches: 3, spans: 3 })
+  assert.deepEqual(await names('queue'), ['000000000002.otlp'])
+  assert.deepEqual({ ...(await queue.next(yes)) }, { ...body }, 'it stays the oldest until it is settled')
+})
+
+test('next commits nothing once it is not allowed, also between its two looks', async (t) => {
+  const { queue, names } = await openHere(t)
+  await queue.append(recordOf('one'), 1)
+  await queue.seal()
+  assert.equal(await queue.next(() => false), undefined)
+  let looks = 0
+  assert.equal(await queue.next(() => ++looks === 1), undefined)
+  assert.equal(looks, 2)
+  assert.deepEqual([await names('sending'), await names('queue')], [[], ['000000000001.otlp']])
+})
+
+test('receipts name the attempt once and every outcome, and a settled body moves to sent/', async (t) => {
+  const { folder, queue, names } = await openHere(t)
+  const body = await appendAndTake(queue, 'one', 'two')
+  await queue.recordAttempt(body)
+  await queue.recordOutcome(body, { result: 'retry', status: 503 })
+  await queue.recordAttempt(body)
+  assert.deepEqual(await names('sending'), ['000000000001.otlp.gz'])
+  await queue.recordOutcome(body, { result: 'delivered', status: 200, rejected: 1 })
+  assert.deepEqual([await names('sending'), await names('sent')], [[], ['000000000001.otlp.gz']])
+  const lines = await receiptsIn(folder)
+  for (const line of lines) assert.match(String(line.time), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+  const { sha256 } = body
+  assert.deepEqual(
+    lines.map((line) => ({ ...line, time: '' })),
+    [
+      { time: '', sequence: 1, sha256, bytes: body.content.length, batches: 2, spans: 2, policy: 'policy-a', event: 'attempt' },
+      { time: '', sequence: 1, sha256, result: 'retry', status: 503, rejected: 0 },
+      { time: '', sequence: 1, sha256, result: 'delivered', status: 200, rejected: 1 },
+    ],
+  )
+})
+
+test('receipts over 1 MiB become receipts.old.jsonl', async (t) => {
+  const { folder, queue } = await openHere(t)
+  await queue.recordAttempt(await appendAndTake(queue, 'one'))
+  await queue.close()
+  await appendFile(join(folder, 'receipts.jsonl'), `${'x'.repeat(1024 * 1024)}\n`)
+  const again = await openHere(t, { folder })
+  const body = await again.queue.next(yes)
+  await again.queue.recordOutcome(body!, { result: 'delivered', status: 200 })
+  assert.equal((await receiptsIn(folder)).length, 1)
+  assert.ok((await stat(join(folder, 'receipts.old.jsonl'))).size > 1024 * 1024)
+})
+
+test('sent/ keeps the last 16 MiB', async (t) => {
+  const { folder, queue } = await openHere(t)
+  await queue.close()
+  for (let sequence = 1; sequence <= 17; sequence++)
+    await writeFile(join(folder, 'sent', `${String(sequence).padStart(12, '0')}.otlp.gz`), Buffer.alloc(1024 * 1024))
+  const again = await openHere(t, { folder })
+  const body = await appendAndTake(again.queue, 'one')
+  assert.equal(body.sequence, 18, 'the sequence goes on from sent/')
+  await again.queue.recordOutcome(body, { result: 'refused', status: 400 })
+  const names = await again.names('sent')
+  assert.deepEqual([names.length, names[0], names.at(-1)], [16, '000000000003.otlp.gz', '000000000018.otlp.gz'])
+})
+
+test('the sequence goes on from receipts when every file has gone', async (t) => {
+  const { folder, queue } = await openHere(t)
+  const body = await appendAndTake(queue, 'one')
+  await queue.recordAttempt(body)
+  await queue.wipe()
+  await queue.close()
+  const again = await openHere(t, { folder })
+  assert.equal((await appendAndTake(again.queue, 'two')).sequence, 2)
+})
+
+test('a full queue answers 503 with Retry-After 60 and takes records again when it has emptied', async (t) => {
+  const { counters, queue, ids } = await openHere(t, { maxBytes: 2_000 })
+  await queue.append(recordOf('one', 1_500), 1)
+  assert.ok(queue.halfFull())
+  await assert.rejects(queue.append(recordOf('two', 1_500), 3), full503)
+  assert.equal(counters.get('queue.refused'), 3)
+  await queue.recordOutcome(await appendAndTake(queue), { result: 'delivered', status: 200 })
+  assert.ok(!queue.halfFull())
+  await queue.append(recordOf('three', 1_500), 1)
+  assert.deepEqual(await ids('queue'), ['three'])
+})
+
+for (const full of ['drop-oldest', 'ring'] as const) {
+  test(`with ${full} the oldest files go and are counted`, async (t) => {
+    const { counters, queue, ids } = await openHere(t, { maxBytes: 4_000, full })
+    await queue.append(recordOf('one', 1_500), 2)
+    await queue.seal()
+    await queue.append(recordOf('two', 1_500), 1)
+    await queue.append(recordOf('three', 1_500), 1)
+    await queue.append(recordOf('too-large', 5_000), 4)
+    assert.deepEqual(await ids('queue'), ['two', 'three'])
+    assert.equal(counters.get('queue.dropped.full'), 6)
+    assert.ok(queue.status().bytes <= 4_000)
+  })
+}
+
+test('what may wait in memory is bounded', async (t) => {
+  const { queue } = await openHere(t)
+  const large = recordOf('large', 5 * 1024 * 1024)
+  const results = await Promise.allSettled([queue.append(large, 1), queue.append(large, 1), queue.append(recordOf('small'), 1)])
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+})
