@@ -19,44 +19,91 @@ export const SETTINGS: readonly Setting[] = [
     name: 'USAGE_REPORTING',
     standard: 'local',
     parse: parsers.oneOf(MODES),
-    sentence: '`off`: nothing is kept, nothing is sent. `local`: everything but sending, to look at what would leave. `on`: reports are sent.',
+    sentence:
+      '`off`: nothing is kept, nothing is sent. `local`: everything but sending, to look at what would leave. `on`: reports are sent.',
   },
-  { name: 'USAGE_POLICY', standard: undefined, parse: parsers.anyText, sentence: 'File of the anonymization policy. Read again when it changes.' },
+  {
+    name: 'USAGE_POLICY',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'File of the anonymization policy. Read again when it changes.',
+  },
   { name: 'USAGE_POLICY_TEXT', standard: undefined, parse: parsers.anyText, sentence: 'The policy itself, instead of a file.' },
   {
     name: 'USAGE_POLICY_DIGEST',
     standard: undefined,
     parse: parsers.digest,
-    sentence: 'Digest of the policy as its maintainers ship it. Only a policy with this digest names it in reports; any other says `custom`.',
+    sentence:
+      'Digest of the policy as its maintainers ship it. Only a policy with this digest names it in reports; any other says `custom`.',
   },
-  { name: 'USAGE_ENDPOINT', standard: undefined, parse: parsers.endpoint, sentence: 'Base URL of the usage collector; `/v1/traces` is appended. Needed for `on`.' },
+  {
+    name: 'USAGE_ENDPOINT',
+    standard: undefined,
+    parse: parsers.endpoint,
+    sentence: 'Base URL of the usage collector; `/v1/traces` is appended. Needed for `on`.',
+  },
   {
     name: 'USAGE_HEADERS_FILE',
     standard: undefined,
     parse: parsers.anyText,
     sentence: 'Headers for the collector, `Name: value` a line. Read again for every drain.',
   },
-  { name: 'USAGE_CA_FILE', standard: undefined, parse: parsers.anyText, sentence: 'Certificates (PEM) that are trusted instead of the built-in ones.' },
-  { name: 'USAGE_CLIENT_CERT_FILE', standard: undefined, parse: parsers.anyText, sentence: 'Certificate (PEM) that the sidecar shows to the collector.' },
+  {
+    name: 'USAGE_CA_FILE',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'Certificates (PEM) that are trusted instead of the built-in ones.',
+  },
+  {
+    name: 'USAGE_CLIENT_CERT_FILE',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'Certificate (PEM) that the sidecar shows to the collector.',
+  },
   { name: 'USAGE_CLIENT_KEY_FILE', standard: undefined, parse: parsers.anyText, sentence: 'Its private key (PEM).' },
-  { name: 'USAGE_HTTP_LISTEN', standard: '127.0.0.1:4318', parse: parsers.loopbackAddress, sentence: 'Where OTLP over HTTP is taken in; loopback only.' },
+  {
+    name: 'USAGE_HTTP_LISTEN',
+    standard: '127.0.0.1:4318',
+    parse: parsers.loopbackAddress,
+    sentence: 'Where OTLP over HTTP is taken in; loopback only.',
+  },
   {
     name: 'USAGE_HEALTH_LISTEN',
     standard: ':4319',
     parse: parsers.listenAddress,
     sentence: 'Where `/startupz` and `/livez` answer, and nothing else.',
   },
-  { name: 'USAGE_DATA_DIR', standard: '/var/lib/usage-sidecar', parse: parsers.anyText, sentence: 'Folder of the queue, the receipts and what was sent.' },
+  {
+    name: 'USAGE_DATA_DIR',
+    standard: '/var/lib/usage-sidecar',
+    parse: parsers.anyText,
+    sentence: 'Folder of the queue, the receipts and what was sent.',
+  },
   {
     name: 'USAGE_IDENTITY_DIR',
     standard: undefined,
     parse: parsers.anyText,
     sentence: 'Folder with `instance-id` and `secret`, made if it can be written to. Without it there are no pseudonyms.',
   },
-  { name: 'USAGE_FACTS', standard: undefined, parse: parsers.anyText, sentence: 'Facts that the policy may name, as a JSON object: `{"app.version": "1.32.0"}`.' },
+  {
+    name: 'USAGE_FACTS',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'Facts that the policy may name, as a JSON object: `{"app.version": "1.32.0"}`.',
+  },
   { name: 'USAGE_FACTS_FILE', standard: undefined, parse: parsers.anyText, sentence: 'The same from a file. Read again when it changes.' },
-  { name: 'USAGE_SEND_INTERVAL', standard: '1h', parse: parsers.positiveDuration, sentence: 'Reports are sent once in each interval, at a random moment of it.' },
-  { name: 'USAGE_FIRST_SEND_DELAY', standard: '0', parse: parsers.duration, sentence: 'Nothing is sent before this time after reporting was turned on.' },
+  {
+    name: 'USAGE_SEND_INTERVAL',
+    standard: '1h',
+    parse: parsers.positiveDuration,
+    sentence: 'Reports are sent once in each interval, at a random moment of it.',
+  },
+  {
+    name: 'USAGE_FIRST_SEND_DELAY',
+    standard: '0',
+    parse: parsers.duration,
+    sentence: 'Nothing is sent before this time after reporting was turned on.',
+  },
   {
     name: 'USAGE_MAX_BODY',
     standard: '64MiB',
@@ -77,7 +124,12 @@ export const SETTINGS: readonly Setting[] = [
     parse: parsers.oneOf(['refuse', 'drop-oldest'] as const),
     sentence: 'When the queue is full: `refuse` answers 503 until there is room, `drop-oldest` drops and counts the oldest file.',
   },
-  { name: 'USAGE_LOG_LEVEL', standard: 'info', parse: parsers.oneOf(LOG_LEVELS), sentence: '`debug`, `info`, `warn` or `error`. No level ever shows data.' },
+  {
+    name: 'USAGE_LOG_LEVEL',
+    standard: 'info',
+    parse: parsers.oneOf(LOG_LEVELS),
+    sentence: '`debug`, `info`, `warn` or `error`. No level ever shows data.',
+  },
 ]
 
 /** Named by the design and not carried out yet. Ignoring one could send what somebody meant to stop, so it is a mistake. */
@@ -120,7 +172,10 @@ export interface ReadConfig {
 }
 
 /** Environment and flags (by flag name; a flag wins) to settings. An empty variable counts as not set. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>, flags: Readonly<Record<string, string | undefined>> = {}): ReadConfig {
+export function readConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  flags: Readonly<Record<string, string | undefined>> = {},
+): ReadConfig {
   const mistakes: string[] = []
   const values: Record<string, unknown> = {}
   const given = new Set<string>()
@@ -137,7 +192,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, fl
     }
   }
   const config = values as unknown as Config
-  for (const name of LATER) if ((env[name] ?? '') !== '') mistakes.push(`${name} is not carried out by this version of usage-sidecar. Remove it.`)
+  for (const name of LATER)
+    if ((env[name] ?? '') !== '') mistakes.push(`${name} is not carried out by this version of usage-sidecar. Remove it.`)
   mistakes.push(...together(config, given))
   return { config: Object.freeze(config), mistakes }
 }
@@ -146,11 +202,16 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, fl
 function together(config: Config, given: ReadonlySet<string>): string[] {
   const mistakes: string[] = []
   if (config.reporting === 'off') return mistakes
-  if (config.policy === undefined && config.policyText === undefined) mistakes.push('USAGE_POLICY is not set. Name the file of the policy, or give it in USAGE_POLICY_TEXT.')
-  if (config.policy !== undefined && config.policyText !== undefined) mistakes.push('USAGE_POLICY and USAGE_POLICY_TEXT are both set. Remove one.')
-  if (config.facts !== undefined && config.factsFile !== undefined) mistakes.push('USAGE_FACTS and USAGE_FACTS_FILE are both set. Remove one.')
-  if (config.reporting === 'on' && !given.has('USAGE_ENDPOINT')) mistakes.push('USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.')
-  if ((config.clientCertFile === undefined) !== (config.clientKeyFile === undefined)) mistakes.push('USAGE_CLIENT_CERT_FILE and USAGE_CLIENT_KEY_FILE go together. Set both or none.')
+  if (config.policy === undefined && config.policyText === undefined)
+    mistakes.push('USAGE_POLICY is not set. Name the file of the policy, or give it in USAGE_POLICY_TEXT.')
+  if (config.policy !== undefined && config.policyText !== undefined)
+    mistakes.push('USAGE_POLICY and USAGE_POLICY_TEXT are both set. Remove one.')
+  if (config.facts !== undefined && config.factsFile !== undefined)
+    mistakes.push('USAGE_FACTS and USAGE_FACTS_FILE are both set. Remove one.')
+  if (config.reporting === 'on' && !given.has('USAGE_ENDPOINT'))
+    mistakes.push('USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.')
+  if ((config.clientCertFile === undefined) !== (config.clientKeyFile === undefined))
+    mistakes.push('USAGE_CLIENT_CERT_FILE and USAGE_CLIENT_KEY_FILE go together. Set both or none.')
   return mistakes
 }
 

@@ -1,7 +1,7 @@
 // `/startupz` and `/livez` for the kubelet, and nothing else. They say that the process answers; a wrong policy, a
 // collector that is away or a cluster that is gone never make them fail, because a restart would mend none of it.
 import { createServer } from 'node:http'
-import { close, listen, type Listen } from './accept/accept.ts'
+import { close, type Listen, listen } from './accept/accept.ts'
 
 const PATHS = new Set(['/startupz', '/livez'])
 

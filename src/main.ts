@@ -31,4 +31,5 @@ if (major < NEEDED) {
     onStop: (stop) => stops.push(stop),
   })
 }
+
 export {}

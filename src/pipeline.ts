@@ -7,7 +7,7 @@ import { type Anonymizer, createAnonymizer } from './anonymize/anonymize.ts'
 import { parsePolicy } from './anonymize/parse.ts'
 import { type Policy, policyDigest } from './anonymize/policy.ts'
 import { type Config, limitsFor } from './config.ts'
-import { beginEpoch, decide, endEpoch, type Epoch, folderExists, readEpoch } from './consent/consent.ts'
+import { beginEpoch, decide, type Epoch, endEpoch, folderExists, readEpoch } from './consent/consent.ts'
 import type { Counters } from './counters.ts'
 import { batchIdOf, createEnricher, type Enricher } from './enrich/enrich.ts'
 import { allFacts, parseFacts } from './enrich/facts.ts'
@@ -59,7 +59,10 @@ const REJECTED_MESSAGE =
 
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { config, machine, counters, log } = options
-  const decision = options.mistakes.length > 0 ? { mode: 'off' as const, by: 'a wrong setting' } : decide({ reporting: config.reporting, doNotTrack: options.doNotTrack })
+  const decision =
+    options.mistakes.length > 0
+      ? { mode: 'off' as const, by: 'a wrong setting' }
+      : decide({ reporting: config.reporting, doNotTrack: options.doNotTrack })
   const { mode } = decision
   const limits = limitsFor(config, machine.memoryLimit)
   const watches: Watch[] = []
@@ -86,7 +89,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     return { rejected, message: rejected > 0 ? REJECTED_MESSAGE : '' }
   }
 
-  const accept: Accept = createAccept({ listen: config.httpListen, ...limits, budget: new Budget(limits.maxInflight), handle, counters, log })
+  const accept: Accept = createAccept({
+    listen: config.httpListen,
+    ...limits,
+    budget: new Budget(limits.maxInflight),
+    handle,
+    counters,
+    log,
+  })
   const health = createHealth(config.healthListen)
 
   /** Tries until it works: a port or folder that is taken now may be free when another process has ended. */
@@ -111,7 +121,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const policy = parsePolicy(policyText)
       const identity = openIdentity(config.identityDir, true)
       if ('reason' in identity) log.info('identity: there is none, so there are no pseudonyms', { reason: identity.reason })
-      const given = factsText === undefined ? new Map() : parseFacts(factsText, config.facts === undefined ? 'USAGE_FACTS_FILE' : 'USAGE_FACTS')
+      const given =
+        factsText === undefined ? new Map() : parseFacts(factsText, config.facts === undefined ? 'USAGE_FACTS_FILE' : 'USAGE_FACTS')
       const known = 'reason' in identity ? undefined : identity
       const facts = allFacts(given, machine.arch, machine.platform, known?.instanceId)
       const digest = policyDigest(policy)
@@ -204,7 +215,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       await begin()
       await persist('accept: the port cannot be used', async () => {
         http = await accept.start()
-        log.info('accept: ready', { port: http.port, health: healthAt?.port ?? 0, maxBody: limits.maxBody, maxInflight: limits.maxInflight })
+        log.info('accept: ready', {
+          port: http.port,
+          health: healthAt?.port ?? 0,
+          maxBody: limits.maxBody,
+          maxInflight: limits.maxInflight,
+        })
       })
     },
     stop: async () => {

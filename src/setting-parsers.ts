@@ -47,7 +47,8 @@ export function isLoopback(host: string): boolean {
 /** Raw spans are received there, so nobody outside of the pod may reach it. */
 export function loopbackAddress(text: string): Listen {
   const at = listenAddress(text)
-  if (!isLoopback(at.host)) throw new WrongSetting('is an address of loopback, such as 127.0.0.1:4318, because what it takes in is not anonymized yet.')
+  if (!isLoopback(at.host))
+    throw new WrongSetting('is an address of loopback, such as 127.0.0.1:4318, because what it takes in is not anonymized yet.')
   return at
 }
 

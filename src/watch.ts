@@ -1,8 +1,9 @@
 // Tells when a small file's content changes, by reading it again every two seconds and comparing. Reading finds what
 // notifications miss: the symlink swap of a Kubernetes volume, a file that appears later, network file systems,
 // exhausted inotify limits. Unreadable is told as `undefined`; what it means is the caller's business (for consent: off).
-import { readFile } from 'node:fs/promises'
+
 import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 
 export const WATCH_EVERY_MS = 2_000
 /** No file that we watch is larger; one that is counts as unreadable. */

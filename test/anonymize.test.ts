@@ -4,18 +4,24 @@ import { createCipheriv, hkdfSync } from 'node:crypto'
 import { test } from 'node:test'
 import { createAnonymizer, type Passed } from '../src/anonymize/anonymize.ts'
 import { parsePolicy } from '../src/anonymize/parse.ts'
-import { lengthPrefixed, pseudonym, pseudonymKey } from '../src/anonymize/pseudonym.ts'
 import type { Scalar } from '../src/anonymize/policy.ts'
+import { lengthPrefixed, pseudonym, pseudonymKey } from '../src/anonymize/pseudonym.ts'
 import { Counters } from '../src/counters.ts'
 import { Refusal } from '../src/errors.ts'
 import { lenField, varintField } from '../src/otlp/wire.ts'
 import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
-import { attribute, bool, defaultPolicy, double, int, keyValue, policyText, request, SECRET, span, START, text } from './spans.ts'
+import { attribute, bool, defaultPolicy, double, int, keyValue, policyText, request, SECRET, START, span, text } from './spans.ts'
 
 const NOW = Date.UTC(2026, 9, 5, 14)
 
 function anonymizer(policy: string, facts: Record<string, Scalar> = {}, secret: Buffer | 'none' = SECRET, counters = new Counters()) {
-  return createAnonymizer({ policy: parsePolicy(policy), facts: new Map(Object.entries(facts)), secret: secret === 'none' ? undefined : secret, counters, maxBytes: 1024 * 1024 })
+  return createAnonymizer({
+    policy: parsePolicy(policy),
+    facts: new Map(Object.entries(facts)),
+    secret: secret === 'none' ? undefined : secret,
+    counters,
+    maxBytes: 1024 * 1024,
+  })
 }
 
 /** The spans that left, decoded by the generated codec. */
@@ -25,7 +31,10 @@ function spansOf(passed: Passed) {
 
 /** What one attribute line makes of one incoming value of `in`. */
 function outcome(line: string, ...more: Uint8Array[]): Scalar | undefined {
-  const passed = anonymizer(policyText(`execution:\n  attributes:\n    out: {${line}, reason: Because.}`), { version: 'v1.31.4-gke.100', nodes: 12 }).pass(request(span({ more })), NOW)
+  const passed = anonymizer(policyText(`execution:\n  attributes:\n    out: {${line}, reason: Because.}`), {
+    version: 'v1.31.4-gke.100',
+    nodes: 12,
+  }).pass(request(span({ more })), NOW)
   const [sent, ...rest] = spansOf(passed)[0]!.attributes
   assert.equal(rest.length, 0)
   if (sent === undefined) return undefined
@@ -35,7 +44,8 @@ function outcome(line: string, ...more: Uint8Array[]): Scalar | undefined {
 }
 
 test('strong pseudonyms equal the published vectors', () => {
-  const of = (project: string, field: string, period: string, input: string): string => pseudonym(pseudonymKey(SECRET, project, field, period), input)
+  const of = (project: string, field: string, period: string, input: string): string =>
+    pseudonym(pseudonymKey(SECRET, project, field, period), input)
   assert.equal(of('example.org/demo', 'app', '2026-10-05', 'orders-api'), '8a9327385ac095ed67154f66562f3753')
   assert.equal(of('example.org/demo', 'app', '2026-10-06', 'orders-api'), 'f671db1bab73b39dd7cd911a994e3a16')
   assert.equal(of('example.org/demo', 'installation', '2026-10', ''), '8e27cda2773f25c39a52354c1c7b0ea2')
@@ -47,7 +57,8 @@ test('keep sends what is listed and folds the rest to other', () => {
   assert.equal(outcome('from: in, keep: [a, b]', attribute('in', text('c'))), 'other')
   assert.equal(outcome('from: in, keep: [a], else: rest', attribute('in', text('c'))), 'rest')
   assert.equal(outcome('from: in, keep: [a], else: none', attribute('in', text('c'))), undefined)
-  for (const odd of [int(1), bool(true), double(Number.NaN), Buffer.alloc(0), text('')]) assert.equal(outcome('from: in, keep: [a]', attribute('in', odd)), 'other')
+  for (const odd of [int(1), bool(true), double(Number.NaN), Buffer.alloc(0), text('')])
+    assert.equal(outcome('from: in, keep: [a]', attribute('in', odd)), 'other')
   assert.equal(outcome('from: in, keep: [a]'), undefined)
   assert.equal(outcome('from: in, keep: [1, 2]', attribute('in', int(2))), 2)
   assert.equal(outcome('from: in, keep: [1, 2]', attribute('in', int(2n ** 53n + 1n))), undefined)
@@ -64,7 +75,10 @@ test('fold ignores letters’ case without a locale', () => {
 
 test('buckets send the largest bound not above the number', () => {
   const of = (value: Uint8Array): Scalar | undefined => outcome('from: in, buckets: [0, 10, 100]', attribute('in', value))
-  assert.deepEqual([-5, 0, 9, 10, 99, 100, 1e6].map((n) => of(int(n))), [0, 0, 0, 10, 10, 100, 100])
+  assert.deepEqual(
+    [-5, 0, 9, 10, 99, 100, 1e6].map((n) => of(int(n))),
+    [0, 0, 0, 10, 10, 100, 100],
+  )
   assert.equal(of(double(9.99)), 0)
   assert.equal(of(int(2n ** 63n - 1n)), 100)
   assert.equal(of(int(-(2n ** 63n))), 0)
@@ -73,7 +87,10 @@ test('buckets send the largest bound not above the number', () => {
 
 test('version keeps what its level says', () => {
   const of = (level: string, value: string): Scalar | undefined => outcome(`from: in, version: ${level}`, attribute('in', text(value)))
-  assert.deepEqual(['major', 'minor', 'core'].map((level) => of(level, 'v1.31.4-gke.100')), ['1', '1.31', '1.31.4'])
+  assert.deepEqual(
+    ['major', 'minor', 'core'].map((level) => of(level, 'v1.31.4-gke.100')),
+    ['1', '1.31', '1.31.4'],
+  )
   assert.equal(of('core', `1.2.3+${'x'.repeat(300)}`), '1.2.3')
   for (const odd of ['1.31', 'latest', '1.2.x', '10000.1.1', '1.02.3', '1..2', ' 1.2.3']) assert.equal(of('core', odd), 'other', odd)
   assert.equal(of('core', ''), undefined)
@@ -86,14 +103,17 @@ test('facts, literals, durations and the status are sources', () => {
   assert.equal(outcome('from: "text:x", keep: [x]'), 'x')
   assert.equal(outcome('constant: fixed'), 'fixed')
   const duration = (start: bigint, end: bigint): Scalar | undefined => {
-    const passed = anonymizer(policyText('execution:\n  attributes:\n    out: {from: "span:duration", buckets: [0, 1, 10], reason: Because.}')).pass(request(span({ start, end })), NOW)
+    const passed = anonymizer(
+      policyText('execution:\n  attributes:\n    out: {from: "span:duration", buckets: [0, 1, 10], reason: Because.}'),
+    ).pass(request(span({ start, end })), NOW)
     return Number(spansOf(passed)[0]!.attributes[0]?.value?.intValue ?? -1)
   }
   assert.equal(duration(START, START + 999_999_999n), 0)
   assert.equal(duration(START, START + 1_000_000_000n), 1)
   assert.equal(duration(START, START - 5n), 0)
   assert.equal(duration(START, 0n), -1)
-  const status = (code: number): Scalar | undefined => outcome('from: "span:status", keep: [unset, ok, error]', lenField(15, varintField(3, code)))
+  const status = (code: number): Scalar | undefined =>
+    outcome('from: "span:status", keep: [unset, ok, error]', lenField(15, varintField(3, code)))
   assert.deepEqual([0, 1, 2, 3].map(status), ['unset', 'ok', 'error', undefined])
 })
 
@@ -127,7 +147,8 @@ test('a value that decoders could read in two ways is left out, with no else and
 test('pseudonyms need the secret, are new every day, and never carry the text', () => {
   const policy = policyText('execution:\n  attributes:\n    app: {from: in, pseudonym: day, reason: Because.}')
   const of = (secret: Buffer | 'none', now: number, value: Uint8Array): string | undefined =>
-    spansOf(anonymizer(policy, {}, secret).pass(request(span({ more: [attribute('in', value)] })), now))[0]!.attributes[0]?.value?.stringValue
+    spansOf(anonymizer(policy, {}, secret).pass(request(span({ more: [attribute('in', value)] })), now))[0]!.attributes[0]?.value
+      ?.stringValue
   assert.equal(of(SECRET, NOW, text('orders-api')), '8a9327385ac095ed67154f66562f3753')
   assert.equal(of(SECRET, NOW + 86_400_000, text('orders-api')), 'f671db1bab73b39dd7cd911a994e3a16')
   assert.equal(of('none', NOW, text('orders-api')), undefined)
@@ -178,7 +199,10 @@ test('times are cut down and end equals start', () => {
 
 test('split makes one copy for each part', () => {
   const policy = policyText('execution:\n  ids: linked\n  attributes:\n    out: {from: in, split: ",", keep: [aws, gce], reason: Because.}')
-  const of = (value: string): (string | undefined)[] => spansOf(anonymizer(policy).pass(request(span({ more: [attribute('in', text(value))] })), NOW)).map((one) => one.attributes[0]?.value?.stringValue)
+  const of = (value: string): (string | undefined)[] =>
+    spansOf(anonymizer(policy).pass(request(span({ more: [attribute('in', text(value))] })), NOW)).map(
+      (one) => one.attributes[0]?.value?.stringValue,
+    )
   assert.deepEqual(of('aws, gce ,x'), ['aws', 'gce', 'other'])
   assert.deepEqual(of('aws'), ['aws'])
   assert.deepEqual(of(' , '), [undefined])
@@ -190,7 +214,9 @@ test('split makes one copy for each part', () => {
 
 test('only and skip leave whole spans out, and count them', () => {
   const counters = new Counters()
-  const policy = policyText('execution:\n  only: {out: [a]}\n  skip: [internal]\n  attributes:\n    out: {from: in, keep: [a], reason: Because.}')
+  const policy = policyText(
+    'execution:\n  only: {out: [a]}\n  skip: [internal]\n  attributes:\n    out: {from: in, keep: [a], reason: Because.}',
+  )
   const { pass } = anonymizer(policy, {}, SECRET, counters)
   const kept = (...more: Uint8Array[]): number => pass(request(span({ more })), NOW).spans
   assert.equal(kept(attribute('in', text('a'))), 1)
@@ -204,7 +230,8 @@ test('only and skip leave whole spans out, and count them', () => {
 
 test('the status code goes out only where the policy keeps it, the message never', () => {
   const status = lenField(15, Buffer.concat([lenField(2, Buffer.from('secret message')), varintField(3, 2)]))
-  const of = (rule: string) => spansOf(anonymizer(policyText(`execution: {status: ${rule}}`)).pass(request(span({ more: [status] })), NOW))[0]!.status
+  const of = (rule: string) =>
+    spansOf(anonymizer(policyText(`execution: {status: ${rule}}`)).pass(request(span({ more: [status] })), NOW))[0]!.status
   assert.equal(of('drop'), undefined)
   assert.deepEqual([of('keep')!.code, of('keep')!.message], [2, ''])
 })
@@ -212,7 +239,17 @@ test('the status code goes out only where the policy keeps it, the message never
 test('spans with bad ids are rejected, unlisted spans are counted, the rest is kept', () => {
   const counters = new Counters()
   const { pass } = anonymizer(policyText('execution: {}'), {}, SECRET, counters)
-  const passed = pass(request(span({ traceId: Buffer.alloc(16) }), span({ spanId: Buffer.alloc(7, 1) }), span({ parentId: Buffer.alloc(3, 1) }), span({ more: [lenField(5, Buffer.from('execution'))] }), span({ name: 'x' }), span()), NOW)
+  const passed = pass(
+    request(
+      span({ traceId: Buffer.alloc(16) }),
+      span({ spanId: Buffer.alloc(7, 1) }),
+      span({ parentId: Buffer.alloc(3, 1) }),
+      span({ more: [lenField(5, Buffer.from('execution'))] }),
+      span({ name: 'x' }),
+      span(),
+    ),
+    NOW,
+  )
   assert.deepEqual([passed.spans, passed.rejected], [1, 4])
   assert.deepEqual(counters.snapshot(), { 'spans.received': 6, 'spans.rejected': 4, 'spans.unlisted': 1 })
 })
@@ -239,8 +276,18 @@ test('what one request may become is bounded', () => {
 })
 
 test('attributes go out in the order of the policy, whatever the order of the input', () => {
-  const { pass } = createAnonymizer({ policy: defaultPolicy(), facts: new Map(), secret: SECRET, counters: new Counters(), maxBytes: 65_536 })
-  const more = [attribute('application.name', text('x')), attribute('execution.status', text('SUCCEEDED')), attribute('execution.type', text('pipeline'))]
+  const { pass } = createAnonymizer({
+    policy: defaultPolicy(),
+    facts: new Map(),
+    secret: SECRET,
+    counters: new Counters(),
+    maxBytes: 65_536,
+  })
+  const more = [
+    attribute('application.name', text('x')),
+    attribute('execution.status', text('SUCCEEDED')),
+    attribute('execution.type', text('pipeline')),
+  ]
   const keys = spansOf(pass(request(span({ more, end: START + 1n })), NOW))[0]!.attributes.map(({ key }) => key)
   assert.deepEqual(keys, ['execution.type', 'execution.status', 'execution.duration', 'application.id'])
 })

@@ -18,7 +18,9 @@ const { metafile } = await build({
   // A native module: it is loaded from node_modules, by `collect` alone.
   external: ['@duckdb/node-api'],
   // Some libraries of the demo are CommonJS inside and ask for `require`.
-  banner: { js: "import { createRequire as usageSidecarRequire } from 'node:module'; const require = usageSidecarRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as usageSidecarRequire } from 'node:module'; const require = usageSidecarRequire(import.meta.url);",
+  },
   metafile: true,
   logLevel: 'warning',
 })

@@ -20,20 +20,34 @@ test('a flag wins over the environment', () => {
 })
 
 test('tells all wrong settings at once and repeats none', () => {
-  const wrong = { USAGE_REPORTING: 'CANARY', USAGE_ENDPOINT: 'http://CANARY.example.org', USAGE_HTTP_LISTEN: '0.0.0.0:4318', USAGE_QUEUE_MAX: 'CANARY', USAGE_SEND_INTERVAL: '1 hour' }
+  const wrong = {
+    USAGE_REPORTING: 'CANARY',
+    USAGE_ENDPOINT: 'http://CANARY.example.org',
+    USAGE_HTTP_LISTEN: '0.0.0.0:4318',
+    USAGE_QUEUE_MAX: 'CANARY',
+    USAGE_SEND_INTERVAL: '1 hour',
+  }
   const { mistakes } = readConfig({ ...WORKING, ...wrong })
-  for (const name of Object.keys(wrong)) assert.ok(mistakes.some((mistake) => mistake.startsWith(`${name} `)), name)
+  for (const name of Object.keys(wrong))
+    assert.ok(
+      mistakes.some((mistake) => mistake.startsWith(`${name} `)),
+      name,
+    )
   assert.doesNotMatch(mistakes.join('\n'), /CANARY|1 hour/)
 })
 
 test('plain http is for loopback and services of the cluster', () => {
   const mistakesOf = (endpoint: string): readonly string[] => readConfig({ ...WORKING, USAGE_ENDPOINT: endpoint }).mistakes
-  for (const endpoint of ['http://127.0.0.1:4328', 'http://[::1]:1', 'http://collector.usage.svc:4318', 'https://usage.example.org/base']) assert.deepEqual(mistakesOf(endpoint), [], endpoint)
-  for (const endpoint of ['http://usage.example.org', 'ftp://x', 'https://user:pass@x.org', 'https://x.org/?a=b', 'x']) assert.equal(mistakesOf(endpoint).length, 1, endpoint)
+  for (const endpoint of ['http://127.0.0.1:4328', 'http://[::1]:1', 'http://collector.usage.svc:4318', 'https://usage.example.org/base'])
+    assert.deepEqual(mistakesOf(endpoint), [], endpoint)
+  for (const endpoint of ['http://usage.example.org', 'ftp://x', 'https://user:pass@x.org', 'https://x.org/?a=b', 'x'])
+    assert.equal(mistakesOf(endpoint).length, 1, endpoint)
 })
 
 test('a setting of the design that is not carried out yet is a mistake, not ignored', () => {
-  assert.deepEqual(readConfig({ ...WORKING, USAGE_OFF_FILE: '/x' }).mistakes, ['USAGE_OFF_FILE is not carried out by this version of usage-sidecar. Remove it.'])
+  assert.deepEqual(readConfig({ ...WORKING, USAGE_OFF_FILE: '/x' }).mistakes, [
+    'USAGE_OFF_FILE is not carried out by this version of usage-sidecar. Remove it.',
+  ])
 })
 
 test('every setting that is not free text refuses nonsense', () => {
@@ -44,7 +58,10 @@ test('every setting that is not free text refuses nonsense', () => {
       return false
     }
   }).map(({ name }) => name)
-  assert.ok(free.every((name) => /_(FILE|DIR|TEXT)$|^USAGE_(POLICY|FACTS)$/.test(name)), free.join(' '))
+  assert.ok(
+    free.every((name) => /_(FILE|DIR|TEXT)$|^USAGE_(POLICY|FACTS)$/.test(name)),
+    free.join(' '),
+  )
 })
 
 test('limits follow the memory of the container', () => {

@@ -41,7 +41,8 @@ const files = (folder: string): string[] =>
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
     .sort()
 
-const contents = (folder: string): string => files(folder).reduce((text, name) => `${text}\0${name}\0${readFileSync(join(folder, name), 'utf8')}`, '')
+const contents = (folder: string): string =>
+  files(folder).reduce((text, name) => `${text}\0${name}\0${readFileSync(join(folder, name), 'utf8')}`, '')
 
 const fresh = mkdtempSync(join(tmpdir(), 'otlp-generated-'))
 try {

@@ -9,7 +9,10 @@ const README = new URL('../README.md', import.meta.url).pathname
 const settings = [
   '| setting | flag | default | what it does |',
   '|---|---|---|---|',
-  ...SETTINGS.map(({ name, standard, sentence }) => `| \`${name}\` | \`--${flagOf(name)}\` | ${standard === undefined ? '' : `\`${standard}\``} | ${sentence} |`),
+  ...SETTINGS.map(
+    ({ name, standard, sentence }) =>
+      `| \`${name}\` | \`--${flagOf(name)}\` | ${standard === undefined ? '' : `\`${standard}\``} | ${sentence} |`,
+  ),
 ].join('\n')
 
 const commands = [

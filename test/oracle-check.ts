@@ -118,7 +118,10 @@ export function differenceOf(
 
 export type Passing = { status: 200; bytes: Uint8Array; spans: number; rejected: number; unlisted: number } | { status: number }
 
-export function pass({ anonymizer, counters, nowMs }: World, wire: Uint8Array): Passing & { status: number; bytes: Uint8Array; spans: number; rejected: number; unlisted: number } {
+export function pass(
+  { anonymizer, counters, nowMs }: World,
+  wire: Uint8Array,
+): Passing & { status: number; bytes: Uint8Array; spans: number; rejected: number; unlisted: number } {
   const unlisted = counters.get('spans.unlisted')
   try {
     return { status: 200, ...anonymizer.pass(wire, nowMs), unlisted: counters.get('spans.unlisted') - unlisted }
@@ -174,6 +177,8 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteO
 
 /** `1` and `"1"` differ. */
 function render(span: OutgoingSpan): string {
-  const attributes = span.attributes.map(([key, value]) => `${key}=${typeof value === 'string' ? JSON.stringify(value) : String(value)}`).join(' ')
+  const attributes = span.attributes
+    .map(([key, value]) => `${key}=${typeof value === 'string' ? JSON.stringify(value) : String(value)}`)
+    .join(' ')
   return `${span.name} ${span.traceId} ${span.spanId} ${span.parentId} ${span.start}-${span.end} status ${span.status} ${attributes}`
 }

@@ -11,8 +11,8 @@ import { jsonForm } from './otlp-json-form.ts'
 import { encode } from './otlp-pieces.ts'
 import { Rng } from './otlp-values.ts'
 
-const RUNS = Math.ceil(Number(process.env['USAGE_TEST_RUNS'] ?? 100_000) / 5)
-const SEED = Number(process.env['USAGE_TEST_SEED'] ?? Date.now() % 0x7fffffff)
+const RUNS = Math.ceil(Number(process.env.USAGE_TEST_RUNS ?? 100_000) / 5)
+const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
 const ENOUGH = Math.floor(RUNS / 200)
 
 test('makes of every request in JSON what the policy says of it', (t) => {
@@ -27,10 +27,23 @@ test('makes of every request in JSON what the policy says of it', (t) => {
     const { text, faults, refused } = jsonForm(message, new Rng(seed))
     const wire = protobufOf(text)
     if (refused) tally.add('repeated list: 400')
-    const found = refused ? (wire === undefined ? undefined : 'a repeated list must give 400') : wire === undefined ? 'refused' : differenceOf(world, wire, message, faults, tally.add).difference
+    const found = refused
+      ? wire === undefined
+        ? undefined
+        : 'a repeated list must give 400'
+      : wire === undefined
+        ? 'refused'
+        : differenceOf(world, wire, message, faults, tally.add).difference
     if (found !== undefined) assert.fail(`${found}\npolicy ${world.name}, USAGE_TEST_SEED=${seed}, request ${text}`)
   }
-  const wanted = ['repeated list: 400', 'repeated-key: attribute', 'repeated-member: attribute', 'repeated-span-field: span', 'bad-id: span', 'int-extreme: number']
+  const wanted = [
+    'repeated list: 400',
+    'repeated-key: attribute',
+    'repeated-member: attribute',
+    'repeated-span-field: span',
+    'bad-id: span',
+    'int-extreme: number',
+  ]
   for (const outcome of [...wanted, 'depth: left out', 'double-extreme: left out', 'status: no status']) {
     const count = tally.counts.get(outcome) ?? 0
     t.diagnostic(`${String(count).padStart(8)} ${outcome}`)

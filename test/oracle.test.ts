@@ -12,8 +12,8 @@ import { requestOf, requests } from './otlp-arbitrary.ts'
 import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import { type Encoded, encode, isTree, type Tree } from './otlp-pieces.ts'
 
-const RUNS = Number(process.env['USAGE_TEST_RUNS'] ?? 100_000)
-const SEED = Number(process.env['USAGE_TEST_SEED'] ?? Date.now() % 0x7fffffff)
+const RUNS = Number(process.env.USAGE_TEST_RUNS ?? 100_000)
+const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
 /** Of 100 000 requests; of fewer, as many fewer. */
 const ENOUGH = Math.min(1000, Math.floor(RUNS / 100))
 const CUT_REQUESTS = 200
@@ -66,7 +66,8 @@ function malformedOutcomes(): string[] {
   assert.equal(rows.length, table.match(/^\| `/gm)?.length)
   return rows.flatMap(([, name, outcome]) => {
     if (outcome!.startsWith('`else`')) return [`${name}: else`, `${name}: left out`]
-    if (outcome === 'as a number') return [`${name}: number`, ...(name === 'time-extreme' ? [`${name}: no duration`, `${name}: negative`] : [])]
+    if (outcome === 'as a number')
+      return [`${name}: number`, ...(name === 'time-extreme' ? [`${name}: no duration`, `${name}: negative`] : [])]
     if (outcome!.startsWith('no status')) return [`${name}: no status`, `${name}: attribute`]
     assert.match(outcome!, /^(400|span|attribute|ignored)$/)
     return [`${name}: ${outcome}`]
@@ -99,7 +100,10 @@ test('refuses a request cut off at any byte, and takes what remains of one cut b
         refused++
         continue
       }
-      assert.equal(difference(world, { ...tree, parts: tree.parts.slice(0, count) }, () => {}), undefined)
+      assert.equal(
+        difference(world, { ...tree, parts: tree.parts.slice(0, count) }, () => {}),
+        undefined,
+      )
       taken++
     }
   }
@@ -112,7 +116,10 @@ test('refuses a request in which the first span is cut off at any byte but betwe
   for (const { world, tree } of corpus()) {
     for (const { cut, count } of cutSpans(tree)) {
       if (count !== undefined) {
-        assert.equal(difference(world, cut, () => {}), undefined)
+        assert.equal(
+          difference(world, cut, () => {}),
+          undefined,
+        )
         taken++
         continue
       }
@@ -160,7 +167,11 @@ test('makes ids and pseudonyms of the day of acceptance, and never goes back to 
     const differs = (acceptedMs: number, meantMs: number): string | undefined => {
       pass({ ...world, nowMs: acceptedMs }, new Uint8Array(0))
       const { anonymizer } = world
-      const accepted = { ...world, nowMs: meantMs, anonymizer: { ...anonymizer, pass: (body: Uint8Array) => anonymizer.pass(body, acceptedMs) } }
+      const accepted = {
+        ...world,
+        nowMs: meantMs,
+        anonymizer: { ...anonymizer, pass: (body: Uint8Array) => anonymizer.pass(body, acceptedMs) },
+      }
       return differenceOf(accepted, wire, message, faults, () => {}).difference
     }
     assert.equal(differs(midnight - 1, midnight - 1), undefined)

@@ -117,7 +117,9 @@ function outgoing(span: Span, rule: SpanRule, faults: SpanFaults, around: Surrou
     if (source.startsWith('fact:')) return fact(around.facts.get(source.slice(5)))
     if (source === 'span:duration') return duration(span, tally)
     if (source !== 'span:status') return attribute(span, source, faults)
-    return statusFault === undefined ? { state: 'value', value: ['unset', 'ok', 'error'][code]! } : { state: 'malformed', fault: statusFault }
+    return statusFault === undefined
+      ? { state: 'value', value: ['unset', 'ok', 'error'][code]! }
+      : { state: 'malformed', fault: statusFault }
   }
   for (const key of rule.skip ?? []) {
     const source = attribute(span, key, faults)
@@ -125,7 +127,10 @@ function outgoing(span: Span, rule: SpanRule, faults: SpanFaults, around: Surrou
     tally(source.state === 'malformed' ? 'skip: malformed' : 'skip: left out')
     return []
   }
-  const results = Object.entries(rule.attributes ?? {}).map(([name, attributeRule]) => ({ name, outcomes: apply(name, attributeRule, read, around) }))
+  const results = Object.entries(rule.attributes ?? {}).map(([name, attributeRule]) => ({
+    name,
+    outcomes: apply(name, attributeRule, read, around),
+  }))
   const copies = Math.max(1, ...results.map(({ outcomes }) => outcomes.length))
   if (copies > 1) tally('split: copies')
   if (span.startTimeUnixNano > MAX_SAFE * 1000n || span.endTimeUnixNano < span.startTimeUnixNano) tally('time-extreme: number')
@@ -224,7 +229,10 @@ function apply(name: string, rule: AttributeRule, read: (source: string) => Sour
   if (source.state === 'other') return [failed(source.why)]
   if (rule.split === undefined) return [step(name, rule, source.value, failed, around)]
   if (typeof source.value !== 'string') return [failed('split of another kind')]
-  const parts = source.value.split(rule.split).map((part) => part.trim()).filter((part) => part !== '')
+  const parts = source.value
+    .split(rule.split)
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
   if (parts.length > MAX_PARTS) {
     tally('split: too many parts')
     return [undefined]
@@ -268,7 +276,10 @@ function act(name: string, rule: AttributeRule, value: Scalar, failed: (why: str
   tally(`pseudonym: ${rule.pseudonym}`)
   const period = new Date(nowMs).toISOString().slice(0, rule.pseudonym === 'day' ? 10 : 7)
   const key = hkdf(secret, 'usage-sidecar/pseudonym/v1', [policy.project, name, period], 32)
-  return createHmac('sha256', key).update(lp(value.normalize('NFC'))).digest('hex').slice(0, 32)
+  return createHmac('sha256', key)
+    .update(lp(value.normalize('NFC')))
+    .digest('hex')
+    .slice(0, 32)
 }
 
 function keep(values: readonly Plain[], value: Scalar, failed: (why: string) => Outcome, tally: (outcome: string) => void): Outcome {
@@ -285,7 +296,11 @@ const sent = (value: Plain): string | boolean | bigint => (typeof value === 'num
 
 function cutVersion(text: string, depth: 'major' | 'minor' | 'core'): string {
   const count = { major: 1, minor: 2, core: 3 }[depth]
-  const parts = text.replace(/^v/, '').replace(/[-+].*$/s, '').split('.').slice(0, count)
+  const parts = text
+    .replace(/^v/, '')
+    .replace(/[-+].*$/s, '')
+    .split('.')
+    .slice(0, count)
   return parts.length === count && parts.every((part) => /^(0|[1-9][0-9]{0,3})$/.test(part)) ? parts.join('.') : 'other'
 }
 
@@ -323,7 +338,7 @@ const lp = (...texts: string[]): Buffer =>
 const derived = new Map<string, Buffer>()
 function hkdf(secret: Buffer, salt: string, info: string[], length: number): Buffer {
   const name = [secret.toString('hex'), salt, ...info].join('\0')
-  let key = derived.get(name)
-  if (key === undefined) derived.set(name, (key = Buffer.from(hkdfSync('sha256', secret, salt, lp(...info), length))))
+  const key = derived.get(name) ?? Buffer.from(hkdfSync('sha256', secret, salt, lp(...info), length))
+  derived.set(name, key)
   return key
 }

@@ -56,7 +56,8 @@ function request(rng: Rng, words: ReadonlyMap<string, Vocabulary>, nowMs: number
             scopes.push(
               group('scope', 2, (spans) => {
                 if (rng.chance(60)) spans.push(unlistedPlace(rng, 1))
-                for (let k = rng.chance(50) ? 1 : rng.chance(0.3) ? 70 + rng.below(200) : rng.below(5); k > 0; k--) spans.push(group('span', 2, (parts) => span(rng, parts, words, nowMs)))
+                for (let k = rng.chance(50) ? 1 : rng.chance(0.3) ? 70 + rng.below(200) : rng.below(5); k > 0; k--)
+                  spans.push(group('span', 2, (parts) => span(rng, parts, words, nowMs)))
                 if (rng.chance(20)) spans.push(unlistedPlace(rng, 3))
               }),
             )
@@ -90,8 +91,30 @@ function shuffle(rng: Rng, parts: Part[]): void {
 function span(rng: Rng, parts: Part[], words: ReadonlyMap<string, Vocabulary>, nowMs: number): void {
   const name = spanName(rng, words)
   const vocabulary = words.get(name.text)
-  const traceId = rng.chance(98.5) ? len(1, rng.bytes(16)) : rng.pick([[], len(1, []), len(1, rng.bytes(15)), len(1, rng.bytes(17)), len(1, Array.from({ length: 16 }, () => 0))])
-  const spanId = rng.chance(98.5) ? len(2, rng.bytes(8)) : rng.pick([[], len(2, []), len(2, rng.bytes(7)), len(2, rng.bytes(16)), len(2, Array.from({ length: 8 }, () => 0))])
+  const traceId = rng.chance(98.5)
+    ? len(1, rng.bytes(16))
+    : rng.pick([
+        [],
+        len(1, []),
+        len(1, rng.bytes(15)),
+        len(1, rng.bytes(17)),
+        len(
+          1,
+          Array.from({ length: 16 }, () => 0),
+        ),
+      ])
+  const spanId = rng.chance(98.5)
+    ? len(2, rng.bytes(8))
+    : rng.pick([
+        [],
+        len(2, []),
+        len(2, rng.bytes(7)),
+        len(2, rng.bytes(16)),
+        len(
+          2,
+          Array.from({ length: 8 }, () => 0),
+        ),
+      ])
   const times = spanTimes(rng, vocabulary?.durations ?? [1], nowMs)
   const singular: [field: number, piece: Piece][] = [
     [1, sound(traceId)],
@@ -102,7 +125,14 @@ function span(rng: Rng, parts: Part[], words: ReadonlyMap<string, Vocabulary>, n
     [8, sound(times.end)],
   ]
   if (rng.chance(70)) singular.push([6, sound(integer(6, rng.below(6), rng.below(2)))])
-  if (rng.chance(10)) singular.push([3, badText(3)], [16, sound(fixed32(16))], [10, sound(integer(10, 7))], [12, sound(integer(12, 8))], [14, sound(integer(14, 9))])
+  if (rng.chance(10))
+    singular.push(
+      [3, badText(3)],
+      [16, sound(fixed32(16))],
+      [10, sound(integer(10, 7))],
+      [12, sound(integer(12, 8))],
+      [14, sound(integer(14, 9))],
+    )
   if (rng.chance(65)) singular.push([15, status(rng)])
   if (rng.chance(2)) {
     const [, piece] = rng.pick(singular.filter(([, { wire }]) => wire.length > 0))
@@ -144,7 +174,15 @@ function spanName(rng: Rng, words: ReadonlyMap<string, Vocabulary>): { text: str
     return { text, piece: sound(len(5, utf8(text), rng.chance(3) ? 2 : 0)) }
   }
   if (rng.chance(30)) return { text: '', piece: badText(5) }
-  const text = rng.pick(['', `${rng.pick(names)} `, rng.pick(names).toUpperCase(), rng.pick(names).slice(1), 'GET /users/42', 'constructor', '__proto__'])
+  const text = rng.pick([
+    '',
+    `${rng.pick(names)} `,
+    rng.pick(names).toUpperCase(),
+    rng.pick(names).slice(1),
+    'GET /users/42',
+    'constructor',
+    '__proto__',
+  ])
   return { text, piece: sound(text === '' && rng.chance(50) ? [] : len(5, utf8(text))) }
 }
 
@@ -163,7 +201,7 @@ function spanTimes(rng: Rng, durations: readonly number[], nowMs: number): { sta
   const units = [86_400_000_000_000n, 3_600_000_000_000n, 60_000_000_000n]
   const now = BigInt(nowMs) * 1_000_000n
   let start = now - BigInt(rng.below(2 ** 31)) * 1000n
-  if (rng.chance(15)) start -= start % rng.pick(units) + BigInt(rng.below(3) - 1)
+  if (rng.chance(15)) start -= (start % rng.pick(units)) + BigInt(rng.below(3) - 1)
   let end = start + BigInt(rng.pick(durations)) * 1_000_000_000n + BigInt(rng.below(3) - 1)
   if (rng.chance(40)) end = start + BigInt(rng.below(2 ** 31)) * BigInt(1 + rng.below(2000))
   if (rng.chance(3)) end = start - BigInt(rng.below(2 ** 31))
@@ -182,19 +220,36 @@ function status(rng: Rng): Piece {
     return message.length === 0 ? sound(len(15, content)) : { wire: len(15, content), clean: len(15, code), ignored: 'utf8-unlisted' }
   }
   if (rng.chance(30)) return sound(len(15, integer(3, rng.pick([3, 4, 2n ** 31n - 1n, -1]))))
-  const bad: Bytes[] = [[0x18], [0x18, 0x80], [0x1a, 1, 1], [0x12, 9, 65], [0x10, 1, ...code], [...integer(3, 1), ...integer(3, 2)], [...code, 0x1d, 1, 0, 0, 0], integer(3, 2n ** 32n + 1n), integer(3, 1, 5), integer(3, 2, 9)]
+  const bad: Bytes[] = [
+    [0x18],
+    [0x18, 0x80],
+    [0x1a, 1, 1],
+    [0x12, 9, 65],
+    [0x10, 1, ...code],
+    [...integer(3, 1), ...integer(3, 2)],
+    [...code, 0x1d, 1, 0, 0, 0],
+    integer(3, 2n ** 32n + 1n),
+    integer(3, 1, 5),
+    integer(3, 2, 9),
+  ]
   return { wire: len(15, rng.pick(bad)), clean: len(15, []), fault: { class: 'status', outcome: 'status' } }
 }
 
 /** A place that is stepped over by its length: resource, scope, schema URL, events, links. Whatever is in it fits. */
 function unlistedPlace(rng: Rng, field: number): Piece {
-  const attributeOf = (key: string): number[] => len(field === 1 ? 1 : field === 11 ? 3 : 4, [...len(1, utf8(key)), ...len(2, len(1, utf8('secret')))])
+  const attributeOf = (key: string): number[] =>
+    len(field === 1 ? 1 : field === 11 ? 3 : 4, [...len(1, utf8(key)), ...len(2, len(1, utf8('secret')))])
   const roll = rng.below(100)
   if (roll < 70) {
     const wire = len(field, field === 3 ? utf8('https://example.org/schema') : attributeOf('execution.type'))
     return sound(wire)
   }
-  if (roll < 85) return { wire: len(field, rng.pick([[0x0a, 50], [0x07], [0x0b, 0x0b], [0xff, 0xff], [0x09, 1]])), clean: [], ignored: 'truncation-unlisted' }
+  if (roll < 85)
+    return {
+      wire: len(field, rng.pick([[0x0a, 50], [0x07], [0x0b, 0x0b], [0xff, 0xff], [0x09, 1]])),
+      clean: [],
+      ignored: 'truncation-unlisted',
+    }
   return { wire: len(field, NOT_UTF8[1]!), clean: [], ignored: 'utf8-unlisted' }
 }
 
@@ -214,7 +269,14 @@ function harmless(rng: Rng, level: Level): Piece {
     const wire = rng.chance(80) ? groups(field, rng.pick([1, 1, 2, 31, 32]), content) : groups(field, 20, groups(1, 12, content))
     return { ...sound(wire), ignored: 'group' }
   }
-  const wire = rng.pick([integer(field, 2n ** 64n - 1n), integer(field, 0, 4), fixed64(field, 7n), fixed32(field), len(field, utf8('secret')), len(field, [0x0a, 99], 2)])
+  const wire = rng.pick([
+    integer(field, 2n ** 64n - 1n),
+    integer(field, 0, 4),
+    fixed64(field, 7n),
+    fixed32(field),
+    len(field, utf8('secret')),
+    len(field, [0x0a, 99], 2),
+  ])
   return { ...sound(wire), ignored: 'unknown-field' }
 }
 
@@ -252,11 +314,43 @@ function frameFault(rng: Rng, level: Level): Piece {
       return fault('truncation', rng.pick(cut), true)
     }
     case 1:
-      return fault('field-zero', rng.pick([[0, 1], [1, 1, 2, 3, 4, 5, 6, 7, 8], [2, 0], [5, 1, 2, 3, 4], [6], [7, 1], short(unknown * 8 + 6), [...short(unknown * 8 + 7), 0], short(rng.pick(lengthDelimited) * 8 + 7)]))
+      return fault(
+        'field-zero',
+        rng.pick([
+          [0, 1],
+          [1, 1, 2, 3, 4, 5, 6, 7, 8],
+          [2, 0],
+          [5, 1, 2, 3, 4],
+          [6],
+          [7, 1],
+          short(unknown * 8 + 6),
+          [...short(unknown * 8 + 7), 0],
+          short(rng.pick(lengthDelimited) * 8 + 7),
+        ]),
+      )
     case 2: {
       const start = short(unknown * 8 + 3)
-      if (rng.chance(50)) return fault('group-bad', rng.pick([[...start, ...short((unknown + 1) * 8 + 4)], groups(unknown, 33, []), groups(unknown, 70, [0x08, 1]), short(unknown * 8 + 4)]))
-      return fault('group-bad', rng.pick([start, [...start, 0x08, 1], [...start, ...groups(3, 2, [])], [...start, ...start, ...short(unknown * 8 + 4)], [...start, 0x12, 9, 1]]), true)
+      if (rng.chance(50))
+        return fault(
+          'group-bad',
+          rng.pick([
+            [...start, ...short((unknown + 1) * 8 + 4)],
+            groups(unknown, 33, []),
+            groups(unknown, 70, [0x08, 1]),
+            short(unknown * 8 + 4),
+          ]),
+        )
+      return fault(
+        'group-bad',
+        rng.pick([
+          start,
+          [...start, 0x08, 1],
+          [...start, ...groups(3, 2, [])],
+          [...start, ...start, ...short(unknown * 8 + 4)],
+          [...start, 0x12, 9, 1],
+        ]),
+        true,
+      )
     }
     default:
       return fault('wire-type', rng.pick(known))

@@ -31,16 +31,18 @@ export function jsonForm(message: ExportTraceServiceRequest, rng: Rng): JsonForm
     return [[name, text]]
   }
   const fault = (): SpanFaults => {
-    let found = form.faults.get(index)
-    if (found === undefined) form.faults.set(index, (found = { attributes: new Map() }))
+    const found: SpanFaults = form.faults.get(index) ?? { attributes: new Map() }
+    form.faults.set(index, found)
     return found
   }
   const span = (item: Span): string => {
     index++
     const members: Member[] = spanMembers(item, rng)
     if (rng.chance(2) && members.length > 0) {
-      members.push(rng.pick(members))
-      fault().rejected = 'repeated-span-field'
+      const again = rng.pick(members)
+      members.push(again)
+      if (again[0] === 'events' || again[0] === 'links') form.refused = true
+      else fault().rejected = 'repeated-span-field'
     }
     const attribute = (keyValue: KeyValue): string => {
       const { text, broken } = keyValueText(keyValue, rng)
@@ -54,7 +56,9 @@ export function jsonForm(message: ExportTraceServiceRequest, rng: Rng): JsonForm
       object(
         [
           ['resource', object([['attributes', '[{"key":"execution.type","value":{"stringValue":"secret"}}]']], rng)],
-          ...list('scopeSpans', resource.scopeSpans, (scope) => object([['scope', '{"name":"secret"}'], ...list('spans', scope.spans, span)], rng)),
+          ...list('scopeSpans', resource.scopeSpans, (scope) =>
+            object([['scope', '{"name":"secret"}'], ...list('spans', scope.spans, span)], rng),
+          ),
         ],
         rng,
       ),
@@ -66,7 +70,8 @@ export function jsonForm(message: ExportTraceServiceRequest, rng: Rng): JsonForm
 
 function object(members: readonly Member[], rng: Rng): string {
   const all = members.map(([name, text]) => `${JSON.stringify(name)}:${rng.chance(5) ? ' ' : ''}${text}`)
-  if (rng.chance(4)) all.push(rng.pick(['"unknown":{"a":[1,2,{"b":null}]}', '"kínd":1', '"__proto__":{"name":"secret"}', '"attributes_":[]']))
+  if (rng.chance(4))
+    all.push(rng.pick(['"unknown":{"a":[1,2,{"b":null}]}', '"kínd":1', '"__proto__":{"name":"secret"}', '"attributes_":[]']))
   if (rng.chance(25)) all.reverse()
   return `{${all.join(rng.chance(10) ? ',\n' : ',')}}`
 }
@@ -90,14 +95,23 @@ function spanMembers(span: Span, rng: Rng): Member[] {
   if (rng.chance(10)) members.push(['events', '[{"timeUnixNano":"1","name":"secret","attributes":[]}]'], ['links', '[]'])
   if (span.status !== undefined) {
     const message: Member[] = rng.chance(50) ? [['message', '"secret"']] : []
-    members.push(['status', object([...message, ...(span.status.code === 0 && rng.chance(50) ? [] : [['code', String(span.status.code)] satisfies Member])], rng)])
+    members.push([
+      'status',
+      object([...message, ...(span.status.code === 0 && rng.chance(50) ? [] : [['code', String(span.status.code)] satisfies Member])], rng),
+    ])
   } else if (rng.chance(10)) members.push(['status', 'null'])
   return members
 }
 
 function keyValueText({ key, value }: KeyValue, rng: Rng): { text: string; broken: boolean } {
   const anyValue = anyValueMembers(value, rng)
-  const members: Member[] = value === undefined ? [['key', JSON.stringify(key)]] : [['key', JSON.stringify(key)], ['value', object(anyValue, rng)]]
+  const members: Member[] =
+    value === undefined
+      ? [['key', JSON.stringify(key)]]
+      : [
+          ['key', JSON.stringify(key)],
+          ['value', object(anyValue, rng)],
+        ]
   if (!rng.chance(3)) return { text: object(members, rng), broken: false }
   if (anyValue.length > 0 && rng.chance(50)) {
     members[1] = ['value', object([...anyValue, rng.chance(50) ? anyValue[0]! : ['stringValue', '"secret"']], rng)]
@@ -115,8 +129,10 @@ function anyValueMembers(value: AnyValue | undefined, rng: Rng): Member[] {
     const exact = value.intValue < 2n ** 53n && value.intValue > -(2n ** 53n)
     return [['intValue', exact && rng.chance(50) ? String(value.intValue) : `"${value.intValue}"`]]
   }
-  if (value.doubleValue !== undefined) return [['doubleValue', Number.isFinite(value.doubleValue) ? JSON.stringify(value.doubleValue) : `"${value.doubleValue}"`]]
-  if (value.arrayValue !== undefined) return [['arrayValue', `{"values":[${value.arrayValue.values.map((item) => object(anyValueMembers(item, rng), rng)).join(',')}]}`]]
+  if (value.doubleValue !== undefined)
+    return [['doubleValue', Number.isFinite(value.doubleValue) ? JSON.stringify(value.doubleValue) : `"${value.doubleValue}"`]]
+  if (value.arrayValue !== undefined)
+    return [['arrayValue', `{"values":[${value.arrayValue.values.map((item) => object(anyValueMembers(item, rng), rng)).join(',')}]}`]]
   if (value.kvlistValue !== undefined) return [['kvlistValue', '{"values":[{"key":"a","value":{"intValue":"1"}}]}']]
   if (value.bytesValue !== undefined) return [['bytesValue', JSON.stringify(Buffer.from(value.bytesValue).toString('base64'))]]
   return value.stringValueStrindex === undefined ? [] : [['stringValueStrindex', String(value.stringValueStrindex)]]

@@ -47,7 +47,8 @@ export const short = (value: number, pad = 0): number[] => {
   if (pad === 0 && value < 0x80) return [value]
   return varint(value, Math.min(pad, 5 - varint(value).length))
 }
-export const len = (field: number, content: Bytes, pad = 0): number[] => short(field * 8 + 2, pad).concat(short(content.length, pad), content)
+export const len = (field: number, content: Bytes, pad = 0): number[] =>
+  short(field * 8 + 2, pad).concat(short(content.length, pad), content)
 export const integer = (field: number, value: bigint | number, pad = 0): number[] => [...short(field * 8), ...varint(value, pad)]
 export function fixed64(field: number, value: bigint): number[] {
   const out = short(field * 8 + 1)
@@ -87,8 +88,8 @@ export function encode(tree: Tree): Encoded {
       requestFault = piece.fault.class
       return
     }
-    let found = faults.get(span)
-    if (found === undefined) faults.set(span, (found = { attributes: new Map() }))
+    const found: SpanFaults = faults.get(span) ?? { attributes: new Map() }
+    faults.set(span, found)
     if (piece.fault.outcome === 'span') found.rejected = piece.fault.class
     else if (piece.fault.outcome === 'status') found.status = piece.fault.class
     else for (const key of piece.fault.keys ?? []) found.attributes.set(key, piece.fault.class)

@@ -56,9 +56,25 @@ function vocabulary(rule: SpanRule): Vocabulary {
   return { keys: [...values].map(([key, list]) => ({ key, values: list })), durations: durations.length > 0 ? durations : [0, 1, 60] }
 }
 
-const VERSIONS = `v1.31.4-gke.100 1.31.4 v1.31.4 1.31 1 v2 2.0.0+build.7 1.2.3.4 1.2.x x.1.2 12345.1.1 9999.9999.9999 1.02.3 01.2.3 1..2 1.2. v
+const VERSIONS =
+  `v1.31.4-gke.100 1.31.4 v1.31.4 1.31 1 v2 2.0.0+build.7 1.2.3.4 1.2.x x.1.2 12345.1.1 9999.9999.9999 1.02.3 01.2.3 1..2 1.2. v
   vv1.2.3 V1.2.3 -1.2.3 +1 1.2.3-${'long'.repeat(60)} 1,2,3 1.2.3é ١.٢.٣ latest 0.0.0 v0.1 1.2\n 1.2.3-a\nb`.split(' ')
-const WORDS = ['orders-api', 'payments', 'é', 'e\u0301', 'ﬁ', '日本語', '😀', 'K', 'ΟΔΟΣ', 'straße', 'İ', 'a'.repeat(300), `${'é'.repeat(100)}!`, 'x']
+const WORDS = [
+  'orders-api',
+  'payments',
+  'é',
+  'e\u0301',
+  'ﬁ',
+  '日本語',
+  '😀',
+  'K',
+  'ΟΔΟΣ',
+  'straße',
+  'İ',
+  'a'.repeat(300),
+  `${'é'.repeat(100)}!`,
+  'x',
+]
 
 function likely(rule: AttributeRule): Bytes[] {
   const words = (rule.keep ?? []).filter((value) => typeof value === 'string')
@@ -69,15 +85,35 @@ function likely(rule: AttributeRule): Bytes[] {
     ...texts.map(text),
     ...numbers.flatMap((n) => [int(n), int(n), int(n), int(n - 1), int(n + 1), double(4, n), double(4, n - 0.25), double(4, n + 0.25)]),
     ...(rule.split === undefined ? [] : [int(1), bool(true), int(7), [], double(4, 1), int(3), []]),
-    ...(rule.keep?.some((value) => typeof value === 'boolean') ? [bool(true), bool(false), bool(true), bool(false), text('true'), int(1)] : []),
+    ...(rule.keep?.some((value) => typeof value === 'boolean')
+      ? [bool(true), bool(false), bool(true), bool(false), text('true'), int(1)]
+      : []),
     text(''),
   ]
 }
 
 /** Other cases and spellings, and letters that only fold into ASCII (Kelvin sign, ß) or change their length. */
 function variants(word: string): string[] {
-  const odd = [word.replace('k', '\u212a'), word.replace('K', '\u212a'), word.replace(/ss/i, 'ß'), word.replace('i', 'İ'), word.replace('s', 'ſ')]
-  return [word, word, word, word, word.toUpperCase(), word.toLowerCase(), word[0]!.toUpperCase() + word.slice(1), ...odd, ` ${word}`, `${word}s`, word.slice(1)]
+  const odd = [
+    word.replace('k', '\u212a'),
+    word.replace('K', '\u212a'),
+    word.replace(/ss/i, 'ß'),
+    word.replace('i', 'İ'),
+    word.replace('s', 'ſ'),
+  ]
+  return [
+    word,
+    word,
+    word,
+    word,
+    word.toUpperCase(),
+    word.toLowerCase(),
+    word[0]!.toUpperCase() + word.slice(1),
+    ...odd,
+    ` ${word}`,
+    `${word}s`,
+    word.slice(1),
+  ]
 }
 
 function joined(texts: readonly string[], good: readonly string[], separator: string): string[] {
@@ -102,8 +138,38 @@ const DEEP = [2, 33, 70, 400].map(nested)
 const SHALLOW = nested(1)
 /** Its length takes three bytes. */
 const LONG = text('b'.repeat(17_000))
-const INTS = [0n, 1n, 2n, -1n, 7n, 2n ** 53n - 1n, 2n ** 53n, -(2n ** 53n) + 1n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n), 2n ** 31n, 2n ** 32n, -(2n ** 31n)]
-const DOUBLES = [0, -0, 0.5, 2, 1, 3, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e308, -1e308, 5e-324, 2 ** 53, 2 ** 63]
+const INTS = [
+  0n,
+  1n,
+  2n,
+  -1n,
+  7n,
+  2n ** 53n - 1n,
+  2n ** 53n,
+  -(2n ** 53n) + 1n,
+  -(2n ** 53n),
+  2n ** 63n - 1n,
+  -(2n ** 63n),
+  2n ** 31n,
+  2n ** 32n,
+  -(2n ** 31n),
+]
+const DOUBLES = [
+  0,
+  -0,
+  0.5,
+  2,
+  1,
+  3,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  1e308,
+  -1e308,
+  5e-324,
+  2 ** 53,
+  2 ** 63,
+]
 export const NOT_UTF8: Bytes[] = [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xe2, 0x82], [0x80], [0xf5, 0x80, 0x80, 0x80]]
 
 /** Contents of an AnyValue of any kind; `clean` where the codec cannot read it. */
@@ -158,7 +224,11 @@ export function attribute(rng: Rng, key: string, values: readonly Bytes[], liste
 }
 
 function unlistedClass(faultClass: string): string {
-  return faultClass === 'utf8-listed' ? 'utf8-unlisted' : faultClass === 'truncation-attribute' ? 'truncation-unlisted' : `${faultClass} (unlisted)`
+  return faultClass === 'utf8-listed'
+    ? 'utf8-unlisted'
+    : faultClass === 'truncation-attribute'
+      ? 'truncation-unlisted'
+      : `${faultClass} (unlisted)`
 }
 
 function broken(rng: Rng, name: Bytes, value: Bytes, key: string, otherKey: string): Fault {
@@ -170,7 +240,10 @@ function broken(rng: Rng, name: Bytes, value: Bytes, key: string, otherKey: stri
       const cut = rng.below(6)
       if (cut === 0) return { class: 'truncation-attribute', content: inKeyValue([0x12], varint(value.length + 1 + rng.below(50)), value) }
       if (cut === 1) return { class: 'truncation-attribute', content: inKeyValue(len(2, value), [0x12]) }
-      return { class: 'truncation-attribute', content: inValue(rng.pick([[0x0a], [0x0a, 5, 97], [0x18], [0x18, 0x80], [0x21, 1, 2, 3], [0x2a, 1], [0x8a]])) }
+      return {
+        class: 'truncation-attribute',
+        content: inValue(rng.pick([[0x0a], [0x0a, 5, 97], [0x18], [0x18, 0x80], [0x21, 1, 2, 3], [0x2a, 1], [0x8a]])),
+      }
     }
     case 1: {
       const odd = [integer(1, 5), len(2, [1]), double(3, 1), integer(4, 1), fixed32(5), integer(7, 1), len(8, [1]), [0x0b, 0x0c], [0x0c]]
@@ -180,24 +253,39 @@ function broken(rng: Rng, name: Bytes, value: Bytes, key: string, otherKey: stri
     }
     case 2: {
       const unknown = rng.pick([integer(9, 1), len(12, text('secret')), double(77, 2), fixed32(2000), [0x4b, 0x08, 0x01, 0x4c]])
-      if (rng.chance(50)) return { class: 'unknown-field-attribute', content: inValue(rng.chance(50) ? [...unknown, ...value] : [...value, ...unknown]) }
-      return { class: 'unknown-field-attribute', content: rng.chance(50) ? [...unknown, ...inValue(value)] : [...inValue(value), ...unknown] }
+      if (rng.chance(50))
+        return { class: 'unknown-field-attribute', content: inValue(rng.chance(50) ? [...unknown, ...value] : [...value, ...unknown]) }
+      return {
+        class: 'unknown-field-attribute',
+        content: rng.chance(50) ? [...unknown, ...inValue(value)] : [...inValue(value), ...unknown],
+      }
     }
     case 3: {
       const way = rng.below(4)
       if (way === 0) {
         const both = rng.chance(50) ? [...keyField, ...len(1, utf8(otherKey))] : [...len(1, utf8(otherKey)), ...keyField]
-        return { class: 'repeated-member', content: rng.chance(50) ? [...both, ...len(2, value)] : [...len(2, value), ...both], keys: [key, otherKey] }
+        return {
+          class: 'repeated-member',
+          content: rng.chance(50) ? [...both, ...len(2, value)] : [...len(2, value), ...both],
+          keys: [key, otherKey],
+        }
       }
       if (way === 1) return { class: 'repeated-member', content: inKeyValue(len(2, value), len(2, text('secret'))) }
       if (way === 2) return { class: 'repeated-member', content: inValue([...text('red'), ...text('secret')]) }
-      return { class: 'repeated-member', content: inValue([...rng.pick([text('red'), bool(true), SHALLOW]), ...rng.pick([int(1), double(4, 1)])]) }
+      return {
+        class: 'repeated-member',
+        content: inValue([...rng.pick([text('red'), bool(true), SHALLOW]), ...rng.pick([int(1), double(4, 1)])]),
+      }
     }
     case 4:
     case 5:
       return { class: 'utf8-listed', content: inValue(len(1, [...(rng.chance(50) ? utf8('red') : []), ...rng.pick(NOT_UTF8)])) }
     default: {
-      const tooLong = rng.pick([[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02], [...varint(2n ** 64n - 1n).slice(0, 9), 0x7f], Array.from({ length: 10 }, () => 0x80).concat(0)])
+      const tooLong = rng.pick([
+        [0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02],
+        [...varint(2n ** 64n - 1n).slice(0, 9), 0x7f],
+        Array.from({ length: 10 }, () => 0x80).concat(0),
+      ])
       return { class: 'int-overlong', content: inValue([...short(rng.pick([2, 3, 3, 8]) * 8), ...tooLong]) }
     }
   }
@@ -205,7 +293,8 @@ function broken(rng: Rng, name: Bytes, value: Bytes, key: string, otherKey: stri
 
 /** KeyValues whose key no policy can name: no key, the empty key, a key that is not UTF-8. */
 export function oddKey(rng: Rng): Piece {
-  if (rng.chance(50)) return { wire: len(9, [...len(1, rng.pick(NOT_UTF8)), ...len(2, text('secret'))]), clean: PLACEHOLDER, ignored: 'utf8-unlisted' }
+  if (rng.chance(50))
+    return { wire: len(9, [...len(1, rng.pick(NOT_UTF8)), ...len(2, text('secret'))]), clean: PLACEHOLDER, ignored: 'utf8-unlisted' }
   const wire = len(9, rng.pick<Bytes>([[], len(2, text('secret')), [...len(1, []), ...len(2, text('x'))], len(1, utf8('only.key'))]))
   return { wire, clean: wire }
 }

@@ -30,10 +30,16 @@ test('accepts the shipped default policy', () => {
 })
 
 test('tells all mistakes at once, each with line and column', () => {
-  const text = 'apiVersion: usage-sidecar.dev/v2\nproject: Example\nversion: 0\nspans:\n  execution:\n    ids: fixed\n    attributes:\n      A: {keep: []}\n'
+  const text =
+    'apiVersion: usage-sidecar.dev/v2\nproject: Example\nversion: 0\nspans:\n  execution:\n    ids: fixed\n    attributes:\n      A: {keep: []}\n'
   const found = mistakes(text)
-  for (const place of ['1:1:', '1:13:', '2:10:', '3:10:', '6:10:', '8:7:', '8:17:']) assert.ok(found.some((mistake) => mistake.startsWith(`${place} `)), `${place} in\n${found.join('\n')}`)
-  for (const word of ['purpose', 'contact', 'retention', 'expires']) assert.ok(found.some((mistake) => mistake.includes(`"${word}" is missing`)))
+  for (const place of ['1:1:', '1:13:', '2:10:', '3:10:', '6:10:', '8:7:', '8:17:'])
+    assert.ok(
+      found.some((mistake) => mistake.startsWith(`${place} `)),
+      `${place} in\n${found.join('\n')}`,
+    )
+  for (const word of ['purpose', 'contact', 'retention', 'expires'])
+    assert.ok(found.some((mistake) => mistake.includes(`"${word}" is missing`)))
 })
 
 const WRONG: readonly [string, RegExp][] = [
@@ -61,7 +67,10 @@ const WRONG: readonly [string, RegExp][] = [
 ]
 for (const [body, sentence] of WRONG) {
   test(`refuses {${body}}`, () => {
-    assert.ok(mistakes(oneAttribute(body)).some((mistake) => sentence.test(mistake)), mistakes(oneAttribute(body)).join('\n'))
+    assert.ok(
+      mistakes(oneAttribute(body)).some((mistake) => sentence.test(mistake)),
+      mistakes(oneAttribute(body)).join('\n'),
+    )
   })
 }
 

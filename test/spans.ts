@@ -11,11 +11,16 @@ export const SECRET = Buffer.from(Array.from({ length: 32 }, (_, i) => i))
 
 /** A policy with these spans and resource lines, for tests of one rule. */
 export function policyText(spans: string, resource = ''): string {
-  const head = 'apiVersion: usage-sidecar.dev/v1\nproject: example.org/demo\nversion: 1\npurpose: A test.\ncontact: a@example.org\nretention: 1d\nexpires: 2999-12-31\n'
+  const head =
+    'apiVersion: usage-sidecar.dev/v1\nproject: example.org/demo\nversion: 1\npurpose: A test.\ncontact: a@example.org\nretention: 1d\nexpires: 2999-12-31\n'
   return `${head}${resource === '' ? '' : `resource:\n${indent(resource)}`}spans:\n${indent(spans)}`
 }
 
-const indent = (text: string): string => text.split('\n').map((line) => `  ${line}\n`).join('')
+const indent = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => `  ${line}\n`)
+    .join('')
 
 export const text = (value: string): Buffer => lenField(1, Buffer.from(value, 'utf8'))
 export const bool = (value: boolean): Buffer => varintField(2, value ? 1 : 0)
@@ -49,7 +54,15 @@ export interface SpanParts {
 }
 
 /** A Span with sound ids; `more` are whole fields behind the rest. */
-export function span({ traceId = Buffer.alloc(16, 7), spanId = Buffer.alloc(8, 9), parentId, name = 'execution', start = START, end = START, more = [] }: SpanParts = {}): Buffer {
+export function span({
+  traceId = Buffer.alloc(16, 7),
+  spanId = Buffer.alloc(8, 9),
+  parentId,
+  name = 'execution',
+  start = START,
+  end = START,
+  more = [],
+}: SpanParts = {}): Buffer {
   return Buffer.concat([
     lenField(1, traceId),
     lenField(2, spanId),
@@ -62,4 +75,5 @@ export function span({ traceId = Buffer.alloc(16, 7), spanId = Buffer.alloc(8, 9
 }
 
 /** An ExportTraceServiceRequest with one ResourceSpans and one ScopeSpans. */
-export const request = (...spans: readonly Uint8Array[]): Buffer => lenField(1, lenField(2, Buffer.concat(spans.map((one) => lenField(2, one)))))
+export const request = (...spans: readonly Uint8Array[]): Buffer =>
+  lenField(1, lenField(2, Buffer.concat(spans.map((one) => lenField(2, one)))))

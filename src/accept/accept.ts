@@ -9,7 +9,7 @@ import type { Log } from '../log.ts'
 import { type Encoding, statusBody, successBody } from '../otlp/answer.ts'
 import { jsonToProtobuf } from '../otlp/json.ts'
 import { inflate, readBody } from './body.ts'
-import { type Budget, type Share } from './budget.ts'
+import type { Budget, Share } from './budget.ts'
 
 export interface Listen {
   host: string
@@ -74,7 +74,7 @@ export function createAccept(options: AcceptOptions): Accept {
       counters.add(`requests.refused.${refusal.status}`)
       if (!request.complete) request.resume()
       const headers: Record<string, string> = {}
-      if (refusal.status === 405) headers['allow'] = 'POST'
+      if (refusal.status === 405) headers.allow = 'POST'
       if (refusal.retryAfterSeconds !== undefined) headers['retry-after'] = String(refusal.retryAfterSeconds)
       const body = statusBody(encoding ?? 'json', RPC_CODES[refusal.status] ?? 13, refusal.message)
       reply(response, refusal.status, encoding ?? 'json', body, headers)

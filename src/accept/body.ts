@@ -39,23 +39,28 @@ export function readBody(request: IncomingMessage, maxBytes: number, share: Shar
     }
     const onData = (chunk: Buffer): void => {
       if (length === 0 && chunk.length === announced) {
-        if (!share.take(chunk.length)) return refuse(busy())
-        buffer = chunk
-        length = chunk.length
+        if (share.take(chunk.length)) {
+          buffer = chunk
+          length = chunk.length
+        } else refuse(busy())
         return
       }
       const needed = length + chunk.length
-      if (needed > maxBytes) return refuse(tooLarge(maxBytes))
-      if (needed > buffer.length && !grow(needed)) return refuse(busy())
-      chunk.copy(buffer, length)
-      length = needed
+      if (needed > maxBytes) refuse(tooLarge(maxBytes))
+      else if (needed > buffer.length && !grow(needed)) refuse(busy())
+      else {
+        chunk.copy(buffer, length)
+        length = needed
+      }
     }
     const onEnd = (): void => resolve(buffer.subarray(0, length))
 
     request.on('error', () => reject(new Refusal(400, 'The body was not sent to its end.')))
-    if (announced !== undefined && announced > maxBytes) return refuse(tooLarge(maxBytes))
-    request.on('data', onData)
-    request.on('end', onEnd)
+    if (announced !== undefined && announced > maxBytes) refuse(tooLarge(maxBytes))
+    else {
+      request.on('data', onData)
+      request.on('end', onEnd)
+    }
   })
 }
 

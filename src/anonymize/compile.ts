@@ -218,4 +218,3 @@ export function setDurationValue(value: Value, durationNs: number | undefined): 
   value.kind = durationNs === undefined ? ABSENT : DOUBLE
   value.number = (durationNs ?? 0) / 1e9
 }
-

@@ -52,7 +52,16 @@ export class Ids {
   }
 
   /** Notes that the ids at these places of the input are to be made and written at those of the output. */
-  link(body: Uint8Array, traceId: number, spanId: number, parentId: number, copy: number, outTrace: number, outSpan: number, outParent: number): void {
+  link(
+    body: Uint8Array,
+    traceId: number,
+    spanId: number,
+    parentId: number,
+    copy: number,
+    outTrace: number,
+    outSpan: number,
+    outParent: number,
+  ): void {
     const n = this.#linked++
     if ((n + 1) * BLOCK > this.#traceIn.length) this.#grow()
     const traceIn = this.#traceIn

@@ -23,7 +23,10 @@ type Given = Map<string, Node>
 export function parseField(reader: YamlReader, keyNode: Node, name: string, node: Node, place: 'resource' | 'spans'): Field | undefined {
   const before = reader.mistakes.length
   if (!OUTGOING_NAME.test(name) || name.length > MAX_NAME_BYTES) {
-    reader.mistake(keyNode, 'The name of an outgoing attribute is lower-case words joined by dots, such as stage.type, of at most 96 letters.')
+    reader.mistake(
+      keyNode,
+      'The name of an outgoing attribute is lower-case words joined by dots, such as stage.type, of at most 96 letters.',
+    )
   } else if (name === 'usage' || name.startsWith('usage.')) reader.mistake(keyNode, 'Names that begin with "usage." belong to the sidecar.')
 
   const given: Given = new Map()
@@ -40,17 +43,25 @@ export function parseField(reader: YamlReader, keyNode: Node, name: string, node
   const kind = actions[0]!
   const fold = given.has('fold') ? reader.word<NonNullable<Fold>>(given.get('fold')!, 'fold', ['upper', 'lower']) : undefined
   const action = parseAction(reader, kind, given, fold)
-  const from = given.has('from') ? parseSource(reader, given.get('from')!, place) : kind === 'constant' ? NOTHING : defaultSource(reader, keyNode, name, place)
+  const from = given.has('from')
+    ? parseSource(reader, given.get('from')!, place)
+    : kind === 'constant'
+      ? NOTHING
+      : defaultSource(reader, keyNode, name, place)
   const or = given.has('or') ? parseSource(reader, given.get('or')!, place) : undefined
   const field: Field = {
     name,
     from,
     or,
     absent: given.has('absent') ? parseAbsent(reader, given.get('absent')!, action) : undefined,
-    split: given.has('split') ? reader.text(given.get('split')!, 'split', /^[^\p{Cc}]{1,8}$/u, 'the separator between the parts, 1 to 8 characters') : undefined,
+    split: given.has('split')
+      ? reader.text(given.get('split')!, 'split', /^[^\p{Cc}]{1,8}$/u, 'the separator between the parts, 1 to 8 characters')
+      : undefined,
     fold,
     action,
-    reason: given.has('reason') ? reader.text(given.get('reason')!, 'reason', /^[^\p{Cc}]{3,300}$/u, 'a sentence of 3 to 300 characters on one line') : '',
+    reason: given.has('reason')
+      ? reader.text(given.get('reason')!, 'reason', /^[^\p{Cc}]{3,300}$/u, 'a sentence of 3 to 300 characters on one line')
+      : '',
   }
   checkTogether(reader, keyNode, given, field, place)
   return reader.mistakes.length === before ? field : undefined
@@ -60,7 +71,11 @@ export function parseField(reader: YamlReader, keyNode: Node, name: string, node
 const printable = (key: string): string => (/^[\x20-\x7e]{1,40}$/.test(key) ? key : '…')
 
 function defaultSource(reader: YamlReader, keyNode: Node, name: string, place: 'resource' | 'spans'): Source {
-  if (place === 'resource') reader.mistake(keyNode, 'Under "resource" say where the value comes from, such as from: fact:app.version; the application’s own resource is never used.')
+  if (place === 'resource')
+    reader.mistake(
+      keyNode,
+      'Under "resource" say where the value comes from, such as from: fact:app.version; the application’s own resource is never used.',
+    )
   return { kind: 'attribute', key: name }
 }
 
@@ -100,9 +115,12 @@ function parseAction(reader: YamlReader, kind: (typeof ACTIONS)[number], given: 
     case 'keep':
       return parseKeep(reader, node, given.get('else'), fold)
     case 'buckets': {
-      const bounds = reader.items(node, 'buckets').map((item) => reader.whole(item, 'A bound', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER))
+      const bounds = reader
+        .items(node, 'buckets')
+        .map((item) => reader.whole(item, 'A bound', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER))
       if (bounds.length === 0 || bounds.length > MAX_BUCKETS) reader.mistake(node, `buckets has 1 to ${MAX_BUCKETS} bounds.`)
-      if (bounds.some((bound, i) => i > 0 && bound <= bounds[i - 1]!)) reader.mistake(node, 'The bounds of buckets ascend, each above the one before.')
+      if (bounds.some((bound, i) => i > 0 && bound <= bounds[i - 1]!))
+        reader.mistake(node, 'The bounds of buckets ascend, each above the one before.')
       return { kind, bounds }
     }
     case 'version': {
@@ -114,7 +132,8 @@ function parseAction(reader: YamlReader, kind: (typeof ACTIONS)[number], given: 
       return { kind, period: reader.word<Period>(node, 'pseudonym', ['day', 'month']) }
     case 'constant': {
       const value = reader.scalar(node)
-      if (value === undefined || !isSendable(value)) reader.mistake(node, `constant is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`)
+      if (value === undefined || !isSendable(value))
+        reader.mistake(node, `constant is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`)
       return { kind, value: value ?? '' }
     }
   }
@@ -130,7 +149,8 @@ function parseKeep(reader: YamlReader, node: Node, elseNode: Node | undefined, f
       reader.mistake(item, `A kept value is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`)
       continue
     }
-    if (values.length > 0 && typeof value !== typeof values[0]) reader.mistake(item, 'All values of a keep are of one type. Put numbers in quotes to make them words.')
+    if (values.length > 0 && typeof value !== typeof values[0])
+      reader.mistake(item, 'All values of a keep are of one type. Put numbers in quotes to make them words.')
     if (values.includes(value)) reader.mistake(item, 'This value is listed twice.')
     if (typeof value === 'string' && fold !== undefined && value !== folded(value, fold)) {
       reader.mistake(item, `With fold: ${fold} this value can never match; write it as "${folded(value, fold)}".`)
@@ -143,7 +163,8 @@ function parseKeep(reader: YamlReader, node: Node, elseNode: Node | undefined, f
   if (elseNode !== undefined) {
     const value = reader.scalar(elseNode)
     if (value === 'none') otherwise = undefined
-    else if (value === undefined || !isSendable(value) || typeof value !== type) reader.mistake(elseNode, 'else is "none", or a value of the same type as the kept ones.')
+    else if (value === undefined || !isSendable(value) || typeof value !== type)
+      reader.mistake(elseNode, 'else is "none", or a value of the same type as the kept ones.')
     else otherwise = value
   }
   return { kind: 'keep', values, otherwise }
@@ -178,11 +199,14 @@ function checkTogether(reader: YamlReader, keyNode: Node, given: Given, field: F
   if (given.has('else') && action.kind !== 'keep') reader.mistake(given.get('else')!, 'else goes with keep only.')
   if (given.has('releases') && action.kind !== 'version') reader.mistake(given.get('releases')!, 'releases goes with version only.')
   if (action.kind === 'constant') {
-    for (const step of ['from', 'or', 'absent', 'split', 'fold']) if (given.has(step)) reader.mistake(given.get(step)!, `A constant takes no ${step}.`)
+    for (const step of ['from', 'or', 'absent', 'split', 'fold'])
+      if (given.has(step)) reader.mistake(given.get(step)!, `A constant takes no ${step}.`)
   }
   const takesText = sentType(action) === 'string'
-  for (const step of ['split', 'fold']) if (given.has(step) && !takesText) reader.mistake(given.get(step)!, `${step} needs text, and this action takes numbers or booleans.`)
-  if (place === 'resource' && given.has('split')) reader.mistake(given.get('split')!, 'split makes copies of a span; under "resource" there is none.')
+  for (const step of ['split', 'fold'])
+    if (given.has(step) && !takesText) reader.mistake(given.get(step)!, `${step} needs text, and this action takes numbers or booleans.`)
+  if (place === 'resource' && given.has('split'))
+    reader.mistake(given.get('split')!, 'split makes copies of a span; under "resource" there is none.')
   for (const source of [from, or]) {
     if (source?.kind === 'fact' && source.name === 'instance.id' && action.kind !== 'pseudonym') {
       reader.mistake(keyNode, 'fact:instance.id may only reach pseudonym; as it is it would identify the installation for ever.')

@@ -29,7 +29,8 @@ function readPolicy(reader: YamlReader, root: Node): Policy | undefined {
     else reader.mistake(keyNode, `This is not a word of the policy language. Allowed here: ${TOP_WORDS.join(', ')}.`)
   }
   for (const word of REQUIRED) if (!given.has(word)) reader.mistake(root, `"${word}" is missing.`)
-  const text = (word: string, test: RegExp, form: string): string => (given.has(word) ? reader.text(given.get(word)!, word, test, form) : '')
+  const text = (word: string, test: RegExp, form: string): string =>
+    given.has(word) ? reader.text(given.get(word)!, word, test, form) : ''
   if (given.has('apiVersion')) reader.word(given.get('apiVersion')!, 'apiVersion', [API_VERSION])
   return {
     project: text('project', /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(\/[a-z0-9._-]+){0,4}$/, 'a domain and a path, such as example.org/demo'),
@@ -75,7 +76,8 @@ function readSpans(reader: YamlReader, node: Node): SpanRule[] {
 }
 
 function readSpan(reader: YamlReader, keyNode: Node, name: string, node: Node): SpanRule {
-  if (!/^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(name)) reader.mistake(keyNode, 'The name of a span is 1 to 64 printable ASCII characters.')
+  if (!/^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(name))
+    reader.mistake(keyNode, 'The name of a span is 1 to 64 printable ASCII characters.')
   const given = new Map<string, Node>()
   for (const { key, keyNode: at, value } of reader.entries(node, 'A span')) {
     if (SPAN_WORDS.includes(key)) given.set(key, value)
@@ -103,7 +105,12 @@ function readOnly(reader: YamlReader, node: Node, fields: readonly Field[]): Spa
     if (items.length === 0) reader.mistake(value, 'An empty list lets nothing through; drop the span instead.')
     const values = items.flatMap((item): Scalar[] => {
       const scalar = reader.scalar(item)
-      if (scalar !== undefined && isSendable(scalar) && (field === undefined || (typeof scalar === sentType(field.action) && canBeSent(field, scalar)))) return [scalar]
+      if (
+        scalar !== undefined &&
+        isSendable(scalar) &&
+        (field === undefined || (typeof scalar === sentType(field.action) && canBeSent(field, scalar)))
+      )
+        return [scalar]
       reader.mistake(item, 'This attribute can never have this value.')
       return []
     })

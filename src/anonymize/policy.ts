@@ -65,7 +65,7 @@ export interface Policy {
 
 /** SHA-256, as hex, of what the policy does; the sentences for people (purpose, reasons, contact) do not change it. */
 export function policyDigest(policy: Policy): string {
-  const field = ({ reason: _, ...meaning }: Field): object => meaning
+  const field = (full: Field): object => ({ ...full, reason: undefined })
   const { project, version, expires, limits } = policy
   const canonical = {
     project,

@@ -33,5 +33,8 @@ export function pseudonymKey(secret: Uint8Array, project: string, field: string,
 
 /** 32 hex digits. */
 export function pseudonym(key: KeyObject, input: string): string {
-  return createHmac('sha256', key).update(lengthPrefixed(input.normalize('NFC'))).digest('hex').slice(0, 32)
+  return createHmac('sha256', key)
+    .update(lengthPrefixed(input.normalize('NFC')))
+    .digest('hex')
+    .slice(0, 32)
 }

@@ -84,15 +84,26 @@ export class SpanWriter {
     else this.#writeSplit(plan, body, frame, statusCode, count, size, splitAt, splitField)
   }
 
-  #writeSplit(plan: SpanPlan, body: Uint8Array, frame: Frame, status: number, count: number, size: number, at: number, field: FieldPlan): void {
+  #writeSplit(
+    plan: SpanPlan,
+    body: Uint8Array,
+    frame: Frame,
+    status: number,
+    count: number,
+    size: number,
+    at: number,
+    field: FieldPlan,
+  ): void {
     const value = chosen(field)
     let copy = 0
     const put = (outcome: Uint8Array | undefined): void => {
       this.#pieces[at] = outcome
       this.#writeCopy(plan, body, frame, status, count, size + (outcome?.length ?? 0), copy++)
     }
-    if (value.kind === ABSENT) return put(field.absent)
-    if (value.kind !== STRING || isOnePart(value, field.split!)) return put(applied(field, value))
+    if (value.kind === ABSENT || value.kind !== STRING || isOnePart(value, field.split!)) {
+      put(value.kind === ABSENT ? field.absent : applied(field, value))
+      return
+    }
     const text = foldedText(value, undefined)
     const parts = (text ?? '')
       .split(field.split!)
@@ -100,7 +111,8 @@ export class SpanWriter {
       .filter((part) => part !== '')
     if (text === undefined || parts.length === 0 || parts.length > MAX_PARTS) {
       field.leftOut.count++
-      return put(undefined)
+      put(undefined)
+      return
     }
     for (const part of parts) {
       const bytes = Buffer.from(part, 'utf8')

@@ -32,9 +32,16 @@ export function summary(policy: Policy): string {
     ...policy.resource.map(fieldLine),
   ]
   for (const rule of policy.spans) {
-    const bits = rule.fields.reduce((sum, field) => sum + fieldBits(field), TIME_BITS[rule.time] + (rule.status === 'keep' ? STATUS_BITS : 0))
-    lines.push('', `Span "${rule.name}": ids ${rule.ids}, time cut to the ${rule.time}, status ${rule.status === 'keep' ? 'code' : 'dropped'}, about ${bits.toFixed(1)} bits:`)
-    if (rule.only.length > 0) lines.push(`  only where ${rule.only.map(({ name, values }) => `${name} is ${values.join(' or ')}`).join(' and ')}`)
+    const bits = rule.fields.reduce(
+      (sum, field) => sum + fieldBits(field),
+      TIME_BITS[rule.time] + (rule.status === 'keep' ? STATUS_BITS : 0),
+    )
+    lines.push(
+      '',
+      `Span "${rule.name}": ids ${rule.ids}, time cut to the ${rule.time}, status ${rule.status === 'keep' ? 'code' : 'dropped'}, about ${bits.toFixed(1)} bits:`,
+    )
+    if (rule.only.length > 0)
+      lines.push(`  only where ${rule.only.map(({ name, values }) => `${name} is ${values.join(' or ')}`).join(' and ')}`)
     if (rule.skip.length > 0) lines.push(`  never where ${rule.skip.join(' or ')} is present`)
     lines.push(...(rule.fields.length === 0 ? ['  no attributes'] : rule.fields.map(fieldLine)))
   }

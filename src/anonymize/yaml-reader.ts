@@ -3,6 +3,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type Scalar, visit, type YAMLMap } from 'yaml'
 
 export type { Node }
+
 const MAX_POLICY_BYTES = 1024 * 1024
 /** Nobody mends more at once. */
 const MAX_MISTAKES = 100
@@ -27,8 +28,16 @@ export class YamlReader {
       this.mistakes.push('1:1: The file is larger than 1 MiB.')
       return
     }
-    const document = parseDocument(text, { version: '1.2', schema: 'core', merge: false, uniqueKeys: true, lineCounter: this.#lines, prettyErrors: false })
-    for (const error of [...document.errors, ...document.warnings]) this.#report(error.pos[0], PARSE_MISTAKES[error.code] ?? 'This is not YAML.')
+    const document = parseDocument(text, {
+      version: '1.2',
+      schema: 'core',
+      merge: false,
+      uniqueKeys: true,
+      lineCounter: this.#lines,
+      prettyErrors: false,
+    })
+    for (const error of [...document.errors, ...document.warnings])
+      this.#report(error.pos[0], PARSE_MISTAKES[error.code] ?? 'This is not YAML.')
     visit(document, {
       Node: (_, node) => {
         if (isAlias(node)) this.mistake(node, 'Aliases are not allowed; write the value out.')

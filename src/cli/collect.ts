@@ -1,10 +1,10 @@
 // `collect`: the usage collector for a small project, until it is told to stop.
 import { createCollect } from '../collect/collect.ts'
 import { Counters } from '../counters.ts'
-import { createLog } from '../log.ts'
 import { ConfigError } from '../errors.ts'
+import { createLog } from '../log.ts'
 import { listenAddress, loopbackAddress, WrongSetting } from '../setting-parsers.ts'
-import { EXIT, type Host, type Input, UsageError } from './commands.ts'
+import { EXIT, type Host, type Input, UsageError } from './command.ts'
 
 export async function collect(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('collect takes flags only.')

@@ -2,44 +2,7 @@
 // command is loaded when it is called, so that `run` never holds what only another one needs.
 import { parseArgs } from 'node:util'
 import { ConfigError, errorCode } from '../errors.ts'
-import type { Machine } from '../pipeline.ts'
-
-/** What a command may know of its process; only main.ts touches `process`. */
-export interface Host {
-  env: Readonly<Record<string, string | undefined>>
-  machine: Machine
-  /** Program and arguments that start this program again. */
-  self: readonly string[]
-  out: (text: string) => void
-  err: (text: string) => void
-  stdin: AsyncIterable<Buffer | string>
-  /** `undefined` where the output is no terminal. */
-  terminal: { columns: number } | undefined
-  /** Called on SIGTERM and SIGINT. */
-  onStop: (stop: () => void) => void
-}
-
-export interface Input {
-  flags: Readonly<Record<string, string | undefined>>
-  positionals: readonly string[]
-}
-
-export interface Command {
-  name: string
-  usage: string
-  summary: string
-  /** Flags with a value; `undefined`: those of the settings. */
-  flags: readonly string[] | undefined
-  /** Flags without one. */
-  switches?: readonly string[]
-  hidden?: true
-  load: () => Promise<(host: Host, input: Input) => Promise<number>>
-}
-
-export const EXIT = { done: 0, failed: 1, usage: 2, config: 64 } as const
-
-/** A command used wrongly: exit 2. */
-export class UsageError extends Error {}
+import { type Command, EXIT, type Host, type Input, UsageError } from './command.ts'
 
 export const COMMANDS: readonly Command[] = [
   {
@@ -97,7 +60,9 @@ export const COMMANDS: readonly Command[] = [
 
 /** The text of `help`. */
 export function help(): string {
-  const rows = COMMANDS.filter((command) => command.hidden !== true).map(({ usage, summary }) => `  usage-sidecar ${usage}\n      ${summary}\n`)
+  const rows = COMMANDS.filter((command) => command.hidden !== true).map(
+    ({ usage, summary }) => `  usage-sidecar ${usage}\n      ${summary}\n`,
+  )
   return `usage-sidecar: tells an open source project how it is used, without telling by whom.\n\n${rows.join('')}\nExit codes: 0 done, 1 the work failed, 2 wrong usage, 64 wrong configuration.\n`
 }
 
@@ -126,13 +91,15 @@ export async function runCommand(args: readonly string[], host: Host): Promise<n
       return EXIT.config
     }
     host.err(`usage-sidecar ${command.name} failed (${errorCode(error)}).\n`)
-    if (host.env['USAGE_LOG_LEVEL'] === 'debug') host.err(`${(error as Error).stack}\n`)
+    if (host.env.USAGE_LOG_LEVEL === 'debug') host.err(`${(error as Error).stack}\n`)
     return EXIT.failed
   }
 }
 
 async function readInput(command: Command, args: readonly string[]): Promise<Input> {
-  const named = command.flags ?? (await import('../config.ts')).SETTINGS.map(({ name }) => name.replace('USAGE_', '').toLowerCase().replaceAll('_', '-'))
+  const named =
+    command.flags ??
+    (await import('../config.ts')).SETTINGS.map(({ name }) => name.replace('USAGE_', '').toLowerCase().replaceAll('_', '-'))
   const options = Object.fromEntries([
     ...named.map((flag) => [flag, { type: 'string' as const }]),
     ...(command.switches ?? []).map((flag) => [flag, { type: 'boolean' as const }]),
@@ -144,11 +111,4 @@ async function readInput(command: Command, args: readonly string[]): Promise<Inp
   } catch {
     throw new UsageError('A flag is not known, or its value is missing.')
   }
-}
-
-/** The one positional argument that a command takes. */
-export function onlyPositional(input: Input, what: string): string {
-  const [first, ...rest] = input.positionals
-  if (first === undefined || rest.length > 0) throw new UsageError(`Give ${what}.`)
-  return first
 }

@@ -4,7 +4,7 @@
 import { context, type Span, SpanStatusCode, trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { NodeSDK } from '@opentelemetry/sdk-node'
-import { EXIT, type Host, type Input, UsageError } from './commands.ts'
+import { EXIT, type Host, type Input, UsageError } from './command.ts'
 
 const APPLICATIONS = ['payments-eu', 'acme-checkout', 'billing-core', 'fraud-ml', 'storefront']
 const PEOPLE = ['maria.lopez@acme.example', 'j.chen@acme.example', 'sre-oncall@acme.example']
@@ -22,12 +22,17 @@ export interface DemoReport {
 }
 
 export async function demoApplication(host: Host, input: Input): Promise<number> {
-  const url = input.flags['endpoint']
+  const url = input.flags.endpoint
   if (url === undefined) throw new UsageError('Give --endpoint.')
-  const executions = Number(input.flags['executions'] ?? Number.POSITIVE_INFINITY)
+  const executions = Number(input.flags.executions ?? Number.POSITIVE_INFINITY)
 
   // These three lines are what a maintainer adds to an application.
-  const sdk = new NodeSDK({ serviceName: 'pipeline-tool', traceExporter: new OTLPTraceExporter({ url: `${url}/v1/traces` }), metricReaders: [], logRecordProcessors: [] })
+  const sdk = new NodeSDK({
+    serviceName: 'pipeline-tool',
+    traceExporter: new OTLPTraceExporter({ url: `${url}/v1/traces` }),
+    metricReaders: [],
+    logRecordProcessors: [],
+  })
   sdk.start()
   const tracer = trace.getTracer('pipeline-tool', '7.3.1')
 
@@ -74,15 +79,26 @@ export async function demoApplication(host: Host, input: Input): Promise<number>
     }
     const span = tracer.startSpan('execution', { startTime: start, attributes })
     for (let i = 0; i < 1 + Math.floor(random() * 4); i++) runStage(span, start + 1_000 * i, application)
-    if (status === 'TERMINAL') span.setStatus({ code: SpanStatusCode.ERROR, message: `${application}: rollout of ${attributes['user.email']} timed out` })
+    if (status === 'TERMINAL')
+      span.setStatus({ code: SpanStatusCode.ERROR, message: `${application}: rollout of ${attributes['user.email']} timed out` })
     span.end(start + Math.floor(random() * 90_000))
     report.sent++
     if (status !== 'RUNNING') report.expected.execution++
     // The application's own tracing, which is nobody else's business.
-    tracer.startSpan('GET /api/v1/users/:id', { attributes: { 'user.id': '8812', 'http.url': 'https://api.acme.example/users/8812' } }).end()
+    tracer
+      .startSpan('GET /api/v1/users/:id', { attributes: { 'user.id': '8812', 'http.url': 'https://api.acme.example/users/8812' } })
+      .end()
     report.sent++
     const { traceId, spanId } = span.spanContext()
-    return { name: 'execution', traceId, spanId, start: new Date(start).toISOString(), ...attributes, 'host.name': '(from the SDK’s resource)', 'process.command_args': '(likewise)' }
+    return {
+      name: 'execution',
+      traceId,
+      spanId,
+      start: new Date(start).toISOString(),
+      ...attributes,
+      'host.name': '(from the SDK’s resource)',
+      'process.command_args': '(likewise)',
+    }
   }
 
   tell({ example: runExecution() })

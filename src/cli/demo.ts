@@ -1,7 +1,7 @@
 // `demo`: a collector, the sidecar and an application as three processes in one terminal, on free ports and in a folder
 // of its own. It shows one span as the application sent it and as it left, then counts. `--once` ends by itself: 0 if
 // what the application says should have left is what the collector counted, else 1.
-import { spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { freeListen } from '../accept/accept.ts'
 import { decodeRequest } from '../otlp/decode.ts'
-import { EXIT, type Host, type Input } from './commands.ts'
+import { EXIT, type Host, type Input } from './command.ts'
 import type { DemoReport } from './demo-application.ts'
 import { renderAttribute } from './render.ts'
 
@@ -25,13 +25,17 @@ interface Counts {
 }
 
 export async function demo(host: Host, input: Input): Promise<number> {
-  const once = input.flags['once'] === 'true'
+  const once = input.flags.once === 'true'
   const folder = await mkdtemp(join(tmpdir(), 'usage-sidecar-demo-'))
   const family = new Family(host)
   const stopped = Promise.withResolvers<'stopped'>()
   host.onStop(() => stopped.resolve('stopped'))
   try {
-    const collector = family.start('collect', ['--listen', await address(4328), '--page-listen', await address(4329), '--data-dir', join(folder, 'collected')], {})
+    const collector = family.start(
+      'collect',
+      ['--listen', await address(4328), '--page-listen', await address(4329), '--data-dir', join(folder, 'collected')],
+      {},
+    )
     const { port: collectPort, page } = await family.ready(collector, 'collect: ready')
     const sidecar = family.start('run', [], {
       USAGE_REPORTING: 'on',
@@ -47,9 +51,13 @@ export async function demo(host: Host, input: Input): Promise<number> {
     const { port } = await family.ready(sidecar, 'accept: ready')
     host.out(`\ncollector  http://127.0.0.1:${collectPort}    sidecar  http://127.0.0.1:${port}    policy  ${defaultPolicy()}\n`)
 
-    const application = family.start('demo-application', ['--endpoint', `http://127.0.0.1:${port}`, ...(once ? ['--executions', String(ONCE_EXECUTIONS)] : [])], {
-      OTEL_BSP_SCHEDULE_DELAY: '200',
-    })
+    const application = family.start(
+      'demo-application',
+      ['--endpoint', `http://127.0.0.1:${port}`, ...(once ? ['--executions', String(ONCE_EXECUTIONS)] : [])],
+      {
+        OTEL_BSP_SCHEDULE_DELAY: '200',
+      },
+    )
     let report: DemoReport = { sent: 0, expected: { execution: 0, stage: 0 } }
     const first = Promise.withResolvers<Record<string, unknown>>()
     createInterface({ input: application.stdout }).on('line', (line) => {
@@ -81,8 +89,8 @@ async function watchCounts(host: Host, url: string, report: () => DemoReport, on
     }
     const counts = (await (await fetch(url)).json()) as Counts
     const { sent, expected, done } = report()
-    const execution = counts.spans['execution'] ?? 0
-    const stage = counts.spans['stage'] ?? 0
+    const execution = counts.spans.execution ?? 0
+    const stage = counts.spans.stage ?? 0
     const line = `application sent ${sent} spans  ·  should leave ${expected.execution} executions, ${expected.stage} stages  ·  collector counted ${execution}, ${stage} in ${counts.batches} batches`
     if (host.terminal !== undefined) host.out(`${rewrite}${line.slice(0, host.terminal.columns - 1)}`)
     if (!once) continue
@@ -96,7 +104,7 @@ async function watchCounts(host: Host, url: string, report: () => DemoReport, on
 /** The processes of the demo; when one ends before its time, the demo does. */
 class Family {
   readonly #host: Host
-  readonly #children: ReturnType<typeof Family.prototype.start>[] = []
+  readonly #children: ChildProcessWithoutNullStreams[] = []
   readonly ended: Promise<never>
   readonly #end: (error: Error) => void
   #stopping = false
@@ -109,10 +117,10 @@ class Family {
     promise.catch(() => undefined)
   }
 
-  start(command: string, args: string[], settings: Record<string, string>) {
+  start(command: string, args: string[], settings: Record<string, string>): ChildProcessWithoutNullStreams {
     const [program, ...before] = this.#host.self
     // Only what a program needs to run: settings of the shell that started the demo have no say in it.
-    const env = { PATH: this.#host.env['PATH'], ...settings }
+    const env = { PATH: this.#host.env.PATH, ...settings }
     const child = spawn(program!, [...before, command, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
     child.stdin.on('error', () => undefined)
     child.on('exit', (code) => {
@@ -125,7 +133,7 @@ class Family {
   }
 
   /** The fields of the log line that says so. Warnings and errors of the child are passed on. */
-  async ready(child: ReturnType<typeof this.start>, event: string): Promise<Record<string, number>> {
+  async ready(child: ChildProcessWithoutNullStreams, event: string): Promise<Record<string, number>> {
     const { promise, resolve } = Promise.withResolvers<Record<string, number>>()
     createInterface({ input: child.stderr }).on('line', (line) => {
       if (!line.startsWith('{')) return this.#host.err(`${line}\n`)
@@ -141,7 +149,9 @@ class Family {
     const living = this.#children.filter((child) => child.exitCode === null && child.signalCode === null)
     const gone = living.map((child) => new Promise((resolve) => child.once('exit', resolve)))
     for (const child of living) child.kill('SIGTERM')
-    const late = setTimeout(() => living.forEach((child) => child.kill('SIGKILL')), 5_000)
+    const late = setTimeout(() => {
+      for (const child of living) child.kill('SIGKILL')
+    }, 5_000)
     await Promise.all(gone)
     clearTimeout(late)
   }
@@ -154,7 +164,9 @@ async function address(port: number): Promise<string> {
 
 /** Beside src/ in a checkout, beside dist/ in a package. */
 function defaultPolicy(): string {
-  const places = ['../deploy/policies/default.yaml', '../../deploy/policies/default.yaml'].map((place) => fileURLToPath(new URL(place, import.meta.url)))
+  const places = ['../deploy/policies/default.yaml', '../../deploy/policies/default.yaml'].map((place) =>
+    fileURLToPath(new URL(place, import.meta.url)),
+  )
   return places.find((place) => existsSync(place)) ?? places[0]!
 }
 

@@ -9,7 +9,7 @@ import { createEnricher } from '../enrich/enrich.ts'
 import { allFacts, parseFacts } from '../enrich/facts.ts'
 import { ConfigError, Refusal } from '../errors.ts'
 import { jsonToProtobuf } from '../otlp/json.ts'
-import { EXIT, type Host, type Input, onlyPositional, UsageError } from './commands.ts'
+import { EXIT, type Host, type Input, onlyPositional, UsageError } from './command.ts'
 import { renderRequest } from './render.ts'
 
 const MAX_INPUT_BYTES = 64 * 1024 * 1024
@@ -32,7 +32,8 @@ export async function check(host: Host, input: Input): Promise<number> {
 
 export async function preview(host: Host, input: Input): Promise<number> {
   const { policy: policyFile, input: inputFile, facts: factsText } = input.flags
-  if (policyFile === undefined || inputFile === undefined || input.positionals.length > 0) throw new UsageError('Name the policy and the input.')
+  if (policyFile === undefined || inputFile === undefined || input.positionals.length > 0)
+    throw new UsageError('Name the policy and the input.')
   const policy = parsePolicy(await readText(policyFile))
   const facts = allFacts(parseFacts(factsText ?? '{}', '--facts'), host.machine.arch, host.machine.platform, undefined)
   const raw = inputFile === '-' ? await readAll(host.stdin) : await readFile(inputFile).catch(() => fail(inputFile))

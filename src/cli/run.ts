@@ -3,14 +3,14 @@ import { readConfig } from '../config.ts'
 import { Counters } from '../counters.ts'
 import { createLog } from '../log.ts'
 import { createPipeline } from '../pipeline.ts'
-import { EXIT, type Host, type Input, UsageError } from './commands.ts'
+import { EXIT, type Host, type Input, UsageError } from './command.ts'
 
 export async function run(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('run takes settings only.')
   const { config, mistakes } = readConfig(host.env, input.flags)
   const counters = new Counters()
   const log = createLog(config.logLevel, host.err)
-  const pipeline = createPipeline({ config, mistakes, doNotTrack: host.env['DO_NOT_TRACK'], machine: host.machine, counters, log })
+  const pipeline = createPipeline({ config, mistakes, doNotTrack: host.env.DO_NOT_TRACK, machine: host.machine, counters, log })
   const { promise: told, resolve: tell } = Promise.withResolvers<void>()
   host.onStop(tell)
   await pipeline.start()

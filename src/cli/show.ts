@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { gunzipSync } from 'node:zlib'
 import { ConfigError, Refusal } from '../errors.ts'
-import { EXIT, type Host, type Input, onlyPositional } from './commands.ts'
+import { EXIT, type Host, type Input, onlyPositional } from './command.ts'
 import { renderRequest } from './render.ts'
 
 const MAX_SHOWN_BYTES = 256 * 1024 * 1024

@@ -5,8 +5,8 @@ import { randomFillSync } from 'node:crypto'
 import { encodeAttribute } from '../anonymize/action.ts'
 import type { Anonymizer, Passed } from '../anonymize/anonymize.ts'
 import { RESOURCE_ATTRIBUTES } from '../anonymize/compile.ts'
-import type { Policy } from '../anonymize/policy.ts'
 import type { Random } from '../anonymize/ids.ts'
+import type { Policy } from '../anonymize/policy.ts'
 import { Cursor, LEN, putVarint, tag, varintSize } from '../otlp/wire.ts'
 
 /** ExportTraceServiceRequest.resource_spans, ResourceSpans.resource and ResourceSpans.scope_spans. */

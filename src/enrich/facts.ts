@@ -19,7 +19,8 @@ export function parseFacts(json: string, where: string): Map<string, Scalar> {
   } catch {
     throw new ConfigError([`${where} is not JSON. Give one object, such as {"app.version": "1.32.0"}.`])
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new ConfigError([`${where} is not a JSON object of facts by name.`])
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new ConfigError([`${where} is not a JSON object of facts by name.`])
   const entries = Object.entries(parsed)
   if (entries.length > MAX_FACTS) throw new ConfigError([`${where} has more than ${MAX_FACTS} facts.`])
   const facts = new Map<string, Scalar>()
@@ -28,7 +29,9 @@ export function parseFacts(json: string, where: string): Map<string, Scalar> {
     const place = `${where}, fact ${index + 1}`
     if (!NAME.test(name)) mistakes.push(`${place}: its name is not letters, digits, dots, dashes and underscores.`)
     else if (name === 'instance.id') mistakes.push(`${place}: instance.id is made by the sidecar and cannot be given.`)
-    else if (typeof value === 'string' ? Buffer.byteLength(value) > MAX_TEXT_BYTES : typeof value !== 'boolean' && !Number.isFinite(value)) {
+    else if (
+      typeof value === 'string' ? Buffer.byteLength(value) > MAX_TEXT_BYTES : typeof value !== 'boolean' && !Number.isFinite(value)
+    ) {
       mistakes.push(`${place}: its value is not a text of at most ${MAX_TEXT_BYTES} bytes, a number, true or false.`)
     } else facts.set(name, value as Scalar)
   })

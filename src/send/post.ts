@@ -2,7 +2,7 @@
 // TLS 1.2 or newer without session resumption, no redirect followed, no cookie, no proxy but our own setting, an answer
 // of at most 64 KiB that is never logged. Environment variables (OTEL_*, proxies) have no influence.
 import { readFileSync } from 'node:fs'
-import { Agent as HttpAgent, type ClientRequest, request as httpRequest } from 'node:http'
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { errorCode } from '../errors.ts'
 
@@ -58,7 +58,12 @@ export function openPoster(to: Destination): Poster {
     new Promise((resolve) => {
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
       const failed = (error: unknown): void =>
-        resolve({ status: 0, code: deadline.aborted ? (signal.aborted ? 'ABORTED' : 'DEADLINE') : errorCode(error), retryAfter: undefined, body: Buffer.alloc(0) })
+        resolve({
+          status: 0,
+          code: deadline.aborted ? (signal.aborted ? 'ABORTED' : 'DEADLINE') : errorCode(error),
+          retryAfter: undefined,
+          body: Buffer.alloc(0),
+        })
       let request: ClientRequest
       try {
         request = (secure ? httpsRequest : httpRequest)(url, {
@@ -115,4 +120,16 @@ export function parseHeaders(text: string): Record<string, string> {
   return headers
 }
 
-const OURS = new Set(['host', 'connection', 'transfer-encoding', 'content-length', 'content-type', 'content-encoding', 'user-agent', 'expect', 'upgrade', 'te', 'trailer'])
+const OURS = new Set([
+  'host',
+  'connection',
+  'transfer-encoding',
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'user-agent',
+  'expect',
+  'upgrade',
+  'te',
+  'trailer',
+])

@@ -65,13 +65,17 @@ export function createSender(options: SendOptions): Sender {
       counters.add('sent.rejected', rejected)
     } else if (result === 'refused') {
       counters.add('refused.spans', body.spans)
-      log.warn('send: the collector refused a body; it is dropped and kept in sent/ for you to see', { status: answer.status, spans: body.spans })
+      log.warn('send: the collector refused a body; it is dropped and kept in sent/ for you to see', {
+        status: answer.status,
+        spans: body.spans,
+      })
     } else {
       const wait = waitMs(failures, retryAfterMs(answer.retryAfter, now()), random)
       waitUntil = now() + wait
       failures++
       // One line for the change, none for every further failure.
-      if (failures === 1) log.warn('send: the collector cannot be reached or is busy; what waits stays on disk', { status: answer.status, code: answer.code })
+      if (failures === 1)
+        log.warn('send: the collector cannot be reached or is busy; what waits stays on disk', { status: answer.status, code: answer.code })
     }
     lastStatus = answer.status
     return result

@@ -1,7 +1,8 @@
 // The load of the benchmarks: execution and stage spans of some 450 bytes with ten attributes, as the demo's application
 // sends them, with fresh ids and changing values. Deterministic, so that every side of a comparison gets the same bytes.
-import { attribute, int, request, span, text } from '../spans.ts'
+
 import { lenField } from '../../src/otlp/wire.ts'
+import { attribute, int, request, span, text } from '../spans.ts'
 
 export const STATUSES = ['SUCCEEDED', 'TERMINAL', 'CANCELED', 'SUCCEEDED']
 const TYPES = ['bake', 'deploy', 'wait', 'manualJudgment', 'runJob', 'webhook']
@@ -67,4 +68,5 @@ export function bodies(count: number, spans: number, seed = 1): Buffer[] {
 }
 
 export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
-export const range = (values: readonly number[], digits = 0): string => `${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)}`
+export const range = (values: readonly number[], digits = 0): string =>
+  `${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)}`

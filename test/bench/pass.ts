@@ -23,7 +23,11 @@ function librarySide(): (body: Uint8Array) => number {
   const day = new Date().toISOString().slice(0, 10)
   const key = pseudonymKey(SECRET, 'example.org/demo', 'application.id', day)
   const cipher = (which: string) =>
-    createCipheriv('aes-128-ecb', deriveKey(SECRET, 'usage-sidecar/ids/v1', lengthPrefixed('example.org/demo', which, day), 16), null).setAutoPadding(false)
+    createCipheriv(
+      'aes-128-ecb',
+      deriveKey(SECRET, 'usage-sidecar/ids/v1', lengthPrefixed('example.org/demo', which, day), 16),
+      null,
+    ).setAutoPadding(false)
   const traceCipher = cipher('trace')
   const spanCipher = cipher('span')
   const memo = new Map<string, string>()
@@ -40,7 +44,16 @@ function librarySide(): (body: Uint8Array) => number {
           const of = new Map(span.attributes.map((attribute) => [attribute.key, attribute.value?.stringValue]))
           const time = (BigInt(span.startTimeUnixNano) / DAY_NS) * DAY_NS
           const { name, traceId, spanId, parentSpanId } = span
-          const made: Span = { ...EMPTY, name, traceId, spanId, parentSpanId, startTimeUnixNano: time, endTimeUnixNano: time, attributes: [] }
+          const made: Span = {
+            ...EMPTY,
+            name,
+            traceId,
+            spanId,
+            parentSpanId,
+            startTimeUnixNano: time,
+            endTimeUnixNano: time,
+            attributes: [],
+          }
           const fold = (value: string | undefined, kept: Set<string>): string => (value !== undefined && kept.has(value) ? value : 'other')
           if (span.name === 'execution') {
             const status = fold(of.get('execution.status')?.toLowerCase(), statuses)
@@ -63,7 +76,13 @@ function librarySide(): (body: Uint8Array) => number {
             out.push(made)
           } else if (span.name === 'stage' && !of.get('stage.synthetic_owner')) {
             for (const provider of (of.get('stage.cloud_provider') ?? '').split(',')) {
-              out.push({ ...made, attributes: [keyValue('stage.type', fold(of.get('stage.type'), stages)), keyValue('stage.provider', fold(provider.trim(), clouds))] })
+              out.push({
+                ...made,
+                attributes: [
+                  keyValue('stage.type', fold(of.get('stage.type'), stages)),
+                  keyValue('stage.provider', fold(provider.trim(), clouds)),
+                ],
+              })
             }
           }
         }
@@ -79,7 +98,9 @@ function librarySide(): (body: Uint8Array) => number {
       span.spanId = ids.subarray(i * 32, i * 32 + 8)
       if (span.parentSpanId.length > 0) span.parentSpanId = ids.subarray(i * 32 + 16, i * 32 + 24)
     })
-    return ExportTraceServiceRequest.encode({ resourceSpans: [{ resource: undefined, schemaUrl: '', scopeSpans: [{ scope: undefined, schemaUrl: '', spans: out }] }] }).finish().length
+    return ExportTraceServiceRequest.encode({
+      resourceSpans: [{ resource: undefined, schemaUrl: '', scopeSpans: [{ scope: undefined, schemaUrl: '', spans: out }] }],
+    }).finish().length
   }
 }
 
@@ -90,7 +111,10 @@ function ourSide(policy = defaultPolicy()): (body: Uint8Array) => number {
 
 /** A policy of the same shape that names this many more attributes, none of which the load has. */
 function namedPolicy(named: number) {
-  const stage = Array.from({ length: named - 2 }, (_, i) => `    stage.flag_${String(i).padStart(4, '0')}: {keep: [true], reason: Only for the benchmark.}\n`).join('')
+  const stage = Array.from(
+    { length: named - 2 },
+    (_, i) => `    stage.flag_${String(i).padStart(4, '0')}: {keep: [true], reason: Only for the benchmark.}\n`,
+  ).join('')
   return parsePolicy(
     policyText(
       `execution:\n  ids: linked\n  attributes:\n    execution.type: {keep: [pipeline], fold: lower, reason: Only for the benchmark.}\nstage:\n  ids: linked\n  attributes:\n    stage.type: {keep: [bake, deploy], reason: Only for the benchmark.}\n    stage.provider: {from: stage.cloud_provider, keep: [aws], reason: Only for the benchmark.}\n${stage}`.trimEnd(),

@@ -1,0 +1,46 @@
+// What a command is: what it gets, what it gives back, and how it says that it was used wrongly.
+import type { Machine } from '../pipeline.ts'
+
+/** What a command may know of its process; only main.ts touches `process`. */
+export interface Host {
+  env: Readonly<Record<string, string | undefined>>
+  machine: Machine
+  /** Program and arguments that start this program again. */
+  self: readonly string[]
+  out: (text: string) => void
+  err: (text: string) => void
+  stdin: AsyncIterable<Buffer | string>
+  /** `undefined` where the output is no terminal. */
+  terminal: { columns: number } | undefined
+  /** Called on SIGTERM and SIGINT. */
+  onStop: (stop: () => void) => void
+}
+
+export interface Input {
+  flags: Readonly<Record<string, string | undefined>>
+  positionals: readonly string[]
+}
+
+export interface Command {
+  name: string
+  usage: string
+  summary: string
+  /** Flags with a value; `undefined`: those of the settings. */
+  flags: readonly string[] | undefined
+  /** Flags without one. */
+  switches?: readonly string[]
+  hidden?: true
+  load: () => Promise<(host: Host, input: Input) => Promise<number>>
+}
+
+export const EXIT = { done: 0, failed: 1, usage: 2, config: 64 } as const
+
+/** A command used wrongly: exit 2. */
+export class UsageError extends Error {}
+
+/** The one positional argument that a command takes. */
+export function onlyPositional(input: Input, what: string): string {
+  const [first, ...rest] = input.positionals
+  if (first === undefined || rest.length > 0) throw new UsageError(`Give ${what}.`)
+  return first
+}
