@@ -44,6 +44,8 @@ const CONTENT_TYPES: Record<Encoding, string> = { protobuf: 'application/x-proto
 const RPC_CODES: Record<number, number> = { 400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 503: 14 }
 /** A body or header that is not there after this time is answered 408 by node:http and its connection closed. */
 const REQUEST_TIMEOUT_MS = 30_000
+/** SDKs export every 5 s (spans) to 60 s (metrics); closing sooner would race with their next request and reset it. */
+const KEEP_ALIVE_MS = 75_000
 const MAX_CONNECTIONS = 1024
 
 export function createAccept(options: AcceptOptions): Accept {
@@ -83,9 +85,12 @@ export function createAccept(options: AcceptOptions): Accept {
     }
   }
 
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    void answer(request, response)
-  })
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS },
+    (request, response) => {
+      void answer(request, response)
+    },
+  )
   server.maxConnections = MAX_CONNECTIONS
   return { start: () => listen(server, options.listen), stop: () => close(server) }
 }
