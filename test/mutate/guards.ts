@@ -1,4 +1,5 @@
 // All guards, by room.
+import { accept } from './accept.ts'
 import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
@@ -13,6 +14,7 @@ import { queueIn } from './queue-in.ts'
 import { queueMemory } from './queue-memory.ts'
 
 export const guards: readonly GuardTable[] = [
+  accept,
   anonymizeIn,
   anonymizeValues,
   anonymizeOut,
