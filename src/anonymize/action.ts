@@ -55,6 +55,10 @@ export function compileAction(field: Field, outer: number, context: PseudonymCon
       const outcome = encode(action.value)
       return { apply: () => outcome, otherwise: undefined }
     }
+    case 'hash':
+    case 'hmac':
+    case 'exact':
+      return { apply: () => undefined, otherwise: undefined }
   }
 }
 

@@ -180,7 +180,9 @@ function compileField(place: string, field: Field, outer: number, context: Compi
     or: field.or === undefined ? undefined : resolve(field.or),
     absent: field.absent === undefined ? undefined : encodeAttribute(outer, field.name, field.absent),
     split: field.split,
-    ...compileAction(field, outer, context),
+    ...(field.before === undefined && field.after === undefined && field.shape === undefined
+      ? compileAction(field, outer, context)
+      : { apply: () => undefined, otherwise: undefined }),
     folded: context.counters.cell(`${place}.${field.name}.other`),
     leftOut: context.counters.cell(`${place}.${field.name}.left_out`),
   }

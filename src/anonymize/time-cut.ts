@@ -4,7 +4,12 @@ import { FIXED64, tag } from '../otlp/wire.ts'
 import { NO_ID, uint32 } from './frame.ts'
 import type { TimeUnit } from './policy.ts'
 
-const UNIT_NS: Record<TimeUnit, bigint> = { day: 86_400_000_000_000n, hour: 3_600_000_000_000n, minute: 60_000_000_000n }
+const UNIT_NS: Record<TimeUnit, bigint> = {
+  day: 86_400_000_000_000n,
+  hour: 3_600_000_000_000n,
+  minute: 60_000_000_000n,
+  exact: 86_400_000_000_000n,
+}
 
 export class TimeCut {
   readonly #unit: bigint
