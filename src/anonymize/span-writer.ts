@@ -109,9 +109,8 @@ export class SpanWriter {
       .split(field.split!)
       .map((part) => part.trim())
       .filter((part) => part !== '')
-    if (text === undefined || parts.length === 0 || parts.length > MAX_PARTS) {
-      if (text === undefined) field.leftOut.count++
-      else field.stepFailed.split.count++
+    if (parts.length === 0 || parts.length > MAX_PARTS) {
+      field.stepFailed.split.count++
       put(undefined)
       return
     }
