@@ -4,6 +4,7 @@
 import { type Accept, createAccept, type Handled, type Listen } from './accept/accept.ts'
 import { Budget } from './accept/budget.ts'
 import { type Anonymizer, createAnonymizer } from './anonymize/anonymize.ts'
+import { Clock } from './anonymize/clock.ts'
 import { parsePolicy } from './anonymize/parse.ts'
 import { type Policy, policyDigest } from './anonymize/policy.ts'
 import { type Config, limitsFor } from './config.ts'
@@ -13,6 +14,7 @@ import { batchIdOf, createEnricher, type Enricher } from './enrich/enrich.ts'
 import { allFacts, parseFacts } from './enrich/facts.ts'
 import { ConfigError, errorCode } from './errors.ts'
 import { createHealth } from './health.ts'
+import { createHeartbeat } from './heartbeat.ts'
 import { openIdentity } from './identity/identity.ts'
 import type { Log } from './log.ts'
 import { rejectedSpans } from './otlp/answer.ts'
@@ -81,7 +83,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let opening = false
   let stopped = false
 
-  const expired = ({ expires }: Policy): boolean => new Date().toISOString().slice(0, 10) > expires
+  // One for all roads: a day that is over does not come back with a new policy, nor with a clock that is put back.
+  const clock = new Clock()
+  const heartbeat = createHeartbeat({ folder: mode === 'on' ? config.dataDir : undefined, counters, log })
+
+  const expired = ({ expires }: Policy): boolean => {
+    clock.advance(Date.now())
+    return clock.period('day') > expires
+  }
 
   const handle = async (body: Uint8Array): Promise<Handled> => {
     if (road === undefined || queue === undefined || expired(road.policy)) {
@@ -133,7 +142,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const known = 'reason' in identity ? undefined : identity
       const facts = allFacts(given, machine.arch, machine.platform, known?.instanceId)
       const digest = policyDigest(policy)
-      const anonymizer = createAnonymizer({ policy, facts, secret: known?.secret, counters, maxBytes: limits.maxBody })
+      const anonymizer = createAnonymizer({ policy, facts, secret: known?.secret, counters, maxBytes: limits.maxBody, clock })
       const enricher = createEnricher(policy, digest === config.policyDigest ? digest : 'custom', anonymizer)
       if (!expired(policy))
         log.info('policy: in force', { project: policy.project, version: policy.version, digest, expires: policy.expires })
@@ -154,6 +163,20 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     if (next === EXPIRED)
       log.error(`policy: nothing is kept or sent, because: It expired on ${road.policy.expires}. Give one with a later day in "expires".`)
     if (queue !== undefined) void persist(OLD_BATCHES, () => queue!.relabel(label!))
+  }
+
+  /** The sidecar's own report: through the same policy and to the same queue, but never in one body with others. */
+  const beat = (): void => {
+    if (road === undefined || queue === undefined || expired(road.policy)) return
+    const { anonymizer, enricher } = road
+    const opened = queue
+    heartbeat.beat(clock.period('day'), () => {
+      const passed = anonymizer.heartbeat(Date.now())
+      const { spans } = passed
+      if (spans === 0) return undefined
+      const record = enricher.frame(passed)
+      return () => opened.appendAlone(record, spans)
+    })
   }
 
   const watchInputs = (): Road | undefined => {
@@ -207,6 +230,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     // In the same tick as the queue is there for appends: the policy may have changed while it was opened.
     if (label !== labelAtOpening) void persist(OLD_BATCHES, () => opened.relabel(label!))
     sender?.start()
+    beat()
   }
 
   const createSenderOf = (opened: Queue, { id, since }: Epoch): Sender =>
@@ -234,7 +258,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
     road = watchInputs()
     enforce()
-    timers.add(setInterval(enforce, WATCH_EVERY_MS).unref())
+    const look = (): void => {
+      enforce()
+      beat()
+    }
+    timers.add(setInterval(look, WATCH_EVERY_MS).unref())
     await openFolder()
   }
 

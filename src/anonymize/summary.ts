@@ -1,26 +1,7 @@
 // What a policy lets out, in a text that is read in a minute: every outgoing attribute with the values it can have, and
 // how many bits that tells.
-import type { Field, Policy, Source } from './policy.ts'
-import { policyDigest } from './policy.ts'
-
-const TIME_BITS = { day: 0, hour: Math.log2(24), minute: Math.log2(1440) }
-const STATUS_BITS = Math.log2(3)
-
-/** Bits of one attribute; pseudonyms count apart, because they link within their period instead of telling a value. */
-export function fieldBits({ action, from, absent }: Field): number {
-  const canBeAbsent = absent !== undefined || from.kind !== 'text' ? 1 : 0
-  switch (action.kind) {
-    case 'keep':
-      return Math.log2(action.values.length + 1 + canBeAbsent)
-    case 'buckets':
-      return Math.log2(action.bounds.length + canBeAbsent)
-    case 'version':
-      return Math.log2(action.releases + canBeAbsent)
-    case 'pseudonym':
-    case 'constant':
-      return 0
-  }
-}
+import { budgetOf } from './bits.ts'
+import { type Field, type Place, type Policy, placesOf, policyDigest } from './policy.ts'
 
 export function summary(policy: Policy): string {
   const lines = [
@@ -31,14 +12,12 @@ export function summary(policy: Policy): string {
     'Once with each batch:',
     ...policy.resource.map(fieldLine),
   ]
-  for (const rule of policy.spans) {
-    const bits = rule.fields.reduce(
-      (sum, field) => sum + fieldBits(field),
-      TIME_BITS[rule.time] + (rule.status === 'keep' ? STATUS_BITS : 0),
-    )
+  const { records } = budgetOf(policy)
+  for (const [index, rule] of policy.spans.entries()) {
+    const { bits } = records[index]!
     lines.push(
       '',
-      `Span "${rule.name}": ids ${rule.ids}, time cut to the ${rule.time}, status ${rule.status === 'keep' ? 'code' : 'dropped'}, about ${bits.toFixed(1)} bits:`,
+      `Span "${rule.name}": ids ${rule.ids}, time cut to the ${rule.time}, status ${rule.status === 'keep' ? 'code' : 'dropped'}, ${Number.isFinite(bits) ? `about ${bits.toFixed(1)}` : 'no bound of'} bits with what comes with each batch:`,
     )
     if (rule.only.length > 0)
       lines.push(`  only where ${rule.only.map(({ name, values }) => `${name} is ${values.join(' or ')}`).join(' and ')}`)
@@ -49,20 +28,24 @@ export function summary(policy: Policy): string {
 }
 
 function fieldLine(field: Field): string {
-  const from = [field.from, ...(field.or === undefined ? [] : [field.or])].map(sourceText).join(' or ')
+  const from = [field.from, ...(field.or === undefined ? [] : [field.or])]
+    .map((source) => placesOf(source).map(placeText).join(' + '))
+    .join(' or ')
   return `  ${field.name.padEnd(24)} ${valuesText(field)}${field.action.kind === 'constant' ? '' : `   from ${from}`}`
 }
 
-function sourceText(source: Source): string {
-  switch (source.kind) {
+function placeText(place: Place): string {
+  switch (place.kind) {
     case 'attribute':
-      return source.key
+      return place.key
+    case 'resource':
+      return `${place.key} of the resource`
     case 'fact':
-      return `fact ${source.name}`
+      return `fact ${place.name}`
     case 'text':
       return 'a literal'
     case 'span':
-      return `the span's ${source.what}`
+      return `the span's ${place.what}`
   }
 }
 
@@ -75,8 +58,14 @@ function valuesText({ action }: Field): string {
     case 'version':
       return `${{ major: '1', minor: '1.31', core: '1.31.4' }[action.level]} | other (${action.releases} releases assumed)`
     case 'pseudonym':
-      return `32 hex digits, new every ${action.period}`
+      return action.period === 'forever' ? '32 hex digits, for ever the same' : `32 hex digits, new every ${action.period}`
     case 'constant':
       return `always ${action.value}`
+    case 'hash':
+      return `${action.algorithm} of the value, in hex: whoever knows the value finds it`
+    case 'hmac':
+      return `hmac-${action.algorithm} of the value, in hex: whoever knows value and key finds it`
+    case 'exact':
+      return `the ${action.what} as it is${action.what === 'number' ? '' : `, of at most ${action.maxBytes} bytes`}`
   }
 }
