@@ -10,12 +10,12 @@ export function sheetHtml(sheet: Sheet): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="content-security-policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>What ${escape(sheet.project)} learns about its use</title>
+<title>What ${escapeHtml(sheet.project)} learns about its use</title>
 <style>${SHEET_STYLE}</style>
 </head>
 <body>
 <main>
-<h1>What ${escape(sheet.project)} learns about its use</h1>
+<h1>What ${escapeHtml(sheet.project)} learns about its use</h1>
 ${sheetSections(sheet)}
 </main>
 </body>
@@ -31,12 +31,15 @@ export function sheetSections(sheet: Sheet): string {
       `version ${sheet.version}${sheet.compat ? ', reproduces an old reporter (compat)' : ''}, digest <code>${sheet.digest}</code>`,
     ],
     ['In force until', `${sheet.expires}; after this day nothing is sent`],
-    ['Kept by the collector for', `${escape(sheet.retention.replace('d', ' days'))} (its promise)`],
-    ['Who receives it', escape(sheet.receiver)],
-    ['Discussed in public', sheet.review === undefined ? 'nowhere yet' : `<a href="${escape(sheet.review)}">${escape(sheet.review)}</a>`],
+    ['Kept by the collector for', `${escapeHtml(sheet.retention.replace('d', ' days'))} (its promise)`],
+    ['Who receives it', escapeHtml(sheet.receiver)],
+    [
+      'Discussed in public',
+      sheet.review === undefined ? 'nowhere yet' : `<a href="${escapeHtml(sheet.review)}">${escapeHtml(sheet.review)}</a>`,
+    ],
     [
       'Stays the same from day to day',
-      escape(
+      escapeHtml(
         [
           `${bitsText(stable.bits)}${stable.of.length === 0 ? '' : `: ${stable.of.join(', ')}`}`,
           ...(stable.assumed.length === 0 ? [] : [`assumed: ${stable.assumed.join(', ')}`]),
@@ -44,8 +47,8 @@ export function sheetSections(sheet: Sheet): string {
       ),
     ],
   ]
-  return `<p class="purpose">${escape(sheet.purpose)}</p>
-<p class="verdict">${escape(sheet.verdict)}</p>
+  return `<p class="purpose">${escapeHtml(sheet.purpose)}</p>
+<p class="verdict">${escapeHtml(sheet.verdict)}</p>
 <dl>${facts.map(([term, words]) => `<div><dt>${term}</dt><dd>${words}</dd></div>`).join('\n')}</dl>
 <p>What stands in no row below does not leave: it has no place in what the sidecar builds.</p>
 <h2>With every batch</h2>
@@ -59,10 +62,10 @@ ${list(sheet.weaknesses)}`
 
 function spanSection({ name, conditions, rows, bits }: SpanSheet): string {
   const sentences = [...conditions, `One record tells ${bitsText(bits)}, with what comes with its batch.`]
-  return `<h2>Each span <code>${escape(name)}</code></h2>\n<p>${sentences.map(escape).join(' ')}</p>\n${table(rows)}`
+  return `<h2>Each span <code>${escapeHtml(name)}</code></h2>\n<p>${sentences.map(escapeHtml).join(' ')}</p>\n${table(rows)}`
 }
 
-const list = (lines: readonly string[]): string => `<ul>${lines.map((line) => `<li>${escape(line)}</li>`).join('')}</ul>`
+const list = (lines: readonly string[]): string => `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`
 
 function table(rows: readonly Row[]): string {
   const cells = rows.map((row) => {
@@ -72,13 +75,13 @@ function table(rows: readonly Row[]): string {
       row.links === undefined ? '' : `links for ${LINKS[row.links]}`,
       row.expires === undefined ? '' : `until ${row.expires}`,
     ].filter((note) => note !== '')
-    return `<tr><th scope="row"><code>${escape(row.wire)}</code><small>${escape(row.from)}</small></th><td>${escape(row.reason)}</td><td>${row.values.map((value) => `<span class="value">${escape(value)}</span>`).join(' ')}<small>for example ${escape(row.example)}</small></td><td>${escape(notes.join('; '))}</td></tr>`
+    return `<tr><th scope="row"><code>${escapeHtml(row.wire)}</code><small>${escapeHtml(row.from)}</small></th><td>${escapeHtml(row.reason)}</td><td>${row.values.map((value) => `<span class="value">${escapeHtml(value)}</span>`).join(' ')}<small>for example ${escapeHtml(row.example)}</small></td><td>${escapeHtml(notes.join('; '))}</td></tr>`
   })
   return `<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">What leaves</th><th scope="col">Why</th><th scope="col">Every value</th><th scope="col">How much it tells</th></tr></thead><tbody>\n${cells.join('\n')}\n</tbody></table></div>`
 }
 
 /** Text that is safe between tags and in quoted attributes. */
-function escape(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!)
 }
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
