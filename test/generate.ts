@@ -23,9 +23,9 @@ const commands = [
 
 export function generated(readme: string): string {
   const replace = (text: string, name: string, content: string): string => {
-    const pattern = new RegExp(`(<!-- generated: ${name} -->\\n)[\\s\\S]*?(\\n<!-- end -->)`)
+    const pattern = new RegExp(`(<!-- generated: ${name} -->\\n)[\\s\\S]*?(<!-- end -->)`)
     if (!pattern.test(text)) throw new Error(`README.md has no place for the generated part "${name}"`)
-    return text.replace(pattern, (_, begin: string, end: string) => `${begin}${content}${end}`)
+    return text.replace(pattern, (_, begin: string, end: string) => `${begin}${content}\n${end}`)
   }
   return replace(replace(readme, 'settings', settings), 'commands', commands)
 }

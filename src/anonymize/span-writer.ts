@@ -1,13 +1,13 @@
 // Writes the spans that leave, field by field from the policy's table, into one buffer that is used again for every
 // request. What it writes is: ids of our making, the policy's name, a cut time, outcomes of the policy, a status code.
-import { randomFillSync } from 'node:crypto'
 import { Refusal } from '../errors.ts'
 import { putVarint, varintSize } from '../otlp/wire.ts'
-import { foldedText } from './action.ts'
-import { applied, chosen, evaluate, type FieldPlan, type SpanPlan } from './compile.ts'
+import type { SpanPlan } from './compile.ts'
+import { applied, chosen, evaluate, type FieldPlan } from './field-plan.ts'
 import { type Frame, NO_ID } from './frame.ts'
 import { Ids, type Random } from './ids.ts'
 import { ABSENT, STRING, Value } from './slots.ts'
+import { textOf } from './text.ts'
 
 /** ScopeSpans.spans (2), Span.trace_id (1), span_id (2), parent_span_id (4), attributes begin behind them. */
 const SPANS_TAG = 0x12
@@ -36,7 +36,7 @@ export class SpanWriter {
   readonly #part = new Value()
 
   /** At most `maxBytes` are written for one request. */
-  constructor(project: string, secret: Uint8Array | undefined, maxBytes: number, random: Random = randomFillSync) {
+  constructor(project: string, secret: Uint8Array | undefined, maxBytes: number, random: Random) {
     this.ids = new Ids(project, secret, random)
     this.#maxBytes = maxBytes
     this.#out = Buffer.allocUnsafeSlow(FIRST_BUFFER)
@@ -104,13 +104,14 @@ export class SpanWriter {
       put(value.kind === ABSENT ? field.absent : applied(field, value))
       return
     }
-    const text = foldedText(value, undefined)
+    const text = textOf(value)
     const parts = (text ?? '')
       .split(field.split!)
       .map((part) => part.trim())
       .filter((part) => part !== '')
     if (text === undefined || parts.length === 0 || parts.length > MAX_PARTS) {
-      field.leftOut.count++
+      if (text === undefined) field.leftOut.count++
+      else field.stepFailed.split.count++
       put(undefined)
       return
     }
