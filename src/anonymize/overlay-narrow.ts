@@ -1,6 +1,6 @@
 // The parts of an overlay that choose among what an attribute can send: fewer values, fewer bounds, a coarser version,
 // and conditions on what is left.
-import type { Action, Condition, Field, Narrowing, Scalar, VersionLevel } from './policy.ts'
+import type { Action, Condition, Field, Narrowing, Policy, Scalar, VersionLevel } from './policy.ts'
 import type { Node, YamlReader } from './yaml-reader.ts'
 
 const LEVELS: readonly VersionLevel[] = ['major', 'minor', 'core']
@@ -65,4 +65,22 @@ export function narrowConditions(reader: YamlReader, node: Node, fields: readonl
     })
     return { name: key, values }
   })
+}
+
+/** The policy as the overlay leaves it, for those who tell people what can leave. What runs is the policy with its `narrow`. */
+export function effective(policy: Policy): Policy {
+  const fields = (all: readonly Field[]): Field[] => all.filter(({ narrow }) => narrow?.kind !== 'drop').map(effectiveField)
+  return {
+    ...policy,
+    resource: fields(policy.resource),
+    spans: policy.spans.map((rule) => ({ ...rule, fields: fields(rule.fields), only: [...rule.only, ...(rule.onlyNarrowed ?? [])] })),
+  }
+}
+
+function effectiveField(field: Field): Field {
+  const { action, narrow } = field
+  if (action.kind === 'keep' && narrow?.kind === 'keep') return { ...field, action: { ...action, values: narrow.values } }
+  if (action.kind === 'buckets' && narrow?.kind === 'buckets') return { ...field, action: { ...action, bounds: narrow.bounds } }
+  if (action.kind === 'version' && narrow?.kind === 'version') return { ...field, action: { ...action, level: narrow.level } }
+  return field
 }

@@ -2,6 +2,7 @@
 // from the checked policy alone, so it cannot say anything else than what the sidecar does; `sheet-markdown.ts` and
 // `sheet-html.ts` only set it. Every field on the wire has one row and every row is on the wire (a test holds both).
 import { budgetOf, type RecordBudget, type Share } from './bits.ts'
+import { effective } from './overlay-narrow.ts'
 import { type Field, HEARTBEAT, type Period, type Policy, policyDigest, type SpanRule } from './policy.ts'
 import { bucketText, conditionsOf, exampleOf, linkingOf, sourceText, TIME_TEXTS, typeOf, valuesOf } from './words.ts'
 
@@ -54,9 +55,10 @@ export interface Sheet {
   weaknesses: readonly string[]
 }
 
-export function sheetOf(policy: Policy): Sheet {
+export function sheetOf(whole: Policy): Sheet {
+  const digest = policyDigest(whole)
+  const policy = effective(whole)
   const budget = budgetOf(policy)
-  const digest = policyDigest(policy)
   return {
     project: policy.project,
     version: policy.version,

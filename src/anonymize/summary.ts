@@ -1,17 +1,19 @@
 // What a policy lets out, in a text that is read in a minute: every outgoing attribute with the values it can have, and
 // the leak budget: how much one record tells, what stays the same, what links records, what is only assumed.
 import { type Budget, budgetOf, type Share } from './bits.ts'
+import { effective } from './overlay-narrow.ts'
 import { type Field, type Policy, policyDigest } from './policy.ts'
 import { bitsText, LINKS } from './sheet-markdown.ts'
 import { conditionsOf, linkingOf, sourceText, TIME_TEXTS, valuesOf } from './words.ts'
 
 const SHOWN_VALUES = 12
 
-export function summary(policy: Policy): string {
+export function summary(whole: Policy): string {
+  const policy = effective(whole)
   const lines = [
     `${policy.project}, policy version ${policy.version}, in force until ${policy.expires}`,
     `  ${policy.purpose}`,
-    `  digest ${policyDigest(policy)}`,
+    `  digest ${policyDigest(whole)}`,
     '',
     'Once with each batch:',
     ...(policy.resource.length === 0 ? ['  nothing but project, policy and batch id'] : policy.resource.map(fieldLine)),
