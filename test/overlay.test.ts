@@ -188,7 +188,7 @@ test('what leaves under an overlay is a function of what would leave without it'
     )
     const seen = new Map<string, string>()
     const told = (list: DecodedSpan[]): string =>
-      JSON.stringify(list.map((one) => one.attributes.map(({ key, value: { value } }) => [key, String(value)])))
+      JSON.stringify(list.map((one) => one.attributes.map(({ key, value: { value } }) => [key, `${value as string | bigint}`])))
     for (const given of spans) {
       const body = request(span({ name: 's', more: given.flatMap((one, i) => (one === undefined ? [] : [attribute(`k${i}`, one)])) }))
       const before = told(leaves(policy, body))
