@@ -36,15 +36,19 @@ export function generated(readme: string): string {
 
 const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname
 
+/** With what a compat policy does otherwise than the reporter that it reproduces: its comments say so. */
+function sheet(name: string, text: string): string {
+  const deviations = [...text.matchAll(/^# Deviation: (.+)$/gm)].map((match) => `- ${match[1]}`)
+  const more = deviations.length === 0 ? '' : `\n## Deviations from the old reporter\n\n${deviations.join('\n')}\n`
+  return `<!-- Made from ${name} by npm run generate. -->\n${sheetMarkdown(sheetOf(parsePolicy(text)))}${more}`
+}
+
 const read = (path: string): string => readFileSync(path, 'utf8')
 const wanted = new Map([
   [README, generated(read(README))],
   ...readdirSync(POLICIES)
     .filter((name) => name.endsWith('.yaml'))
-    .map((name): [string, string] => [
-      `${POLICIES}${name.replace('.yaml', '.md')}`,
-      `<!-- Made from ${name} by npm run generate. -->\n${sheetMarkdown(sheetOf(parsePolicy(read(`${POLICIES}${name}`))))}`,
-    ]),
+    .map((name): [string, string] => [`${POLICIES}${name.replace('.yaml', '.md')}`, sheet(name, read(`${POLICIES}${name}`))]),
 ])
 for (const [path, content] of wanted) {
   if (existsSync(path) && read(path) === content) continue
