@@ -15,7 +15,7 @@ import { createPipeline } from '../src/pipeline.ts'
 import { attribute, DEFAULT_POLICY_FILE, request, span, text } from './spans.ts'
 
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname
-const DEADLINE_MS = 30_000
+const DEADLINE_MS = Number(process.env.USAGE_TEST_DEADLINE_MS ?? 30_000)
 
 const ends = new WeakMap<TestContext, (() => Promise<unknown>)[]>()
 
@@ -37,7 +37,7 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
   return folder
 }
 
-/** Waits until it holds; fails with `what` when it does not in half a minute. */
+/** Waits until it holds; fails with `what` when it does not come true. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + DEADLINE_MS
   while (!(await holds())) {

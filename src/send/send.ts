@@ -84,7 +84,7 @@ export function createSender(options: SendOptions): Sender {
     try {
       await queue.seal()
       for (;;) {
-        if (!allowed() || abort.signal.aborted) return
+        if (abort.signal.aborted) return
         const body = await queue.next(allowed)
         if (body === undefined) return
         poster ??= openPoster(options.destination)

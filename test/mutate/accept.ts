@@ -6,7 +6,6 @@ const limits = (name: string): Witness => ({ test: 'test/accept-limits.test.ts',
 
 const refused = answers('^what is refused is answered')
 const exact = limits('^a body of exactly')
-const budget = limits('^what all requests together')
 const forms = answers('^gzip, chunks and parameters')
 const late = limits('^a body that is not there in time')
 

@@ -12,6 +12,8 @@ import { queueDisk } from './queue-disk.ts'
 import { queueDoor } from './queue-door.ts'
 import { queueIn } from './queue-in.ts'
 import { queueMemory } from './queue-memory.ts'
+import { road } from './road.ts'
+import { sendGuards } from './send.ts'
 
 export const guards: readonly GuardTable[] = [
   accept,
@@ -26,4 +28,6 @@ export const guards: readonly GuardTable[] = [
   queueDoor,
   queueDisk,
   queueMemory,
+  road,
+  sendGuards,
 ]
