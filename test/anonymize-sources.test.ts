@@ -43,6 +43,7 @@ test('two resources, or one that is not sound, are malformed for all that reads 
     [named('web'), lenField(1, Buffer.alloc(0))],
     [lenField(1, Buffer.concat([lenField(1, keyValue('service.name', text('web'))), Buffer.from([0x0a, 9])]))],
     [lenField(1, Buffer.concat([lenField(1, keyValue('service.name', text('web'))), varintField(1, 1)]))],
+    [lenField(1, Buffer.concat([lenField(1, keyValue('service.name', text('web'))), lenField(2, Buffer.from([1]))]))],
     [resource(keyValue('service.name', text('web')), keyValue('service.name', text('web')))],
   ]
   for (const parts of bad) assert.deepEqual(outs(request([...parts, scope(span())]), counters), [undefined])
@@ -91,7 +92,7 @@ test('or is read where a list is missing or empty', () => {
 
 test('facts, literals and the status of the span are parts of lists as well', () => {
   assert.equal(outcome('from: ["fact:version", "text:/", a], keep: [v1.31.4-gke.100/x]', attribute('a', text('x'))), 'v1.31.4-gke.100/x')
-  assert.equal(outcome('from: ["fact:nodes", a], keep: [12x]', attribute('a', text('x'))), 'other')
+  assert.equal(outcome('from: ["fact:nodes", a], keep: [12x, x]', attribute('a', text('x'))), 'other')
   assert.equal(outcome('from: ["span:status", a], keep: [unsetx]', attribute('a', text('x'))), 'unsetx')
   assert.equal(outcome('from: ["text:a", "text:b"], keep: [ab]'), 'ab')
 })

@@ -12,7 +12,7 @@ const of = (line: string, value: string): Scalar | undefined => outcome(`from: i
 test('before takes the text before the separator, of which there is exactly one', () => {
   const line = 'before: "://", keep: [aws], else: unknown'
   assert.equal(of(line, 'aws://foo'), 'aws')
-  for (const other of ['aws', '', 'foo://bar', 'aws://a://b', '://']) assert.equal(of(line, other), 'unknown', other)
+  for (const other of ['aws', 'awsx', '', 'foo://bar', 'aws://a://b', '://']) assert.equal(of(line, other), 'unknown', other)
 })
 
 test('after takes the text after the last separator, which must occur', () => {

@@ -6,7 +6,7 @@ const frame = (name: string): Witness => ({ test: 'test/anonymize-malformed.test
 const oracle = (world: string): Witness => ({
   test: 'test/oracle.test.ts',
   name: `policy says: ${world}$`,
-  env: { USAGE_TEST_RUNS: '2700', USAGE_TEST_SEED: '7' },
+  env: { USAGE_TEST_RUNS: '3600', USAGE_TEST_SEED: '7' },
 })
 
 const kinds = oracle('kinds')
@@ -197,8 +197,8 @@ export const anonymizeIn: GuardTable = {
   'src/anonymize/anonymize.ts': [
     {
       promise: 'a new day has new keys for ids',
-      text: "writer.ids.setDay(clock.period('day'))",
-      instead: "writer.ids.setDay(clock.period('month'))",
+      text: "    if (clock.period('day') === day) return\n    day = clock.period('day')\n    writer.ids.setDay(day)\n",
+      instead: "    if (clock.period('day') === day) return\n    day = clock.period('day')\n",
       noticed: pass('^linked ids'),
     },
     { promise: 'an unsound span is rejected', text: 'if (!frame.sound) {', instead: 'if (false) {', noticed: badIds },
@@ -236,9 +236,14 @@ export const anonymizeIn: GuardTable = {
     },
     {
       promise: 'the time of this span, not of the one before',
-      text: 'plan.time.cut(body, frame.startTime)\n',
+      text: 'plan.time.cut(body, frame.startTime, frame.endTime)\n',
       noticed: pass('^times are cut'),
     },
-    { promise: 'a request begins with nothing of the one before', text: 'writer.begin()\n', noticed: frame('^a span has nothing') },
+    {
+      promise: 'a request begins with nothing of the one before',
+      text: 'writer.begin()\n      const rejected',
+      instead: 'const rejected',
+      noticed: frame('^a span has nothing'),
+    },
   ],
 }

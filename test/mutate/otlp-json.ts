@@ -104,9 +104,19 @@ export const otlpJson: GuardTable = {
     },
     {
       promise: 'a member twice is twice in the protobuf',
-      text: "if (again && member.kind !== 'list') this.#zero(member)\n    const",
-      instead: 'const',
+      text: 'else if (again) this.#zero(member)\n',
+      instead: '\n',
       noticed: twiceAttribute,
+    },
+    {
+      promise: 'a list twice below the frame is what no reader takes',
+      text: "if (again && member.kind === 'list') this.#wrong(member)\n    else if",
+      instead: 'if',
+      noticed: {
+        test: 'test/oracle-json.test.ts',
+        name: '^makes of every request',
+        env: { USAGE_TEST_RUNS: '10000', USAGE_TEST_SEED: '7' },
+      },
     },
     {
       promise: 'a member twice of which one is null is twice in the protobuf',

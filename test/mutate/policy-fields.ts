@@ -25,12 +25,6 @@ export const policyFields: GuardTable = {
       noticed: names,
     },
     {
-      promise: 'words of later versions are refused, not ignored',
-      text: 'else if (LATER.includes(key)) reader',
-      instead: 'else if (LATER.includes(key)) reader.mistakes.slice(0)\n    else if (LATER.includes(key)) reader',
-      noticed: policy('^refuses .hash'),
-    },
-    {
       promise: 'no unknown word is ignored in an attribute',
       text: 'else reader.mistake(at, `',
       instead: "else if (key === '') reader.mistake(at, `",
@@ -50,10 +44,74 @@ export const policyFields: GuardTable = {
     },
     {
       promise: 'the application’s resource is never a source',
-      text: "  if (place === 'resource')\n    reader",
-      instead: "  if (place !== 'resource' && place !== 'spans')\n    reader",
+      text: "  if (part === 'resource')\n    reader",
+      instead: "  if (part !== 'resource' && part !== 'spans')\n    reader",
       noticed: from,
     },
+    {
+      promise: 'absent is of the type that is sent',
+      text: ' && typeof value === sentType(action)) return',
+      instead: ') return',
+      noticed: policy('^refuses .keep: .a., absent'),
+    },
+    {
+      promise: 'every attribute has a reason',
+      text: "if (!given.has('reason') && word !== 'constant') reader.mistake(keyNode, 'Say why this is needed: reason: \"…\".')\n",
+      noticed: policy('^refuses .keep: .a.}'),
+    },
+    {
+      promise: 'a constant takes no steps',
+      text: 'if (given.has(extra)) reader',
+      instead: "if (extra === '') reader",
+      noticed: policy('^refuses .constant: x'),
+    },
+    {
+      promise: 'split and fold need text',
+      text: 'if (given.has(step) && !takesText)',
+      instead: "if (step === '')",
+      noticed: policy('^refuses .buckets: .1., split'),
+    },
+    {
+      promise: 'the resource does not split',
+      text: "if (part === 'resource' && given.has('split'))",
+      instead: 'if (false)',
+      noticed: together,
+    },
+    {
+      promise: 'the instance id reaches nothing that would send it',
+      text: 'if (!mayHoldIdentity && ',
+      instead: "if (field.name === '' && ",
+      noticed: policy('^refuses .from: "fact:instance'),
+    },
+    {
+      promise: 'the instance id reaches nothing that would send it, as a second source too',
+      text: '[field.from, field.or].some',
+      instead: '[field.from].some',
+      noticed: together,
+    },
+    {
+      promise: 'a word that belongs to one action is not ignored at another',
+      text: 'if (given.has(extra) && word !== owner) reader',
+      instead: "if (extra === '') reader",
+      noticed: together,
+    },
+  ],
+  'src/anonymize/policy.ts': [
+    {
+      promise: 'the digest does not follow reasons',
+      text: '({ ...full, reason: undefined })',
+      instead: '({ ...full })',
+      noticed: policy('^the digest follows'),
+    },
+    { promise: 'equal meanings have equal digests', text: '.sort(([a], [b]) => (a < b ? -1 : 1))', noticed: rules('^the digest is that') },
+    {
+      promise: 'the digest follows every rule',
+      text: '({ ...rule, fields: fields.map(field) })',
+      instead: '({ fields: fields.map(field) })',
+      noticed: rules('^the digest is that'),
+    },
+  ],
+  'src/anonymize/parse-source.ts': [
     { promise: 'a source is text of at most 256 bytes', text: ' || Buffer.byteLength(text) > MAX_KEY_BYTES', noticed: from },
     {
       promise: 'the name of a fact is plain',
@@ -62,14 +120,15 @@ export const policyFields: GuardTable = {
       noticed: from,
     },
     {
-      promise: 'resource sources are refused, not taken for keys',
-      text: "if (text.startsWith('resource:')) {",
-      instead: 'if (false) {',
+      promise: 'a resource source names a key',
+      text: 'if (text.length > 9) return',
+      instead: 'return',
       noticed: policy('^refuses .from: "resource'),
     },
     {
       promise: 'the resource has facts and literals only',
-      text: '    reader.mistake(node, \'Under "resource" only fact:NAME and text:WORDS are sources.\')\n',
+      text: "if (part === 'resource') {",
+      instead: 'if (false) {',
       noticed: from,
     },
     {
@@ -78,6 +137,8 @@ export const policyFields: GuardTable = {
       instead: 'if (false) {',
       noticed: policy('^refuses .from: "span:name'),
     },
+  ],
+  'src/anonymize/parse-action.ts': [
     {
       promise: 'buckets have bounds, and not too many',
       text: 'if (bounds.length === 0 || bounds.length > MAX_BUCKETS)',
@@ -86,7 +147,7 @@ export const policyFields: GuardTable = {
     },
     {
       promise: 'the bounds of buckets ascend',
-      text: "      if (bounds.some((bound, i) => i > 0 && bound <= bounds[i - 1]!))\n        reader.mistake(node, 'The bounds of buckets ascend, each above the one before.')\n",
+      text: "  if (bounds.some((bound, i) => i > 0 && bound <= bounds[i - 1]!))\n    reader.mistake(node, 'The bounds of buckets ascend, each above the one before.')\n",
       noticed: policy('^refuses .buckets: .2'),
     },
     {
@@ -138,71 +199,5 @@ export const policyFields: GuardTable = {
     { promise: 'a sent word is not empty', text: "value !== '' && ", noticed: values },
     { promise: 'a sent word is short', text: 'Buffer.byteLength(value) <= MAX_VALUE_BYTES && ', noticed: values },
     { promise: 'a sent word is printable', text: ' && !/[\\p{Cc}\\p{Cs}]/u.test(value)', noticed: values },
-    {
-      promise: 'absent is of the type that is sent',
-      text: ' && typeof value === sentType(action)) return',
-      instead: ') return',
-      noticed: policy('^refuses .keep: .a., absent'),
-    },
-    {
-      promise: 'every attribute has a reason',
-      text: "if (!given.has('reason') && action.kind !== 'constant') reader.mistake(keyNode, 'Say why this is needed: reason: \"…\".')\n",
-      noticed: policy('^refuses .keep: .a.}'),
-    },
-    {
-      promise: 'else goes with keep',
-      text: "if (given.has('else') && action.kind !== 'keep') reader.mistake(given.get('else')!, 'else goes with keep only.')\n",
-      noticed: together,
-    },
-    {
-      promise: 'releases goes with version',
-      text: "if (given.has('releases') && action.kind !== 'version') reader.mistake(given.get('releases')!, 'releases goes with version only.')\n",
-      noticed: together,
-    },
-    {
-      promise: 'a constant takes no steps',
-      text: 'if (given.has(step)) reader',
-      instead: "if (step === '') reader",
-      noticed: policy('^refuses .constant: x'),
-    },
-    {
-      promise: 'split and fold need text',
-      text: 'if (given.has(step) && !takesText)',
-      instead: "if (step === '')",
-      noticed: policy('^refuses .buckets: .1., split'),
-    },
-    {
-      promise: 'the resource does not split',
-      text: "if (place === 'resource' && given.has('split'))",
-      instead: 'if (false)',
-      noticed: together,
-    },
-    {
-      promise: 'the instance id reaches a pseudonym only',
-      text: "source?.kind === 'fact' && source.name === 'instance.id' && action.kind !== 'pseudonym'",
-      instead: 'source === undefined && false',
-      noticed: policy('^refuses .from: "fact:instance'),
-    },
-    {
-      promise: 'the instance id reaches a pseudonym only, as a second source too',
-      text: 'for (const source of [from, or]) {',
-      instead: 'for (const source of [from]) {',
-      noticed: together,
-    },
-  ],
-  'src/anonymize/policy.ts': [
-    {
-      promise: 'the digest does not follow reasons',
-      text: '({ ...full, reason: undefined })',
-      instead: '({ ...full })',
-      noticed: policy('^the digest follows'),
-    },
-    { promise: 'equal meanings have equal digests', text: '.sort(([a], [b]) => (a < b ? -1 : 1))', noticed: rules('^the digest is that') },
-    {
-      promise: 'the digest follows every rule',
-      text: '({ ...rule, fields: fields.map(field) })',
-      instead: '({ fields: fields.map(field) })',
-      noticed: rules('^the digest is that'),
-    },
   ],
 }

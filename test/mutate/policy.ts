@@ -91,8 +91,8 @@ export const policyGuards: GuardTable = {
     },
     {
       promise: 'a list is a list',
-      text: 'return node.items as Node[]\n',
-      instead: "return node.items as Node[]\n    if (what !== '') return []\n",
+      text: 'isSeq(node) ? (node.items as Node[]) : undefined',
+      instead: 'isSeq(node) ? (node.items as Node[]) : []',
       noticed: rules('^names and values are there'),
     },
     { promise: 'a text has its form', text: '&& test.test(value)) return value', instead: ') return value', noticed: head },
@@ -114,6 +114,12 @@ export const policyGuards: GuardTable = {
       instead: 'value >= min && value <= max',
       noticed: head,
     },
+    {
+      promise: 'a policy ends on a day that exists',
+      text: "if (day !== '' && new Date",
+      instead: "if (day === 'x' && new Date",
+      noticed: head,
+    },
   ],
   'src/anonymize/parse.ts': [
     {
@@ -129,9 +135,9 @@ export const policyGuards: GuardTable = {
       noticed: head,
     },
     {
-      promise: 'compat is refused, not ignored',
-      text: "else if (key === 'compat') reader.mistake(keyNode, '\"compat\" is not carried out by this version of usage-sidecar.')\n    else reader",
-      instead: "else if (key !== 'compat') reader",
+      promise: 'compat is true or left out',
+      text: 'if (reader.scalar(node) !== true) reader',
+      instead: 'if (node === undefined) reader',
       noticed: head,
     },
     {
@@ -144,12 +150,6 @@ export const policyGuards: GuardTable = {
       promise: 'the version of the language is one we know',
       text: "if (given.has('apiVersion')) reader.word(given.get('apiVersion')!, 'apiVersion', [API_VERSION])\n",
       noticed: policy('^tells all mistakes at once'),
-    },
-    {
-      promise: 'a policy ends on a day that exists',
-      text: "if (day !== '' && new Date",
-      instead: "if (day === 'x' && new Date",
-      noticed: head,
     },
     {
       promise: 'no unknown limit is ignored',

@@ -110,8 +110,8 @@ export const queueIn: GuardTable = {
     },
     {
       promise: 'spans that waited when consent or policy ended are counted',
-      text: ', group.spans)\n',
-      instead: ', 0)\n',
+      text: ', mine.spans)\n    mine.settle()\n',
+      instead: ', 0)\n    mine.settle()\n',
       noticed: consent('^relabel drops'),
     },
     {
@@ -122,8 +122,8 @@ export const queueIn: GuardTable = {
     },
     {
       promise: 'what comes after a change of policy is not discarded with what waited before it',
-      text: '      group.settle()\n      group = undefined\n',
-      instead: '      group.settle()\n',
+      text: 'discard(group, reason)\n      group = undefined\n',
+      instead: 'discard(group, reason)\n',
       noticed: consent('^relabel drops'),
     },
   ],
