@@ -250,7 +250,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     log.info('consent: the mode is decided', { mode, by: decision.by })
     if (mode === 'off') {
       await persist('consent: what the data folder holds could not be wiped', async () => {
-        if (!folderExists(config.dataDir)) return
         endEpoch(config.dataDir)
         await wipeFolder(config.dataDir, counters)
       })

@@ -78,6 +78,11 @@ test('a version that a step refuses is left out, it does not become other', () =
   assert.equal(of('fold: lower, version: core', 'V1.2.3'), '1.2.3')
 })
 
+test('what is no text passes no step', () => {
+  for (const line of ['shape: dns-label, keep: [a]', 'fold: lower, shape: dns-label, keep: [a]'])
+    assert.equal(outcome(`from: in, ${line}`, attribute('in', int(0x61))), 'other', line)
+})
+
 test('each part of a split goes through the other steps by itself', () => {
   const policy = policyText(
     'execution:\n  attributes:\n    out: {from: in, split: ",", after: "@", fold: lower, keep: [core], reason: Because.}',

@@ -77,7 +77,8 @@ function chosen(from: string | string[], rule: AttributeRule, read: Read, tally:
 }
 
 const SHAPES: Record<string, (text: string) => boolean> = {
-  ulid: (text) => text.length === 26 && [...text].every((letter) => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'.includes(letter)) && text[0]! < '8',
+  ulid: (text) =>
+    text.length === 26 && Array.from(text).every((letter) => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'.includes(letter)) && text[0]! < '8',
   uuid: (text) => {
     const groups = text.split('-')
     return groups.map(({ length }) => length).join() === '8,4,4,4,12' && groups.every((group) => /^[0-9a-fA-F]*$/.test(group))
@@ -177,7 +178,8 @@ function actOfOld(text: string, { rule, read, failed, around }: Doing): Outcome 
     return createHmac('sha256', Buffer.from(key.value)).update(text, 'utf8').digest('hex')
   }
   if (Buffer.byteLength(text) > (rule.max ?? 64)) return failed('exact too long')
-  if ([...text].some((letter) => letter < ' ' || (letter >= '\x7f' && letter <= '\x9f'))) return failed('exact with control characters')
+  if (Array.from(text).some((letter) => letter < ' ' || (letter >= '\x7f' && letter <= '\x9f')))
+    return failed('exact with control characters')
   if (rule.exact === 'version' && !/^v?\d+(\.\d+)*([-+~_][\w.+~-]*)?$/.test(text)) return failed('exact without a version')
   tally(`exact: ${rule.exact}`)
   return text

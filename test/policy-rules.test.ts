@@ -63,9 +63,9 @@ test('a mistake is told once, and all of them in the order of their places', () 
     places.toSorted(([a, b], [c, d]) => a! - c! || b! - d!),
   )
   assert.ok(places.length >= 5)
-  // The parser says the same twice of one place.
-  const unfinished = mistakes('a: {b: [')
-  assert.equal(new Set(unfinished).size, unfinished.length)
+  const unended = mistakes(`${policyText('execution: {}')}review: [[[`)
+  assert.equal(new Set(unended).size, unended.length)
+  assert.equal(mistakes(attribute('from: "fact:instance.id", or: "fact:instance.id", keep: [a]')).length, 1)
 })
 
 test('names and values are there, and are what they must be', () => {

@@ -3,12 +3,19 @@
 import type { Cell } from '../counters.ts'
 import { type CompileContext, compileField, evaluate, type FieldPlan } from './field-plan.ts'
 import { FieldSet } from './field-set.ts'
+import { compileNarrow, type Narrow } from './narrow.ts'
 import { encodeAttribute, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './outcome.ts'
-import { HEARTBEAT, type Place, type Policy, placesRead, type Source, type SpanRule } from './policy.ts'
+import { type Condition, HEARTBEAT, type Place, type Policy, placesRead, type Source, type SpanRule } from './policy.ts'
 import { ABSENT, DOUBLE, MALFORMED, Slots, STRING, Value } from './slots.ts'
 import { fixedValue, Joined, needsAttribute } from './source.ts'
 import { ByteTable } from './table.ts'
 import { TimeCut } from './time-cut.ts'
+
+/** The outgoing attribute of this number is there and has one of the values. */
+export interface Test {
+  field: number
+  allowed: ByteTable
+}
 
 export interface SpanPlan {
   slots: Slots
@@ -18,7 +25,10 @@ export interface SpanPlan {
   readers: readonly (readonly number[])[]
   /** Slots whose presence leaves the span out. */
   skip: readonly Value[]
-  only: readonly { field: number; allowed: ByteTable }[]
+  only: readonly Test[]
+  /** Of the overlay, by field, and its conditions; `undefined`: there is none. */
+  narrows: readonly (Narrow | undefined)[] | undefined
+  onlyNarrowed: readonly Test[]
   /** Number of the field that splits, or -1. */
   splits: number
   linked: boolean
@@ -60,7 +70,11 @@ export function compileResource(policy: Policy, context: CompileContext): Uint8A
     joined.fill()
     return joined.value
   }
-  const outcomes = policy.resource.map((field) => evaluate(compileField('resource', field, RESOURCE_ATTRIBUTES, context, resolve)))
+  const outcomes = policy.resource.map((field) => {
+    const outcome = evaluate(compileField('resource', field, RESOURCE_ATTRIBUTES, context, resolve))
+    const narrow = compileNarrow(field, RESOURCE_ATTRIBUTES)
+    return outcome === undefined || narrow === undefined ? outcome : narrow(outcome)
+  })
   return Buffer.concat(outcomes.filter((outcome) => outcome !== undefined))
 }
 
@@ -106,10 +120,9 @@ function compileRule(rule: SpanRule, context: CompileContext, resource: KeyedSlo
     wanted: new FieldSet(fields.length, alwaysEvaluated(rule)),
     readers: readersOf(rule, attributes),
     skip: rule.skip.map((key) => slotOf(attributes, key)),
-    only: rule.only.map(({ name, values }) => ({
-      field: rule.fields.findIndex((field) => field.name === name),
-      allowed: new ByteTable(values.map((value) => encodeAttribute(SPAN_ATTRIBUTES, name, value))),
-    })),
+    only: testsOf(rule, rule.only),
+    narrows: rule.fields.some(({ narrow }) => narrow) ? rule.fields.map((field) => compileNarrow(field, SPAN_ATTRIBUTES)) : undefined,
+    onlyNarrowed: testsOf(rule, rule.onlyNarrowed ?? []),
     splits: rule.fields.findIndex((field) => field.split !== undefined),
     linked: rule.ids === 'linked',
     keepStatus: rule.status === 'keep',
@@ -121,6 +134,12 @@ function compileRule(rule: SpanRule, context: CompileContext, resource: KeyedSlo
     skipped: context.counters.cell(`spans.${rule.name}.skipped`),
   }
 }
+
+const testsOf = (rule: SpanRule, conditions: readonly Condition[]): Test[] =>
+  conditions.map(({ name, values }) => ({
+    field: rule.fields.findIndex((field) => field.name === name),
+    allowed: new ByteTable(values.map((value) => encodeAttribute(SPAN_ATTRIBUTES, name, value))),
+  }))
 
 /** Fields that may go out of a span that has none of their attributes. */
 function alwaysEvaluated(rule: SpanRule): number[] {

@@ -39,6 +39,14 @@ export type Action =
   | { kind: 'exact'; what: 'number' }
   | { kind: 'exact'; what: 'version' | 'text'; maxBytes: number }
 
+/** What an overlay makes of an outcome of the policy: a function of what would leave, so it can never tell more. */
+export type Narrowing =
+  | { kind: 'drop' }
+  /** Other values become the `else` of the keep. */
+  | { kind: 'keep'; values: readonly Scalar[] }
+  | { kind: 'buckets'; bounds: readonly number[] }
+  | { kind: 'version'; level: VersionLevel }
+
 /** One outgoing attribute. The members from `split` to `shape` are its steps, in the order in which they are done. */
 export interface Field {
   name: string
@@ -56,6 +64,14 @@ export interface Field {
   reason: string
   /** Last UTC day on which the attribute is sent; `undefined`: as long as the policy is in force. */
   expires: string | undefined
+  /** Of the overlay. */
+  narrow?: Narrowing
+}
+
+export interface Condition {
+  /** Of an outgoing attribute. */
+  name: string
+  values: readonly Scalar[]
 }
 
 /** One kind of span that may leave. */
@@ -65,7 +81,9 @@ export interface SpanRule {
   time: TimeUnit
   status: 'drop' | 'keep'
   /** Outgoing attribute and the values of which it must have one. */
-  only: readonly { name: string; values: readonly Scalar[] }[]
+  only: readonly Condition[]
+  /** Of the overlay: tested after it narrowed the attribute. */
+  onlyNarrowed?: readonly Condition[]
   /** Incoming attributes whose presence leaves the span out. */
   skip: readonly string[]
   fields: readonly Field[]

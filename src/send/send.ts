@@ -5,7 +5,7 @@ import type { Counters } from '../counters.ts'
 import { errorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Body, Queue } from '../queue/queue.ts'
-import { type Destination, openPoster, type Poster } from './post.ts'
+import type { Destination, Poster } from './post.ts'
 import { momentOf, type Result, resultOf, retryAfterMs, waitMs } from './retry.ts'
 
 export interface SendOptions {
@@ -87,7 +87,8 @@ export function createSender(options: SendOptions): Sender {
         if (abort.signal.aborted) return
         const body = await queue.next(allowed)
         if (body === undefined) return
-        poster ??= openPoster(options.destination)
+        // Loaded when there is something to send: TLS takes 3 MB, and many sidecars send once a day.
+        poster ??= (await import('./post.ts')).openPoster(options.destination)
         const result = await attempt(poster, body)
         if (result === 'retry') return
         if (failures > 0) log.info('send: the collector answers again', { failures })

@@ -14,6 +14,7 @@ import { queueDisk } from './queue-disk.ts'
 import { queueDoor } from './queue-door.ts'
 import { queueIn } from './queue-in.ts'
 import { queueMemory } from './queue-memory.ts'
+import { road } from './road.ts'
 import { sendGuards } from './send.ts'
 
 export const guards: readonly GuardTable[] = [
@@ -31,5 +32,6 @@ export const guards: readonly GuardTable[] = [
   queueDoor,
   queueDisk,
   queueMemory,
+  road,
   sendGuards,
 ]

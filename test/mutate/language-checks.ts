@@ -7,7 +7,6 @@ const bits = (name: string): Witness => ({ test: 'test/bits.test.ts', name })
 const heartbeat = (name: string): Witness => ({ test: 'test/heartbeat.test.ts', name })
 const alone = (name: string): Witness => ({ test: 'test/queue-alone.test.ts', name })
 
-const onlyCompat = words('^what only a compat policy')
 const overRecord = words('^a record over its limit')
 const outlives = words('^a pseudonym of the resource')
 const onceADay = heartbeat('^is made once a day')
@@ -16,12 +15,6 @@ const surroundings = bits('^time and status')
 export const languageChecks: GuardTable = {
   'src/anonymize/parse-source.ts': [
     {
-      promise: 'a list has sources, and not too many',
-      text: 'if (items.length === 0 || items.length > MAX_PLACES)',
-      instead: 'if (items.length > 1e6)',
-      noticed: words('^refuses .from: ..,'),
-    },
-    {
       promise: 'a list joins texts only',
       text: "if (place.kind === 'span' && place.what === 'duration')",
       instead: 'if (false)',
@@ -29,21 +22,6 @@ export const languageChecks: GuardTable = {
     },
   ],
   'src/anonymize/parse-action.ts': [
-    {
-      promise: 'what reproduces an old reporter is for compat policies',
-      text: 'if (COMPAT_ACTIONS.includes(word) && !compat) reader.mistake(node, needsCompat(word))\n',
-      noticed: words('^refuses .hash: sha256'),
-    },
-    {
-      promise: 'a pseudonym for ever is for compat policies',
-      text: "if (period === 'forever' && !compat) reader.mistake(node, needsCompat('pseudonym: forever'))\n",
-      noticed: words('^refuses .pseudonym: forever'),
-    },
-    {
-      promise: 'a keyed hash names its key',
-      text: "if (key === undefined) reader.mistake(node, 'hmac needs a key: SOURCE.')\n",
-      noticed: words('^refuses .hmac: sha256. in a compat'),
-    },
     {
       promise: 'no word is ignored at an exact number',
       text: "if (max !== undefined) reader.mistake(max, 'max is the bytes of a text; a number has none.')\n",
@@ -65,17 +43,6 @@ export const languageChecks: GuardTable = {
     },
   ],
   'src/anonymize/parse.ts': [
-    {
-      promise: 'limits are lifted for compat policies only',
-      text: "if (!compat) reader.mistake(node, needsCompat('limits: none'))\n",
-      noticed: onlyCompat,
-    },
-    {
-      promise: 'exact times are for compat policies only',
-      text: "if (time === 'exact' && !compat) reader.mistake(node, needsCompat('time: exact'))\n",
-      noticed: onlyCompat,
-    },
-    { promise: 'a policy over its limits is no policy', text: 'if (over.length > 0) throw new ConfigError(over)\n', noticed: overRecord },
     {
       promise: 'periods are looked at',
       text: 'if (policy !== undefined && reader.mistakes.length === 0) checkPeriods(reader, policy)\n',
@@ -183,11 +150,6 @@ export const languageChecks: GuardTable = {
       text: '        await commit(mine)\n        await growing.seal()\n',
       instead: '        await commit(mine)\n',
       noticed: alone('^shares its file with nothing'),
-    },
-    {
-      promise: 'a record alone that waits is discarded like any other',
-      text: 'for (const mine of lonely) discard(mine, reason)\n',
-      noticed: alone('^never reaches the disk'),
     },
   ],
 }

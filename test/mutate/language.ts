@@ -16,25 +16,12 @@ const twoResources = source('^two resources')
 const list = source('^a list joins')
 const before = step('^before takes')
 const texts = compat('^exact texts')
-const numbers = compat('^exact numbers')
 const keyed = compat('^a keyed hash follows')
 const gone = day('^an attribute is gone')
 const times = compat('^exact times')
 
 export const language: GuardTable = {
   'src/anonymize/source.ts': [
-    { promise: 'a malformed part makes a list malformed', text: 'part.kind === MALFORMED || ', noticed: list },
-    {
-      promise: 'each part of a list is UTF-8 by itself',
-      text: ' || (part.kind === STRING && !isText(part))',
-      noticed: source('^parts that are UTF-8'),
-    },
-    {
-      promise: 'a missing part makes a list missing',
-      text: 'if (part.kind === ABSENT) missing = true\n      else if',
-      instead: 'if',
-      noticed: list,
-    },
     {
       promise: 'a list joins texts only',
       text: 'missing ? ABSENT : other ? OTHER : STRING',
@@ -43,14 +30,6 @@ export const language: GuardTable = {
     },
   ],
   'src/anonymize/resource-slots.ts': [
-    { promise: 'no span has the resource of another', text: '  slots.clear()\n', noticed: source('^the resource is read') },
-    { promise: 'two resources are malformed', text: 'if (start >= 0) sound = false\n', noticed: twoResources },
-    { promise: 'nothing is read of a resource that is not sound', text: 'if (!sound) slots.markAll()\n', noticed: twoResources },
-    {
-      promise: 'a known field of a resource has its own wire type',
-      text: 'if (field <= 3 && WIRE_TYPES[field] !== (fieldTag & 7)) return false\n',
-      noticed: twoResources,
-    },
     {
       promise: 'a resource that is cut off is not sound',
       text: '} catch {\n    return false\n',
@@ -60,27 +39,13 @@ export const language: GuardTable = {
   ],
   'src/anonymize/steps.ts': [
     {
-      promise: 'a malformed value has no else, whatever the steps',
-      text: '    if (value.kind === MALFORMED) {\n      result.kind = MALFORMED\n      return undefined\n    }\n',
-      noticed: oracle('steps'),
-    },
-    {
       promise: 'a text that is not UTF-8 fails no step: it is malformed',
       text: '        result.kind = MALFORMED\n        return undefined\n      }\n      done',
       instead: '        return this.#first\n      }\n      done',
       noticed: oracle('steps'),
     },
     { promise: 'before needs the separator', text: 'at < 0 || text', instead: 'text', noticed: before },
-    { promise: 'before needs the separator only once', text: ' || text.indexOf(before, at + before.length) >= 0', noticed: before },
-    { promise: 'after needs the separator', text: "if (at < 0) return 'after'\n", noticed: step('^after takes') },
     { promise: 'after takes the last separator', text: 'lastIndexOf', instead: 'indexOf', noticed: step('^after takes') },
-    { promise: 'letters are folded before the shape is looked at', text: 'text = folded(text, fold)\n', noticed: step('^steps are done') },
-    {
-      promise: 'a value has one of the shapes',
-      text: ' || !shape.some((form) => SHAPE_FORMS[form].test(text))',
-      noticed: step('^shape uuid'),
-    },
-    { promise: 'a value with a shape is short', text: 'text.length > MAX_SHAPED || ', noticed: step('^shape semver') },
   ],
   'src/anonymize/field-plan.ts': [
     {
@@ -89,7 +54,6 @@ export const language: GuardTable = {
       instead: 'return field.otherwise',
       noticed: step('^a version that a step'),
     },
-    { promise: 'failed steps are counted', text: 'field.stepFailed[failed].count++\n', noticed: step('^what is not sent') },
     {
       promise: 'a step that is not folded into a keep is done',
       text: 'whileLookingUp ? undefined : Steps.of(field)',
@@ -104,13 +68,7 @@ export const language: GuardTable = {
       instead: '    const outcome = encode(hash(',
       noticed: oracle('compat'),
     },
-    { promise: 'a keyed hash has a key', text: ' || !isFilled(key)', noticed: compat('^Kusk') },
     { promise: 'the key is UTF-8', text: 'if (!isText(key)) return undefined\n', noticed: oracle('compat') },
-    {
-      promise: 'a keyed hash follows its key',
-      text: ' || keyBytes.compare(key.bytes, key.start, key.end) !== 0',
-      noticed: keyed,
-    },
     {
       promise: 'nothing that was hashed with another key is remembered',
       text: 'keyObject = createSecretKey(keyBytes)\n      made.clear()\n',
@@ -118,19 +76,7 @@ export const language: GuardTable = {
       noticed: keyed,
     },
   ],
-  'src/anonymize/exact.ts': [
-    { promise: 'an exact text is short', text: ' || value.end - value.start > maxBytes', noticed: texts },
-    { promise: 'an exact text is printable', text: '/\\p{Cc}/u.test(text) || ', noticed: texts },
-    { promise: 'an exact text is not empty', text: ' || value.start === value.end', noticed: texts },
-    { promise: 'an exact version is one', text: " || (what === 'version' && !VERSION.test(text))", noticed: texts },
-    { promise: 'an exact number is one', text: 'if (value.kind !== DOUBLE) return undefined\n', noticed: numbers },
-    {
-      promise: 'an exact integer keeps its 64 bits',
-      text: 'if (Number.isSafeInteger(number)) return number\n',
-      instead: 'return number\n',
-      noticed: numbers,
-    },
-  ],
+  'src/anonymize/exact.ts': [{ promise: 'an exact text is not empty', text: ' || value.start === value.end', noticed: texts }],
   'src/anonymize/time-cut.ts': [
     {
       promise: 'an exact end is that of the span',
