@@ -3,7 +3,7 @@ import type { Entry, Value } from './canary-message.ts'
 import type { CanaryRequests } from './canary-request.ts'
 import { policyText } from './spans.ts'
 
-/** Every action, step and source that there is. */
+/** Every action, step and source that there is, but for those of a compat policy: these send what they are given. */
 export const CANARY_POLICY = policyText(
   `execution:
   ids: linked
@@ -20,6 +20,10 @@ export const CANARY_POLICY = policyText(
     owner: {pseudonym: day, reason: A test.}
     team: {from: owner, pseudonym: month, reason: A test.}
     place: {from: "fact:app.place", or: word, keep: [here], reason: A test.}
+    kind: {from: "resource:kind", or: word, keep: [web], reason: A test.}
+    both: {from: [word, "text:-", "resource:kind"], pseudonym: day, reason: A test.}
+    first: {from: word, before: " ", keep: [pipeline], reason: A test.}
+    last: {from: release, after: "-", fold: lower, shape: [dns-label, semver], pseudonym: day, reason: A test.}
 stage:
   skip: [synthetic]
   attributes:
@@ -56,6 +60,7 @@ export function wholeRequest(requests: CanaryRequests): { message: Entry[]; span
   const left = [spanOf(undefined, []), spanOf(stage, [requests.keyValue('synthetic', 'string_value')])]
   const ours = requests.message('ResourceSpans', {
     'ScopeSpans.spans': [...full, ...listed, mixed, ...left],
+    'Resource.attributes': [requests.keyValue('kind', 'string_value')],
   })
   // Nothing in this one is listed but the name of its span.
   const strange = requests.message('ResourceSpans', { 'Span.name': [execution] })

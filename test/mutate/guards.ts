@@ -4,6 +4,8 @@ import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
 import type { GuardTable } from './guard.ts'
+import { language } from './language.ts'
+import { languageChecks } from './language-checks.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
 import { policyGuards } from './policy.ts'
@@ -22,6 +24,8 @@ export const guards: readonly GuardTable[] = [
   anonymizeOut,
   policyGuards,
   policyFields,
+  language,
+  languageChecks,
   otlp,
   otlpJson,
   queueIn,
