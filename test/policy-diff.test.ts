@@ -130,6 +130,8 @@ test('to send the same for longer is told and needs no new review', () => {
     assert.match(added.join('\n'), says)
     assert.equal(unreviewed, false)
     assert.deepEqual(diffPolicies(parsePolicy(next), parsePolicy(old)).added, [])
+    // Beside something new it hides nothing.
+    assert.equal(diffPolicies(parsePolicy(old), parsePolicy(next.replace('[p]', '[p, q]'))).unreviewed, true)
   }
 })
 
