@@ -48,6 +48,21 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./show.ts')).show,
   },
   {
+    name: 'identity show',
+    usage: 'identity show [--policy FILE] [--policy-overlay FILE] [--identity-dir FOLDER]',
+    summary: 'Print under which values the collector knows this installation today, to ask for their deletion.',
+    flags: ['policy', 'policy-overlay', 'identity-dir'],
+    load: async () => (await import('./identity.ts')).showIdentity,
+  },
+  {
+    name: 'identity reset',
+    usage: 'identity reset [--identity-dir FOLDER] --yes',
+    summary: 'Remove the id and the secret of this installation: from the next start on it counts as a new one.',
+    flags: ['identity-dir'],
+    switches: ['yes'],
+    load: async () => (await import('./identity.ts')).resetIdentityCommand,
+  },
+  {
     name: 'collect',
     usage: 'collect [--listen ADDRESS] [--page-listen ADDRESS] [--data-dir FOLDER]',
     summary: 'Run a usage collector for a small project: takes reports in, counts them, shows them on a page.',
