@@ -16,17 +16,23 @@ export function resultOf(status: number): Result {
   return status === 0 || RETRYABLE.has(status) ? 'retry' : 'refused'
 }
 
-/** Wait before attempt `failures + 1`: full jitter over an exponential bound, behind what Retry-After asks for. */
+/**
+ * Wait before attempt `failures + 1`: full jitter over an exponential bound, behind what Retry-After asks for. The jitter is as
+ * wide as that (an hour at most): a date that many were told must not bring them all back in the same second.
+ */
 export function waitMs(failures: number, retryAfterMs: number | undefined, random: () => number): number {
-  const bound = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures, 20))
-  return Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS) + Math.floor(random() * bound)
+  const asked = Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)
+  const bound = Math.min(MAX_WAIT_MS, Math.max(FIRST_WAIT_MS * 2 ** Math.min(failures, 20), asked))
+  return asked + Math.floor(random() * bound)
 }
 
 /** Retry-After (RFC 9110 10.2.3): seconds, or a date; `undefined` where it is neither. */
 export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined
-  if (/^\d{1,9}$/.test(header.trim())) return Number(header.trim()) * 1000
-  const date = /^[A-Za-z]{3,9}[, ]/.test(header.trim()) ? Date.parse(header) : Number.NaN
+  const text = header.trim()
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000
+  // asctime, the third form of RFC 9110 5.6.7, names no zone and is in GMT all the same.
+  const date = /^[A-Za-z]{3,9}[, ]/.test(text) ? Date.parse(text.endsWith('GMT') ? text : `${text} GMT`) : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs)
 }
 

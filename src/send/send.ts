@@ -1,12 +1,12 @@
-// Drains the queue: every sealed body, one after the other, over one connection, at a fresh random moment of each
-// interval, earlier when the queue is half full. Before each request consent is looked at again and a receipt is on disk.
-// The application never waits for any of this.
+// Drains the queue: every sealed body, one after the other, over one connection, when schedule.ts says so. Before each
+// request consent is looked at again and a receipt is on disk. The application never waits for any of this.
 import type { Counters } from '../counters.ts'
 import { errorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Body, Queue } from '../queue/queue.ts'
-import { type Destination, openPoster, type Poster } from './post.ts'
-import { momentOf, type Result, resultOf, retryAfterMs, waitMs } from './retry.ts'
+import { type Answer, type Destination, openPoster, type Poster } from './post.ts'
+import { type Result, resultOf, retryAfterMs } from './retry.ts'
+import { createSchedule } from './schedule.ts'
 
 export interface SendOptions {
   queue: Queue
@@ -21,116 +21,129 @@ export interface SendOptions {
   counters: Counters
   log: Log
   now?: () => number
+  /** Milliseconds of a clock that never jumps; `now` where only that is given. */
+  uptime?: () => number
   random?: () => number
+  open?: (to: Destination) => Poster
 }
 
 export interface Sender {
   start(): void
-  /** Ends a request in flight and starts no other. What was not delivered stays on disk. */
-  stop(): Promise<void>
+  /** One look at the clock: drains if it is time, and resolves when the drain has come to its end. */
+  look(): Promise<void>
+  /**
+   * Ends a request in flight and starts no other; what was not delivered stays on disk. With a grace, a drain that has
+   * begun, or whose moment has come, first gets that time.
+   */
+  stop(graceMs?: number): Promise<void>
   /** Drains now instead of at the next moment, unless the collector asked for a wait. */
   drainSoon(): void
   status(): { nextDrainAt: number; failures: number; lastStatus: number | undefined }
 }
 
-/** How often the clock is looked at; timers of Node cannot be longer than 24 days and do not follow a clock that jumps. */
-const TICK_MS = 250
+/** How often the clock is looked at; timers of Node cannot be longer than 24 days. */
+const LOOK_EVERY_MS = 250
+
+/** What the log was last told of the collector: one line for each change, none while it lasts. */
+type State = 'delivers' | 'refuses' | 'away' | 'failed'
 
 export function createSender(options: SendOptions): Sender {
-  const { queue, counters, log, allowed } = options
-  const now = options.now ?? Date.now
-  const random = options.random ?? Math.random
+  const { queue, counters, log, allowed, now = Date.now, random = Math.random, open = openPoster } = options
+  const uptime = options.uptime ?? options.now ?? (() => performance.now())
   const abort = new AbortController()
-  const startedAt = now()
-  let interval = 0
-  let moment = momentOf(interval, startedAt, options.intervalMs, random)
-  let waitUntil = 0
-  let failures = 0
-  let soon = false
+  const { intervalMs, notBefore } = options
+  const schedule = createSchedule({ intervalMs, notBefore, now, uptime, random })
+  let state: State = 'delivers'
   let lastStatus: number | undefined
   let running: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
+
+  const become = (next: State, tell: () => void): void => {
+    if (state !== next) tell()
+    state = next
+  }
+
+  const settle = async (body: Body, { status, tooLarge, code, retryAfter, body: answer }: Answer): Promise<Result> => {
+    const asked = resultOf(status)
+    const result = tooLarge && asked === 'retry' ? 'refused' : asked
+    const rejected = result === 'delivered' ? options.rejectedSpans(answer) : 0
+    await queue.recordOutcome(body, { result, status, rejected })
+    lastStatus = status
+    if (result === 'delivered') {
+      counters.add('sent.bodies')
+      counters.add('sent.spans', body.spans - rejected)
+      counters.add('sent.rejected', rejected)
+      become('delivers', () => log.info('send: the collector takes bodies again', { failures: schedule.failures() }))
+    } else if (result === 'refused') {
+      counters.add('refused.spans', body.spans)
+      become('refuses', () =>
+        log.warn('send: the collector refuses bodies; they are dropped and kept in sent/ for you to see', { status, spans: body.spans }),
+      )
+    } else {
+      become('away', () => log.warn('send: the collector cannot be reached or is busy; what waits stays on disk', { status, code }))
+    }
+    if (result === 'retry') schedule.failed(retryAfterMs(retryAfter, now()))
+    else schedule.settled()
+    return result
+  }
 
   const attempt = async (poster: Poster, body: Body): Promise<Result> => {
     await queue.recordAttempt(body)
     if (!allowed()) return 'retry'
     const answer = await poster.post(body.content, abort.signal)
-    if (!allowed() || abort.signal.aborted) return 'retry'
-    const result = resultOf(answer.status)
-    const rejected = result === 'delivered' ? options.rejectedSpans(answer.body) : 0
-    await queue.recordOutcome(body, { result, status: answer.status, rejected })
-    if (result === 'delivered') {
-      counters.add('sent.bodies')
-      counters.add('sent.spans', body.spans - rejected)
-      counters.add('sent.rejected', rejected)
-    } else if (result === 'refused') {
-      counters.add('refused.spans', body.spans)
-      log.warn('send: the collector refused a body; it is dropped and kept in sent/ for you to see', {
-        status: answer.status,
-        spans: body.spans,
-      })
-    } else {
-      const wait = waitMs(failures, retryAfterMs(answer.retryAfter, now()), random)
-      waitUntil = now() + wait
-      failures++
-      // One line for the change, none for every further failure.
-      if (failures === 1)
-        log.warn('send: the collector cannot be reached or is busy; what waits stays on disk', { status: answer.status, code: answer.code })
-    }
-    lastStatus = answer.status
-    return result
+    return !allowed() || answer.code === 'ABORTED' ? 'retry' : await settle(body, answer)
+  }
+
+  /** What waits already goes first: sealing before would make a small file of every attempt while the collector is away. */
+  const next = async (): Promise<Body | undefined> => {
+    const body = await queue.next(allowed)
+    if (body !== undefined || !allowed()) return body
+    await queue.seal()
+    return await queue.next(allowed)
   }
 
   const drain = async (): Promise<void> => {
     let poster: Poster | undefined
     try {
-      await queue.seal()
-      for (;;) {
-        if (!allowed() || abort.signal.aborted) return
-        const body = await queue.next(allowed)
-        if (body === undefined) return
-        poster ??= openPoster(options.destination)
-        const result = await attempt(poster, body)
-        if (result === 'retry') return
-        if (failures > 0) log.info('send: the collector answers again', { failures })
-        failures = 0
+      while (allowed() && !abort.signal.aborted) {
+        const body = await next()
+        if (body === undefined) return schedule.settled()
+        poster ??= open(options.destination)
+        if ((await attempt(poster, body)) === 'retry') return
       }
     } catch (error) {
-      waitUntil = now() + waitMs(failures++, undefined, random)
-      log.error('send: a drain failed; it is tried again', { code: errorCode(error) })
+      schedule.failed(undefined)
+      become('failed', () => log.error('send: a drain failed; it is tried again', { code: errorCode(error) }))
     } finally {
       poster?.close()
     }
   }
 
-  const tick = (): void => {
-    if (running !== undefined || !allowed()) return
-    const time = now()
-    if (time < options.notBefore || time < waitUntil) return
-    const retrying = failures > 0
-    if (!retrying && !soon && time < moment && !queue.halfFull()) return
-    soon = false
-    if (time >= moment) {
-      interval = Math.max(interval + 1, Math.floor((time - startedAt) / options.intervalMs))
-      moment = Math.max(momentOf(interval, startedAt, options.intervalMs, random), time + 1)
+  const look = (): Promise<void> => {
+    if (running === undefined && !abort.signal.aborted && allowed() && schedule.due(queue.halfFull())) {
+      running = drain().finally(() => {
+        running = undefined
+      })
     }
-    running = drain().finally(() => {
-      running = undefined
-    })
+    return running ?? Promise.resolve()
   }
 
   return {
     start: () => {
-      timer = setInterval(tick, Math.min(TICK_MS, options.intervalMs)).unref()
+      timer = setInterval(() => void look(), Math.min(LOOK_EVERY_MS, intervalMs)).unref()
     },
-    stop: async () => {
+    look,
+    stop: async (graceMs = 0) => {
       clearInterval(timer)
+      if (graceMs > 0) {
+        const late = setTimeout(() => abort.abort(), graceMs)
+        await look()
+        clearTimeout(late)
+      }
       abort.abort()
       await running
     },
-    drainSoon: () => {
-      soon = true
-    },
-    status: () => ({ nextDrainAt: Math.max(moment, waitUntil, options.notBefore), failures, lastStatus }),
+    drainSoon: () => schedule.soon(),
+    status: () => ({ nextDrainAt: schedule.nextAt(), failures: schedule.failures(), lastStatus }),
   }
 }

@@ -1,0 +1,92 @@
+// When a drain begins: once in each interval, at a fresh random moment of it; earlier when the queue is half full; after
+// a failure when its wait is over; never before the delay of the first send. Everything is spread, because thousands of
+// sidecars begin together when a chart is rolled out and come back together when the collector does. No timer and no
+// network in here: a test lives a week, or ten thousand sidecars, with the sender's own decisions.
+import { momentOf, waitMs } from './retry.ts'
+
+export interface ScheduleOptions {
+  intervalMs: number
+  /** Milliseconds since 1970 before which nothing is sent. */
+  notBefore: number
+  /** Milliseconds since 1970. */
+  now: () => number
+  /** Milliseconds of a clock that never jumps: all but `notBefore` is measured by it. */
+  uptime: () => number
+  random: () => number
+}
+
+export interface Schedule {
+  /** Whether a drain begins now; it is then taken to begin. `pressed`: the queue is half full. */
+  due(pressed: boolean): boolean
+  /** The next drain begins at once, unless a wait is on. */
+  soon(): void
+  /** No answer, or one that asks for another attempt; a wait begins. */
+  failed(retryAfterMs: number | undefined): void
+  /** Nothing is to be tried again: the collector answered, or nothing is left that waits for it. */
+  settled(): void
+  failures(): number
+  /** Milliseconds since 1970, as far as is known now. */
+  nextAt(): number
+}
+
+/** The wait of a queue that is half full, at most, as part of the interval and of the time in which it filled. */
+const PRESSED_INTERVAL_PART = 12
+const PRESSED_FILL_PART = 4
+
+export function createSchedule({ intervalMs, notBefore, now, uptime, random }: ScheduleOptions): Schedule {
+  const startedAt = uptime()
+  let interval = 0
+  let moment = momentOf(interval, startedAt, intervalMs, random)
+  let emptySince = startedAt
+  let pressedAt: number | undefined
+  let waitUntil = startedAt
+  let failures = 0
+  let asked = false
+
+  /** The moment that has come is used up. */
+  const pass = (time: number): void => {
+    interval = Math.max(interval + 1, Math.floor((time - startedAt) / intervalMs))
+    moment = Math.max(momentOf(interval, startedAt, intervalMs, random), time)
+  }
+
+  /** What fills within seconds does not wait for minutes, and those that filled up together do not come together. */
+  const pressedDue = (pressed: boolean, time: number): boolean => {
+    if (!pressed) pressedAt = undefined
+    else pressedAt ??= time + random() * Math.min(intervalMs / PRESSED_INTERVAL_PART, (time - emptySince) / PRESSED_FILL_PART)
+    return pressedAt !== undefined && time >= pressedAt
+  }
+
+  return {
+    due: (pressed) => {
+      const time = uptime()
+      if (now() < notBefore) {
+        // Else all whose delay ends together would send together.
+        if (time >= moment) pass(time)
+        return false
+      }
+      if (time < waitUntil) return false
+      const pressing = pressedDue(pressed, time)
+      if (failures === 0 && !asked && time < moment && !pressing) return false
+      asked = false
+      pressedAt = undefined
+      emptySince = time
+      if (time >= moment) pass(time)
+      return true
+    },
+    soon: () => {
+      asked = true
+    },
+    failed: (retryAfterMs) => {
+      waitUntil = uptime() + waitMs(failures++, retryAfterMs, random)
+    },
+    settled: () => {
+      failures = 0
+    },
+    failures: () => failures,
+    nextAt: () => {
+      const time = uptime()
+      const next = failures > 0 || asked ? waitUntil : Math.max(Math.min(moment, pressedAt ?? moment), waitUntil)
+      return Math.max(now() + Math.max(0, next - time), notBefore)
+    },
+  }
+}
