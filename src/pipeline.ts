@@ -58,11 +58,11 @@ interface Road {
 const RETRY_MS = 5_000
 /**
  * After SIGTERM. A native sidecar gets it when the containers of the application have ended, so all connections are closed
- * already; where it is an ordinary container the application may still be about to flush. Together with closing, these
- * leave a part of the 30 s that Kubernetes gives a pod by default.
+ * already; where it is an ordinary container the application may still be about to flush. Together with 5 s for closing,
+ * these leave a part of the 30 s that Kubernetes gives a pod by default.
  */
 const QUIET_MS = 1_000
-const LINGER_MS = 20_000
+const LINGER_MS = 15_000
 const LAST_SEND_MS = 5_000
 const REJECTED_MESSAGE =
   'Some spans were left out because they are not valid OTLP: a trace id has 16 bytes and a span id 8, neither all zero, and no field of a span occurs twice.'
