@@ -41,12 +41,11 @@ const BUSY_RETRY_SECONDS = 1
 export function createAppends(options: AppendsOptions): Appends {
   const { shelf, growing, maxBytes, counters, log, now } = options
   const maxWaiting = Math.min(MAX_WAITING_BYTES, maxBytes)
-  const wordsOf = (what: string) => [`queue: ${what}`, `queue: for ten minutes now, no longer: ${what}`] as const
   const episodes = {
-    full: createEpisode(log, now, ...wordsOf('it is full, and requests are answered 503')),
-    dropping: createEpisode(log, now, ...wordsOf('it is full, and the oldest spans are dropped')),
-    busy: createEpisode(log, now, ...wordsOf('the disk is slower than what comes in, and requests are answered 503')),
-    unwritable: createEpisode(log, now, ...wordsOf('it cannot be written, and requests are answered 503')),
+    full: createEpisode(log, now, 'queue: full; requests are answered 503', 'queue: there is room again'),
+    dropping: createEpisode(log, now, 'queue: full; the oldest spans are dropped', 'queue: there is room again, and nothing is dropped'),
+    busy: createEpisode(log, now, 'queue: the disk is too slow; requests are answered 503', 'queue: the disk keeps up again'),
+    unwritable: createEpisode(log, now, 'queue: a write failed; requests are answered 503', 'queue: it can be written again'),
   }
   const full = (): Refusal => {
     episodes.full.happened()
@@ -81,7 +80,7 @@ export function createAppends(options: AppendsOptions): Appends {
       if (options.full !== 'refuse') await makeRoom(mine.bytes)
       await growing.append(mine.content(), mine.spans, options.nextSequence, now())
       mine.settle()
-      for (const episode of Object.values(episodes)) episode.quiet()
+      for (const episode of Object.values(episodes)) episode.quiet(2 * shelf.bytes() <= maxBytes)
     } catch (error) {
       counters.add('queue.refused', mine.spans)
       const code = errorCode(error)

@@ -20,9 +20,9 @@ export function resultOf(status: number): Result {
  * Wait before attempt `failures + 1`: full jitter over an exponential bound, behind what Retry-After asks for. The jitter is as
  * wide as that (an hour at most): a date that many were told must not bring them all back in the same second.
  */
-export function waitMs(failures: number, retryAfterMs: number | undefined, random: () => number): number {
+export function waitMs(failures: number, retryAfterMs: number | undefined, random: () => number, firstMs = FIRST_WAIT_MS): number {
   const asked = Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)
-  const bound = Math.min(MAX_WAIT_MS, Math.max(FIRST_WAIT_MS * 2 ** Math.min(failures, 20), asked))
+  const bound = Math.min(MAX_WAIT_MS, Math.max(firstMs * 2 ** Math.min(failures, 20), asked))
   return asked + Math.floor(random() * bound)
 }
 

@@ -10,7 +10,7 @@ export interface ScheduleOptions {
   notBefore: number
   /** Milliseconds since 1970. */
   now: () => number
-  /** Milliseconds of a clock that never jumps: all but `notBefore` is measured by it. */
+  /** Milliseconds of a clock that never jumps. */
   uptime: () => number
   random: () => number
 }
@@ -32,12 +32,18 @@ export interface Schedule {
 /** The wait of a queue that is half full, at most, as part of the interval and of the time in which it filled. */
 const PRESSED_INTERVAL_PART = 12
 const PRESSED_FILL_PART = 4
+/** The first wait after a failure, as part of the interval: who reports once an hour need not come back within a second. */
+const FIRST_WAIT_INTERVAL_PART = 60
+const FIRST_WAIT_MS = 1_000
 
 export function createSchedule({ intervalMs, notBefore, now, uptime, random }: ScheduleOptions): Schedule {
-  const startedAt = uptime()
+  const madeAt = uptime()
+  /** Counted from the end of the delay: else all whose delay ends together would send together. By this clock too, so that none that is set forward shortens it. */
+  const startedAt = madeAt + Math.max(0, notBefore - now())
+  const firstWaitMs = Math.max(FIRST_WAIT_MS, intervalMs / FIRST_WAIT_INTERVAL_PART)
   let interval = 0
   let moment = momentOf(interval, startedAt, intervalMs, random)
-  let emptySince = startedAt
+  let emptySince = madeAt
   let pressedAt: number | undefined
   let waitUntil = startedAt
   let failures = 0
@@ -59,12 +65,7 @@ export function createSchedule({ intervalMs, notBefore, now, uptime, random }: S
   return {
     due: (pressed) => {
       const time = uptime()
-      if (now() < notBefore) {
-        // Else all whose delay ends together would send together.
-        if (time >= moment) pass(time)
-        return false
-      }
-      if (time < waitUntil) return false
+      if (now() < notBefore || time < waitUntil) return false
       const pressing = pressedDue(pressed, time)
       if (failures === 0 && !asked && time < moment && !pressing) return false
       asked = false
@@ -77,7 +78,7 @@ export function createSchedule({ intervalMs, notBefore, now, uptime, random }: S
       asked = true
     },
     failed: (retryAfterMs) => {
-      waitUntil = uptime() + waitMs(failures++, retryAfterMs, random)
+      waitUntil = uptime() + waitMs(failures++, retryAfterMs, random, firstWaitMs)
     },
     settled: () => {
       failures = 0

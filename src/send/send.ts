@@ -94,20 +94,19 @@ export function createSender(options: SendOptions): Sender {
     return !allowed() || answer.code === 'ABORTED' ? 'retry' : await settle(body, answer)
   }
 
-  /** What waits already goes first: sealing before would make a small file of every attempt while the collector is away. */
-  const next = async (): Promise<Body | undefined> => {
-    const body = await queue.next(allowed)
-    if (body !== undefined || !allowed()) return body
-    await queue.seal()
-    return await queue.next(allowed)
-  }
-
   const drain = async (): Promise<void> => {
     let poster: Poster | undefined
+    let sealed = false
     try {
       while (allowed() && !abort.signal.aborted) {
-        const body = await next()
-        if (body === undefined) return schedule.settled()
+        const body = await queue.next(allowed)
+        if (body === undefined) {
+          if (sealed) return schedule.settled()
+          // After what waited already: sealing first would make a small file of every attempt while the collector is away.
+          sealed = true
+          await queue.seal()
+          continue
+        }
         poster ??= open(options.destination)
         if ((await attempt(poster, body)) === 'retry') return
       }
