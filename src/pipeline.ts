@@ -18,7 +18,7 @@ import type { Log } from './log.ts'
 import { rejectedSpans } from './otlp/answer.ts'
 import { openQueue, type Queue, wipeFolder } from './queue/queue.ts'
 import { createSender, type Sender } from './send/send.ts'
-import { type Watch, watchFile } from './watch.ts'
+import { WATCH_EVERY_MS, type Watch, watchFile } from './watch.ts'
 
 /** What the process knows of its machine. */
 export interface Machine {
@@ -64,6 +64,9 @@ const RETRY_MS = 5_000
 const QUIET_MS = 1_000
 const LINGER_MS = 15_000
 const LAST_SEND_MS = 5_000
+/** The label of a folder whose policy has expired: what was queued under it is dropped like that of any other policy. */
+const EXPIRED = 'expired'
+const OLD_BATCHES = 'queue: the batches of the old policy could not be dropped'
 const REJECTED_MESSAGE =
   'Some spans were left out because they are not valid OTLP: a trace id has 16 bytes and a span id 8, neither all zero, and no field of a span occurs twice.'
 
@@ -82,13 +85,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let sender: Sender | undefined
   let http: Listen | undefined
   let healthAt: Listen | undefined
+  let label: string | undefined
   let opening = false
   let stopped = false
 
-  const today = (): string => new Date().toISOString().slice(0, 10)
+  const expired = ({ expires }: Policy): boolean => new Date().toISOString().slice(0, 10) > expires
 
   const handle = async (body: Uint8Array): Promise<Handled> => {
-    if (road === undefined || queue === undefined || today() > road.policy.expires) {
+    if (road === undefined || queue === undefined || expired(road.policy)) {
       counters.add('requests.discarded')
       return { rejected: 0, message: '' }
     }
@@ -138,7 +142,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const digest = policyDigest(policy)
       const anonymizer = createAnonymizer({ policy, facts, secret: known?.secret, counters, maxBytes: limits.maxBody })
       const enricher = createEnricher(policy, digest === config.policyDigest ? digest : 'custom', anonymizer)
-      log.info('policy: in force', { project: policy.project, version: policy.version, digest, expires: policy.expires })
+      if (!expired(policy))
+        log.info('policy: in force', { project: policy.project, version: policy.version, digest, expires: policy.expires })
       return { policy, anonymizer, enricher }
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
@@ -147,13 +152,22 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
+  /** Drops what another policy made, in the moment in which that of `road` takes its place or expires. */
+  const enforce = (): void => {
+    if (road === undefined) return
+    const next = expired(road.policy) ? EXPIRED : policyDigest(road.policy)
+    if (next === label) return
+    label = next
+    if (next === EXPIRED)
+      log.error(`policy: nothing is kept or sent, because: It expired on ${road.policy.expires}. Give one with a later day in "expires".`)
+    if (queue !== undefined) void persist(OLD_BATCHES, () => queue!.relabel(label!))
+  }
+
   const watchInputs = (): Road | undefined => {
     const changed = (): void => {
       road = buildRoad(policyText(), factsText())
-      if (road === undefined) return
-      // The old road ends in the same moment as the new one begins: what it made is dropped by the new label.
-      if (queue === undefined) void openFolder()
-      else void persist('queue: the batches of the old policy could not be dropped', () => queue!.relabel(policyDigest(road!.policy)))
+      enforce()
+      void openFolder()
     }
     const watched = (path: string | undefined, text: string | undefined): (() => string | undefined) => {
       if (path === undefined) return () => text
@@ -167,54 +181,68 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   }
 
   const openFolder = async (): Promise<void> => {
-    if (opening) return
+    if (opening || label === undefined) return
     opening = true
     await persist('queue: the data folder cannot be used', openQueueAndSender)
   }
 
   const openQueueAndSender = async (): Promise<void> => {
     const folder = config.dataDir
-    let epoch: Epoch | undefined = readEpoch(folder)
+    const epoch = readEpoch(folder)
     const interrupted = mode === 'on' ? epoch === undefined : folderExists(`${folder}/epoch`)
     if (mode !== 'on') endEpoch(folder)
-    queue = await openQueue({
+    const labelAtOpening = label!
+    const opened = await openQueue({
       folder,
       maxBytes: config.queueMax,
       maxAgeMs: config.queueMaxAge,
       full: mode === 'local' ? 'ring' : config.queueFull,
-      label: policyDigest(road!.policy),
+      label: labelAtOpening,
       wipe: interrupted,
       order: batchIdOf,
       counters,
       log,
     })
-    if (mode !== 'on') return
-    epoch ??= beginEpoch(folder, Date.now())
-    const { id, since } = epoch
-    sender = createSender({
-      queue,
+    try {
+      if (mode === 'on') sender = createSenderOf(opened, epoch ?? beginEpoch(folder, Date.now()))
+    } catch (error) {
+      // Nothing may be accepted before the epoch is on disk; the lock goes, so that the next attempt can have it.
+      await opened.close()
+      throw error
+    }
+    queue = opened
+    // In the same tick as the queue is there for appends: the policy may have changed while it was opened.
+    if (label !== labelAtOpening) void persist(OLD_BATCHES, () => opened.relabel(label!))
+    sender?.start()
+  }
+
+  const createSenderOf = (opened: Queue, { id, since }: Epoch): Sender =>
+    createSender({
+      queue: opened,
       destination: { ...config, endpoint: config.endpoint! },
       intervalMs: config.sendInterval,
       notBefore: since + config.firstSendDelay,
-      allowed: () => road !== undefined && today() <= road.policy.expires && readEpoch(folder)?.id === id,
+      allowed: () => road !== undefined && !expired(road.policy) && readEpoch(config.dataDir)?.id === id,
       rejectedSpans,
       counters,
       log,
     })
-    sender.start()
-  }
 
   const begin = async (): Promise<void> => {
     for (const mistake of options.mistakes) log.error(`settings: nothing is kept or sent, because: ${mistake}`)
     log.info('consent: the mode is decided', { mode, by: decision.by })
     if (mode === 'off') {
-      if (!folderExists(config.dataDir)) return
-      endEpoch(config.dataDir)
-      await wipeFolder(config.dataDir)
+      await persist('consent: what the data folder holds could not be wiped', async () => {
+        if (!folderExists(config.dataDir)) return
+        endEpoch(config.dataDir)
+        await wipeFolder(config.dataDir, counters)
+      })
       return
     }
     road = watchInputs()
-    if (road !== undefined) await openFolder()
+    enforce()
+    timers.add(setInterval(enforce, WATCH_EVERY_MS).unref())
+    await openFolder()
   }
 
   const stop = async (graceMs = 0): Promise<void> => {

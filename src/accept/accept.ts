@@ -132,7 +132,8 @@ function isGzip(request: IncomingMessage): boolean {
 function reply(response: ServerResponse, status: number, encoding: Encoding, body: Buffer, headers: Record<string, string>): void {
   if (response.destroyed) return
   response.writeHead(status, { ...headers, 'content-type': CONTENT_TYPES[encoding], 'content-length': body.length })
-  response.end(body)
+  // Nothing instead of no bytes: the head then goes out alone, not as one of two pieces.
+  response.end(body.length === 0 ? undefined : body)
 }
 
 /** What must not happen: told once with the place in our code, never with the error's text, which may hold raw data. */

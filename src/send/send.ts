@@ -91,7 +91,8 @@ export function createSender(options: SendOptions): Sender {
     await queue.recordAttempt(body)
     if (!allowed()) return 'retry'
     const answer = await poster.post(body.content, abort.signal)
-    return !allowed() || answer.code === 'ABORTED' ? 'retry' : await settle(body, answer)
+    // Cancelled: nobody knows what became of it. An answer that came is recorded, whatever has changed since.
+    return answer.code === 'ABORTED' ? 'retry' : await settle(body, answer)
   }
 
   const drain = async (): Promise<void> => {
@@ -111,6 +112,7 @@ export function createSender(options: SendOptions): Sender {
         if ((await attempt(poster, body)) === 'retry') return
       }
     } catch (error) {
+      if (abort.signal.aborted) return
       schedule.failed(undefined)
       become('failed', () => log.error('send: a drain failed; it is tried again', { code: errorCode(error) }))
     } finally {
@@ -119,7 +121,8 @@ export function createSender(options: SendOptions): Sender {
   }
 
   const look = (): Promise<void> => {
-    if (running === undefined && !abort.signal.aborted && allowed() && schedule.due(queue.halfFull())) {
+    // Consent last, because it reads files.
+    if (running === undefined && !abort.signal.aborted && schedule.due(queue.halfFull()) && allowed()) {
       running = drain().finally(() => {
         running = undefined
       })
