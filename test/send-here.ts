@@ -34,6 +34,8 @@ export interface Life {
   time(): number
   /** Looks at the clock whenever something is due, until then; `meanwhile` is called every ten minutes. */
   until(time: number, meanwhile?: (time: number) => Promise<void>): Promise<void>
+  /** Lets time pass without a look at the clock. */
+  pass(byMs: number): void
   /** Sets the wall clock, and no other. */
   setClock(byMs: number): void
   posts: Post[]
@@ -99,8 +101,11 @@ export async function live(
     }
     await sender.look()
   }
+  const pass = (byMs: number): void => {
+    elapsed += byMs
+  }
   const setClock = (byMs: number): void => {
     offset += byMs
   }
-  return { folder, counters, queue, sender, time: () => elapsed, until, setClock, posts, log: lines }
+  return { folder, counters, queue, sender, time: () => elapsed, until, pass, setClock, posts, log: lines }
 }

@@ -121,7 +121,7 @@ test('a clock that is set back or forward a day moves no drain', async (t) => {
     assert.deepEqual(
       inHour.map((posts) => posts > 0),
       inHour.map(() => true),
-      `posts in each hour: ${inHour}`,
+      `posts in each hour: ${inHour.join()}`,
     )
     assert.equal(life.counters.get('queue.dropped.age'), 0)
   }
