@@ -31,7 +31,7 @@ async function application(t: TestContext, port: number) {
 }
 
 const typesWaiting = async (dataFolder: string): Promise<unknown[]> =>
-  (await spansWaiting(dataFolder)).map(({ attributes }) => attributes['execution.type']).sort()
+  (await spansWaiting(dataFolder)).map(({ attributes }) => String(attributes['execution.type'])).sort((a, b) => (a < b ? -1 : 1))
 
 test('after SIGTERM the sidecar takes spans in as long as the application is connected, and ends when it is gone', async (t) => {
   const collector = await startCollector(t, () => 503)
