@@ -86,6 +86,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let http: Listen | undefined
   let healthAt: Listen | undefined
   let label: string | undefined
+  /** Of all moments of acceptance: a road that is made anew goes on with the day of the one before it. */
+  let latest = 0
   let opening = false
   let stopped = false
 
@@ -96,7 +98,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       counters.add('requests.discarded')
       return { rejected: 0, message: '' }
     }
-    const passed = road.anonymizer.pass(body, Date.now())
+    latest = Math.max(latest, Date.now())
+    const passed = road.anonymizer.pass(body, latest)
     const { spans, rejected } = passed
     if (spans > 0) await queue.append(road.enricher.frame(passed), spans)
     counters.add('spans.kept', spans)
@@ -233,7 +236,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     log.info('consent: the mode is decided', { mode, by: decision.by })
     if (mode === 'off') {
       await persist('consent: what the data folder holds could not be wiped', async () => {
-        if (!folderExists(config.dataDir)) return
         endEpoch(config.dataDir)
         await wipeFolder(config.dataDir, counters)
       })

@@ -73,7 +73,8 @@ export function endpoint(text: string): string {
 /** The proxy is spoken to in plain HTTP; what goes through it is TLS from end to end. */
 export function proxy(text: string): string {
   const url = URL.parse(text)
-  const bare = url !== null && url.pathname === '/' && url.search === '' && url.hash === ''
+  const percent = /%(?![0-9a-fA-F]{2})/
+  const bare = url !== null && url.pathname === '/' && url.search === '' && url.hash === '' && !percent.test(text)
   if (!bare || url.protocol !== 'http:') throw new WrongSetting('is the URL of an HTTP proxy, such as http://proxy.example.org:3128.')
   return text
 }

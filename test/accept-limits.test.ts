@@ -1,13 +1,15 @@
 // What the door bears: the body limit before and after inflation, one budget over all requests, slow and broken uploads,
 // and its own end while clients hold connections.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { Agent } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { Handled } from '../src/accept/accept.ts'
 import { Budget } from '../src/accept/budget.ts'
 import type { Encoding } from '../src/otlp/answer.ts'
-import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES, until } from './door.ts'
+import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES } from './door.ts'
+import { until } from './wait.ts'
 
 const protobuf = (more: Sent = {}): Sent => ({ ...more, headers: { 'content-type': TYPES.protobuf, ...more.headers } })
 const json = (more: Sent = {}): Sent => ({ ...more, headers: { 'content-type': TYPES.json, ...more.headers } })
@@ -174,11 +176,27 @@ test('a body announced as too large is answered before it is sent', async (t) =>
   assert.match(answer(), /^HTTP\/1\.1 413 /)
 })
 
+test('a body that grows in the buffer is handed on as it was sent', async (t) => {
+  const { send, bodies } = await openDoor(t)
+  const body = randomBytes(100 * KIB)
+  const chunks = Array.from({ length: 100 }, (_, i) => body.subarray(i * KIB, (i + 1) * KIB))
+  assert.equal((await send(protobuf({ body: chunks }))).status, 200)
+  assert.ok(bodies[0]?.equals(body) && bodies.length === 1)
+})
+
+test('the protobuf of JSON is bounded as a body is', async (t) => {
+  const { send, bodies } = await openDoor(t, { maxBody: 4 * KIB })
+  const name = (length: number): string => `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"${'x'.repeat(length)}"}]}]}]}`
+  assert.equal((await send(json({ body: name(3 * KIB) }))).status, 200)
+  expectRefused(await send(json({ body: name(5 * KIB) })), 413, 8, 'json')
+  assert.equal(bodies.length, 1)
+})
+
 test('what a share took is given back once', () => {
   const budget = new Budget(10)
   const [one, other] = [budget.share(), budget.share()]
-  one.take(4)
-  other.take(6)
+  assert.deepEqual([one.take(4), other.take(6)], [undefined, undefined])
+  assert.deepEqual([other.take(1)?.status, one.take(7)?.status, budget.used], [503, 413, 10])
   one.release()
   one.release()
   assert.equal(budget.used, 6)

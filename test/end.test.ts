@@ -11,7 +11,7 @@ import { Counters } from '../src/counters.ts'
 import { createLog } from '../src/log.ts'
 import { spansWaiting, startCollector } from './collector.ts'
 import { recordOf } from './queue-records.ts'
-import { HOUR, live } from './send-here.ts'
+import { HOUR, live } from './send-life.ts'
 import { atEnd, execution, PROTOBUF, placeOf, post, startChild } from './sidecar.ts'
 
 /** An application whose SDK keeps its connection, and that has sent once. */
@@ -88,8 +88,7 @@ test('a drain that has begun gets its time at the end, and what is not answered 
         open: () => ({
           post: (_, signal) =>
             new Promise((resolve) => {
-              const done = (status: number, code: string): void =>
-                resolve({ status, code, tooLarge: false, retryAfter: undefined, body: Buffer.alloc(0) })
+              const done = (status: number, code: string): void => resolve({ status, code, retryAfter: undefined, body: Buffer.alloc(0) })
               answer = (status) => done(status, '')
               signal.addEventListener('abort', () => done(0, 'ABORTED'))
               posted()
@@ -99,7 +98,7 @@ test('a drain that has begun gets its time at the end, and what is not answered 
       },
     })
     await life.queue.append(recordOf('last'), 1)
-    life.sender.drainSoon()
+    life.pass(HOUR)
     const drain = life.sender.look()
     await begun
     const stopped = life.sender.stop(answers ? 1_000_000 : 50)

@@ -5,7 +5,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { recordOf } from './queue-records.ts'
-import { type Collector, DAY, HOUR, type Life, live, MINUTE, SECOND } from './send-here.ts'
+import { type Collector, DAY, HOUR, type Life, live, MINUTE, SECOND } from './send-life.ts'
 
 const MIB = 1024 * 1024
 const OUTAGE_FROM = 2 * HOUR
@@ -148,4 +148,18 @@ test('nothing is sent, and nothing looked for, as long as nothing waits', async 
   await life.until(2 * DAY)
   assert.equal(life.posts.length, posts)
   assert.equal(life.sender.status().failures, 0)
+})
+
+test('what comes while a drain goes on waits for the next one', async (t) => {
+  const life = await live(t, (_, post) => {
+    void life.queue.append(recordOf(`during${post}`), 1)
+    return { status: post < 50 ? 200 : 503 }
+  })
+  await life.queue.append(recordOf('before'), 1)
+  life.pass(HOUR)
+  await life.sender.look()
+  assert.deepEqual(
+    life.posts.map(({ ids }) => ids),
+    [['before']],
+  )
 })

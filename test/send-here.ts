@@ -1,111 +1,131 @@
-// The sender with a queue on a real folder, a collector that is a function, and a clock that the test sets: a week passes
-// in a second, and every decision is the product's own.
+// A collector of the test's own on a free port, that keeps what it got; and a sender before it whose clock the test moves.
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createSecureServer, type ServerOptions } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import { gunzipSync } from 'node:zlib'
 import { Counters } from '../src/counters.ts'
-import { createLog } from '../src/log.ts'
-import { openQueue, type QueueOptions } from '../src/queue/queue.ts'
-import type { Answer, Poster } from '../src/send/post.ts'
+import type { LogFields, LogLevel } from '../src/log.ts'
+import type { Queue } from '../src/queue/queue.ts'
+import type { Destination } from '../src/send/post.ts'
 import { createSender, type SendOptions } from '../src/send/send.ts'
-import { seeded } from './nightly/fleet.ts'
-import { temporaryFolder } from './queue-here.ts'
-import { idsIn, queueOptions } from './queue-records.ts'
+import { openHere } from './queue-here.ts'
 
-export const SECOND = 1_000
-export const MINUTE = 60 * SECOND
-export const HOUR = 60 * MINUTE
-export const DAY = 24 * HOUR
-const START = Date.UTC(2026, 10, 24, 9)
-
-export interface Post {
-  at: number
-  status: number
-  ids: string[]
+export interface Got {
+  method: string
+  url: string
+  /** Name, value, name, value … as they came. */
+  rawHeaders: readonly string[]
+  body: Buffer
 }
 
-export type Collector = (at: number, post: number) => Partial<Answer> & { status: number }
-
-export interface Life {
-  folder: string
-  counters: Counters
-  queue: Awaited<ReturnType<typeof openQueue>>
-  sender: ReturnType<typeof createSender>
-  /** Milliseconds since the life began; by both clocks, unless the wall clock is set. */
-  time(): number
-  /** Looks at the clock whenever something is due, until then; `meanwhile` is called every ten minutes. */
-  until(time: number, meanwhile?: (time: number) => Promise<void>): Promise<void>
-  /** Lets time pass without a look at the clock. */
-  pass(byMs: number): void
-  /** Sets the wall clock, and no other. */
-  setClock(byMs: number): void
-  posts: Post[]
-  /** Events of warnings and errors, and of what ends them. */
-  log: { at: number; level: string; event: string }[]
+export interface Collecting {
+  port: number
+  server: Server
+  got: Got[]
+  connections: () => number
 }
 
-export async function live(
-  t: TestContext,
-  collector: Collector,
-  { queue: queueChanges = {}, send: sendChanges = {} }: { queue?: Partial<QueueOptions>; send?: Partial<SendOptions> } = {},
-): Promise<Life> {
-  let elapsed = 0
-  let offset = START
-  const now = (): number => offset + elapsed
-  const random = seeded(7)
-  const counters = new Counters()
-  const posts: Post[] = []
-  const lines: Life['log'] = []
-  const log = createLog(
-    'info',
-    (line) => {
-      const { level, event } = JSON.parse(line) as { level: string; event: string }
-      lines.push({ at: elapsed, level, event })
-    },
-    now,
-  )
-  const folder = queueChanges.folder ?? (await temporaryFolder(t))
-  const queue = await openQueue(queueOptions(folder, { counters, log, now, ...queueChanges }))
-  t.after(() => queue.close())
-  const poster: Poster = {
-    post: async (content) => {
-      const answer = collector(elapsed, posts.length)
-      posts.push({ at: elapsed, status: answer.status, ids: idsIn(gunzipSync(content)) })
-      return { code: '', tooLarge: false, retryAfter: undefined, body: Buffer.alloc(0), ...answer }
-    },
-    close: () => undefined,
+/** Answers when the body of a request is there. */
+export async function collectHere(t: TestContext, answer: RequestListener, tls?: ServerOptions): Promise<Collecting> {
+  const got: Got[] = []
+  let connections = 0
+  const listener: RequestListener = (request, response) => {
+    const chunks: Buffer[] = []
+    request.on('error', () => undefined)
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const { method = '', url = '', rawHeaders } = request
+      got.push({ method, url, rawHeaders, body: Buffer.concat(chunks) })
+      answer(request, response)
+    })
   }
+  const server = tls === undefined ? createServer(listener) : createSecureServer(tls, listener)
+  server.on(tls === undefined ? 'connection' : 'secureConnection', () => connections++)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.closeAllConnections()
+    return new Promise((resolve) => server.close(resolve))
+  })
+  return { port: (server.address() as AddressInfo).port, server, got, connections: () => connections }
+}
+
+/** Answers with these statuses, one after the other; the last one again and again. */
+export function statuses(...list: (number | [number, Record<string, string>])[]): RequestListener {
+  return (_request, response) => {
+    const next = list.length > 1 ? list.shift()! : list[0]!
+    const [status, headers] = typeof next === 'number' ? [next, {}] : next
+    if (status === 0) response.destroy()
+    else response.writeHead(status, headers).end()
+  }
+}
+
+export const destinationOf = (endpoint: string, changes: Partial<Destination> = {}): Destination => ({
+  endpoint,
+  headersFile: undefined,
+  caFile: undefined,
+  clientCertFile: undefined,
+  clientKeyFile: undefined,
+  proxy: undefined,
+  ...changes,
+})
+
+const TICK_MS = 250
+export const START_MS = Date.UTC(2026, 9, 5, 13, 47, 11)
+
+/** A sender whose clock stands still between the calls of `pass`. */
+export function senderHere(t: TestContext, queue: Queue, changes: Partial<SendOptions> = {}) {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  let now = START_MS
+  let drains = 0
+  let looked = false
+  const counters = new Counters()
+  const logged: LogFields[] = []
+  const say =
+    (level: LogLevel) =>
+    (event: string, fields: LogFields = {}): void =>
+      void logged.push({ level, event, ...fields })
   const sender = createSender({
-    queue,
-    destination: {} as never,
-    intervalMs: HOUR,
+    queue: {
+      ...queue,
+      next: (isAllowed) => {
+        if (looked) drains++
+        looked = false
+        return queue.next(isAllowed)
+      },
+    },
+    destination: destinationOf('http://127.0.0.1:9'),
+    intervalMs: 3_600_000,
     notBefore: 0,
     allowed: () => true,
     rejectedSpans: () => 0,
     counters,
-    log,
-    now,
-    uptime: () => elapsed,
-    random,
-    open: () => poster,
-    ...sendChanges,
+    log: { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') },
+    now: () => now,
+    random: () => 0.5,
+    ...changes,
   })
-  const until = async (time: number, meanwhile: (time: number) => Promise<void> = async () => undefined): Promise<void> => {
-    let next = elapsed
-    while (elapsed < time) {
-      await sender.look()
-      if (elapsed >= next) {
-        await meanwhile(elapsed)
-        next += 10 * MINUTE
-      }
-      elapsed = Math.min(time, next, Math.max(sender.status().nextDrainAt - offset, elapsed + 250))
-    }
-    await sender.look()
+  sender.start()
+  t.after(() => sender.stop())
+  return {
+    sender,
+    counters,
+    logged,
+    now: () => now,
+    /** How many drains have begun. */
+    drains: () => drains,
+    /** The time goes on by `ms` at once, then the sender looks at its clock. */
+    pass: (ms: number) => {
+      now += ms
+      looked = true
+      t.mock.timers.tick(TICK_MS)
+    },
   }
-  const pass = (byMs: number): void => {
-    elapsed += byMs
-  }
-  const setClock = (byMs: number): void => {
-    offset += byMs
-  }
-  return { folder, counters, queue, sender, time: () => elapsed, until, pass, setClock, posts, log: lines }
+}
+
+/** A queue on disk, with a sender whose first moment is now, before a collector that answers so. */
+export async function roadHere(t: TestContext, answer: RequestListener, changes: Partial<SendOptions> = {}) {
+  const stored = await openHere(t)
+  const collecting = await collectHere(t, answer)
+  const destination = destinationOf(`http://127.0.0.1:${collecting.port}`)
+  return { ...stored, ...collecting, ...senderHere(t, stored.queue, { destination, random: () => 0, ...changes }) }
 }

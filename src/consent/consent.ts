@@ -64,13 +64,16 @@ export function beginEpoch(folder: string, nowMs: number): Epoch {
   return epoch
 }
 
-/** Ends the epoch, durably, before anything else happens; nothing that was accepted in it may leave from now on. */
+/**
+ * Ends the epoch, durably, before anything else happens; nothing that was accepted in it may leave from now on. Where
+ * its file is gone already, a process that was killed may have removed it: only the sync keeps it from coming back.
+ */
 export function endEpoch(folder: string): void {
+  if (!folderExists(folder)) return
   try {
     unlinkSync(join(folder, 'epoch'))
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return
-    throw error
+    if (errorCode(error) !== 'ENOENT') throw error
   }
   syncFolder(folder)
 }

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { getCACertificates } from 'node:tls'
+import tls from 'node:tls'
 import { errorCode } from '../errors.ts'
 import { TunnelAgent } from './tunnel.ts'
 
@@ -23,8 +23,6 @@ export interface Answer {
   /** HTTP status; 0 where there was no answer, then `code` says why. */
   status: number
   code: string
-  /** The answer was larger than we read: not to be tried again. */
-  tooLarge: boolean
   retryAfter: string | undefined
   body: Buffer
 }
@@ -34,6 +32,8 @@ const DEADLINE_MS = 30_000
 const KEPT_ANSWER_BYTES = 64 * 1024
 /** OTLP/HTTP Response: a limit is a must, 4 MiB is recommended, and an answer above it is not to be retried. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
+/** The code of such an answer. */
+export const TOO_LARGE = 'TOO_LARGE'
 /** Says which program and no more: a finer version would be one more thing that tells installations apart. */
 const USER_AGENT = 'usage-sidecar/0'
 
@@ -58,7 +58,6 @@ export function openPoster(to: Destination): Poster {
         resolve({
           status: 0,
           code: deadline.aborted ? (signal.aborted ? 'ABORTED' : 'DEADLINE') : errorCode(error),
-          tooLarge: false,
           retryAfter: undefined,
           body: Buffer.alloc(0),
         })
@@ -80,36 +79,34 @@ export function openPoster(to: Destination): Poster {
         failed(error)
         return
       }
+      let answered = false
       request.on('error', failed)
-      // Also where the answer asks for another protocol (101): no error is emitted then.
-      request.on('close', () => failed({ code: 'ECONNRESET' }))
+      // An upgrade (101) that nobody asked for ends the connection without an error and without an answer.
+      request.on('close', () => {
+        if (!answered) failed({ code: 'ECONNRESET' })
+      })
       request.on('response', (response) => {
+        answered = true
         const chunks: Buffer[] = []
         let length = 0
-        const done = (tooLarge: boolean): void =>
-          resolve({
-            status: response.statusCode ?? 0,
-            code: '',
-            tooLarge,
-            retryAfter: response.headers['retry-after'],
-            body: Buffer.concat(chunks),
-          })
+        const done = (code: string): void =>
+          resolve({ status: response.statusCode ?? 0, code, retryAfter: response.headers['retry-after'], body: Buffer.concat(chunks) })
         response.on('error', failed)
         response.on('data', (chunk: Buffer) => {
           length += chunk.length
           if (length <= KEPT_ANSWER_BYTES) chunks.push(chunk)
           if (length <= MAX_ANSWER_BYTES) return
-          done(true)
+          done(TOO_LARGE)
           response.destroy()
         })
-        response.on('end', () => (response.complete ? done(false) : failed({ code: 'ECONNRESET' })))
+        response.on('end', () => done(''))
       })
       request.end(body)
     })
   return { post, close: () => agent.destroy() }
 }
 
-const COMMON = { keepAlive: true, maxSockets: 1, proxyEnv: undefined }
+const COMMON = { keepAlive: true, proxyEnv: undefined }
 
 function secureAgent(to: Destination): HttpsAgent {
   const ca = to.caFile === undefined ? systemCertificates() : [readFileSync(to.caFile)]
@@ -127,13 +124,13 @@ function secureAgent(to: Destination): HttpsAgent {
 }
 
 /** Those of the machine or image, each once; an image may have none, and Node's own are meant then. */
-const systemCertificates = (): string[] => [...new Set(getCACertificates('system'))]
+const systemCertificates = (): string[] => [...new Set(tls.getCACertificates('system'))]
 
 /** `Name: value` a line, blank lines and lines that begin with # aside. Framing headers are ours and cannot be set. */
 export function parseHeaders(text: string): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const line of text.split(/\r?\n/)) {
-    const match = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e]*)$/.exec(line)
+    const match = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\t\x20-\x7e]*)$/.exec(line)
     const name = match?.[1]?.toLowerCase()
     if (name === undefined || line.startsWith('#') || OURS.has(name)) continue
     headers[name] = match![2]!.trim()

@@ -22,17 +22,19 @@ export function resultOf(status: number): Result {
  */
 export function waitMs(failures: number, retryAfterMs: number | undefined, random: () => number, firstMs = FIRST_WAIT_MS): number {
   const asked = Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)
-  const bound = Math.min(MAX_WAIT_MS, Math.max(firstMs * 2 ** Math.min(failures, 20), asked))
+  const bound = Math.min(MAX_WAIT_MS, Math.max(firstMs * 2 ** failures, asked))
   return asked + Math.floor(random() * bound)
 }
 
+/** The three forms of a date in HTTP (RFC 9110 5.6.7); that of asctime names no zone and means GMT as well. */
+const HTTP_DATE =
+  /^[A-Z][a-z]{2,8}(?:, \d\d[ -][A-Z][a-z]{2}[ -](?:\d{4}|\d\d) \d\d:\d\d:\d\d GMT| [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})$/
+
 /** Retry-After (RFC 9110 10.2.3): seconds, or a date; `undefined` where it is neither. */
 export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
-  if (header === undefined) return undefined
-  const text = header.trim()
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000
-  // asctime, the third form of RFC 9110 5.6.7, names no zone and is in GMT all the same.
-  const date = /^[A-Za-z]{3,9}[, ]/.test(text) ? Date.parse(text.endsWith('GMT') ? text : `${text} GMT`) : Number.NaN
+  const text = header?.trim() ?? ''
+  if (/^\d+$/.test(text)) return Number(text) * 1000
+  const date = HTTP_DATE.test(text) ? Date.parse(text.endsWith('GMT') ? text : `${text} GMT`) : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs)
 }
 

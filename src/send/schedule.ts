@@ -16,10 +16,10 @@ export interface ScheduleOptions {
 }
 
 export interface Schedule {
-  /** Whether a drain begins now; it is then taken to begin. `pressed`: the queue is half full. */
+  /** Whether it is time for a drain. `pressed`: the queue is half full. */
   due(pressed: boolean): boolean
-  /** The next drain begins at once, unless a wait is on. */
-  soon(): void
+  /** A drain begins. */
+  began(): void
   /** No answer, or one that asks for another attempt; a wait begins. */
   failed(retryAfterMs: number | undefined): void
   /** Nothing is to be tried again: the collector answered, or nothing is left that waits for it. */
@@ -47,12 +47,12 @@ export function createSchedule({ intervalMs, notBefore, now, uptime, random }: S
   let pressedAt: number | undefined
   let waitUntil = startedAt
   let failures = 0
-  let asked = false
 
-  /** The moment that has come is used up. */
+  /** Intervals that were slept through are left out, and so is this one where its new moment is over already. */
   const pass = (time: number): void => {
-    interval = Math.max(interval + 1, Math.floor((time - startedAt) / intervalMs))
-    moment = Math.max(momentOf(interval, startedAt, intervalMs, random), time)
+    interval = Math.max(interval, Math.floor((time - startedAt) / intervalMs) - 1)
+    do moment = momentOf(++interval, startedAt, intervalMs, random)
+    while (moment <= time)
   }
 
   /** What fills within seconds does not wait for minutes, and those that filled up together do not come together. */
@@ -67,15 +67,12 @@ export function createSchedule({ intervalMs, notBefore, now, uptime, random }: S
       const time = uptime()
       if (now() < notBefore || time < waitUntil) return false
       const pressing = pressedDue(pressed, time)
-      if (failures === 0 && !asked && time < moment && !pressing) return false
-      asked = false
-      pressedAt = undefined
-      emptySince = time
-      if (time >= moment) pass(time)
-      return true
+      return failures > 0 || time >= moment || pressing
     },
-    soon: () => {
-      asked = true
+    began: () => {
+      emptySince = uptime()
+      pressedAt = undefined
+      if (emptySince >= moment) pass(emptySince)
     },
     failed: (retryAfterMs) => {
       waitUntil = uptime() + waitMs(failures++, retryAfterMs, random, firstWaitMs)
@@ -86,7 +83,7 @@ export function createSchedule({ intervalMs, notBefore, now, uptime, random }: S
     failures: () => failures,
     nextAt: () => {
       const time = uptime()
-      const next = failures > 0 || asked ? waitUntil : Math.max(Math.min(moment, pressedAt ?? moment), waitUntil)
+      const next = failures > 0 ? waitUntil : Math.max(Math.min(moment, pressedAt ?? moment), waitUntil)
       return Math.max(now() + Math.max(0, next - time), notBefore)
     },
   }

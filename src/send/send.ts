@@ -4,7 +4,7 @@ import type { Counters } from '../counters.ts'
 import { errorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Body, Queue } from '../queue/queue.ts'
-import { type Answer, type Destination, openPoster, type Poster } from './post.ts'
+import { type Answer, type Destination, openPoster, type Poster, TOO_LARGE } from './post.ts'
 import { type Result, resultOf, retryAfterMs } from './retry.ts'
 import { createSchedule } from './schedule.ts'
 
@@ -36,8 +36,6 @@ export interface Sender {
    * begun, or whose moment has come, first gets that time.
    */
   stop(graceMs?: number): Promise<void>
-  /** Drains now instead of at the next moment, unless the collector asked for a wait. */
-  drainSoon(): void
   status(): { nextDrainAt: number; failures: number; lastStatus: number | undefined }
 }
 
@@ -63,10 +61,10 @@ export function createSender(options: SendOptions): Sender {
     state = next
   }
 
-  const settle = async (body: Body, { status, tooLarge, code, retryAfter, body: answer }: Answer): Promise<Result> => {
+  const settle = async (body: Body, { status, code, retryAfter, body: answer }: Answer): Promise<Result> => {
     const asked = resultOf(status)
-    const result = tooLarge && asked === 'retry' ? 'refused' : asked
-    const rejected = result === 'delivered' ? options.rejectedSpans(answer) : 0
+    const result = code === TOO_LARGE && asked === 'retry' ? 'refused' : asked
+    const rejected = result === 'delivered' ? Math.min(options.rejectedSpans(answer), body.spans) : 0
     await queue.recordOutcome(body, { result, status, rejected })
     lastStatus = status
     if (result === 'delivered') {
@@ -91,8 +89,7 @@ export function createSender(options: SendOptions): Sender {
     await queue.recordAttempt(body)
     if (!allowed()) return 'retry'
     const answer = await poster.post(body.content, abort.signal)
-    // Cancelled: nobody knows what became of it. An answer that came is recorded, whatever has changed since.
-    return answer.code === 'ABORTED' ? 'retry' : await settle(body, answer)
+    return !allowed() || abort.signal.aborted ? 'retry' : await settle(body, answer)
   }
 
   const drain = async (): Promise<void> => {
@@ -123,6 +120,7 @@ export function createSender(options: SendOptions): Sender {
   const look = (): Promise<void> => {
     // Consent last, because it reads files.
     if (running === undefined && !abort.signal.aborted && schedule.due(queue.halfFull()) && allowed()) {
+      schedule.began()
       running = drain().finally(() => {
         running = undefined
       })
@@ -145,7 +143,6 @@ export function createSender(options: SendOptions): Sender {
       abort.abort()
       await running
     },
-    drainSoon: () => schedule.soon(),
     status: () => ({ nextDrainAt: schedule.nextAt(), failures: schedule.failures(), lastStatus }),
   }
 }

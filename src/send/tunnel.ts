@@ -6,6 +6,12 @@ import { Agent, type AgentOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
+function credentials({ username, password }: URL): Record<string, string> {
+  if (username === '') return {}
+  const words = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { 'proxy-authorization': `Basic ${Buffer.from(words).toString('base64')}` }
+}
+
 export class TunnelAgent extends Agent {
   readonly #proxy: URL
   readonly #connecting = new Set<ClientRequest>()
@@ -21,7 +27,7 @@ export class TunnelAgent extends Agent {
     options: Parameters<Agent['createConnection']>[0],
     done: (error: Error | null, socket: Duplex) => void,
   ): undefined {
-    const { hostname, port, username, password } = this.#proxy
+    const { hostname, port } = this.#proxy
     const host = options.host ?? ''
     const target = `${host.includes(':') ? `[${host}]` : host}:${options.port}`
     const failed = (code: string): void => done(Object.assign(new Error('The proxy opened no tunnel.'), { code }), undefined as never)
@@ -34,11 +40,11 @@ export class TunnelAgent extends Agent {
       ...(this.deadline === undefined ? {} : { signal: this.deadline }),
       headers: {
         host: target,
-        ...(username === ''
-          ? {}
-          : { 'proxy-authorization': `Basic ${btoa(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)}` }),
+        ...credentials(this.#proxy),
       },
     })
+    // Some proxies would take `Connection: close` for the tunnel's.
+    connect.removeHeader('connection')
     this.#connecting.add(connect)
     connect.on('close', () => this.#connecting.delete(connect))
     connect.on('error', (error: NodeJS.ErrnoException) => failed(error.code ?? 'EPROXY'))

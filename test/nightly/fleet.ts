@@ -81,7 +81,7 @@ export async function requestsOf(fleet: Fleet): Promise<Asked[]> {
       const { status, retryAfter } = fleet.collector(time)
       asked.push({ timeMs: time, status })
       time += REQUEST_MS
-      return { status, code: '', tooLarge: false, retryAfter, body: Buffer.alloc(0) } satisfies Answer
+      return { status, code: '', retryAfter, body: Buffer.alloc(0) } satisfies Answer
     },
     close: () => undefined,
   }
