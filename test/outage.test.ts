@@ -140,14 +140,15 @@ test('a collector that refuses everything is told once, and every span that it r
 })
 
 test('nothing is sent, and nothing looked for, as long as nothing waits', async (t) => {
-  const life = await live(t, (at) => (at < HOUR ? { status: 503 } : { status: 200 }), { queue: { maxAgeMs: 2 * HOUR } })
+  const life = await live(t, () => ({ status: 503 }), { queue: { maxAgeMs: 2 * HOUR } })
   await life.queue.append(recordOf('only'), 1)
   await life.until(DAY)
   const posts = life.posts.length
-  assert.deepEqual(life.posts.at(-1)!.ids, ['only'])
+  assert.ok(posts > 0)
+  assert.equal(life.counters.get('queue.dropped.age'), 1)
+  assert.equal(life.sender.status().failures, 0, 'the wait for a collector ends with what waited for it')
   await life.until(2 * DAY)
   assert.equal(life.posts.length, posts)
-  assert.equal(life.sender.status().failures, 0)
 })
 
 test('what comes while a drain goes on waits for the next one', async (t) => {

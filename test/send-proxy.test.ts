@@ -104,7 +104,7 @@ for (const [answer, code] of [
       if (answer === '') client.destroy()
       else client.write(answer)
     })
-    const { status, code: said } = await poster.post(BODY, NEVER)
+    const { status, code: said } = await poster.post(BODY, AbortSignal.timeout(5_000))
     assert.deepEqual([status, said], [0, code])
     assert.deepEqual(got, [])
     await until(() => proxy.sockets.size === 0)

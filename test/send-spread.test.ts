@@ -32,7 +32,6 @@ function dueByMinute(clock: Clock, all: readonly Schedule[], minutes: number, ha
       clock.uptime += SECOND
       for (const one of all) {
         if (!one.due(pressed.has(one))) continue
-        one.began()
         one.settled()
         pressed.delete(one)
         due++
@@ -109,9 +108,9 @@ test('a clock that is set back or forward a day moves no drain', async (t) => {
     life.setClock(jump)
     await life.until(12 * HOUR, append)
     const inHour = Array.from({ length: 12 }, (_, hour) => life.posts.filter(({ at }) => Math.floor(at / HOUR) === hour).length)
-    assert.deepEqual(
-      inHour.map((posts) => posts > 0),
-      inHour.map(() => true),
+    // What the clock makes old by a jump is a body of its own.
+    assert.ok(
+      inHour.every((posts) => posts === 1 || posts === 2),
       `posts in each hour: ${inHour.join()}`,
     )
     assert.equal(life.counters.get('queue.dropped.age'), 0)

@@ -16,10 +16,8 @@ export interface ScheduleOptions {
 }
 
 export interface Schedule {
-  /** Whether it is time for a drain. `pressed`: the queue is half full. */
+  /** Whether it is time for a drain, which is then taken to begin. `pressed`: the queue is half full. */
   due(pressed: boolean): boolean
-  /** A drain begins. */
-  began(): void
   /** No answer, or one that asks for another attempt; a wait begins. */
   failed(retryAfterMs: number | undefined): void
   /** Nothing is to be tried again: the collector answered, or nothing is left that waits for it. */
@@ -38,7 +36,7 @@ const FIRST_WAIT_MS = 1_000
 
 export function createSchedule({ intervalMs, notBefore, now, uptime, random }: ScheduleOptions): Schedule {
   const madeAt = uptime()
-  /** Counted from the end of the delay: else all whose delay ends together would send together. By this clock too, so that none that is set forward shortens it. */
+  /** The end of the delay, by the clock that no one sets. Counted from here: else all whose delay ends together would send together. */
   const startedAt = madeAt + Math.max(0, notBefore - now())
   const firstWaitMs = Math.max(FIRST_WAIT_MS, intervalMs / FIRST_WAIT_INTERVAL_PART)
   let interval = 0
@@ -65,14 +63,13 @@ export function createSchedule({ intervalMs, notBefore, now, uptime, random }: S
   return {
     due: (pressed) => {
       const time = uptime()
-      if (now() < notBefore || time < waitUntil) return false
+      if (time < waitUntil) return false
       const pressing = pressedDue(pressed, time)
-      return failures > 0 || time >= moment || pressing
-    },
-    began: () => {
-      emptySince = uptime()
+      if (failures === 0 && time < moment && !pressing) return false
+      emptySince = time
       pressedAt = undefined
-      if (emptySince >= moment) pass(emptySince)
+      if (time >= moment) pass(time)
+      return true
     },
     failed: (retryAfterMs) => {
       waitUntil = uptime() + waitMs(failures++, retryAfterMs, random, firstWaitMs)
@@ -84,7 +81,7 @@ export function createSchedule({ intervalMs, notBefore, now, uptime, random }: S
     nextAt: () => {
       const time = uptime()
       const next = failures > 0 ? waitUntil : Math.max(Math.min(moment, pressedAt ?? moment), waitUntil)
-      return Math.max(now() + Math.max(0, next - time), notBefore)
+      return now() + Math.max(0, next - time)
     },
   }
 }

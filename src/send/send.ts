@@ -118,9 +118,7 @@ export function createSender(options: SendOptions): Sender {
   }
 
   const look = (): Promise<void> => {
-    // Consent last, because it reads files.
-    if (running === undefined && !abort.signal.aborted && schedule.due(queue.halfFull()) && allowed()) {
-      schedule.began()
+    if (running === undefined && !abort.signal.aborted && schedule.due(queue.halfFull())) {
       running = drain().finally(() => {
         running = undefined
       })

@@ -180,7 +180,7 @@ export const postGuards: GuardTable = {
     {
       promise: 'the connection to a proxy that is given up ends',
       text: 'for (const connect of this.#connecting) connect.destroy()\n',
-      noticed: proxy('^a poster that is closed'),
+      noticed: { ...proxy('^a poster that is closed'), env: { USAGE_TEST_DEADLINE_MS: '1000' } },
     },
   ],
 }
