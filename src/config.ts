@@ -52,7 +52,7 @@ export const SETTINGS: readonly Setting[] = [
     name: 'USAGE_CA_FILE',
     standard: undefined,
     parse: parsers.anyText,
-    sentence: 'Certificates (PEM) that are trusted instead of the built-in ones.',
+    sentence: 'Certificates (PEM) that are trusted instead of those of the system.',
   },
   {
     name: 'USAGE_CLIENT_CERT_FILE',
@@ -61,6 +61,13 @@ export const SETTINGS: readonly Setting[] = [
     sentence: 'Certificate (PEM) that the sidecar shows to the collector.',
   },
   { name: 'USAGE_CLIENT_KEY_FILE', standard: undefined, parse: parsers.anyText, sentence: 'Its private key (PEM).' },
+  {
+    name: 'USAGE_PROXY',
+    standard: undefined,
+    parse: parsers.proxy,
+    sentence:
+      'HTTP proxy on the way to the collector, `http://[user:password@]host:port`; it sees the host of the endpoint, not what is sent. No other variable names one.',
+  },
   {
     name: 'USAGE_HTTP_LISTEN',
     standard: '127.0.0.1:4318',
@@ -133,7 +140,7 @@ export const SETTINGS: readonly Setting[] = [
 ]
 
 /** Named by the design and not carried out yet. Ignoring one could send what somebody meant to stop, so it is a mistake. */
-const LATER = ['USAGE_POLICY_OVERLAY', 'USAGE_ANNOTATIONS_FILE', 'USAGE_OFF_FILE', 'USAGE_PROXY', 'USAGE_GRPC_LISTEN', 'USAGE_PAGE_LISTEN']
+const LATER = ['USAGE_POLICY_OVERLAY', 'USAGE_ANNOTATIONS_FILE', 'USAGE_OFF_FILE', 'USAGE_GRPC_LISTEN', 'USAGE_PAGE_LISTEN']
 
 export interface Config {
   reporting: (typeof MODES)[number]
@@ -145,6 +152,7 @@ export interface Config {
   caFile: string | undefined
   clientCertFile: string | undefined
   clientKeyFile: string | undefined
+  proxy: string | undefined
   httpListen: Listen
   healthListen: Listen
   dataDir: string
@@ -210,6 +218,8 @@ function together(config: Config, given: ReadonlySet<string>): string[] {
     mistakes.push('USAGE_FACTS and USAGE_FACTS_FILE are both set. Remove one.')
   if (config.reporting === 'on' && !given.has('USAGE_ENDPOINT'))
     mistakes.push('USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.')
+  if (config.proxy !== undefined && config.endpoint?.startsWith('http:'))
+    mistakes.push('USAGE_PROXY is set, and USAGE_ENDPOINT is not https. Remove the proxy, or use an https endpoint.')
   if ((config.clientCertFile === undefined) !== (config.clientKeyFile === undefined))
     mistakes.push('USAGE_CLIENT_CERT_FILE and USAGE_CLIENT_KEY_FILE go together. Set both or none.')
   return mistakes

@@ -42,8 +42,10 @@ export interface PipelineOptions {
 
 export interface Pipeline {
   start(): Promise<void>
+  /** Stops when the application is gone, and gives a send whose moment has come its chance. */
+  finish(): Promise<void>
   /** Front to back; safe to call twice. */
-  stop(): Promise<void>
+  stop(graceMs?: number): Promise<void>
   /** Where it listens; `undefined` while it could not. */
   addresses(): { http: Listen | undefined; health: Listen | undefined }
 }
@@ -56,6 +58,14 @@ interface Road {
 }
 
 const RETRY_MS = 5_000
+/**
+ * After SIGTERM. A native sidecar gets it when the containers of the application have ended, so all connections are closed
+ * already; where it is an ordinary container the application may still be about to flush. Together with 5 s for closing,
+ * these leave a part of the 30 s that Kubernetes gives a pod by default.
+ */
+const QUIET_MS = 1_000
+const LINGER_MS = 15_000
+const LAST_SEND_MS = 5_000
 /** The label of a folder whose policy has expired: what was queued under it is dropped like that of any other policy. */
 const EXPIRED = 'expired'
 const OLD_BATCHES = 'queue: the batches of the old policy could not be dropped'
@@ -265,6 +275,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     await openFolder()
   }
 
+  const stop = async (graceMs = 0): Promise<void> => {
+    if (stopped) return
+    stopped = true
+    for (const timer of timers) clearTimeout(timer)
+    for (const watch of watches) watch.stop()
+    await accept.stop()
+    await sender?.stop(graceMs)
+    await queue?.close()
+    await health.stop()
+  }
+
   return {
     start: async () => {
       await persist('health: the port cannot be used', async () => {
@@ -281,16 +302,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         })
       })
     },
-    stop: async () => {
-      if (stopped) return
-      stopped = true
-      for (const timer of timers) clearTimeout(timer)
-      for (const watch of watches) watch.stop()
-      await accept.stop()
-      await sender?.stop()
-      await queue?.close()
-      await health.stop()
+    finish: async () => {
+      await accept.untilUnused(QUIET_MS, LINGER_MS)
+      await stop(LAST_SEND_MS)
     },
+    stop,
     addresses: () => ({ http, health: healthAt }),
   }
 }

@@ -36,6 +36,8 @@ export interface AcceptOptions {
 
 export interface Accept {
   start(): Promise<Listen>
+  /** Goes on until nobody has been connected for `quietMs`, `mostMs` at most. */
+  untilUnused(quietMs: number, mostMs: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -98,7 +100,11 @@ export function createAccept(options: AcceptOptions): Accept {
     },
   )
   server.maxConnections = MAX_CONNECTIONS
-  return { start: () => listen(server, options.listen), stop: () => close(server) }
+  return {
+    start: () => listen(server, options.listen),
+    untilUnused: (quietMs, mostMs) => untilUnused(server, quietMs, mostMs),
+    stop: () => close(server),
+  }
 }
 
 /** The encoding that the Content-Type names, parameters aside; `undefined` where it names neither. */
@@ -160,6 +166,23 @@ export function close(server: Server): Promise<void> {
     })
     server.closeIdleConnections()
   })
+}
+
+const LOOK_EVERY_MS = 50
+
+async function untilUnused(server: Server, quietMs: number, mostMs: number): Promise<void> {
+  const began = performance.now()
+  let usedAt = began
+  const use = (): void => {
+    usedAt = performance.now()
+  }
+  server.on('connection', use)
+  while (performance.now() - began < mostMs && performance.now() - usedAt < quietMs) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+    const open = await new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count ?? 0)))
+    if (open > 0) use()
+  }
+  server.removeListener('connection', use)
 }
 
 /** Whether somebody could listen there now. */

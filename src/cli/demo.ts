@@ -2,7 +2,7 @@
 // of its own. It shows one span as the application sent it and as it left, then counts. `--once` ends by itself: 0 if
 // what the application says should have left is what the collector counted, else 1.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,7 +30,12 @@ export async function demo(host: Host, input: Input): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'usage-sidecar-demo-'))
   const family = new Family(host)
   const stopped = Promise.withResolvers<'stopped'>()
-  host.onStop(() => stopped.resolve('stopped'))
+  let told = 0
+  host.onStop(() => {
+    stopped.resolve('stopped')
+    // The second time this process ends before `finally`.
+    if (++told > 1) family.end(folder)
+  })
   try {
     const collector = family.start(
       'collect',
@@ -143,6 +148,12 @@ class Family {
       else if (entry.level === 'warn' || entry.level === 'error') this.#host.err(`${line}\n`)
     })
     return Promise.race([promise, this.ended])
+  }
+
+  /** At once, without waiting for anybody. */
+  end(folder: string): void {
+    for (const child of this.#children) child.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
   }
 
   async stop(): Promise<void> {

@@ -1,10 +1,13 @@
 // The only outgoing connection of `run`: one POST of one finished body. One deadline over all of it, constant headers,
 // TLS 1.2 or newer without session resumption, no redirect followed, no cookie, no proxy but our own setting, an answer
-// of at most 64 KiB that is never logged. Environment variables (OTEL_*, proxies) have no influence.
+// that is bounded and never logged. Environment variables (OTEL_*, proxies) have no influence.
 import { readFileSync } from 'node:fs'
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import tls from 'node:tls'
 import { errorCode } from '../errors.ts'
+import { TOO_LARGE } from './retry.ts'
+import { TunnelAgent } from './tunnel.ts'
 
 export interface Destination {
   /** Base URL; `/v1/traces` is appended. */
@@ -13,6 +16,8 @@ export interface Destination {
   caFile: string | undefined
   clientCertFile: string | undefined
   clientKeyFile: string | undefined
+  /** URL of an HTTP proxy; only with an https endpoint. */
+  proxy: string | undefined
 }
 
 export interface Answer {
@@ -24,7 +29,10 @@ export interface Answer {
 }
 
 const DEADLINE_MS = 30_000
-const MAX_ANSWER_BYTES = 64 * 1024
+/** What is kept of an answer; the rest is read and thrown away. */
+const KEPT_ANSWER_BYTES = 64 * 1024
+/** OTLP/HTTP Response: a limit is a must, 4 MiB is recommended, and an answer above it is not to be retried. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 /** Says which program and no more: a finer version would be one more thing that tells installations apart. */
 const USER_AGENT = 'usage-sidecar/0'
 
@@ -38,25 +46,13 @@ export interface Poster {
 export function openPoster(to: Destination): Poster {
   const url = new URL(`${to.endpoint.replace(/\/+$/, '')}/v1/traces`)
   const secure = url.protocol === 'https:'
-  const file = (path: string | undefined): Buffer | undefined => (path === undefined ? undefined : readFileSync(path))
-  const common = { keepAlive: true, proxyEnv: undefined }
-  const agent = secure
-    ? new HttpsAgent({
-        ...common,
-        minVersion: 'TLSv1.2',
-        // No session resumption: a ticket would let the collector link one drain to the next.
-        maxCachedSessions: 0,
-        rejectUnauthorized: true,
-        ...(to.caFile === undefined ? {} : { ca: file(to.caFile)! }),
-        ...(to.clientCertFile === undefined ? {} : { cert: file(to.clientCertFile)! }),
-        ...(to.clientKeyFile === undefined ? {} : { key: file(to.clientKeyFile)! }),
-      })
-    : new HttpAgent(common)
-  const extra = parseHeaders(file(to.headersFile)?.toString('utf8') ?? '')
+  const agent = secure ? secureAgent(to) : new HttpAgent(COMMON)
+  const extra = parseHeaders(to.headersFile === undefined ? '' : readFileSync(to.headersFile, 'utf8'))
 
   const post = (body: Buffer, signal: AbortSignal): Promise<Answer> =>
     new Promise((resolve) => {
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
+      if (agent instanceof TunnelAgent) agent.deadline = deadline
       const failed = (error: unknown): void =>
         resolve({
           status: 0,
@@ -92,24 +88,42 @@ export function openPoster(to: Destination): Poster {
         answered = true
         const chunks: Buffer[] = []
         let length = 0
+        const done = (code: string): void =>
+          resolve({ status: response.statusCode ?? 0, code, retryAfter: response.headers['retry-after'], body: Buffer.concat(chunks) })
         response.on('error', failed)
         response.on('data', (chunk: Buffer) => {
           length += chunk.length
-          if (length <= MAX_ANSWER_BYTES) chunks.push(chunk)
-          // The status is known; the rest of an endless answer is not waited for.
-          else {
-            response.destroy()
-            done()
-          }
+          if (length <= KEPT_ANSWER_BYTES) chunks.push(chunk)
+          if (length <= MAX_ANSWER_BYTES) return
+          done(TOO_LARGE)
+          response.destroy()
         })
-        const done = (): void =>
-          resolve({ status: response.statusCode ?? 0, code: '', retryAfter: response.headers['retry-after'], body: Buffer.concat(chunks) })
-        response.on('end', done)
+        response.on('end', () => done(''))
       })
       request.end(body)
     })
   return { post, close: () => agent.destroy() }
 }
+
+const COMMON = { keepAlive: true, proxyEnv: undefined }
+
+function secureAgent(to: Destination): HttpsAgent {
+  const ca = to.caFile === undefined ? systemCertificates() : [readFileSync(to.caFile)]
+  const options = {
+    ...COMMON,
+    minVersion: 'TLSv1.2' as const,
+    // No session resumption: a ticket would let the collector link one drain to the next.
+    maxCachedSessions: 0,
+    rejectUnauthorized: true,
+    ...(ca.length === 0 ? {} : { ca }),
+    ...(to.clientCertFile === undefined ? {} : { cert: readFileSync(to.clientCertFile) }),
+    ...(to.clientKeyFile === undefined ? {} : { key: readFileSync(to.clientKeyFile) }),
+  }
+  return to.proxy === undefined ? new HttpsAgent(options) : new TunnelAgent(to.proxy, options)
+}
+
+/** Those of the machine or image, each once; an image may have none, and Node's own are meant then. */
+const systemCertificates = (): string[] => [...new Set(tls.getCACertificates('system'))]
 
 /** `Name: value` a line, blank lines and lines that begin with # aside. Framing headers are ours and cannot be set. */
 export function parseHeaders(text: string): Record<string, string> {

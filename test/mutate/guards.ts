@@ -16,6 +16,7 @@ import { queueIn } from './queue-in.ts'
 import { queueMemory } from './queue-memory.ts'
 import { road } from './road.ts'
 import { sendGuards } from './send.ts'
+import { postGuards } from './send-post.ts'
 
 export const guards: readonly GuardTable[] = [
   accept,
@@ -34,4 +35,5 @@ export const guards: readonly GuardTable[] = [
   queueMemory,
   road,
   sendGuards,
+  postGuards,
 ]

@@ -236,6 +236,6 @@ export const road: GuardTable = {
       noticed: silent,
     },
     { promise: 'a stop closes the queue', text: 'await queue?.close()\n', noticed: restart('that another policy filled') },
-    { promise: 'a stop ends the sending', text: 'await sender?.stop()\n', noticed: restart('is let go of by a stop') },
+    { promise: 'a stop ends the sending', text: 'await sender?.stop(graceMs)\n', noticed: restart('is let go of by a stop') },
   ],
 }
