@@ -22,6 +22,7 @@ export interface SendOptions {
   log: Log
   now?: () => number
   random?: () => number
+  open?: (to: Destination) => Poster
 }
 
 export interface Sender {
@@ -37,7 +38,7 @@ export interface Sender {
 const TICK_MS = 250
 
 export function createSender(options: SendOptions): Sender {
-  const { queue, counters, log, allowed } = options
+  const { queue, counters, log, allowed, open = openPoster } = options
   const now = options.now ?? Date.now
   const random = options.random ?? Math.random
   const abort = new AbortController()
@@ -89,7 +90,7 @@ export function createSender(options: SendOptions): Sender {
         if (!allowed() || abort.signal.aborted) return
         const body = await queue.next(allowed)
         if (body === undefined) return
-        poster ??= openPoster(options.destination)
+        poster ??= open(options.destination)
         const result = await attempt(poster, body)
         if (result === 'retry') return
         if (failures > 0) log.info('send: the collector answers again', { failures })
@@ -104,11 +105,13 @@ export function createSender(options: SendOptions): Sender {
   }
 
   const tick = (): void => {
-    if (running !== undefined || !allowed()) return
+    if (running !== undefined) return
     const time = now()
     if (time < options.notBefore || time < waitUntil) return
     const retrying = failures > 0
     if (!retrying && !soon && time < moment && !queue.halfFull()) return
+    // Last, because it reads files.
+    if (!allowed()) return
     soon = false
     if (time >= moment) {
       interval = Math.max(interval + 1, Math.floor((time - startedAt) / options.intervalMs))
