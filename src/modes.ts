@@ -77,16 +77,14 @@ export function createModes(options: ModesOptions): Modes {
     it.sender = undefined
   }
 
-  /** What may not wait when an epoch ends; clear() does the rest, and again what fails here. */
+  /** What may not wait when an epoch ends; clear() does the rest, and again what fails here, and says so. */
   const leave = (): void => {
     dirty = true
     leaving ??= open
     open = undefined
     try {
       endEpoch(folder)
-    } catch (error) {
-      log.error('consent: the epoch could not be ended; it is tried again', { code: errorCode(error) })
-    }
+    } catch {}
     if (leaving !== undefined) stopSender(leaving)
   }
 
@@ -97,8 +95,18 @@ export function createModes(options: ModesOptions): Modes {
     it.policy = policy
     it.policySince = now()
     it.relabelled = it.queue.relabel(policy)
-    // Waited for by prepare().
+    // Both are done again by prepare() where they fail.
     it.relabelled.catch(() => undefined)
+    try {
+      renew(it)
+    } catch {}
+  }
+
+  /** The first report under this policy waits from its `policySince`, whatever becomes of this process. */
+  const renew = (it: Open): void => {
+    const { epoch, policy, policySince } = it
+    if (readEpoch(folder)?.id !== epoch.id || (epoch.policy === policy && epoch.policySince === policySince)) return
+    it.epoch = renewEpoch(folder, epoch, policy, policySince)
   }
 
   const look = (): void => {
@@ -148,7 +156,7 @@ export function createModes(options: ModesOptions): Modes {
   }
 
   const clear = async (): Promise<void> => {
-    doing = 'consent: what was kept could not be wiped'
+    doing = 'consent: what the data folder holds could not be wiped'
     dirty = false
     try {
       endEpoch(folder)
@@ -160,7 +168,7 @@ export function createModes(options: ModesOptions): Modes {
         await it.queue.close()
       } else if (folderExists(folder)) await options.wipeFolder()
       else return
-      log.info('consent: what was kept is wiped')
+      log.info('consent: nothing is left of what was kept before')
     } catch (error) {
       dirty = true
       throw error
@@ -177,16 +185,16 @@ export function createModes(options: ModesOptions): Modes {
       dirty = ended
       return await queue.close()
     }
-    let epoch = found
+    let epoch: Epoch
     try {
-      epoch ??= beginEpoch(folder, mode, policy, now())
+      epoch = found === undefined ? beginEpoch(folder, mode, policy, now()) : found
+      if (epoch.policy !== policy) epoch = renewEpoch(folder, epoch, policy, now())
     } catch (error) {
       await queue.close()
       throw error
     }
-    const policySince = epoch.policy === policy ? epoch.policySince : now()
     const since = performance.now()
-    open = { queue, epoch, since, policy, policySince, relabelled: Promise.resolve(), ready: false, sender: undefined }
+    open = { queue, epoch, since, policy, policySince: epoch.policySince, relabelled: Promise.resolve(), ready: false, sender: undefined }
     if (goal?.policy !== undefined && goal.policy !== policy) relabel(open, goal.policy)
   }
 
@@ -204,17 +212,19 @@ export function createModes(options: ModesOptions): Modes {
     }
     if (open !== it || it.relabelled !== relabelled || !holds(it)) return
     doing = 'consent: the epoch could not be written'
-    const { policySince } = it
-    if (it.epoch.policy !== policy || it.epoch.policySince !== policySince) it.epoch = renewEpoch(folder, it.epoch, policy, policySince)
+    renew(it)
     it.ready = true
     if (it.epoch.mode === 'local') return
     // Of a time in the future, from a clock that was wrong, nothing is known but that it has begun.
-    const notBefore = Math.min(now(), Math.max(it.epoch.since, policySince)) + options.firstSendDelay
+    const notBefore = Math.min(now(), Math.max(it.epoch.since, it.epoch.policySince)) + options.firstSendDelay
     log.info('send: reports may leave', { from: new Date(notBefore).toISOString() })
     it.sender = options.openSender(it.queue, notBefore, () => allowed(it, policy))
   }
 
-  const epochOf = (mode: Epoch['mode']): Epoch | undefined => [readEpoch(folder)].find((epoch) => epoch?.mode === mode)
+  const epochOf = (mode: Epoch['mode']): Epoch | undefined => {
+    const epoch = readEpoch(folder)
+    return epoch?.mode === mode ? epoch : undefined
+  }
 
   /** Whether the epoch is still on disk; somebody may have ended it from outside. */
   const holds = (it: Open): boolean => {
@@ -227,7 +237,7 @@ export function createModes(options: ModesOptions): Modes {
 
   const allowed = (it: Open, policy: string): boolean => {
     look()
-    return open === it && it.ready && it.policy === policy && goal?.policy === policy && holds(it)
+    return !stopped && open === it && it.ready && it.policy === policy && goal?.policy === policy && holds(it)
   }
 
   return {
@@ -240,13 +250,10 @@ export function createModes(options: ModesOptions): Modes {
     stop: async () => {
       stopped = true
       clearTimeout(retry)
+      if (open !== undefined) stopSender(open)
       await running
-      for (const it of [open, leaving]) {
-        if (it === undefined) continue
-        stopSender(it)
-        await senders
-        await it.queue.close()
-      }
+      await senders
+      await (open ?? leaving)?.queue.close()
     },
   }
 }

@@ -56,7 +56,8 @@ export function createSender(options: SendOptions): Sender {
     await queue.recordAttempt(body)
     if (!allowed()) return 'retry'
     const answer = await poster.post(body.content, abort.signal)
-    if (!allowed() || abort.signal.aborted) return 'retry'
+    // Cancelled: nobody knows what became of it. An answer that came is recorded, whatever has changed since.
+    if (abort.signal.aborted) return 'retry'
     const result = resultOf(answer.status)
     const rejected = result === 'delivered' ? options.rejectedSpans(answer.body) : 0
     await queue.recordOutcome(body, { result, status: answer.status, rejected })
@@ -97,6 +98,7 @@ export function createSender(options: SendOptions): Sender {
         failures = 0
       }
     } catch (error) {
+      if (abort.signal.aborted) return
       waitUntil = now() + waitMs(failures++, undefined, random)
       log.error('send: a drain failed; it is tried again', { code: errorCode(error) })
     } finally {
