@@ -30,14 +30,14 @@ export function size(text: string): number {
   return bytes
 }
 
-/** `127.0.0.1:4318`, `[::1]:4318`, or `:4319` for all addresses. Port 0 takes a free one. */
+/** `127.0.0.1:4318`, `[::1]:4318`, or `:4319` for all addresses, as an empty host. Port 0 takes a free one. */
 export function listenAddress(text: string): Listen {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
   const host = match?.[1] ?? match?.[2] ?? ''
   const port = Number(match?.[3])
   const known = host === '' || host === 'localhost' || isIPv4(host) || isIPv6(host)
   if (match === null || port > 65_535 || !known) throw new WrongSetting('is an address and a port, such as 127.0.0.1:4318.')
-  return { host: host === '' ? '::' : host, port }
+  return { host, port }
 }
 
 export function isLoopback(host: string): boolean {

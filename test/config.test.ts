@@ -44,6 +44,14 @@ test('plain http is for loopback and services of the cluster', () => {
     assert.equal(mistakesOf(endpoint).length, 1, endpoint)
 })
 
+test('an address without a host is every address, of IPv4 alone where there is no IPv6', () => {
+  const healthOf = (listen: string): unknown => readConfig({ ...WORKING, USAGE_HEALTH_LISTEN: listen }).config.healthListen
+  // Node reads the empty host so; `::` would fail where IPv6 is off.
+  assert.deepEqual(healthOf(':4319'), { host: '', port: 4319 })
+  assert.deepEqual(healthOf('[::]:4319'), { host: '::', port: 4319 })
+  assert.equal(readConfig({ ...WORKING, USAGE_HTTP_LISTEN: ':4318' }).mistakes.length, 1)
+})
+
 test('a setting of the design that is not carried out yet is a mistake, not ignored', () => {
   assert.deepEqual(readConfig({ ...WORKING, USAGE_POLICY_OVERLAY: '/x' }).mistakes, [
     'USAGE_POLICY_OVERLAY is not carried out by this version of usage-sidecar. Remove it.',

@@ -64,6 +64,8 @@ describe('the rejected spans of an answer', () => {
       '0a',
       'ff',
       '0a 02 08 03 00',
+      '0a 05 0d 03 00 00 00',
+      '08 02 08 03',
     ]) {
       assert.equal(rejectedSpans(hex(none)), 0, none)
     }

@@ -151,6 +151,8 @@ describe('a value', () => {
     for (const value of [2n ** 63n - 1n, -(2n ** 63n), 2n ** 28n - 1n, 2n ** 28n, -1n])
       assert.deepEqual(decodedValue(int(value)), { kind: 'int', value })
     assert.deepEqual(decodedValue(Buffer.from([0x18, 0x81, 0x80, 0x80, 0x80, 0x00])), { kind: 'int', value: 1n })
+    const above = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02]
+    assert.deepEqual(decodedValue(Buffer.from([0x10, ...above])), { kind: 'bool', value: false })
   })
 
   it('whose text is not UTF-8 is shown with U+FFFD', () => {
@@ -199,6 +201,15 @@ describe('malformed bytes', () => {
 
   it('are refused where a number has more than ten bytes', () => {
     refuses(request(span({ more: [attribute('k', Buffer.from([0x18, ...Array.from({ length: 10 }, () => 0x80), 0]))] })))
+  })
+
+  it('are refused where a message ends inside a number', () => {
+    for (const cut of [
+      [0x39, 1, 2, 3],
+      [0x30, 0x80],
+      [0x4a, 5, 0x12, 3, 0x21, 1, 2],
+    ])
+      refuses(request(span({ more: [Buffer.from(cut)] }), span()), Buffer.from(cut).toString('hex'))
   })
 
   it('are refused or read, never anything else, wherever they are cut off', () => {

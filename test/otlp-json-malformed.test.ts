@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Refusal } from '../src/errors.ts'
+import { Output } from '../src/otlp/json-output.ts'
 import {
   convert,
   firstValue,
@@ -173,6 +174,10 @@ describe('what is not JSON, or no request', () => {
       '{"a":[1 2]}',
       '{"a":[}',
       '{"a":1]',
+      '{xa":1}',
+      '{"a"x1}',
+      'x}',
+      '[}',
     ]
     const values = [
       '01',
@@ -201,6 +206,9 @@ describe('what is not JSON, or no request', () => {
       '//c\n1',
       '/**/1',
       '1,',
+      '-x',
+      '1.x',
+      '1ex',
     ]
     for (const json of [...wrong, ...values.map((value) => `{"a":${value}}`), '{}\u0000', '\u000b{}', '\u00a0{}']) refuses(json)
     for (const value of values) refuses(inValue(`"doubleValue":${value}`))
@@ -233,6 +241,15 @@ describe('what is not JSON, or no request', () => {
     assert.equal(passed(json.replace('"scopeSpans"', '"resource":{"attributes":{}},"scopeSpans"')).out, 'a')
   })
 
+  it('says where it is cut off', () => {
+    for (const json of ['{"a":"x', '{"a":1', '{"a":tru', '{"a', '{"a":[{}'])
+      assert.throws(
+        () => convert(json),
+        (error) => error instanceof Refusal && error.message.startsWith(`OTLP JSON that is cut off at byte ${json.length}.`),
+        json,
+      )
+  })
+
   it('is not repeated in the refusal', () => {
     for (const json of ['{"a":secret}', inSpan('"name":"secret","startTimeUnixNano":"secret"'), inSpan('"kind":"secret","secret"')]) {
       assert.throws(
@@ -258,6 +275,15 @@ describe('bounds', () => {
           String(limit),
         )
     }
+  })
+
+  it('bounds the buffer while it grows', () => {
+    const out = new Output(16, 1000)
+    const write = (): void => {
+      for (let i = 0; i < 10_000; i++) out.byte(0)
+    }
+    assert.throws(write, (error) => error instanceof Refusal && error.status === 413)
+    assert.ok(out.bytes.length < 6000)
   })
 
   it('reads a body that is a view into a larger buffer', () => {

@@ -84,7 +84,7 @@ describe('numbers', () => {
       refuses(inSpan(`"flags":${text}`))
       refuses(inSpan(`"droppedEventsCount":${text}`))
     }
-    for (const text of ['2147483648', '1.5', 'true', '[1]']) refuses(inSpan(`"kind":${text}`))
+    for (const text of ['2147483648', '4294967297', '1.5', 'true', '[1]']) refuses(inSpan(`"kind":${text}`))
   })
 
   it('that are doubles are exact, with NaN and the infinities as texts', () => {

@@ -212,6 +212,7 @@ describe('ids', () => {
       ` ${TRACE_ID.slice(1)}`,
       `\\ud800${TRACE_ID}`,
       '\\u0030'.repeat(1000),
+      '\\u0030'.repeat(6000),
     ]
     for (const id of badTraces)
       assert.deepEqual(passed(inSpans(`${good},{"traceId":"${id}","spanId":"${SPAN_ID}","name":"run"}`)), { ...KEPT, rejected: 1 }, id)

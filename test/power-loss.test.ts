@@ -113,13 +113,21 @@ async function life(): Promise<MemoryDisk> {
   disk.event('wiping')
   await queue.wipe()
   everything(disk, 'gone')
+  disk.event('wiped')
   await append(disk, queue, 'd1')
+  await queue.seal()
+  await attempt(disk, queue).then((body) => settle(disk, queue, body, 'delivered'))
+  disk.event('wiping')
+  await queue.wipe()
+  disk.event('wiped')
+  await append(disk, queue, 'd2')
   await queue.close()
 
   everything(disk, 'may-go')
   disk.event('wiping')
   queue = await open(disk, 'policy-c', true)
   everything(disk, 'gone')
+  disk.event('wiped')
   await append(disk, queue, 'e1', 'e2')
   await queue.close()
   return disk
@@ -133,12 +141,14 @@ function promises(history: readonly Operation[]) {
   const gone = new Set<string>()
   const attempted = new Set<string>()
   const bodies = new Set<string>()
+  const wiped = new Set<string>()
   let labels: readonly string[] = ['policy-a']
   for (const operation of history) {
     if (operation.kind !== 'event') continue
     const { event, ids } = operation
     if (event === 'relabel') labels = ids
     if (event === 'wiping') bodies.clear()
+    if (event === 'wiped') for (const sha256 of attempted) wiped.add(sha256)
     for (const id of ids) {
       if (event === 'appended') appended.add(id)
       if (event === 'acknowledged') acknowledged.add(id)
@@ -151,7 +161,7 @@ function promises(history: readonly Operation[]) {
     }
   }
   const kept = [...acknowledged].filter((id) => !mayGo.has(id))
-  return { appended, kept, gone, attempted, bodies, labels }
+  return { appended, kept, gone, attempted, bodies, wiped, labels }
 }
 
 async function filesOf(disk: MemoryDisk, ...folders: string[]): Promise<Buffer[]> {
@@ -169,7 +179,7 @@ const textOf = (disk: MemoryDisk, name: string): Promise<string> =>
 
 /** Recovers what the power left, and holds it against the promises. */
 async function check(history: readonly Operation[], most: number, random: () => number): Promise<number> {
-  const { appended, kept, gone, attempted, bodies, labels } = promises(history)
+  const { appended, kept, gone, attempted, bodies, wiped, labels } = promises(history)
   const losses = powerLosses(history, most, random)
   for (const fates of losses) {
     for (const label of labels) {
@@ -187,6 +197,7 @@ async function check(history: readonly Operation[], most: number, random: () => 
       const receipts = `${await textOf(disk, 'receipts.old.jsonl')}${await textOf(disk, 'receipts.jsonl')}`
       for (const sha256 of attempted) assert.ok(receipts.includes(sha256), `the receipt of an attempt is missing: ${where}`)
       const digests = (await filesOf(disk, 'sending', 'sent')).map(sha256Of)
+      for (const sha256 of wiped) assert.ok(!digests.includes(sha256), `a body that was wiped is back: ${where}`)
       for (const sha256 of bodies) assert.ok(digests.includes(sha256), `an attempted body is in neither sending/ nor sent/: ${where}`)
     }
   }

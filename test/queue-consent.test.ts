@@ -7,9 +7,9 @@ import { Counters } from '../src/counters.ts'
 import { nodeDisk } from '../src/queue/disk.ts'
 import { openQueue, wipeFolder } from '../src/queue/queue.ts'
 import { appendAndTake, diskWith, failure, openHere, receiptsIn, temporaryFolder, yes } from './queue-here.ts'
-import { queueOptions, recordOf } from './queue-records.ts'
+import { idsIn, queueOptions, recordOf } from './queue-records.ts'
 
-test('relabel drops what was appended before it and keeps what comes after', async (t) => {
+test('relabel drops what was appended before it and keeps what comes after', { timeout: 10_000 }, async (t) => {
   const { folder, counters, queue, ids, names } = await openHere(t)
   const attempted = await appendAndTake(queue, 'tried')
   await queue.recordAttempt(attempted)
@@ -22,6 +22,8 @@ test('relabel drops what was appended before it and keeps what comes after', asy
   assert.equal(counters.get('queue.dropped.policy'), 7)
   assert.equal(await readFile(join(folder, 'policy'), 'utf8'), 'policy-b\n')
   await assert.rejects(queue.recordAttempt(attempted), { code: 'ECANCELED' })
+  await queue.recordAttempt(await appendAndTake(queue))
+  assert.equal((await receiptsIn(folder)).at(-1)?.policy, 'policy-b')
 })
 
 test('the same label drops nothing, and of two changes in a row the last one holds', async (t) => {
@@ -38,13 +40,53 @@ test('nothing comes in or leaves after a change of policy that failed, until it 
   let fail = false
   const disk = diskWith({ unlink: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.unlink(path)) })
   const { queue, ids } = await openHere(t, { disk })
-  await queue.append(recordOf('old'), 1)
+  const body = await appendAndTake(queue, 'old')
   fail = true
   await assert.rejects(queue.relabel('policy-b'), { code: 'EIO' })
   await assert.rejects(queue.append(recordOf('new'), 1), { status: 503 })
   assert.equal(await queue.next(yes), undefined)
+  await assert.rejects(queue.recordAttempt(body), { code: 'ECANCELED' })
   fail = false
   await queue.relabel('policy-b')
+  await queue.append(recordOf('new'), 1)
+  assert.deepEqual(await ids('queue'), ['new'])
+})
+
+test('a label that could not be written is written at the next try', async (t) => {
+  let fail = false
+  const disk = diskWith({ rename: (from, to) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.rename(from, to)) })
+  const { folder, queue } = await openHere(t, { disk })
+  fail = true
+  await assert.rejects(queue.relabel('policy-b'), { code: 'EIO' })
+  fail = false
+  await queue.relabel('policy-b')
+  assert.equal(await readFile(join(folder, 'policy'), 'utf8'), 'policy-b\n')
+})
+
+test('a commit that failed half way leaves nothing behind a change of policy', async (t) => {
+  let fail = false
+  const disk = diskWith({ syncFolder: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.syncFolder(path)) })
+  const { queue, names } = await openHere(t, { disk })
+  await queue.append(recordOf('old'), 1)
+  await queue.seal()
+  fail = true
+  await assert.rejects(queue.next(yes), { code: 'EIO' })
+  fail = false
+  assert.deepEqual([await names('queue'), await names('sending')], [['000000000001.otlp'], ['000000000001.otlp.gz']])
+  await queue.relabel('policy-b')
+  assert.deepEqual([await names('queue'), await names('sending')], [[], []])
+})
+
+test('nothing comes in after a wipe that failed, until it is done', async (t) => {
+  let fail = false
+  const disk = diskWith({ unlink: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.unlink(path)) })
+  const { queue, ids } = await openHere(t, { disk })
+  await queue.append(recordOf('old'), 1)
+  fail = true
+  await assert.rejects(queue.wipe(), { code: 'EIO' })
+  await assert.rejects(queue.append(recordOf('new'), 1), { status: 503 })
+  fail = false
+  await queue.wipe()
   await queue.append(recordOf('new'), 1)
   assert.deepEqual(await ids('queue'), ['new'])
 })
@@ -60,19 +102,26 @@ test('an open under another label drops what the old policy made', async (t) => 
 })
 
 test('wipe removes every body, keeps the receipts, and settles the appends that wait', async (t) => {
-  const { folder, counters, queue, names } = await openHere(t)
+  const written: string[] = []
+  const disk = diskWith({ write: (file, bytes, at) => nodeDisk.write(file, bytes, at).then(() => void written.push(...idsIn(bytes))) })
+  const { folder, counters, queue, ids, names } = await openHere(t, { disk })
   await queue.recordOutcome(await appendAndTake(queue, 'delivered'), { result: 'delivered', status: 200 })
   const body = await appendAndTake(queue, 'committed')
   await queue.recordAttempt(body)
   await queue.append(recordOf('queued'), 1)
   await queue.seal()
+  await queue.append(recordOf('growing'), 1)
   const waiting = queue.append(recordOf('waiting'), 1)
   await Promise.all([waiting, queue.wipe()])
+  assert.deepEqual(written, ['delivered', 'committed', 'queued', 'growing'], 'what waits never reaches the disk')
   for (const place of ['queue', 'sending', 'sent']) assert.deepEqual(await names(place), [], place)
-  assert.equal(counters.get('queue.dropped.consent'), 3)
+  assert.equal(counters.get('queue.dropped.consent'), 4)
   assert.equal((await receiptsIn(folder)).length, 2)
   await queue.recordOutcome(body, { result: 'delivered', status: 200 })
   assert.deepEqual(await names('sent'), [])
+  assert.deepEqual(queue.status(), { bytes: 0, files: 0, waitingBytes: 0, sentBytes: 0 })
+  await queue.append(recordOf('after'), 1)
+  assert.deepEqual(await ids('queue'), ['after'])
 })
 
 test('a next in progress leaves no file behind a wipe', async (t) => {

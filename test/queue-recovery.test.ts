@@ -1,13 +1,13 @@
 // What the queue makes of a folder as it finds it: torn, damaged, half committed, too old, or taken by another process.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, rename, rm, rmdir, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { openQueue } from '../src/queue/queue.ts'
-import { appendAndTake, openHere, yes } from './queue-here.ts'
+import { appendAndTake, openHere, receiptsIn, temporaryFolder, yes } from './queue-here.ts'
 import { idsIn, queueOptions, recordOf } from './queue-records.ts'
 
 test('a torn tail is cut at the last record with a right checksum', async (t) => {
@@ -45,9 +45,91 @@ test('of a file that is damaged in the middle what stands before is kept and the
   assert.deepEqual([again.counters.get('queue.dropped.corrupt'), again.counters.get('queue.recovered.torn')], [1, 0])
 })
 
+test('a tail that the power did not let finish is torn, not damaged', async (t) => {
+  const zeros = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(40)])
+  const wrong = (bytes: Buffer): Buffer => Buffer.concat([bytes, recordOf('two'), Buffer.from([0x7d, 0, 0, 0, 0])])
+  for (const spoil of [zeros, wrong]) {
+    const { folder, queue } = await openHere(t)
+    await queue.append(recordOf('one'), 1)
+    await queue.close()
+    const path = join(folder, 'queue/000000000001.otlp')
+    await writeFile(path, spoil(await readFile(path)))
+    const again = await openHere(t, { folder })
+    assert.deepEqual(await again.ids('queue'), ['one'])
+    assert.deepEqual([again.counters.get('queue.dropped.corrupt'), again.counters.get('queue.recovered.torn')], [0, 1])
+  }
+})
+
+test('a receipt that was cut off does not spoil the next one', async (t) => {
+  const { folder, queue } = await openHere(t)
+  await queue.recordAttempt(await appendAndTake(queue, 'one'))
+  await queue.close()
+  await appendFile(join(folder, 'receipts.jsonl'), `{"time":"${'x'.repeat(1000)}`)
+  const again = await openHere(t, { folder })
+  await again.queue.recordAttempt(await appendAndTake(again.queue, 'two'))
+  await again.queue.recordOutcome((await again.queue.next(yes))!, { result: 'delivered', status: 200 })
+  assert.deepEqual(
+    (await receiptsIn(folder)).map(({ sequence, event, result }) => [sequence, event ?? result]),
+    [
+      [1, 'attempt'],
+      [1, 'delivered'],
+    ],
+  )
+})
+
+test('files that are not ours stay as they are', async (t) => {
+  const { folder, queue } = await openHere(t)
+  await queue.close()
+  const theirs = ['queue/x000000000009.otlp', 'sending/notes.txt', 'sent/notes.txt']
+  for (const name of theirs) await writeFile(join(folder, name), 'theirs')
+  const again = await openHere(t, { folder })
+  for (const name of theirs) assert.equal(await readFile(join(folder, name), 'utf8'), 'theirs')
+  assert.equal((await appendAndTake(again.queue, 'one')).sequence, 1)
+})
+
+test('the sequence goes on from what is on disk, and the oldest is given first', async (t) => {
+  const { folder, queue } = await openHere(t)
+  for (const id of ['one', 'two', 'three']) {
+    await queue.append(recordOf(id), 1)
+    await queue.seal()
+  }
+  const first = await queue.next(yes)
+  await queue.close()
+  await rename(join(folder, 'queue/000000000003.otlp'), join(folder, 'queue/000000000007.otlp'))
+  const again = await openHere(t, { folder })
+  await again.queue.append(recordOf('eight'), 1)
+  assert.deepEqual(await again.names('queue'), ['000000000002.otlp', '000000000007.otlp', '000000000008.otlp'])
+  await again.queue.close()
+  await rename(join(folder, 'sending/000000000001.otlp.gz'), join(folder, 'sending/000000000020.otlp.gz'))
+  const third = await openHere(t, { folder })
+  assert.equal((await third.queue.next(yes))?.sequence, 2)
+  await third.queue.append(recordOf('last'), 1)
+  assert.equal((await third.names('queue')).at(-1), '000000000021.otlp')
+  assert.equal(first?.sequence, 1)
+})
+
+test('a body that the old receipts call settled, by its digest, is not sent again', async (t) => {
+  const { folder, queue } = await openHere(t)
+  for (const result of ['delivered', 'refused', 'delivered', 'retry'] as const) {
+    const body = await appendAndTake(queue, result)
+    await queue.recordAttempt(body)
+    await queue.recordOutcome(body, { result, status: 0 })
+  }
+  await queue.close()
+  await rename(join(folder, 'receipts.jsonl'), join(folder, 'receipts.old.jsonl'))
+  for (const sequence of [1, 2, 3])
+    await rename(join(folder, `sent/00000000000${sequence}.otlp.gz`), join(folder, `sending/00000000000${sequence}.otlp.gz`))
+  await writeFile(join(folder, 'sending/000000000003.otlp.gz'), gzipSync(recordOf('another')))
+  const again = await openHere(t, { folder })
+  assert.deepEqual(await again.ids('sending'), ['another', 'retry'])
+  await again.queue.relabel('policy-b')
+  assert.deepEqual(await again.ids('sent'), ['delivered', 'refused', 'retry'], 'what was attempted is kept to be seen')
+})
+
 test('a damaged or vanished file does not hold up those behind it', async (t) => {
   const { folder, queue, counters } = await openHere(t)
   await queue.append(recordOf('one'), 1)
+  await queue.append(recordOf('uno'), 1)
   await queue.seal()
   const second = await appendAndTake(queue, 'two').then(async () => {
     await writeFile(join(folder, 'sending/000000000001.otlp.gz'), 'not gzip')
@@ -73,11 +155,13 @@ test('recovery prefers sending/ over queue/, removes temporary files and moves w
   await writeFile(join(folder, 'queue/000000000001.otlp'), copy)
   await writeFile(join(folder, 'queue/000000000002.otlp'), copy)
   await writeFile(join(folder, 'sending/000000000002.otlp.gz.tmp'), 'half')
+  await writeFile(join(folder, 'policy.tmp'), 'half')
   const again = await openHere(t, { folder })
   assert.deepEqual(
     [await again.names('queue'), await again.names('sending'), await again.names('sent')],
     [[], ['000000000002.otlp.gz'], ['000000000001.otlp.gz']],
   )
+  assert.ok(!(await again.names('.')).includes('policy.tmp'))
   assert.deepEqual(await again.queue.next(yes), second)
 })
 
@@ -99,6 +183,38 @@ test('files over the age limit are dropped at seal, at next and at open, and cou
   await utimes(join(folder, 'queue/000000000003.otlp'), time / 1000 - 2, time / 1000 - 2)
   const again = await openHere(t, { ...changes, folder })
   assert.deepEqual([await again.names('queue'), again.counters.get('queue.dropped.age')], [[], 1])
+})
+
+test('the age of a file is that of its oldest record, while it grows and over a commit and a start', async (t) => {
+  let time = Date.now() - 30_000
+  const changes = { maxAgeMs: 8_000, now: () => time }
+  const { folder, counters, queue, ids, names } = await openHere(t, changes)
+  await queue.append(recordOf('one'), 1)
+  time += 8_001
+  await queue.append(recordOf('two'), 1)
+  assert.deepEqual([await ids('queue'), counters.get('queue.dropped.age')], [['two'], 1], 'the file that grows can be too old')
+  time += 1_001
+  await queue.append(recordOf('three'), 1)
+  await queue.append(recordOf('four'), 1)
+  assert.equal((await names('queue')).length, 2, 'a file that has grown for an eighth of the limit grows no more')
+  time += 7_000
+  await queue.append(recordOf('five'), 1)
+  assert.deepEqual([await ids('queue'), counters.get('queue.dropped.age')], [['four', 'five'], 3])
+  assert.equal((await appendAndTake(queue)).sequence, 3)
+  await queue.close()
+  const again = await openHere(t, { ...changes, folder, now: Date.now })
+  assert.deepEqual([await again.names('sending'), again.counters.get('queue.dropped.age')], [[], 2])
+})
+
+test('a folder that cannot be locked or used is told from one that is in use, and is free again', async (t) => {
+  const folder = await temporaryFolder(t)
+  await mkdir(join(folder, 'lock'))
+  await assert.rejects(openQueue(queueOptions(folder)), { code: 'ENOLCK' })
+  await rmdir(join(folder, 'lock'))
+  await writeFile(join(folder, 'sending'), '')
+  await assert.rejects(openQueue(queueOptions(folder)), { code: 'EEXIST' })
+  await rm(join(folder, 'sending'))
+  await openHere(t, { folder })
 })
 
 test('a second process is kept out until the first has closed, without a word on stderr', async (t) => {

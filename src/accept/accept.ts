@@ -12,6 +12,7 @@ import { inflate, readBody } from './body.ts'
 import type { Budget, Share } from './budget.ts'
 
 export interface Listen {
+  /** Empty: all addresses, of IPv6 and IPv4; where IPv6 is off, of IPv4 alone (node:net decides, `::` would fail there). */
   host: string
   port: number
 }
@@ -45,8 +46,11 @@ const PATH = '/v1/traces'
 const CONTENT_TYPES: Record<Encoding, string> = { protobuf: 'application/x-protobuf', json: 'application/json' }
 /** google.rpc.Code for an HTTP status (google/rpc/code.proto); clients are not expected to act on it. */
 const RPC_CODES: Record<number, number> = { 400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 503: 14 }
-/** A body or header that is not there after this time is answered 408 by node:http and its connection closed. */
-const REQUEST_TIMEOUT_MS = 30_000
+/** Headers that are not there after this time are answered 408 by node:http; of bodies `readBody` takes care sooner. */
+const HEADERS_TIMEOUT_MS = 30_000
+const REQUEST_TIMEOUT_MS = 60_000
+/** SDKs export every 5 s (spans) to 60 s (metrics); closing sooner would race with their next request and reset it. */
+const KEEP_ALIVE_MS = 75_000
 const MAX_CONNECTIONS = 1024
 
 export function createAccept(options: AcceptOptions): Accept {
@@ -58,7 +62,8 @@ export function createAccept(options: AcceptOptions): Accept {
     let body = await readBody(request, maxBody, share)
     if (gzip) body = inflate(body, maxBody, share)
     if (encoding === 'json') {
-      if (!share.take(body.length)) throw new Refusal(503, 'Too many bytes are being received at once. Send the same request later.', 1)
+      const refusal = share.take(body.length)
+      if (refusal !== undefined) throw refusal
       body = jsonToProtobuf(body, options.maxBody)
     }
     return options.handle(body, began)
@@ -68,17 +73,20 @@ export function createAccept(options: AcceptOptions): Accept {
     const began = performance.now()
     const encoding = encodingOf(request)
     const share = budget.share()
+    /** A connection that lives on would hold up a server that is being closed. */
+    const parting = (): Record<string, string> => (server.listening ? {} : { connection: 'close' })
     try {
       checkTarget(request, encoding)
       const { rejected, message } = await takeIn(request, encoding ?? 'json', share, began)
       counters.add('requests.accepted')
-      reply(response, 200, encoding ?? 'json', successBody(encoding ?? 'json', rejected, message))
+      reply(response, 200, encoding ?? 'json', successBody(encoding ?? 'json', rejected, message), parting())
     } catch (error) {
       const refusal = error instanceof Refusal ? error : bug(error, log)
       counters.add(`requests.refused.${refusal.status}`)
-      if (!request.complete) request.resume()
-      const headers: Record<string, string> = {}
+      const headers = parting()
       if (refusal.status === 405) headers.allow = 'POST'
+      // The rest of a slow body is not waited for.
+      if (refusal.status === 408) headers.connection = 'close'
       if (refusal.retryAfterSeconds !== undefined) headers['retry-after'] = String(refusal.retryAfterSeconds)
       const body = statusBody(encoding ?? 'json', RPC_CODES[refusal.status] ?? 13, refusal.message)
       reply(response, refusal.status, encoding ?? 'json', body, headers)
@@ -87,9 +95,12 @@ export function createAccept(options: AcceptOptions): Accept {
     }
   }
 
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    void answer(request, response)
-  })
+  const server = createServer(
+    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS },
+    (request, response) => {
+      void answer(request, response)
+    },
+  )
   server.maxConnections = MAX_CONNECTIONS
   return { start: () => listen(server, options.listen), stop: () => close(server) }
 }
@@ -116,15 +127,19 @@ function isGzip(request: IncomingMessage): boolean {
   throw new Refusal(415, 'Send Content-Encoding gzip, or none.')
 }
 
-function reply(response: ServerResponse, status: number, encoding: Encoding, body: Buffer, headers: Record<string, string> = {}): void {
+function reply(response: ServerResponse, status: number, encoding: Encoding, body: Buffer, headers: Record<string, string>): void {
   if (response.destroyed) return
   response.writeHead(status, { ...headers, 'content-type': CONTENT_TYPES[encoding], 'content-length': body.length })
-  response.end(body)
+  // Nothing instead of no bytes: the head then goes out alone, not as one of two pieces.
+  response.end(body.length === 0 ? undefined : body)
 }
 
 /** What must not happen: told once with the place in our code, never with the error's text, which may hold raw data. */
 function bug(error: unknown, log: Log): Refusal {
-  const place = /([\w.-]+\.[jt]s:\d+:\d+)/.exec((error as Error | undefined)?.stack ?? '')?.[1] ?? 'unknown'
+  const { stack = '', message = '' } = error instanceof Error ? error : {}
+  // The stack begins with the message: a place is looked for behind it.
+  const frames = stack.includes(message) ? stack.slice(stack.indexOf(message) + message.length) : ''
+  const place = /([\w.-]+\.[jt]s:\d+:\d+)/.exec(frames)?.[1] ?? 'unknown'
   log.error('accept: a request failed by a fault of ours', { place })
   return new Refusal(500, 'The request could not be handled, by a fault of ours. Do not send it again.')
 }
@@ -140,10 +155,17 @@ export function listen(server: Server, at: Listen): Promise<Listen> {
   })
 }
 
-/** Takes no new connection, lets requests that are being answered finish, closes idle connections. */
+/** For requests that are on their way when a server closes; a pod that ends is killed after 30 s. */
+const CLOSE_GRACE_MS = 5_000
+
+/** Takes no new connection, lets requests that are being answered finish, closes idle connections, and soon all others. */
 export function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve())
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
     server.closeIdleConnections()
   })
 }

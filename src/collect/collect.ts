@@ -82,6 +82,6 @@ export function createCollect({ listen: at, pageListen, folder, counters, log }:
 
 /** How the address is written in a URL; where we listen everywhere, a sidecar on this machine reaches us on loopback. */
 function urlHost(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
+  if (host === '' || host === '0.0.0.0' || host === '::') return '127.0.0.1'
   return host.includes(':') ? `[${host}]` : host
 }

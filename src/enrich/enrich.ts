@@ -15,10 +15,12 @@ const RESOURCE = tag(1, LEN)
 const SCOPE_SPANS = tag(2, LEN)
 const BATCH_ID_BYTES = 16
 const POOL_BYTES = 4096
+/** A larger frame takes a buffer of its own. */
+const KEPT_BUFFER = 64 * 1024
 const HEX = Buffer.from('0123456789abcdef', 'ascii')
 
 export interface Enricher {
-  /** One field 1 of an ExportTraceServiceRequest, in a buffer of its own. */
+  /** One field 1 of an ExportTraceServiceRequest; a view, valid until the next frame. */
   frame(passed: Passed): Buffer
 }
 
@@ -29,6 +31,8 @@ export function createEnricher(policy: Policy, digest: string, anonymizer: Anony
   let day = ''
   let resource: Buffer = Buffer.alloc(0)
   let hole = 0
+  // One buffer for all frames: memory outside of V8's heap that comes and goes with each request makes it collect garbage.
+  const buffer = Buffer.allocUnsafeSlow(KEPT_BUFFER)
 
   const encodeResource = (): void => {
     const attribute = (key: string, value: string | number): Uint8Array => encodeAttribute(RESOURCE_ATTRIBUTES, key, value)
@@ -61,7 +65,8 @@ export function createEnricher(policy: Policy, digest: string, anonymizer: Anony
     frame({ bytes }) {
       if (anonymizer.day() !== day) encodeResource()
       const inner = 1 + varintSize(resource.length) + resource.length + 1 + varintSize(bytes.length) + bytes.length
-      const out = Buffer.allocUnsafe(1 + varintSize(inner) + inner)
+      const size = 1 + varintSize(inner) + inner
+      const out = size > KEPT_BUFFER ? Buffer.allocUnsafe(size) : buffer.subarray(0, size)
       out[0] = RESOURCE_SPANS
       let pos = putVarint(out, 1, inner)
       out[pos] = RESOURCE

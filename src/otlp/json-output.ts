@@ -139,7 +139,7 @@ export class Output {
       else {
         let unit = hex4(from, i + 1)
         i += 4
-        if (unit >= 0xd800 && unit < 0xdc00 && i + 6 < stop && from[i + 1] === 0x5c && from[i + 2] === 0x75) {
+        if (unit >= 0xd800 && unit < 0xdc00 && from[i + 1] === 0x5c && from[i + 2] === 0x75) {
           const second = hex4(from, i + 3)
           if (second >= 0xdc00 && second < 0xe000) {
             unit = 0x1_0000 + ((unit & 0x3ff) << 10) + (second & 0x3ff)

@@ -20,7 +20,7 @@ export class Whole {
     this.low = this.high = 0
     this.negative = bytes[start] === 0x2d && start < stop
     let at = this.negative ? start + 1 : start
-    if (at >= stop || (bytes[at] === 0x30 && stop - at > 1) || stop - at > 20) return false
+    if (at >= stop || (bytes[at] === 0x30 && stop - at > 1)) return false
     for (; at < stop; at++) {
       if (!isDigit(bytes[at])) return false
       const low = this.low * 10 + (bytes[at]! - 0x30)

@@ -82,32 +82,47 @@ export function scanFile(bytes: Buffer): Scan {
 
 /** Where a length-delimited value ends whose length stands at `at`; infinite where the length itself is cut off. */
 function endOfLen(bytes: Uint8Array, at: number): number {
-  const [length, start] = varint(bytes, at, bytes.length)
-  return start + length
-}
-
-/** A varint of up to 53 bits and the position behind it; infinite and not a number where it is cut off or too long. */
-function varint(bytes: Uint8Array, at: number, end: number): [value: number, next: number] {
-  let value = 0
-  for (let factor = 1; at < end && factor < 2 ** 63; factor *= 128) {
-    const byte = bytes[at++]!
-    value += (byte & 0x7f) * factor
-    if (byte < 0x80) return [value, at]
-  }
-  return [Number.POSITIVE_INFINITY, at]
+  const reader = new Reader(bytes, at)
+  return reader.varint(bytes.length) + reader.at
 }
 
 /** How often the length-delimited field at the end of `path` occurs; of malformed bytes, as far as they can be read. */
-export function countFields(bytes: Uint8Array, path: readonly number[], depth = 0, start = 0, end = bytes.length): number {
-  let count = 0
-  let at = start
-  while (at < end) {
-    const [tag, value] = varint(bytes, at, end)
-    const [number, next] = (tag & 7) === 2 || (tag & 7) === 0 ? varint(bytes, value, end) : [0, value]
-    at = (tag & 7) === 2 ? next + number : (tag & 7) === 5 ? value + 4 : (tag & 7) === 1 ? value + 8 : next
-    if (!(at <= end)) return count
-    if ((tag & 7) !== 2 || Math.floor(tag / 8) !== path[depth]) continue
-    count += depth === path.length - 1 ? 1 : countFields(bytes, path, depth + 1, next, at)
+export const countFields = (bytes: Uint8Array, path: readonly number[]): number => new Reader(bytes, 0).count(path, 0, bytes.length)
+
+/** Allocates nothing as it goes: it visits every field of every span that is sent. */
+class Reader {
+  readonly #bytes: Uint8Array
+  at: number
+
+  constructor(bytes: Uint8Array, at: number) {
+    this.#bytes = bytes
+    this.at = at
   }
-  return count
+
+  /** A varint of up to 53 bits, stepped over; infinite where it is cut off or too long. */
+  varint(end: number): number {
+    let value = 0
+    for (let factor = 1; this.at < end && factor < 2 ** 63; factor *= 128) {
+      const byte = this.#bytes[this.at++]!
+      value += (byte & 0x7f) * factor
+      if (byte < 0x80) return value
+    }
+    return Number.POSITIVE_INFINITY
+  }
+
+  count(path: readonly number[], depth: number, end: number): number {
+    let count = 0
+    while (this.at < end) {
+      const tag = this.varint(end)
+      const wireType = tag & 7
+      const number = wireType === 2 || wireType === 0 ? this.varint(end) : 0
+      const next = this.at + (wireType === 2 ? number : wireType === 5 ? 4 : wireType === 1 ? 8 : 0)
+      if (!(next <= end)) return count
+      if (wireType === 2 && Math.floor(tag / 8) === path[depth]) {
+        count += depth === path.length - 1 ? 1 : this.count(path, depth + 1, next)
+      }
+      this.at = next
+    }
+    return count
+  }
 }

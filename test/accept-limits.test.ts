@@ -1,0 +1,228 @@
+// What the door bears: the body limit before and after inflation, one budget over all requests, slow and broken uploads,
+// and its own end while clients hold connections.
+import assert from 'node:assert/strict'
+import { Agent } from 'node:http'
+import { type TestContext, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import type { Handled } from '../src/accept/accept.ts'
+import { Budget } from '../src/accept/budget.ts'
+import type { Encoding } from '../src/otlp/answer.ts'
+import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES, until } from './door.ts'
+
+const protobuf = (more: Sent = {}): Sent => ({ ...more, headers: { 'content-type': TYPES.protobuf, ...more.headers } })
+const json = (more: Sent = {}): Sent => ({ ...more, headers: { 'content-type': TYPES.json, ...more.headers } })
+const zipped = (body: Buffer): Sent => protobuf({ body, headers: { 'content-encoding': 'gzip' } })
+/** A JSON request of this many bytes. */
+const jsonOf = (bytes: number): string => `{${' '.repeat(bytes - 2)}}`
+
+/** A door whose `handle` waits until the test opens the gate. */
+async function openGated(t: TestContext, maxInflight: number) {
+  const gate = Promise.withResolvers<void>()
+  let waiting = 0
+  const handle = async (): Promise<Handled> => {
+    waiting++
+    await gate.promise
+    waiting--
+    return { rejected: 0, message: '' }
+  }
+  const door = await openDoor(t, { handle, budget: new Budget(maxInflight) })
+  t.after(() => gate.resolve())
+  return { ...door, gate, waiting: () => waiting }
+}
+
+function expectRefused(reply: Reply, status: number, code: number, encoding: Encoding = 'protobuf'): void {
+  assert.equal(reply.status, status)
+  assert.equal(readStatus(encoding, reply.body).code, code)
+}
+
+test('a body of exactly the limit is taken in, one byte more is not, plain and inflated, for each encoding', async (t) => {
+  const { send, bodies } = await openDoor(t)
+  const limits = [
+    { limit: 256 * KIB, sent: protobuf, of: (bytes: number) => Buffer.alloc(bytes), encoding: 'protobuf' },
+    { limit: 128 * KIB, sent: json, of: (bytes: number) => Buffer.from(jsonOf(bytes)), encoding: 'json' },
+  ] as const
+  for (const { limit, sent, of, encoding } of limits) {
+    for (const form of ['plain', 'chunked', 'gzip']) {
+      const request = (body: Buffer): Sent =>
+        form === 'gzip'
+          ? sent({ body: gzipSync(body), headers: { 'content-encoding': 'gzip' } })
+          : sent({ body: form === 'plain' ? body : [body.subarray(0, 1000), body.subarray(1000)] })
+      assert.equal((await send(request(of(limit)))).status, 200, `${encoding}, ${form}`)
+      expectRefused(await send(request(of(limit + 1))), 413, 8, encoding)
+    }
+  }
+  assert.equal(bodies.length, 6)
+})
+
+test('a gzip bomb is answered 413, also where its trailer lies about its size', async (t) => {
+  const { send, bodies, budget } = await openDoor(t)
+  const bomb = gzipSync(Buffer.alloc(64 * KIB * KIB))
+  assert.ok(bomb.length < 128 * KIB)
+  const inTwoMembers = Buffer.concat([bomb, gzipSync(Buffer.alloc(10))])
+  const lying = Buffer.from(bomb)
+  lying.writeUInt32LE(10, lying.length - 4)
+  for (const body of [bomb, inTwoMembers, lying]) expectRefused(await send(zipped(body)), 413, 8)
+  assert.deepEqual([bodies.length, budget.used], [0, 0])
+})
+
+test('a gzip stream that is cut off anywhere or has a wrong trailer is answered 400', async (t) => {
+  const { send, bodies } = await openDoor(t)
+  const whole = gzipSync(Buffer.from('a body that is not long, long, long'))
+  for (let length = 0; length < whole.length; length++) expectRefused(await send(zipped(whole.subarray(0, length))), 400, 3)
+  for (const at of [whole.length - 1, whole.length - 5, 0, 2]) {
+    const wrong = Buffer.from(whole)
+    wrong[at] = wrong[at]! ^ 0xff
+    expectRefused(await send(zipped(wrong)), 400, 3)
+  }
+  assert.deepEqual(bodies, [])
+})
+
+test('what all requests together may hold is refused with 503 and Retry-After beyond, and taken in once there is room', async (t) => {
+  const { send, budget, gate, waiting, counters } = await openGated(t, 100 * KIB)
+  const sent = protobuf({ body: Buffer.alloc(40 * KIB) })
+  const first = [send(sent), send(sent)]
+  await until(() => waiting() === 2)
+  assert.equal(budget.used, 80 * KIB)
+  const bomb = gzipSync(Buffer.alloc(40 * KIB))
+  const chunked = protobuf({ body: [Buffer.alloc(20 * KIB), Buffer.alloc(20 * KIB)] })
+  for (const reply of await Promise.all([
+    send(sent),
+    send(chunked),
+    send(zipped(bomb)),
+    send(sent),
+    send(json({ body: jsonOf(11 * KIB) })),
+  ])) {
+    assert.equal(reply.status, 503)
+    assert.equal(reply.headers['retry-after'], '1')
+    assert.equal(readStatus(reply.headers['content-type'] === TYPES.json ? 'json' : 'protobuf', reply.body).code, 14)
+  }
+  assert.equal(budget.used, 80 * KIB)
+  gate.resolve()
+  for (const reply of await Promise.all(first)) assert.equal(reply.status, 200)
+  assert.equal(budget.used, 0)
+  for (const again of [sent, chunked, zipped(bomb), json({ body: jsonOf(11 * KIB) })]) assert.equal((await send(again)).status, 200)
+  assert.deepEqual(counters.snapshot(), { 'requests.accepted': 6, 'requests.refused.503': 5 })
+})
+
+test('clients whose bodies come in turns never take more than the budget, and none is left without an answer', async (t) => {
+  const { open, budget, counters } = await openDoor(t, { budget: new Budget(100 * KIB) })
+  const lines = await Promise.all(Array.from({ length: 12 }, () => open()))
+  for (const { socket } of lines)
+    socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 40960\r\n\r\n`)
+  for (const { socket } of lines) socket.write(Buffer.alloc(4 * KIB))
+  // The first piece of each takes 16 KiB, so that six of the twelve find room.
+  await until(() => counters.get('requests.refused.503') === 6 && budget.used === 6 * 16 * KIB)
+  for (const { socket } of lines) socket.write(Buffer.alloc(36 * KIB))
+  await until(() => lines.every(({ answer }) => answer() !== ''))
+  const refused = lines.filter(({ answer }) => answer().startsWith('HTTP/1.1 503 ')).length
+  assert.equal(lines.filter(({ answer }) => answer().startsWith('HTTP/1.1 200 ')).length, lines.length - refused)
+  assert.equal(counters.get('requests.refused.503'), refused)
+  assert.equal(budget.used, 0)
+})
+
+test('a body that the budget could never hold is answered 413: to send it again would be in vain', async (t) => {
+  const { send, budget } = await openDoor(t, { budget: new Budget(60 * KIB) })
+  expectRefused(await send(protobuf({ body: Buffer.alloc(61 * KIB) })), 413, 8)
+  expectRefused(await send(zipped(gzipSync(Buffer.alloc(61 * KIB)))), 413, 8)
+  expectRefused(await send(json({ body: jsonOf(31 * KIB) })), 413, 8, 'json')
+  assert.equal(budget.used, 0)
+})
+
+test('an upload that breaks off gives its share of the budget back and is not handed on', async (t) => {
+  const { open, budget, bodies, counters } = await openDoor(t)
+  for (const framing of ['content-length: 50000\r\n\r\n', 'transfer-encoding: chunked\r\n\r\n4e20\r\n']) {
+    const { socket } = await open()
+    socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\n${framing}`)
+    socket.write(Buffer.alloc(20_000))
+    await until(() => budget.used >= 20_000)
+    socket.destroy()
+    await until(() => budget.used === 0)
+  }
+  assert.deepEqual(bodies, [])
+  assert.deepEqual(counters.snapshot(), { 'requests.refused.400': 2 })
+})
+
+test('a body announced as large holds no more than has arrived of it', async (t) => {
+  const { open, budget } = await openDoor(t)
+  const { socket } = await open()
+  socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 200000\r\n\r\n12345`)
+  await until(() => budget.used > 0)
+  assert.ok(budget.used <= 16 * KIB, String(budget.used))
+})
+
+test('a body sent byte by byte holds one buffer, and one of several gzip members no more than the limit', async (t) => {
+  const budget = new Budget(300 * KIB)
+  const held: number[] = []
+  const { send } = await openDoor(t, {
+    budget,
+    handle: async () => {
+      held.push(budget.used)
+      return { rejected: 0, message: '' }
+    },
+  })
+  await send(protobuf({ body: Array.from({ length: 1000 }, () => Buffer.of(0)) }))
+  const members = Buffer.concat([gzipSync(Buffer.alloc(100 * KIB)), gzipSync(Buffer.alloc(90 * KIB))])
+  assert.equal((await send(zipped(members))).status, 200)
+  assert.deepEqual(held, [16 * KIB, 256 * KIB + members.length])
+})
+
+test('a body announced as too large is answered before it is sent', async (t) => {
+  const { open } = await openDoor(t)
+  const { socket, answer } = await open()
+  socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 300000\r\n\r\n`)
+  await until(() => answer() !== '')
+  assert.match(answer(), /^HTTP\/1\.1 413 /)
+})
+
+test('what a share took is given back once', () => {
+  const budget = new Budget(10)
+  const [one, other] = [budget.share(), budget.share()]
+  one.take(4)
+  other.take(6)
+  one.release()
+  one.release()
+  assert.equal(budget.used, 6)
+})
+
+test('a body that is not there in time is answered 408 and its connection closed', async (t) => {
+  const { open, budget, counters } = await openDoor(t)
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { socket, answer, ended } = await open()
+  socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.json}\r\ncontent-length: 1000\r\n\r\n{`)
+  await until(() => budget.used > 0)
+  t.mock.timers.tick(29_999)
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(answer(), '')
+  t.mock.timers.tick(1)
+  await ended
+  assert.match(answer(), /^HTTP\/1\.1 408 .*\r\n(?:.*\r\n)*connection: close\r\n/i)
+  assert.deepEqual(readStatus('json', Buffer.from(answer().split('\r\n\r\n')[1]!)).code, 4)
+  assert.equal(budget.used, 0)
+  assert.deepEqual(counters.snapshot(), { 'requests.refused.408': 1 })
+})
+
+test('a door that closes answers what it has begun and lets go of connections that clients would keep', { timeout: 20_000 }, async (t) => {
+  const agent = new Agent({ keepAlive: true })
+  t.after(() => agent.destroy())
+  const { send, accept, gate, waiting } = await openGated(t, 100 * KIB)
+  const reply = send(json({ body: '{}', agent }))
+  await until(() => waiting() === 1)
+  const stopped = accept.stop()
+  gate.resolve()
+  assert.equal((await reply).status, 200)
+  assert.equal((await reply).headers.connection, 'close')
+  await stopped
+})
+
+test('a door that closes does not wait for clients that never end their request', { timeout: 20_000 }, async (t) => {
+  const { open, accept, budget } = await openDoor(t)
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const silent = await open()
+  const slow = await open()
+  slow.socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.json}\r\ncontent-length: 1000\r\n\r\n{`)
+  await until(() => budget.used > 0)
+  const stopped = accept.stop()
+  t.mock.timers.tick(5_000)
+  await Promise.all([stopped, silent.ended, slow.ended])
+  await until(() => budget.used === 0)
+})

@@ -1,0 +1,119 @@
+// Shows that each promise has a test that can fail: takes away one guarded piece of the source at a time, in a scratch
+// copy, and runs the test that must notice. `node test/mutate.ts [PATTERN]` takes those whose file or promise matches.
+// Noticed is what makes a named test fail: not a file that no longer parses, an undefined name, or a run without end.
+import { spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { cp, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { transform } from 'esbuild'
+import type { Guard, Witness } from './mutate/guard.ts'
+import { guards as tables } from './mutate/guards.ts'
+import type { Result } from './mutate/reporter.ts'
+
+const ROOT = new URL('..', import.meta.url).pathname
+const COPIED = ['src', 'test', 'deploy', 'package.json', 'tsconfig.json', 'README.md']
+const AT_ONCE = 2
+const LIMIT_MS = 60_000
+
+/** A guard and the file that it is in, from the root of the repository. */
+type Placed = Guard & { file: string }
+
+/** Results of the named tests of one file in a copy of the repository; `undefined` where they came to no end. */
+async function run(copy: string, { test, name, env = {} }: Witness): Promise<Result[] | undefined> {
+  const reporter = join(copy, 'test/mutate/reporter.ts')
+  const child = spawn(process.execPath, [`--test-reporter=${reporter}`, `--test-name-pattern=${name}`, join(copy, test)], {
+    cwd: copy,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'ignore'],
+    timeout: LIMIT_MS,
+    killSignal: 'SIGKILL',
+  })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text
+  })
+  const signal = await new Promise((resolve) => child.once('close', (_, by) => resolve(by)))
+  if (signal !== null) return undefined
+  const lines = output.split('\n').filter((line) => line.startsWith('{"name":'))
+  return lines.map((line) => JSON.parse(line) as Result)
+}
+
+/** The file as it is and without the guarded text; throws where the table does not fit it. */
+async function mutate(root: string, { file, text, instead = '' }: Placed): Promise<{ source: string; without: string }> {
+  const source = await readFile(join(root, file), 'utf8')
+  const pieces = source.split(text)
+  if (pieces.length !== 2) throw new Error(`${file}: this stands there ${pieces.length - 1} times, not once:\n${text}`)
+  const without = pieces.join(instead)
+  await transform(without, { loader: 'ts' }).catch(() => {
+    throw new Error(`${file} does not parse without this:\n${text}`)
+  })
+  return { source, without }
+}
+
+/** Why the guard is none; `undefined` where a named test noticed. */
+async function missed(copy: string, guard: Placed): Promise<string | undefined> {
+  const path = join(copy, guard.file)
+  const { source, without } = await mutate(copy, guard)
+  await writeFile(path, without)
+  const results = await run(copy, guard.noticed)
+  await writeFile(path, source)
+  if (results === undefined) return 'the test comes to no end'
+  if (results.some(({ outcome }) => outcome === 'failed')) return undefined
+  if (results.length === 0) return 'the test file does not run'
+  return results.some(({ outcome }) => outcome === 'broken') ? 'the test breaks, but not by what it checks' : 'nobody notices'
+}
+
+async function makeCopy(): Promise<string> {
+  const copy = await mkdtemp(join(tmpdir(), 'mutate-'))
+  process.once('exit', () => rmSync(copy, { recursive: true, force: true }))
+  for (const path of COPIED) await cp(join(ROOT, path), join(copy, path), { recursive: true })
+  await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
+  return copy
+}
+
+/** Does `work` with every item, in each copy one after the other. */
+async function inCopies<T>(copies: readonly string[], items: readonly T[], work: (copy: string, item: T) => Promise<void>): Promise<void> {
+  const rest = items.values()
+  const inOne = async (copy: string): Promise<void> => {
+    for (const item of rest) await work(copy, item)
+  }
+  await Promise.all(copies.map(inOne))
+}
+
+async function main(pattern: RegExp): Promise<boolean> {
+  const all = tables.flatMap((table) => Object.entries(table).flatMap(([file, guards]) => guards.map((guard) => ({ ...guard, file }))))
+  const guards = all.filter(({ file, promise }) => pattern.test(file) || pattern.test(promise))
+  if (guards.length === 0) throw new Error(`No guard has ${pattern.source} in its file or its promise.`)
+  for (const guard of guards) await mutate(ROOT, guard)
+  const copies = await Promise.all(Array.from({ length: AT_ONCE }, makeCopy))
+
+  const failing: string[] = []
+  const witnesses = new Map(guards.map(({ noticed }) => [JSON.stringify(noticed), noticed]))
+  await inCopies(copies, [...witnesses.values()], async (copy, witness) => {
+    const results = (await run(copy, witness)) ?? []
+    if (results.length === 0 || results.some(({ outcome }) => outcome !== 'passed')) failing.push(`${witness.test} "${witness.name}"`)
+  })
+  if (failing.length > 0) throw new Error(`These must pass before anything is taken away:\n${failing.join('\n')}`)
+
+  const missing: string[] = []
+  await inCopies(copies, guards, async (copy, guard) => {
+    const began = performance.now()
+    const why = await missed(copy, guard)
+    const seconds = ((performance.now() - began) / 1000).toFixed(1).padStart(5)
+    console.log(`${seconds} s  ${why === undefined ? 'noticed' : 'MISSED '}  ${guard.file}: ${guard.promise}`)
+    const { file, promise, noticed, text } = guard
+    if (why !== undefined) missing.push(`${file}: ${promise}\n    ${why}: ${noticed.test} "${noticed.name}" without ${text.trim()}`)
+  })
+  if (missing.length > 0) console.log(`\nMissing tests:\n  ${missing.join('\n  ')}\n`)
+  console.log(`${guards.length - missing.length} of ${guards.length} guards noticed`)
+  return missing.length === 0
+}
+
+process.once('SIGINT', () => process.exit(130))
+try {
+  process.exitCode = (await main(new RegExp(process.argv[2] ?? '', 'i'))) ? 0 : 1
+} catch (error) {
+  console.error((error as Error).message)
+  process.exitCode = 1
+}

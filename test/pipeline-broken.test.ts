@@ -1,0 +1,239 @@
+// Whatever is broken, the process lives, answers the application, keeps and sends nothing, and says why; and where the
+// cause can go away while it runs, it goes on by itself.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, rm, rmdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { lockFile } from '../src/queue/lock.ts'
+import { spansWaiting, startCollector } from './collector.ts'
+import {
+  atEnd,
+  errorsIn,
+  execution,
+  filesIn,
+  placeOf,
+  post,
+  type Sidecar,
+  startChild,
+  startHere,
+  temporaryFolder,
+  until,
+} from './sidecar.ts'
+import { policyText } from './spans.ts'
+
+const POLICY = policyText('execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}')
+
+const because = (...reasons: string[]): string[] => reasons.map((reason) => `policy: nothing is kept or sent, because: ${reason}`)
+
+/** Posts to a sidecar that must answer 200, keep nothing and have said exactly this. */
+async function keepsNothing(sidecar: Sidecar, folder: string, errors: string[]): Promise<void> {
+  assert.equal((await post(sidecar.port(), execution())).status, 200)
+  assert.equal(sidecar.counters.get('requests.discarded'), 1)
+  assert.deepEqual(errorsIn(sidecar.lines()), errors)
+  const kept = [...(await filesIn(folder)).keys()].filter((name) => /^data\/(queue|sending|sent)/.test(name))
+  assert.deepEqual(kept, [])
+}
+
+async function policyFile(t: TestContext, text: string): Promise<string> {
+  const path = join(await temporaryFolder(t), 'policy.yaml')
+  await writeFile(path, text)
+  return path
+}
+
+/** A port that another program has, until it is freed. */
+async function takenPort(t: TestContext) {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  let open = true
+  const free = async (): Promise<void> => {
+    if (!open) return
+    open = false
+    server.close()
+    await once(server, 'close')
+  }
+  atEnd(t, free)
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, free }
+}
+
+describe('whatever is broken', { concurrency: true }, () => {
+  describe('a policy that cannot be used', () => {
+    it('all its mistakes are told at once, each with its place', async (t) => {
+      const collector = await startCollector(t)
+      const wrong = POLICY.replace('retention: 1d', 'retention: for ever')
+        .replace('keep: [pipeline]', 'keep: []')
+        .replace('version: 1', 'version: 0')
+      const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: await policyFile(t, wrong) })
+      const sidecar = await startHere(t, place)
+      await keepsNothing(
+        sidecar,
+        place.folder,
+        because(
+          '3:10: version is a whole number from 1 to 9999.',
+          '6:12: retention is a number of days, such as 395d.',
+          '11:30: keep lists 1 to 1000 values.',
+        ),
+      )
+      assert.equal(collector.connections, 0)
+      assert.equal(existsSync(place.dataFolder), false)
+      assert.equal(existsSync(place.identityFolder), false)
+    })
+
+    it('one that is missing takes effect when it appears', async (t) => {
+      const collector = await startCollector(t)
+      const path = join(await temporaryFolder(t), 'policy.yaml')
+      const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: path })
+      const sidecar = await startHere(t, place)
+      await keepsNothing(sidecar, place.folder, because('The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.'))
+      await writeFile(path, POLICY)
+      await until('the policy is in force', () => existsSync(join(place.dataFolder, 'epoch')))
+      await post(sidecar.port(), execution())
+      await until('a report arrived', () => collector.spans().length === 1)
+    })
+
+    for (const [what, text, reason] of [
+      ['is not UTF-8', Buffer.from([0x61, 0xff]), 'The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.'],
+      ['is empty', '', '1:1: The file is empty.'],
+    ] as const) {
+      it(`one that ${what} is told, and the process lives`, async (t) => {
+        const path = await policyFile(t, '')
+        await writeFile(path, text)
+        const place = await placeOf(t, { USAGE_POLICY: path, USAGE_REPORTING: 'local' })
+        await keepsNothing(await startHere(t, place), place.folder, because(reason))
+      })
+    }
+
+    it('facts that are not JSON are told with their place', async (t) => {
+      const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_FACTS: '{"app.version": secret}' })
+      const reason = 'USAGE_FACTS is not JSON. Give one object, such as {"app.version": "1.32.0"}.'
+      await keepsNothing(await startHere(t, place), place.folder, because(reason))
+    })
+  })
+
+  describe('wrong settings', () => {
+    it('are told all at once, and nothing is kept or sent', async (t) => {
+      const place = await placeOf(t, { USAGE_SEND_INTERVAL: 'often', USAGE_QUEUE_FULL: 'explode', USAGE_PROXY: 'http://proxy' })
+      const sidecar = await startHere(t, place)
+      const sentences = [
+        'USAGE_SEND_INTERVAL is a duration such as 30s, 5m, 1h or 7d.',
+        'USAGE_QUEUE_FULL is one of refuse, drop-oldest.',
+        'USAGE_PROXY is not carried out by this version of usage-sidecar. Remove it.',
+        'USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.',
+      ]
+      const errors = sentences.map((sentence) => `settings: nothing is kept or sent, because: ${sentence}`)
+      await keepsNothing(sidecar, place.folder, errors)
+      const [line] = sidecar.lines().filter(({ event }) => event === 'consent: the mode is decided')
+      assert.deepEqual([line?.mode, line?.by], ['off', 'a wrong setting'])
+      assert.deepEqual([...(await filesIn(place.folder)).keys()], [])
+    })
+
+    it('do not end the process, which stops when it is told to', async (t) => {
+      const child = await startChild(t, await placeOf(t, { USAGE_REPORTING: 'maybe' }))
+      assert.equal((await post(child.port, execution())).status, 200)
+      assert.deepEqual(errorsIn(child.lines()), ['settings: nothing is kept or sent, because: USAGE_REPORTING is one of off, local, on.'])
+      assert.equal(await child.end('SIGTERM'), 0)
+    })
+  })
+
+  describe('a data folder that cannot be used', () => {
+    for (const [mode, sentence] of [
+      ['off', 'consent: what the data folder holds could not be wiped; it is tried again'],
+      ['local', 'queue: the data folder cannot be used; it is tried again'],
+      ['on', 'queue: the data folder cannot be used; it is tried again'],
+    ] as const) {
+      it(`does not end a sidecar in mode ${mode}, which goes on when the folder can be used`, async (t) => {
+        const collector = await startCollector(t)
+        const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_REPORTING: mode })
+        await writeFile(place.dataFolder, 'in the way')
+        const sidecar = await startHere(t, place)
+        await keepsNothing(sidecar, place.folder, [sentence])
+        assert.match(String(sidecar.lines().find(({ event }) => event === sentence)?.code), /^(EEXIST|ENOTDIR)$/)
+        await rm(place.dataFolder)
+        if (mode === 'off') return
+        const kept = async (): Promise<boolean> => {
+          await post(sidecar.port(), execution())
+          return sidecar.counters.get('spans.kept') > 0
+        }
+        await until('spans are kept', kept)
+        if (mode === 'on') await until('a report arrived', () => collector.spans().length > 0)
+      })
+    }
+
+    it('accepts nothing before the epoch can be written, holds no lock meanwhile, and goes on when it can', async (t) => {
+      const collector = await startCollector(t)
+      const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
+      await mkdir(join(place.dataFolder, 'epoch.tmp'), { recursive: true })
+      const sidecar = await startHere(t, place)
+      await keepsNothing(sidecar, place.folder, ['queue: the data folder cannot be used; it is tried again'])
+      const unlock = lockFile(join(place.dataFolder, 'lock'))
+      unlock()
+      await rmdir(join(place.dataFolder, 'epoch.tmp'))
+      await until('the epoch is there', () => existsSync(join(place.dataFolder, 'epoch')))
+      await post(sidecar.port(), execution())
+      await until('a report arrived', () => collector.spans().length === 1)
+    })
+
+    it('an identity folder that cannot be used costs the pseudonyms and nothing else', async (t) => {
+      const collector = await startCollector(t)
+      const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
+      await writeFile(place.identityFolder, 'in the way')
+      const sidecar = await startHere(t, place)
+      await post(sidecar.port(), execution())
+      await until('a report arrived', () => collector.spans().length === 1)
+      const line = sidecar.lines().find(({ event }) => event === 'identity: there is none, so there are no pseudonyms')
+      assert.equal(line?.reason, 'the identity folder cannot be used (EEXIST)')
+    })
+  })
+
+  describe('the network', () => {
+    it('a collector that is away costs nothing: it is said once, and the reports arrive when it is back', async (t) => {
+      const collector = await startCollector(t, () => 'close')
+      const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
+      const sidecar = await startHere(t, place)
+      assert.equal((await post(sidecar.port(), execution())).status, 200)
+      await until('it was tried twice', () => collector.requests.length >= 2)
+      const away = sidecar.lines().filter(({ level }) => level === 'warn')
+      assert.deepEqual(
+        away.map(({ event, status, code }) => [event, status, code]),
+        [['send: the collector cannot be reached or is busy; what waits stays on disk', 0, 'ECONNRESET']],
+      )
+      assert.equal((await spansWaiting(place.dataFolder)).length, 1)
+      collector.answer = () => 200
+      await until('it arrived', () => collector.spans().length === 1)
+    })
+
+    it('a port where nobody listens is said with its code, and spans are kept', async (t) => {
+      const { address, free } = await takenPort(t)
+      await free()
+      const place = await placeOf(t, { USAGE_ENDPOINT: `http://${address}` })
+      const sidecar = await startHere(t, place)
+      assert.equal((await post(sidecar.port(), execution())).status, 200)
+      await until('it is said', () => sidecar.lines().some(({ code }) => code === 'ECONNREFUSED'))
+      assert.equal((await spansWaiting(place.dataFolder)).length, 1)
+    })
+
+    it('a taken port is said, and taken when it is free', async (t) => {
+      const { address, free } = await takenPort(t)
+      const sidecar = await startHere(t, await placeOf(t, { USAGE_REPORTING: 'local', USAGE_HTTP_LISTEN: address }))
+      assert.deepEqual(errorsIn(sidecar.lines()), ['accept: the port cannot be used; it is tried again'])
+      assert.equal(sidecar.port(), 0)
+      await free()
+      await until('it listens', () => sidecar.port() !== 0)
+      assert.equal((await post(sidecar.port(), execution())).status, 200)
+      assert.equal(sidecar.counters.get('spans.kept'), 1)
+    })
+
+    it('a taken health port does not keep it from taking spans', async (t) => {
+      const { address, free } = await takenPort(t)
+      const sidecar = await startHere(t, await placeOf(t, { USAGE_REPORTING: 'local', USAGE_HEALTH_LISTEN: address }))
+      assert.deepEqual(errorsIn(sidecar.lines()), ['health: the port cannot be used; it is tried again'])
+      assert.equal((await post(sidecar.port(), execution())).status, 200)
+      assert.equal(sidecar.counters.get('spans.kept'), 1)
+      await free()
+      await until('it listens', () => sidecar.healthPort() !== 0)
+    })
+  })
+})

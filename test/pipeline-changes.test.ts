@@ -1,0 +1,195 @@
+// What changes while the sidecar runs: the policy, the facts, the day. A batch leaves only under the policy that made it.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it, mock, type TestContext } from 'node:test'
+import { parsePolicy } from '../src/anonymize/parse.ts'
+import { policyDigest } from '../src/anonymize/policy.ts'
+import { type Collector, spansWaiting, startCollector } from './collector.ts'
+import { atEnd, errorsIn, execution, type Place, placeOf, post, type Sidecar, startHere, temporaryFolder, until } from './sidecar.ts'
+import { policyText } from './spans.ts'
+
+const POLICY = policyText('execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}')
+const NEXT_POLICY = POLICY.replace('version: 1', 'version: 2').replace('keep: [pipeline]', 'keep: [orchestration]')
+const because = (reason: string): string => `policy: nothing is kept or sent, because: ${reason}`
+
+// The moment of each drain is the first of its interval, and a failed attempt is followed by one at the next tick.
+mock.method(Math, 'random', () => 0)
+
+const timesInForce = (sidecar: Sidecar): number => sidecar.lines().filter(({ event }) => event === 'policy: in force').length
+const versionsAt = (collector: Collector): unknown[] => collector.spans().map(({ resource }) => resource['usage.policy.version'])
+
+/** The policy of which a data folder says that it made all that is in it. */
+const labelOf = async ({ dataFolder }: Place): Promise<string> =>
+  (await readFile(join(dataFolder, 'policy'), 'utf8').catch(() => '')).trimEnd()
+
+/** A sidecar under the policy in a file, with one report that the collector does not take yet. */
+async function startWithReport(t: TestContext, text = POLICY) {
+  const collector = await startCollector(t, () => 503)
+  const path = join(await temporaryFolder(t), 'policy.yaml')
+  await writeFile(path, text)
+  const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: path })
+  const sidecar = await startHere(t, place)
+  await post(sidecar.port(), execution())
+  await until('the report was tried', () => collector.requests.length > 0)
+  assert.equal((await spansWaiting(place.dataFolder)).length, 1)
+  return { collector, path, place, sidecar }
+}
+
+/** Returns when another sidecar, which is in order, has sent so many reports. */
+async function whileOthersSend(t: TestContext, reports: number): Promise<void> {
+  const collector = await startCollector(t)
+  const other = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint }))
+  for (let sent = 1; sent <= reports; sent++) {
+    await post(other.port(), execution())
+    await until('the other one has sent', () => collector.requests.length === sent)
+  }
+}
+
+describe('while the sidecar runs', { concurrency: true }, () => {
+  it('a new version takes over, and what the old one made is dropped and counted', async (t) => {
+    const { collector, path, place, sidecar } = await startWithReport(t)
+    await writeFile(path, NEXT_POLICY)
+    await until('the old report was dropped', () => sidecar.counters.get('queue.dropped.policy') === 1)
+    await until('the folder has its label', async () => (await labelOf(place)) === policyDigest(parsePolicy(NEXT_POLICY)))
+    collector.answer = () => 200
+    for (const type of ['pipeline', 'orchestration']) await post(sidecar.port(), execution(type))
+    await until('both new ones arrived', () => collector.spans().length === 2)
+    assert.deepEqual(versionsAt(collector), [2, 2])
+    const types = collector.spans().map(({ attributes }) => attributes['execution.type'])
+    assert.deepEqual(new Set(types), new Set(['orchestration', 'other']))
+  })
+
+  for (const [what, spoil, reason] of [
+    ['an invalid version', (path: string) => writeFile(path, POLICY.replace('retention', 'retained')), '6:1: This is not a word'],
+    ['a file that is gone', (path: string) => rm(path), 'The policy cannot be read. USAGE_POLICY names a UTF-8 file'],
+  ] as const) {
+    it(`${what} stops everything until it is mended, and what waited is then sent`, async (t) => {
+      const { collector, path, place, sidecar } = await startWithReport(t)
+      await spoil(path)
+      await until('it is said', () => errorsIn(sidecar.lines()).some((event) => event.startsWith(because(reason))))
+      // The last request that began before has ended.
+      await whileOthersSend(t, 1)
+      const tried = collector.requests.length
+      collector.answer = () => 200
+      assert.equal((await post(sidecar.port(), execution())).status, 200)
+      assert.equal(sidecar.counters.get('requests.discarded'), 1)
+      await whileOthersSend(t, 5)
+      assert.deepEqual([collector.requests.length, (await spansWaiting(place.dataFolder)).length], [tried, 1])
+      await writeFile(path, POLICY)
+      await until('what waited arrived', () => collector.spans().length === 1)
+      assert.equal(sidecar.counters.get('queue.dropped.policy'), 0)
+    })
+  }
+
+  it('facts that change are in the next batch, and no batch is dropped', async (t) => {
+    const collector = await startCollector(t)
+    const facts = join(await temporaryFolder(t), 'facts.json')
+    await writeFile(facts, '{"k8s.nodes": 12}')
+    const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_FACTS_FILE: facts }))
+    await post(sidecar.port(), execution())
+    await until('the first arrived', () => collector.spans().length === 1)
+    await writeFile(facts, '{"k8s.nodes": 60}')
+    const nodes = (): unknown[] => collector.spans().map(({ resource }) => resource['k8s.nodes'])
+    await until('a batch has the new ones', async () => {
+      await post(sidecar.port(), execution())
+      return nodes().includes(50)
+    })
+    assert.deepEqual([nodes()[0], ...new Set(nodes())], [10, 10, 50])
+    assert.equal(sidecar.counters.get('queue.dropped.policy'), 0)
+  })
+
+  it('a volume of Kubernetes that swaps its `..data` link is a change of the policy', async (t) => {
+    const volume = await temporaryFolder(t)
+    const publish = async (version: string, text: string): Promise<void> => {
+      await mkdir(join(volume, version))
+      await writeFile(join(volume, version, 'policy.yaml'), text)
+      await symlink(version, join(volume, '..data_tmp'))
+      await rename(join(volume, '..data_tmp'), join(volume, '..data'))
+    }
+    await publish('..2026_10_05', POLICY)
+    await symlink('..data/policy.yaml', join(volume, 'policy.yaml'))
+    const collector = await startCollector(t)
+    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: join(volume, 'policy.yaml') })
+    const sidecar = await startHere(t, place)
+    await post(sidecar.port(), execution())
+    await until('the first arrived', () => collector.spans().length === 1)
+    await publish('..2026_10_06', NEXT_POLICY)
+    await rm(join(volume, '..2026_10_05'), { recursive: true })
+    await until('it was read', () => timesInForce(sidecar) === 2)
+    await post(sidecar.port(), execution())
+    await until('the second arrived', () => collector.spans().length === 2)
+    assert.deepEqual(versionsAt(collector), [1, 2])
+  })
+
+  it('a policy that changes while the data folder is opened is the one whose batches are in it', async (t) => {
+    const path = join(await temporaryFolder(t), 'policy.yaml')
+    const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: path })
+    await mkdir(join(place.dataFolder, 'queue'), { recursive: true })
+    // Reading it waits for a writer, and so does the opening.
+    const pipe = join(place.dataFolder, 'queue/000000000001.otlp')
+    execFileSync('mkfifo', [pipe])
+    const sidecar = await startHere(t, place)
+    await writeFile(path, POLICY)
+    await until('the first policy is in force', () => timesInForce(sidecar) === 1)
+    await writeFile(path, NEXT_POLICY)
+    await until('the second one is', () => timesInForce(sidecar) === 2)
+    assert.equal(existsSync(join(place.dataFolder, 'policy')), false)
+    await writeFile(pipe, '')
+    await until('the folder has its label', async () => (await labelOf(place)) === policyDigest(parsePolicy(NEXT_POLICY)))
+    await post(sidecar.port(), execution())
+    assert.deepEqual(
+      (await spansWaiting(place.dataFolder)).map(({ resource }) => resource['usage.policy.version']),
+      [2],
+    )
+  })
+})
+
+describe('a policy that has expired', () => {
+  const expiring = POLICY.replace('2999-12-31', '2026-10-05')
+  const told = because('It expired on 2026-10-05. Give one with a later day in "expires".')
+  /** The time of day goes on from `moment`; gives what sets it anew. */
+  const runClock = (t: TestContext, moment: string): ((moment: string) => void) => {
+    let start = 0
+    const set = (to: string): void => {
+      start = Date.parse(to) - performance.now()
+    }
+    const now = (): number => Math.floor(start + performance.now())
+    set(moment)
+    t.mock.timers.enable({ apis: ['Date'], now: now() })
+    const ticking = setInterval(() => t.mock.timers.setTime(now()), 5)
+    atEnd(t, async () => clearInterval(ticking))
+    return set
+  }
+
+  it('is told at the start, and nothing is kept', async (t) => {
+    const path = join(await temporaryFolder(t), 'policy.yaml')
+    await writeFile(path, POLICY.replace('2999-12-31', '2024-02-29'))
+    const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: path })
+    const sidecar = await startHere(t, place)
+    assert.equal((await post(sidecar.port(), execution())).status, 200)
+    assert.deepEqual(errorsIn(sidecar.lines()), [because('It expired on 2024-02-29. Give one with a later day in "expires".')])
+    assert.deepEqual([sidecar.counters.get('requests.discarded'), timesInForce(sidecar)], [1, 0])
+    assert.deepEqual(await spansWaiting(place.dataFolder), [])
+  })
+
+  it('drops and counts what was queued under it when it expires, says so once, and the next one goes on', async (t) => {
+    const setClock = runClock(t, '2026-10-05T23:59:00Z')
+    const { collector, path, place, sidecar } = await startWithReport(t, expiring)
+    setClock('2026-10-06T00:00:00Z')
+    await until('it was dropped', () => sidecar.counters.get('queue.dropped.policy') === 1)
+    collector.answer = () => 200
+    assert.equal((await post(sidecar.port(), execution())).status, 200)
+    assert.equal(sidecar.counters.get('requests.discarded'), 1)
+    assert.deepEqual(errorsIn(sidecar.lines()), [told])
+    assert.deepEqual(await spansWaiting(place.dataFolder), [])
+
+    await writeFile(path, NEXT_POLICY)
+    await until('the next policy is in force', () => timesInForce(sidecar) === 2)
+    await post(sidecar.port(), execution())
+    await until('a report under it arrived', () => collector.spans().length === 1)
+    assert.deepEqual(versionsAt(collector), [2])
+  })
+})

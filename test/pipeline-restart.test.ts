@@ -1,0 +1,94 @@
+// One process after the other, and two at a time, on the same data folder.
+import assert from 'node:assert/strict'
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { spansWaiting, startCollector } from './collector.ts'
+import { errorsIn, execution, filesIn, placeOf, post, startChild, startHere, until } from './sidecar.ts'
+import { policyText } from './spans.ts'
+
+const POLICY = policyText('execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}')
+
+describe('a data folder', { concurrency: true }, () => {
+  it('outlives its process: the next one goes on in the same epoch and sends what waits, once', async (t) => {
+    const collector = await startCollector(t, () => 503)
+    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
+    const first = await startChild(t, place)
+    for (const type of ['pipeline', 'orchestration']) assert.equal((await post(first.port, execution(type))).status, 200)
+    await until('it was tried', () => collector.requests.length > 0)
+    assert.equal(await first.end('SIGTERM'), 0)
+    const stopped = first.lines().find(({ event }) => event === 'run: stopped')
+    assert.equal(stopped?.['spans.kept'], 2)
+    const epoch = await readFile(join(place.dataFolder, 'epoch'), 'utf8')
+    const waiting = (await spansWaiting(place.dataFolder)).map(({ batchId }) => batchId).sort()
+    assert.equal(waiting.length, 2)
+
+    collector.answer = () => 200
+    const second = await startChild(t, place)
+    await post(second.port, execution('made up'))
+    await until('all three arrived', () => collector.spans().length === 3)
+    await until('all is settled', async () => (await spansWaiting(place.dataFolder)).length === 0)
+    assert.equal(await second.end('SIGTERM'), 0)
+    assert.equal(await readFile(join(place.dataFolder, 'epoch'), 'utf8'), epoch)
+    const arrived = collector.spans().map(({ batchId }) => batchId)
+    assert.deepEqual(arrived.filter((id) => waiting.includes(id)).sort(), waiting)
+    assert.equal(new Set(arrived).size, 3)
+  })
+
+  it('that another policy filled is emptied and counted at the start', async (t) => {
+    const collector = await startCollector(t, () => 503)
+    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
+    const first = await startHere(t, place)
+    await post(first.port(), execution())
+    await until('it was tried', () => collector.requests.length > 0)
+    await first.stop()
+    collector.answer = () => 200
+    const { USAGE_POLICY: _, ...others } = place.env
+    const second = await startHere(t, { ...place, env: { ...others, USAGE_POLICY_TEXT: POLICY } })
+    assert.equal(second.counters.get('queue.dropped.policy'), 1)
+    await post(second.port(), execution())
+    await until('a report arrived', () => collector.spans().length > 0)
+    assert.deepEqual(
+      collector.spans().map(({ resource }) => resource['usage.policy.version']),
+      [1],
+    )
+  })
+
+  it('whose epoch is gone is emptied before anything of it is read', async (t) => {
+    const collector = await startCollector(t, () => 503)
+    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
+    const first = await startHere(t, place)
+    await post(first.port(), execution())
+    await until('it was tried', () => collector.requests.length > 0)
+    await first.stop()
+    const epoch = join(place.dataFolder, 'epoch')
+    const before = await readFile(epoch, 'utf8')
+    // As a process leaves it that is killed between the end of consent and the wiping.
+    await rm(epoch)
+    const second = await startHere(t, place)
+    assert.equal(second.counters.get('queue.dropped.consent'), 1)
+    assert.deepEqual(await spansWaiting(place.dataFolder), [])
+    assert.notEqual(await readFile(epoch, 'utf8'), before)
+  })
+
+  it('belongs to one process: a second one answers 200, keeps nothing, says why, and takes over when the first is gone', async (t) => {
+    const collector = await startCollector(t)
+    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '1h' })
+    const first = await startChild(t, place)
+    assert.equal((await post(first.port, execution('pipeline'))).status, 200)
+    const before = [...(await filesIn(join(place.dataFolder, 'queue'))).values()]
+    const second = await startChild(t, { ...place, env: { ...place.env, USAGE_SEND_INTERVAL: '100ms' } })
+    assert.equal((await post(second.port, execution('orchestration'))).status, 200)
+    assert.deepEqual(errorsIn(second.lines()), ['queue: the data folder cannot be used; it is tried again'])
+    assert.equal(second.lines().find(({ level }) => level === 'error')?.code, 'EBUSY')
+    assert.deepEqual([...(await filesIn(join(place.dataFolder, 'queue'))).values()], before)
+
+    assert.equal(await first.end('SIGKILL'), 'SIGKILL')
+    await until('the second one sends what the first one had', () => collector.spans().length === 1)
+    assert.equal(collector.spans()[0]?.attributes['execution.type'], 'pipeline')
+    await post(second.port, execution('orchestration'))
+    await until('it keeps and sends its own', () => collector.spans().length === 2)
+    assert.equal(await second.end('SIGTERM'), 0)
+    assert.equal(second.lines().find(({ event }) => event === 'run: stopped')?.['requests.discarded'], 1)
+  })
+})

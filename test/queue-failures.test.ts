@@ -1,0 +1,81 @@
+// What the queue makes of a disk that fails: it says 503, keeps what was good, and does the rest at the next try.
+import assert from 'node:assert/strict'
+import { appendFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+import type { Refusal } from '../src/errors.ts'
+import { nodeDisk } from '../src/queue/disk.ts'
+import { appendAndTake, diskWith, failure, openHere, yes } from './queue-here.ts'
+import { idsIn, recordOf } from './queue-records.ts'
+
+test('a failed sync answers 503, keeps what was good before and never writes that file again', async (t) => {
+  let fail = false
+  const disk = diskWith({ sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)) })
+  const { counters, queue, ids, names } = await openHere(t, { disk })
+  await queue.append(recordOf('good'), 1)
+  fail = true
+  const results = await Promise.allSettled([queue.append(recordOf('bad1'), 1), queue.append(recordOf('bad2'), 2)])
+  for (const result of results) assert.equal(result.status === 'rejected' && (result.reason as Refusal).status, 503)
+  fail = false
+  await queue.append(recordOf('after'), 1)
+  assert.deepEqual(await ids('queue'), ['good', 'after'])
+  assert.deepEqual(await names('queue'), ['000000000001.otlp', '000000000002.otlp'])
+  assert.equal(counters.get('queue.refused'), 3)
+})
+
+test('a new file whose first record could not be written does not stay', async (t) => {
+  let fail = false
+  const disk = diskWith({ sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)) })
+  const { queue, names } = await openHere(t, { disk })
+  fail = true
+  await assert.rejects(queue.append(recordOf('bad'), 1), { status: 503 })
+  assert.deepEqual(await names('queue'), [])
+  fail = false
+  await queue.append(recordOf('good'), 1)
+  assert.deepEqual(await names('queue'), ['000000000002.otlp'])
+})
+
+test('a settled body that could not be moved is moved later, is not given again, and its receipts stay', async (t) => {
+  let fail = false
+  const rename = (from: string, to: string): Promise<void> =>
+    fail && to.includes('/sent/') ? Promise.reject(failure('EIO')) : nodeDisk.rename(from, to)
+  const first = await openHere(t)
+  await first.queue.recordAttempt(await appendAndTake(first.queue, 'one'))
+  await first.queue.close()
+  const { folder } = first
+  await appendFile(join(folder, 'receipts.jsonl'), `${'x'.repeat(1024 * 1024 - 400)}\n`)
+  const { queue, names } = await openHere(t, { folder, disk: diskWith({ rename }) })
+  const body = await queue.next(yes)
+  fail = true
+  await queue.recordOutcome(body!, { result: 'retry', status: 503 })
+  await queue.recordOutcome(body!, { result: 'delivered', status: 200 })
+  await queue.recordOutcome(body!, { result: 'delivered', status: 200 })
+  assert.ok(!(await names('.')).includes('receipts.old.jsonl'))
+  assert.deepEqual(await names('sending'), ['000000000001.otlp.gz'])
+  await assert.rejects(queue.next(yes), { code: 'EIO' })
+  fail = false
+  assert.equal(await queue.next(yes), undefined)
+  assert.deepEqual([await names('sending'), await names('sent')], [[], ['000000000001.otlp.gz']])
+})
+
+test('a body that somebody took away before it could be moved does not hold up those behind it', async (t) => {
+  const { folder, queue } = await openHere(t)
+  const body = await appendAndTake(queue, 'one')
+  await rm(join(folder, 'sending/000000000001.otlp.gz'))
+  await queue.recordOutcome(body, { result: 'delivered', status: 200 })
+  assert.deepEqual(idsIn(gunzipSync((await appendAndTake(queue, 'two')).content)), ['two'])
+})
+
+test('a commit that failed half way is done by the next one', async (t) => {
+  let fail = false
+  const disk = diskWith({ sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)) })
+  const { queue, names } = await openHere(t, { disk })
+  await queue.append(recordOf('one'), 1)
+  await queue.seal()
+  fail = true
+  await assert.rejects(queue.next(yes), { code: 'EIO' })
+  fail = false
+  assert.equal((await queue.next(yes))?.sequence, 1)
+  assert.deepEqual([await names('queue'), await names('sending')], [[], ['000000000001.otlp.gz']])
+})
