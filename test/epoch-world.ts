@@ -255,6 +255,7 @@ export class World {
   async step(): Promise<void> {
     await this.#disk.step()
     await idle()
+    this.#noteOpen()
   }
 
   fail(when: 'before' | 'after'): void {
@@ -301,11 +302,17 @@ export class World {
   async after(): Promise<void> {
     await idle()
     if (this.#wrong !== undefined) throw this.#wrong
-    if (this.#killed) {
+    // Before anybody turns a switch: an off that no living process has ended cannot be seen by the next one.
+    while (this.#killed) {
       this.kill()
       this.#start()
       await idle()
     }
+    this.#noteOpen()
+  }
+
+  /** When a request could be kept for the first time in this mode, and under this policy. */
+  #noteOpen(): void {
     if (this.#killed || this.#modes.queueFor(performance.now()) === undefined) return
     if (this.#openTime !== this.#time) {
       this.#openTime = this.#time
