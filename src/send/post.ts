@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { connect, type Socket } from 'node:net'
 import { errorCode } from '../errors.ts'
 
 export interface Destination {
@@ -29,6 +30,7 @@ const MAX_ANSWER_BYTES = 64 * 1024
 const USER_AGENT = 'usage-sidecar/0'
 
 export interface Poster {
+  /** `signal` resets the connection: what the kernel has of the body and has not sent, it then never sends. */
   post(body: Buffer, signal: AbortSignal): Promise<Answer>
   /** Closes the connection that one drain used. */
   close(): void
@@ -52,9 +54,35 @@ export function openPoster(to: Destination): Poster {
         ...(to.clientKeyFile === undefined ? {} : { key: file(to.clientKeyFile)! }),
       })
     : new HttpAgent(common)
+  let tcp: Socket | undefined
+  const secured = agent.createConnection.bind(agent)
+  agent.createConnection = (options, done) => {
+    const below = connect({ host: options.host ?? url.hostname, port: Number(options.port), noDelay: true })
+    tcp = below
+    if (!secure) return below
+    // TLS begins when TCP has chosen among the addresses.
+    const failed = (error: Error): void => done?.(error, below)
+    below.once('error', failed)
+    below.once('connect', () => {
+      below.removeListener('error', failed)
+      done?.(null, secured({ ...options, socket: below } as typeof options)!)
+    })
+    return undefined
+  }
+  /** Closing would not do: the kernel goes on sending what it holds. */
+  const cancel = (): void => {
+    if (tcp === undefined || tcp.destroyed) return
+    if (tcp.connecting) tcp.destroy()
+    else tcp.resetAndDestroy()
+  }
   const extra = parseHeaders(file(to.headersFile)?.toString('utf8') ?? '')
 
-  const post = (body: Buffer, signal: AbortSignal): Promise<Answer> =>
+  const post = (body: Buffer, signal: AbortSignal): Promise<Answer> => {
+    signal.addEventListener('abort', cancel)
+    return attempt(body, signal).finally(() => signal.removeEventListener('abort', cancel))
+  }
+
+  const attempt = (body: Buffer, signal: AbortSignal): Promise<Answer> =>
     new Promise((resolve) => {
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
       const failed = (error: unknown): void =>
