@@ -41,7 +41,7 @@ export function openPoster(to: Destination): Poster {
   const url = new URL(`${to.endpoint.replace(/\/+$/, '')}/v1/traces`)
   const secure = url.protocol === 'https:'
   const file = (path: string | undefined): Buffer | undefined => (path === undefined ? undefined : readFileSync(path))
-  const common = { keepAlive: true, maxSockets: 1, proxyEnv: undefined }
+  const common = { keepAlive: true, proxyEnv: undefined }
   const agent = secure
     ? new HttpsAgent({
         ...common,
@@ -61,10 +61,16 @@ export function openPoster(to: Destination): Poster {
     tcp = below
     if (!secure) return below
     // TLS begins when TCP has chosen among the addresses.
-    const failed = (error: Error): void => done?.(error, below)
+    let cause: Error = Object.assign(new Error('The connection was given up.'), { code: 'ECONNABORTED' })
+    const failed = (error: Error): void => {
+      cause = error
+    }
+    const closed = (): void => done?.(cause, below)
     below.once('error', failed)
+    below.once('close', closed)
     below.once('connect', () => {
       below.removeListener('error', failed)
+      below.removeListener('close', closed)
       done?.(null, secured({ ...options, socket: below } as typeof options)!)
     })
     return undefined
@@ -110,8 +116,14 @@ export function openPoster(to: Destination): Poster {
         failed(error)
         return
       }
+      let answered = false
       request.on('error', failed)
+      // An upgrade (101) that nobody asked for ends the connection without an error and without an answer.
+      request.on('close', () => {
+        if (!answered) failed({ code: 'ECONNRESET' })
+      })
       request.on('response', (response) => {
+        answered = true
         const chunks: Buffer[] = []
         let length = 0
         response.on('error', failed)
@@ -127,9 +139,6 @@ export function openPoster(to: Destination): Poster {
         const done = (): void =>
           resolve({ status: response.statusCode ?? 0, code: '', retryAfter: response.headers['retry-after'], body: Buffer.concat(chunks) })
         response.on('end', done)
-        response.on('close', () => {
-          if (!response.complete && length <= MAX_ANSWER_BYTES) failed({ code: 'ECONNRESET' })
-        })
       })
       request.end(body)
     })
@@ -140,7 +149,7 @@ export function openPoster(to: Destination): Poster {
 export function parseHeaders(text: string): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const line of text.split(/\r?\n/)) {
-    const match = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e]*)$/.exec(line)
+    const match = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\t\x20-\x7e]*)$/.exec(line)
     const name = match?.[1]?.toLowerCase()
     if (name === undefined || line.startsWith('#') || OURS.has(name)) continue
     headers[name] = match![2]!.trim()
