@@ -177,14 +177,10 @@ export function createModes(options: ModesOptions): Modes {
 
   const enter = async (mode: Epoch['mode'], policy: string): Promise<void> => {
     doing = 'queue: the data folder cannot be used'
-    const found = epochOf(mode)
+    const found = readEpoch(folder)
     const queue = await options.openQueue({ policy, mode, wipe: found === undefined })
-    // What ended meanwhile ends here, too: from here to `open` nothing is awaited.
-    const ended = dirty || epochOf(mode)?.id !== found?.id
-    if (ended || stopped) {
-      dirty = ended
-      return await queue.close()
-    }
+    // From here to `open` nothing is awaited.
+    if (dirty || stopped) return await queue.close()
     let epoch: Epoch
     try {
       epoch = found === undefined ? beginEpoch(folder, mode, policy, now()) : found
@@ -219,11 +215,6 @@ export function createModes(options: ModesOptions): Modes {
     const notBefore = Math.min(now(), Math.max(it.epoch.since, it.epoch.policySince)) + options.firstSendDelay
     log.info('send: reports may leave', { from: new Date(notBefore).toISOString() })
     it.sender = options.openSender(it.queue, notBefore, () => allowed(it, policy))
-  }
-
-  const epochOf = (mode: Epoch['mode']): Epoch | undefined => {
-    const epoch = readEpoch(folder)
-    return epoch?.mode === mode ? epoch : undefined
   }
 
   /** Whether the epoch is still on disk; somebody may have ended it from outside. */

@@ -79,7 +79,7 @@ describe('turned off while a request is in flight', { concurrency: true }, () =>
       await until('a request is in flight', () => silent.bytes() > 0)
       await post(child.port, execution('orchestration'))
       const receipts = await readFile(join(place.dataFolder, 'receipts.jsonl'), 'utf8')
-      assert.deepEqual((await bodiesIn(place)).map((name) => name.split('/')[0]).sort(), ['queue', 'sending', 'sent'])
+      assert.deepEqual(new Set((await bodiesIn(place)).map((name) => name.split('/')[0])), new Set(['queue', 'sending', 'sent']))
       await turnOff(place)
       await until('the request is cut off', () => silent.ends.length > 0)
       assert.deepEqual(silent.ends, ['ECONNRESET'])

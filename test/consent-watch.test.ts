@@ -108,7 +108,9 @@ test('what was read before a look, and comes after it, does not count', async (t
   const { promise: looked, resolve: lookedAt } = Promise.withResolvers<void>()
   let reads = 0
   const read = mock.method(promises, 'readFile', async (from: string) => {
-    const bytes = await promises.open(from).then(async (file) => file.readFile().finally(() => file.close()))
+    const file = await promises.open(from)
+    const bytes = await file.readFile()
+    await file.close()
     reads++
     await looked
     return bytes

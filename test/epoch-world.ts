@@ -89,10 +89,12 @@ export class World {
   #disk!: SteppedDisk
   #modes!: Modes
 
-  constructor() {
-    current = this
+  static begin(): World {
+    const world = new World()
+    current = world
     mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
-    this.#start()
+    world.#start()
+    return world
   }
 
   #start(): void {

@@ -64,7 +64,7 @@ const COMMANDS = [
 test('nothing accepted outside or across a time of on reaches the collector, and nothing that may is lost', async () => {
   await fc.assert(
     fc.asyncProperty(fc.commands(COMMANDS, { maxCommands: 120, size: 'max' }), async (commands) => {
-      const world = new World()
+      const world = World.begin()
       try {
         await fc.asyncModelRun(() => ({ model: {}, real: world }), commands)
         await world.end()

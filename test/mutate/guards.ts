@@ -2,7 +2,9 @@
 import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
+import { consent } from './consent.ts'
 import type { GuardTable } from './guard.ts'
+import { modesGuards } from './modes.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
 import { policyGuards } from './policy.ts'
@@ -16,6 +18,8 @@ export const guards: readonly GuardTable[] = [
   anonymizeIn,
   anonymizeValues,
   anonymizeOut,
+  consent,
+  modesGuards,
   policyGuards,
   policyFields,
   otlp,
