@@ -3,18 +3,21 @@
 // nothing, and says why. Raw spans exist inside `handle` only.
 import { type Accept, createAccept, type Handled, type Listen } from './accept/accept.ts'
 import { Budget } from './accept/budget.ts'
+import { Clock } from './anonymize/clock.ts'
 import { type Config, limitsFor } from './config.ts'
 import { type Consent, type Decision, watchConsent } from './consent/consent.ts'
 import type { Counters } from './counters.ts'
 import { batchIdOf } from './enrich/enrich.ts'
 import { errorCode } from './errors.ts'
 import { createHealth } from './health.ts'
+import { createHeartbeat } from './heartbeat.ts'
 import type { Log } from './log.ts'
 import { createModes, type Goal } from './modes.ts'
 import { rejectedSpans } from './otlp/answer.ts'
 import { openQueue, wipeFolder } from './queue/queue.ts'
 import { type RoadWatch, watchRoad } from './road.ts'
 import { createSender } from './send/send.ts'
+import { WATCH_EVERY_MS } from './watch.ts'
 
 /** What the process knows of its machine. */
 export interface Machine {
@@ -54,8 +57,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let road: RoadWatch | undefined
   let http: Listen | undefined
   let healthAt: Listen | undefined
+  /** Of all moments of acceptance: a road that is made anew goes on with the day of the one before it. */
+  let latest = 0
   let decisions = 0
   let stopped = false
+
+  const clock = new Clock()
+  const heartbeats = {
+    on: createHeartbeat({ folder: config.dataDir, counters, log }),
+    local: createHeartbeat({ folder: undefined, counters, log }),
+  }
 
   const handle = async (body: Uint8Array, began: number): Promise<Handled> => {
     const { anonymizer, enricher } = road?.current() ?? {}
@@ -64,7 +75,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       counters.add('requests.discarded')
       return { rejected: 0, message: '' }
     }
-    const passed = anonymizer.pass(body, Date.now())
+    latest = Math.max(latest, Date.now())
+    const passed = anonymizer.pass(body, latest)
     const { spans, rejected } = passed
     try {
       if (spans > 0) await queue.append(enricher.frame(passed), spans)
@@ -121,11 +133,32 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const follow = ({ mode, by }: Decision): void => {
     // The number makes each line another one: the log keeps equal ones back for a while.
     log.info('consent: the mode is decided', { mode, by, decision: ++decisions })
-    if (mode !== 'off') road ??= watchRoad({ config, machine, maxBytes: limits.maxBody, counters, log }, modes.look)
+    if (mode !== 'off') road ??= watchRoad({ config, machine, maxBytes: limits.maxBody, clock, counters, log }, modes.look)
     modes.look()
     if (mode !== 'off') return
     road?.stop()
     road = undefined
+  }
+
+  /** The sidecar's own report: through the same policy and to the same queue, but never in one body with others. */
+  const beat = (): void => {
+    const { anonymizer, enricher } = road?.current() ?? {}
+    const queue = modes.queueFor(performance.now())
+    const mode = consent?.decision().mode ?? 'off'
+    if (anonymizer === undefined || enricher === undefined || queue === undefined || mode === 'off') return
+    heartbeats[mode].beat(clock.period('day'), () => {
+      const passed = anonymizer.heartbeat(Date.now())
+      const { spans } = passed
+      if (spans === 0) return undefined
+      const record = enricher.frame(passed)
+      return () => queue.appendAlone(record, spans)
+    })
+  }
+
+  /** What changes with time alone: a policy expires, a day begins. */
+  const tick = (): void => {
+    modes.look()
+    beat()
   }
 
   /** Tries until it works: a port that is taken now may be free when another process has ended. */
@@ -152,6 +185,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       consent = watchConsent({ ...config, doNotTrack: options.doNotTrack, wrongSettings: mistakes.length > 0 }, follow)
       follow(consent.decision())
       await modes.start()
+      beat()
+      timers.add(setInterval(tick, WATCH_EVERY_MS).unref())
       await persist('accept: the port cannot be used', async () => {
         http = await accept.start()
         log.info('accept: ready', {

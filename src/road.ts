@@ -1,6 +1,7 @@
 // Policy and facts, as they are now, to a road: what turns one request into one record. Made anew when either changes;
 // where one of them is wrong there is no road, and the log says why.
 import { type Anonymizer, createAnonymizer } from './anonymize/anonymize.ts'
+import type { Clock } from './anonymize/clock.ts'
 import { parsePolicy } from './anonymize/parse.ts'
 import { type Policy, policyDigest } from './anonymize/policy.ts'
 import type { Config } from './config.ts'
@@ -10,7 +11,7 @@ import { allFacts, parseFacts } from './enrich/facts.ts'
 import { ConfigError } from './errors.ts'
 import { openIdentity } from './identity/identity.ts'
 import type { Log } from './log.ts'
-import { WATCH_EVERY_MS, type Watch, watchFile } from './watch.ts'
+import { type Watch, watchFile } from './watch.ts'
 
 export interface Road {
   policy: Policy
@@ -24,6 +25,8 @@ export interface RoadOptions {
   machine: { arch: string; platform: string }
   /** Of one request. */
   maxBytes: number
+  /** One for all roads: a day that is over does not come back with a new policy, nor with a clock that is put back. */
+  clock: Clock
   counters: Counters
   log: Log
 }
@@ -41,7 +44,7 @@ const EXPIRED = 'expired'
 
 /** Makes the identity where it can and there is none, so it is called only when reporting is not off. */
 export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch {
-  const { config, log } = options
+  const { config, clock, log } = options
   const watches: Watch[] = []
   let road: Road | undefined
   let label: string | undefined
@@ -50,7 +53,7 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
     road = next
     if (road === undefined) return
     const before = label
-    label = hasExpired(road.policy) ? EXPIRED : road.digest
+    label = hasExpired(clock, road.policy) ? EXPIRED : road.digest
     if (label !== EXPIRED || before === EXPIRED) return
     log.error(`policy: nothing is kept or sent, because: It expired on ${road.policy.expires}. Give one with a later day in "expires".`)
   }
@@ -66,29 +69,25 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
   const policyText = watched(config.policy, config.policyText)
   const factsText = watched(config.factsFile, config.facts)
   take(buildRoad(options, policyText(), factsText()))
-  const clock = setInterval(() => {
-    const before = label
-    take(road)
-    if (label !== before) onChange()
-  }, WATCH_EVERY_MS).unref()
-
   return {
-    current: () => (road === undefined || hasExpired(road.policy) ? undefined : road),
+    current: () => (road === undefined || hasExpired(clock, road.policy) ? undefined : road),
     label: () => {
       take(road)
       return road === undefined ? undefined : label
     },
     stop: () => {
-      clearInterval(clock)
       for (const watch of watches) watch.stop()
     },
   }
 }
 
-const hasExpired = ({ expires }: Policy): boolean => new Date().toISOString().slice(0, 10) > expires
+function hasExpired(clock: Clock, { expires }: Policy): boolean {
+  clock.advance(Date.now())
+  return clock.period('day') > expires
+}
 
 function buildRoad(options: RoadOptions, policyText: string | undefined, factsText: string | undefined): Road | undefined {
-  const { config, machine, maxBytes, counters, log } = options
+  const { config, machine, maxBytes, clock, counters, log } = options
   try {
     if (policyText === undefined) throw new ConfigError(['The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.'])
     const policy = parsePolicy(policyText)
@@ -99,9 +98,9 @@ function buildRoad(options: RoadOptions, policyText: string | undefined, factsTe
     const known = 'reason' in identity ? undefined : identity
     const facts = allFacts(given, machine.arch, machine.platform, known?.instanceId)
     const digest = policyDigest(policy)
-    const anonymizer = createAnonymizer({ policy, facts, secret: known?.secret, counters, maxBytes })
+    const anonymizer = createAnonymizer({ policy, facts, secret: known?.secret, counters, maxBytes, clock })
     const enricher = createEnricher(policy, digest === config.policyDigest ? digest : 'custom', anonymizer)
-    if (!hasExpired(policy))
+    if (!hasExpired(clock, policy))
       log.info('policy: in force', { project: policy.project, version: policy.version, digest, expires: policy.expires })
     return { policy, digest, anonymizer, enricher }
   } catch (error) {

@@ -2,8 +2,8 @@
 // Looking finds what notifications miss: the symlink swap of a Kubernetes volume, a file that appears later, network file
 // systems, exhausted inotify limits. What could not be found out is told as `undefined`; what that means is the caller's
 // business (for consent: off).
-import { lstatSync, readFileSync } from 'node:fs'
-import { lstat, readFile } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats } from 'node:fs'
+import { lstat, open } from 'node:fs/promises'
 import { errorCode } from './errors.ts'
 
 export const WATCH_EVERY_MS = 2_000
@@ -18,8 +18,13 @@ export interface Watch<Seen = string | undefined> {
   stop(): void
 }
 
+/** Without O_NONBLOCK a pipe would be waited for. */
+const HOW = constants.O_RDONLY | constants.O_NONBLOCK
+
+/** Asked before the file is read: a large one would fill the memory, and a device would never end. */
+const isReadable = (file: Stats): boolean => file.isFile() && file.size <= MAX_FILE_BYTES
+
 function decode(bytes: Buffer): string | undefined {
-  if (bytes.length > MAX_FILE_BYTES) return undefined
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
@@ -27,16 +32,34 @@ function decode(bytes: Buffer): string | undefined {
   }
 }
 
+function readNow(path: string): string | undefined {
+  const file = openSync(path, HOW)
+  try {
+    return isReadable(fstatSync(file)) ? decode(readFileSync(file)) : undefined
+  } finally {
+    closeSync(file)
+  }
+}
+
+async function read(path: string): Promise<string | undefined> {
+  const file = await open(path, HOW)
+  try {
+    return isReadable(await file.stat()) ? decode(await file.readFile()) : undefined
+  } finally {
+    await file.close()
+  }
+}
+
 /** Content of `path`; `undefined` where it could not be read as UTF-8 text of at most 1 MiB. */
 export function watchFile(path: string, onChange: (content: string | undefined) => void, everyMs = WATCH_EVERY_MS): Watch {
   const now = (): string | undefined => {
     try {
-      return decode(readFileSync(path))
+      return readNow(path)
     } catch {
       return undefined
     }
   }
-  return watch(now, () => readFile(path).then(decode, () => undefined), onChange, everyMs)
+  return watch(now, () => read(path).catch(() => undefined), onChange, everyMs)
 }
 
 /** Whether anything stands at `path`, a symlink to nothing too; `undefined` where that could not be found out. */

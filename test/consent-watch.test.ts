@@ -107,13 +107,13 @@ test('what was read before a look, and comes after it, does not count', async (t
   await writeFile(path, 'old')
   const { promise: looked, resolve: lookedAt } = Promise.withResolvers<void>()
   let reads = 0
-  const read = mock.method(promises, 'readFile', async (from: string) => {
-    const file = await promises.open(from)
+  const { open } = promises
+  const read = mock.method(promises, 'open', async (...given: Parameters<typeof open>) => {
+    const file = await open(...given)
     const bytes = await file.readFile()
-    await file.close()
     reads++
     await looked
-    return bytes
+    return Object.assign(file, { readFile: async () => bytes })
   })
   syncBuiltinESMExports()
   atEnd(t, async () => {

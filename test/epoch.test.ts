@@ -1,6 +1,6 @@
 // The file of the epoch: whole or not at all, durable when it is said to be, and gone for good when it has ended.
 import assert from 'node:assert/strict'
-import fs, { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import fs, { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { beginEpoch, endEpoch, readEpoch, renewEpoch } from '../src/consent/epoch.ts'
@@ -56,18 +56,42 @@ test('an epoch is read as it was begun, and no part of its file is one', async (
   const renewed = renewEpoch(folder, begun, 'b', NOW + 1)
   assert.deepEqual(readEpoch(folder), { ...begun, policy: 'b', policySince: NOW + 1 })
   assert.deepEqual(renewed, readEpoch(folder))
-  const text = readFileSync(join(folder, 'epoch'), 'utf8')
-  for (const wrong of [
-    ...Array.from(text, (_, length) => text.slice(0, length)),
-    `${text}\n`,
-    text.replace(' on', ' off'),
-    text.replace('2026-10', '2026-99'),
-  ]) {
-    writeFileSync(join(folder, 'epoch'), wrong)
+  const other = beginEpoch(folder, 'local', POLICY, NOW)
+  assert.deepEqual([readEpoch(folder), other.mode, other.id === begun.id], [other, 'local', false])
+})
+
+test('an epoch file that is torn anywhere, or is garbage, is none', async (t) => {
+  const folder = await folderHere(t)
+  const path = join(folder, 'epoch')
+  beginEpoch(folder, 'on', POLICY, NOW)
+  const whole = readFileSync(path, 'utf8')
+  const torn = Array.from(whole, (_, length) => [
+    whole.slice(0, length),
+    whole.slice(0, length) + '\0'.repeat(whole.length - length),
+  ]).flat()
+  const [first, since, policy] = whole.trimEnd().split('\n') as [string, string, string]
+  const garbage = [
+    `${whole}\n`,
+    `${whole}x`,
+    `\n${whole}`,
+    whole.toUpperCase(),
+    whole.replace(' on', ' off'),
+    whole.replace(' on', ''),
+    `${first}\n2026-99-99T13:47:11.042Z\n${policy}\n`,
+    `${first}\n${since}\n${policy.replace('2026-10', '2026-99')}\n`,
+    `${first.slice(1)}\n${since}\n${policy}\n`,
+    `${first}\n${since}\n`,
+  ]
+  for (const wrong of [...torn, ...garbage]) {
+    writeFileSync(path, wrong)
     assert.equal(readEpoch(folder), undefined, JSON.stringify(wrong))
   }
-  const other = beginEpoch(folder, 'local', POLICY, NOW)
-  assert.deepEqual([readEpoch(folder)?.mode, other.id === begun.id], ['local', false])
+  writeFileSync(path, whole)
+  assert.equal(readEpoch(folder)?.id, first.slice(0, 32))
+  rmSync(path)
+  mkdirSync(path)
+  assert.equal(readEpoch(folder), undefined)
+  assert.throws(() => endEpoch(folder), 'one that cannot be ended is told')
 })
 
 test('an epoch is on disk before it takes its name, and its name before it counts', async (t) => {

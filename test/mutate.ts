@@ -1,6 +1,6 @@
 // Shows that each promise has a test that can fail: takes away one guarded piece of the source at a time, in a scratch
 // copy, and runs the test that must notice. `node test/mutate.ts [PATTERN]` takes those whose file or promise matches.
-// Noticed is what makes a named test fail: not a file that no longer parses, an undefined name, or a run without end.
+// Noticed is what makes a named test fail: not a file that no longer parses, an undefined name, or a loop without end.
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { cp, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
@@ -14,19 +14,24 @@ import type { Result } from './mutate/reporter.ts'
 const ROOT = new URL('..', import.meta.url).pathname
 const COPIED = ['src', 'test', 'deploy', 'package.json', 'tsconfig.json', 'README.md']
 const AT_ONCE = 2
-const LIMIT_MS = 60_000
+/** For what tests wait for: nothing comes later because a guard is gone. */
+const WAIT_LIMIT_MS = 4_000
+/** A test that hangs fails; one that never lets go of the thread is ended a little later. */
+const TEST_LIMIT_MS = 15_000
+const RUN_LIMIT_MS = 30_000
 
 /** A guard and the file that it is in, from the root of the repository. */
 type Placed = Guard & { file: string }
 
 /** Results of the named tests of one file in a copy of the repository; `undefined` where they came to no end. */
 async function run(copy: string, { test, name, env = {} }: Witness): Promise<Result[] | undefined> {
-  const reporter = join(copy, 'test/mutate/reporter.ts')
-  const child = spawn(process.execPath, [`--test-reporter=${reporter}`, `--test-name-pattern=${name}`, join(copy, test)], {
+  const reporter = `--test-reporter=${join(copy, 'test/mutate/reporter.ts')}`
+  const limits = ['--test-force-exit', `--test-timeout=${TEST_LIMIT_MS}`]
+  const child = spawn(process.execPath, [reporter, ...limits, `--test-name-pattern=${name}`, join(copy, test)], {
     cwd: copy,
-    env: { ...process.env, ...env },
+    env: { ...process.env, USAGE_TEST_DEADLINE_MS: String(WAIT_LIMIT_MS), ...env },
     stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: LIMIT_MS,
+    timeout: RUN_LIMIT_MS,
     killSignal: 'SIGKILL',
   })
   let output = ''

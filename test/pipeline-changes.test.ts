@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, it, mock, type TestContext } from 'node:test'
+import { describe, it, mock, type TestContext, test } from 'node:test'
 import { parsePolicy } from '../src/anonymize/parse.ts'
 import { policyDigest } from '../src/anonymize/policy.ts'
 import { type Collector, spansWaiting, startCollector } from './collector.ts'
@@ -147,23 +147,22 @@ describe('while the sidecar runs', { concurrency: true }, () => {
   })
 })
 
+/** The time of day goes on from `moment`; gives what sets it anew. */
+function runClock(t: TestContext, moment: string): (moment: string) => void {
+  let start = Date.parse(moment) - performance.now()
+  const now = (): number => Math.floor(start + performance.now())
+  t.mock.timers.enable({ apis: ['Date'], now: now() })
+  const ticking = setInterval(() => t.mock.timers.setTime(now()), 5)
+  atEnd(t, async () => clearInterval(ticking))
+  return (to) => {
+    start = Date.parse(to) - performance.now()
+    t.mock.timers.setTime(now())
+  }
+}
+
 describe('a policy that has expired', () => {
   const expiring = POLICY.replace('2999-12-31', '2026-10-05')
   const told = because('It expired on 2026-10-05. Give one with a later day in "expires".')
-  /** The time of day goes on from `moment`; gives what sets it anew. */
-  const runClock = (t: TestContext, moment: string): ((moment: string) => void) => {
-    let start = 0
-    const set = (to: string): void => {
-      start = Date.parse(to) - performance.now()
-    }
-    const now = (): number => Math.floor(start + performance.now())
-    set(moment)
-    t.mock.timers.enable({ apis: ['Date'], now: now() })
-    const ticking = setInterval(() => t.mock.timers.setTime(now()), 5)
-    atEnd(t, async () => clearInterval(ticking))
-    return set
-  }
-
   it('is told at the start, and nothing is kept', async (t) => {
     const path = join(await temporaryFolder(t), 'policy.yaml')
     await writeFile(path, POLICY.replace('2999-12-31', '2024-02-29'))
@@ -191,5 +190,32 @@ describe('a policy that has expired', () => {
     await post(sidecar.port(), execution())
     await until('a report under it arrived', () => collector.spans().length === 1)
     assert.deepEqual(versionsAt(collector), [2])
+  })
+})
+
+test('a day that has begun does not end again for pseudonyms, although the clock goes back and the facts change', async (t) => {
+  const policy = policyText(
+    'execution:\n  attributes:\n    owner: {from: execution.type, pseudonym: day, reason: A test.}',
+    'k8s.nodes: {from: "fact:k8s.nodes", buckets: [1, 10], reason: A test.}',
+  )
+  const facts = join(await temporaryFolder(t), 'facts.json')
+  await writeFile(facts, '{"k8s.nodes": 1}')
+  const settings = { USAGE_REPORTING: 'local', USAGE_POLICY: '', USAGE_POLICY_TEXT: policy, USAGE_FACTS_FILE: facts }
+  const place = await placeOf(t, settings)
+  const setClock = runClock(t, '2026-10-05T23:59:00Z')
+  const sidecar = await startHere(t, place)
+  const nextOwner = async (): Promise<unknown> => {
+    await post(sidecar.port(), execution())
+    return (await spansWaiting(place.dataFolder)).at(-1)?.attributes.owner
+  }
+  const before = await nextOwner()
+  setClock('2026-10-06T00:00:00Z')
+  const after = await nextOwner()
+  assert.notEqual(after, before)
+  setClock('2026-10-05T23:59:00Z')
+  await writeFile(facts, '{"k8s.nodes": 10}')
+  await until('a batch has the new facts', async () => {
+    assert.equal(await nextOwner(), after)
+    return (await spansWaiting(place.dataFolder)).at(-1)?.resource['k8s.nodes'] === 10
   })
 })

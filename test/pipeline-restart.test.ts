@@ -35,6 +35,23 @@ describe('a data folder', { concurrency: true }, () => {
     assert.equal(new Set(arrived).size, 3)
   })
 
+  it('is let go of by a stop, which ends the request that is under way', async (t) => {
+    const gate = Promise.withResolvers<number>()
+    const collector = await startCollector(t, () => gate.promise)
+    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
+    const first = await startHere(t, place)
+    await post(first.port(), execution())
+    await until('it was tried', () => collector.requests.length === 1)
+    await first.stop()
+    gate.resolve(200)
+    const second = await startHere(t, place)
+    await until('it was tried again', () => collector.requests.length === 2)
+    await until('it is settled', () => second.counters.get('sent.bodies') === 1)
+    assert.deepEqual(collector.requests[1]!.body, collector.requests[0]!.body)
+    assert.deepEqual(errorsIn(first.lines()), [])
+    assert.equal(first.counters.get('sent.bodies'), 0)
+  })
+
   it('that another policy filled is emptied and counted at the start', async (t) => {
     const collector = await startCollector(t, () => 503)
     const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })

@@ -4,10 +4,11 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { policyDigest } from '../src/anonymize/policy.ts'
 import { Cursor, LEN } from '../src/otlp/wire.ts'
 import { spansIn, spansWaiting, startCollector } from './collector.ts'
 import { execution, filesIn, type Place, placeOf, post, startChild, startHere, until } from './sidecar.ts'
-import { request, span } from './spans.ts'
+import { DEFAULT_POLICY_FILE, defaultPolicy, request, span } from './spans.ts'
 
 const TELL_CONNECTIONS = new URL('fixtures/pipeline/tell-connections.ts', import.meta.url).href
 
@@ -64,6 +65,16 @@ describe('mode on', { concurrency: true }, () => {
     assert.deepEqual([first!.span.name, first!.span.startTimeUnixNano % 86_400_000_000_000n], ['execution', 0n])
     for (const { url } of collector.requests) assert.equal(url, '/v1/traces')
     await until('both are counted', () => sidecar.counters.get('sent.spans') === 2)
+  })
+
+  it('names the digest of the policy that its maintainers ship', async (t) => {
+    const digest = policyDigest(defaultPolicy())
+    const collector = await startCollector(t)
+    const policy = { USAGE_POLICY: DEFAULT_POLICY_FILE, USAGE_POLICY_DIGEST: digest }
+    const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, ...policy }))
+    await post(sidecar.port(), execution())
+    await until('a report arrived', () => collector.spans().length > 0)
+    assert.equal(collector.spans()[0]?.resource['usage.policy.digest'], digest)
   })
 
   it('tells the application of spans that are not valid, and reports the others', async (t) => {

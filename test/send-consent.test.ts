@@ -124,7 +124,7 @@ test('a stop waits for what the drain still writes, and no other body is begun',
 
 test('a stop ends a request in flight; the body stays for the next start', async (t) => {
   let closed = false
-  const { queue, got, pass, names, sender, counters } = await roadHere(t, (request) => {
+  const { queue, got, pass, names, sender, counters, folder } = await roadHere(t, (request) => {
     request.socket.once('close', () => {
       closed = true
     })
@@ -135,6 +135,7 @@ test('a stop ends a request in flight; the body stays for the next start', async
   await sender.stop()
   await until(() => closed)
   assert.deepEqual([(await names('sending')).length, await names('sent')], [1, []])
+  assert.deepEqual(await outcomesIn(folder), [])
   assert.deepEqual(counters.snapshot(), {})
   pass(2 * HOUR_MS)
   assert.equal(got.length, 1)

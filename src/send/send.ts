@@ -5,7 +5,7 @@ import type { Counters } from '../counters.ts'
 import { errorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Body, Queue } from '../queue/queue.ts'
-import { type Destination, openPoster, type Poster } from './post.ts'
+import type { Destination, Poster } from './post.ts'
 import { momentOf, type Result, resultOf, retryAfterMs, waitMs } from './retry.ts'
 
 export interface SendOptions {
@@ -22,7 +22,7 @@ export interface SendOptions {
   log: Log
   now?: () => number
   random?: () => number
-  open?: (to: Destination) => Poster
+  open?: (to: Destination) => Poster | Promise<Poster>
 }
 
 export interface Sender {
@@ -35,8 +35,11 @@ export interface Sender {
 /** How often the clock is looked at; timers of Node cannot be longer than 24 days and do not follow a clock that jumps. */
 const TICK_MS = 250
 
+/** Loaded when there is something to send: TLS takes 3 MB, and many sidecars send once a day. */
+const openLate = async (to: Destination): Promise<Poster> => (await import('./post.ts')).openPoster(to)
+
 export function createSender(options: SendOptions): Sender {
-  const { queue, counters, log, allowed, open = openPoster } = options
+  const { queue, counters, log, allowed, open = openLate } = options
   const now = options.now ?? Date.now
   const random = options.random ?? Math.random
   const abort = new AbortController()
@@ -86,10 +89,10 @@ export function createSender(options: SendOptions): Sender {
     try {
       await queue.seal()
       for (;;) {
-        if (!allowed() || abort.signal.aborted) return
+        if (abort.signal.aborted) return
         const body = await queue.next(allowed)
         if (body === undefined) return
-        poster ??= open(options.destination)
+        poster ??= await open(options.destination)
         const result = await attempt(poster, body)
         if (result === 'retry') return
         if (failures > 0) log.info('send: the collector answers again', { failures })

@@ -1,4 +1,5 @@
 // All guards, by room.
+import { accept } from './accept.ts'
 import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
@@ -13,8 +14,11 @@ import { queueDisk } from './queue-disk.ts'
 import { queueDoor } from './queue-door.ts'
 import { queueIn } from './queue-in.ts'
 import { queueMemory } from './queue-memory.ts'
+import { road } from './road.ts'
+import { sendGuards } from './send.ts'
 
 export const guards: readonly GuardTable[] = [
+  accept,
   anonymizeIn,
   anonymizeValues,
   anonymizeOut,
@@ -28,4 +32,6 @@ export const guards: readonly GuardTable[] = [
   queueDoor,
   queueDisk,
   queueMemory,
+  road,
+  sendGuards,
 ]

@@ -164,12 +164,6 @@ export const modesGuards: GuardTable = {
       instead: 'firstSendDelay: 0',
       noticed: door('^nothing leaves before'),
     },
-    {
-      promise: 'a ring in mode local',
-      text: "mode === 'local' ? 'ring' : config.queueFull",
-      instead: 'config.queueFull',
-      noticed: { test: 'test/pipeline.test.ts', name: 'refuses nothing when the queue is full' },
-    },
   ],
   'src/accept/accept.ts': [
     {

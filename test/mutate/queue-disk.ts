@@ -206,8 +206,7 @@ export const queueDisk: GuardTable = {
     },
     {
       promise: 'spans are counted in their own place only',
-      text: 'Math.floor(tag / 8) !== path[depth]',
-      instead: 'false',
+      text: ' && Math.floor(tag / 8) === path[depth]',
       noticed: queue('^spans are counted where'),
     },
   ],

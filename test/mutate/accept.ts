@@ -1,0 +1,218 @@
+// Guards of the door in: limits before and after inflation, one budget over all requests, honest answers.
+import type { GuardTable, Witness } from './guard.ts'
+
+const answers = (name: string): Witness => ({ test: 'test/accept.test.ts', name })
+const limits = (name: string): Witness => ({ test: 'test/accept-limits.test.ts', name })
+
+const refused = answers('^what is refused is answered')
+const exact = limits('^a body of exactly')
+const forms = answers('^gzip, chunks and parameters')
+const late = limits('^a body that is not there in time')
+
+export const accept: GuardTable = {
+  'src/errors.ts': [
+    {
+      promise: 'a fault of ours is told by a place behind the text of the error',
+      text: 'stack.slice(stack.indexOf(message) + message.length)',
+      instead: 'stack',
+      noticed: answers('^a fault of ours is told'),
+    },
+  ],
+  'src/accept/budget.ts': [
+    {
+      promise: 'all requests together hold no more than the budget',
+      text: "if (this.#used + bytes > this.max) return retryLater('Too many bytes are being received at once. Send the same request later.', 1)\n",
+      noticed: limits('^what a share took'),
+    },
+    {
+      promise: 'what could never fit is answered for good',
+      text: 'if (taken + bytes > this.max)',
+      instead: 'if (bytes > 2 ** 52)',
+      noticed: limits('^a body that the budget could never'),
+    },
+    { promise: 'what is taken counts', text: 'this.#used += bytes\n', noticed: limits('^what a share took') },
+    { promise: 'what was taken is given back', text: 'this.#used -= taken\n', noticed: limits('^what a share took') },
+    { promise: 'what was taken is given back once', text: '        taken = 0\n', noticed: limits('^what a share took') },
+    { promise: 'a share counts all that it took', text: 'taken += bytes\n', noticed: limits('^what a share took') },
+  ],
+  'src/accept/body.ts': [
+    {
+      promise: 'a body that is announced as too large is not read',
+      text: 'if (announced !== undefined && announced > maxBytes) refuse(tooLarge(maxBytes))\n    else {',
+      instead: '{',
+      noticed: limits('^a body announced as too large'),
+    },
+    {
+      promise: 'a body that grows too large is refused',
+      text: 'needed > maxBytes ? tooLarge(maxBytes) : whole',
+      instead: 'whole',
+      noticed: exact,
+    },
+    {
+      promise: 'a body in one piece takes its size of the budget',
+      text: 'whole ? share.take(chunk.length) : needed',
+      instead: 'whole ? undefined : needed',
+      noticed: limits('^a body that the budget could never'),
+    },
+    {
+      promise: 'a buffer that grows takes its size of the budget',
+      text: 'const refusal = share.take(capacity - buffer.length)\n      if (refusal !== undefined) return refusal\n',
+      noticed: limits('^a body sent byte by byte'),
+    },
+    {
+      promise: 'a buffer is never larger than what has arrived asks for',
+      text: 'Math.min(announced ?? maxBytes, maxBytes, Math.max(FIRST_BUFFER, needed, buffer.length * 2))',
+      instead: 'Math.min(announced ?? maxBytes, maxBytes)',
+      noticed: limits('^a body announced as large'),
+    },
+    {
+      promise: 'a buffer that grows keeps what it holds',
+      text: 'buffer.copy(grown, 0, 0, length)\n',
+      noticed: limits('^a body that grows'),
+    },
+    {
+      promise: 'a body has a deadline',
+      text: 'setTimeout(late, DEADLINE_MS)',
+      instead: 'setTimeout(() => undefined, DEADLINE_MS)',
+      noticed: late,
+    },
+    {
+      promise: 'a body that breaks off is refused',
+      text: "request.on('error', () => refuse(new Refusal(400, 'The body was not sent to its end.')))\n",
+      instead: "request.on('error', () => undefined)\n",
+      noticed: limits('^an upload that breaks off'),
+    },
+    {
+      promise: 'a refused body is not read on',
+      text: "request.removeListener('data', onData)\n",
+      noticed: limits('^clients whose bodies'),
+    },
+    {
+      promise: 'inflation stops at the limit',
+      text: 'maxOutputLength: size',
+      instead: 'maxOutputLength: 2 ** 30',
+      noticed: limits('^a gzip bomb'),
+    },
+    {
+      promise: 'what is inflated takes its size of the budget',
+      text: 'const refusal = share.take(size - taken)\n    if (refusal !== undefined) throw refusal\n',
+      noticed: limits('^a body that the budget could never'),
+    },
+    {
+      promise: 'a gzip stream that says too little is inflated all the same',
+      text: 'if (size === maxBytes) break',
+      instead: 'break',
+      noticed: limits('^a body sent byte by byte'),
+    },
+    {
+      promise: 'a broken gzip stream is a mistake of the client',
+      text: "if (errorCode(error) !== 'ERR_BUFFER_TOO_LARGE') throw badRequest('The gzip stream is broken or cut off, seen', body.length)\n",
+      noticed: limits('^a gzip stream that is cut off'),
+    },
+  ],
+  'src/accept/accept.ts': [
+    {
+      promise: 'JSON has a limit of its own',
+      text: "encoding === 'json' ? options.maxJsonBody : options.maxBody",
+      instead: 'options.maxBody',
+      noticed: exact,
+    },
+    {
+      promise: 'the protobuf of JSON takes its size of the budget',
+      text: 'const refusal = share.take(body.length)\n      if (refusal !== undefined) throw refusal\n',
+      noticed: limits('^a body that the budget could never'),
+    },
+    {
+      promise: 'the protobuf of JSON is bounded',
+      text: 'jsonToProtobuf(body, options.maxBody)',
+      instead: 'jsonToProtobuf(body)',
+      noticed: limits('^the protobuf of JSON'),
+    },
+    {
+      promise: 'whatever becomes of a request, its share goes back',
+      text: 'share.release()\n',
+      noticed: answers('^a refused request leaves nothing'),
+    },
+    {
+      promise: 'a wrong path is answered 404',
+      text: 'if (path !== PATH) throw',
+      instead: 'if (path === undefined) throw',
+      noticed: refused,
+    },
+    { promise: 'a query is no part of the path', text: "request.url?.split('?', 1)[0]", instead: 'request.url', noticed: forms },
+    {
+      promise: 'a wrong method is answered 405',
+      text: "if (request.method !== 'POST') throw new Refusal(405, 'Send traces with POST.')\n",
+      noticed: refused,
+    },
+    { promise: '405 says which method', text: "if (refusal.status === 405) headers.allow = 'POST'\n", noticed: refused },
+    {
+      promise: 'an unknown encoding is answered 415',
+      text: "if (encoding === undefined) throw new Refusal(415, 'Send Content-Type application/x-protobuf or application/json.')\n",
+      noticed: answers('^a request of no known encoding'),
+    },
+    {
+      promise: 'an unknown coding is answered 415',
+      text: "throw new Refusal(415, 'Send Content-Encoding gzip, or none.')",
+      instead: 'return false',
+      noticed: refused,
+    },
+    { promise: 'gzip is inflated by either name', text: " || coding === 'x-gzip'", noticed: forms },
+    { promise: 'identity is no coding', text: " || coding === 'identity'", noticed: forms },
+    {
+      promise: 'parameters of Content-Type change nothing',
+      text: "type?.split(';', 1)[0]?.trim().toLowerCase()",
+      instead: 'type',
+      noticed: forms,
+    },
+    {
+      promise: 'an answer is in the encoding of its request',
+      text: "statusBody(encoding ?? 'json',",
+      instead: "statusBody('json',",
+      noticed: refused,
+    },
+    { promise: 'an answer says its encoding', text: "'content-type': CONTENT_TYPES[encoding], ", noticed: refused },
+    { promise: 'an answer has the code of its status', text: 'RPC_CODES[refusal.status] ?? 13', instead: '13', noticed: refused },
+    {
+      promise: 'a refusal that may be tried again says when',
+      text: "if (refusal.retryAfterSeconds !== undefined) headers['retry-after'] = String(refusal.retryAfterSeconds)\n",
+      noticed: refused,
+    },
+    {
+      promise: 'a slow body does not keep its connection',
+      text: "if (refusal.status === 408) headers.connection = 'close'\n",
+      noticed: late,
+    },
+    {
+      promise: 'a fault of ours is answered without the text of the error',
+      text: 'error instanceof Refusal ? error : bug(error, log)',
+      instead: 'error instanceof Refusal ? error : new Refusal(500, String(error))',
+      noticed: answers('^a fault of ours is told'),
+    },
+    { promise: 'accepted requests are counted', text: "counters.add('requests.accepted')\n", noticed: answers('^a request is handed on') },
+    {
+      promise: 'refused requests are counted by their status',
+      text: 'counters.add(`requests.refused.',
+      instead: 'counters.get(`requests.refused.',
+      noticed: refused,
+    },
+    {
+      promise: 'a door that closes ends the connections that clients would keep',
+      text: "server.listening ? {} : { connection: 'close' }",
+      instead: '{}',
+      noticed: limits('^a door that closes answers'),
+    },
+    {
+      promise: 'a door that closes waits for nobody for ever',
+      text: 'setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)',
+      instead: 'setTimeout(() => undefined, CLOSE_GRACE_MS)',
+      noticed: limits('^a door that closes does not wait'),
+    },
+    {
+      promise: 'a port that is taken is told',
+      text: "server.once('error', reject)\n",
+      instead: "server.once('error', () => resolve(at))\n",
+      noticed: answers('^a port that is taken'),
+    },
+  ],
+}
