@@ -6,6 +6,7 @@ import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from '
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import tls from 'node:tls'
 import { errorCode } from '../errors.ts'
+import { makeResettable } from './resettable.ts'
 import { TOO_LARGE } from './retry.ts'
 import { TunnelAgent } from './tunnel.ts'
 
@@ -37,6 +38,7 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 const USER_AGENT = 'usage-sidecar/0'
 
 export interface Poster {
+  /** `signal` resets the connection: what the kernel has of the body and has not sent, it then never sends. */
   post(body: Buffer, signal: AbortSignal): Promise<Answer>
   /** Closes the connection that one drain used. */
   close(): void
@@ -47,9 +49,16 @@ export function openPoster(to: Destination): Poster {
   const url = new URL(`${to.endpoint.replace(/\/+$/, '')}/v1/traces`)
   const secure = url.protocol === 'https:'
   const agent = secure ? secureAgent(to) : new HttpAgent(COMMON)
+  // Of a connection through a proxy the proxy's end is what we have; the abort of the request closes it.
+  const cancel = agent instanceof TunnelAgent ? () => undefined : makeResettable(agent)
   const extra = parseHeaders(to.headersFile === undefined ? '' : readFileSync(to.headersFile, 'utf8'))
 
-  const post = (body: Buffer, signal: AbortSignal): Promise<Answer> =>
+  const post = (body: Buffer, signal: AbortSignal): Promise<Answer> => {
+    signal.addEventListener('abort', cancel)
+    return attempt(body, signal).finally(() => signal.removeEventListener('abort', cancel))
+  }
+
+  const attempt = (body: Buffer, signal: AbortSignal): Promise<Answer> =>
     new Promise((resolve) => {
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
       if (agent instanceof TunnelAgent) agent.deadline = deadline

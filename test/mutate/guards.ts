@@ -3,10 +3,12 @@ import { accept } from './accept.ts'
 import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
+import { consent } from './consent.ts'
 import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
 import { language } from './language.ts'
 import { languageChecks } from './language-checks.ts'
+import { modesGuards } from './modes.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
 import { overlayGuards } from './overlay.ts'
@@ -26,6 +28,8 @@ export const guards: readonly GuardTable[] = [
   anonymizeValues,
   anonymizeOut,
   overlayGuards,
+  consent,
+  modesGuards,
   policyGuards,
   policyFields,
   language,
