@@ -79,11 +79,16 @@ export async function reportOf(folder: string, place: string, name: string): Pro
   if (place !== 'queue' && place !== 'sending' && place !== 'sent') return undefined
   const found = await readFound(folder, { place, name })
   if (found === undefined) return undefined
-  const batches = decodeRequest(found.request).resourceSpans.map(({ attributes, scopeSpans }) => ({
-    attributes: attributes.map(shown),
-    spans: scopeSpans.flatMap(({ spans }) => spans.map(shownSpan)),
-  }))
-  return { file: { place, name, bytes: found.bytes }, sha256: found.sha256, batches }
+  try {
+    const batches = decodeRequest(found.request).resourceSpans.map(({ attributes, scopeSpans }) => ({
+      attributes: attributes.map(shown),
+      spans: scopeSpans.flatMap(({ spans }) => spans.map(shownSpan)),
+    }))
+    return { file: { place, name, bytes: found.bytes }, sha256: found.sha256, batches }
+  } catch {
+    // A file that is being written may end in the middle of a batch.
+    return undefined
+  }
 }
 
 /** What leaves is words, numbers and booleans. */
