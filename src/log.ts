@@ -27,7 +27,7 @@ export function createLog(level: LogLevel, write: (line: string) => void, now: (
     const time = now()
     const key = `${at} ${event} ${JSON.stringify(fields)}`
     const last = lastAt.get(key)
-    if (last !== undefined && time - last < QUIET_MS) {
+    if (last !== undefined && Math.abs(time - last) < QUIET_MS) {
       suppressed.set(key, (suppressed.get(key) ?? 0) + 1)
       return
     }

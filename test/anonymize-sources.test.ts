@@ -43,6 +43,7 @@ test('two resources, or one that is not sound, are malformed for all that reads 
     [named('web'), lenField(1, Buffer.alloc(0))],
     [lenField(1, Buffer.concat([lenField(1, keyValue('service.name', text('web'))), Buffer.from([0x0a, 9])]))],
     [lenField(1, Buffer.concat([lenField(1, keyValue('service.name', text('web'))), varintField(1, 1)]))],
+    [lenField(1, Buffer.concat([lenField(1, keyValue('service.name', text('web'))), lenField(2, Buffer.alloc(1))]))],
     [resource(keyValue('service.name', text('web')), keyValue('service.name', text('web')))],
   ]
   for (const parts of bad) assert.deepEqual(outs(request([...parts, scope(span())]), counters), [undefined])

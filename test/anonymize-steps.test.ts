@@ -12,7 +12,7 @@ const of = (line: string, value: string): Scalar | undefined => outcome(`from: i
 test('before takes the text before the separator, of which there is exactly one', () => {
   const line = 'before: "://", keep: [aws], else: unknown'
   assert.equal(of(line, 'aws://foo'), 'aws')
-  for (const other of ['aws', '', 'foo://bar', 'aws://a://b', '://']) assert.equal(of(line, other), 'unknown', other)
+  for (const other of ['aws', 'awsx', '', 'foo://bar', 'aws://a://b', '://']) assert.equal(of(line, other), 'unknown', other)
 })
 
 test('after takes the text after the last separator, which must occur', () => {
@@ -76,6 +76,11 @@ test('a version that a step refuses is left out, it does not become other', () =
   assert.equal(of('after: ":", version: minor', 'nginx:latest'), 'other')
   assert.equal(of('after: ":", version: minor', 'nginx'), undefined)
   assert.equal(of('fold: lower, version: core', 'V1.2.3'), '1.2.3')
+})
+
+test('what is no text passes no step', () => {
+  for (const line of ['shape: dns-label, keep: [a]', 'fold: lower, shape: dns-label, keep: [a]'])
+    assert.equal(outcome(`from: in, ${line}`, attribute('in', int(0x61))), 'other', line)
 })
 
 test('each part of a split goes through the other steps by itself', () => {

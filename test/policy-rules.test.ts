@@ -63,6 +63,8 @@ test('a mistake is told once, and all of them in the order of their places', () 
     places.toSorted(([a, b], [c, d]) => a! - c! || b! - d!),
   )
   assert.ok(places.length >= 5)
+  const unended = mistakes(`${policyText('execution: {}')}review: [[[`)
+  assert.equal(new Set(unended).size, unended.length)
   assert.equal(mistakes(attribute('from: "fact:instance.id", or: "fact:instance.id", keep: [a]')).length, 1)
 })
 

@@ -105,8 +105,8 @@ export const road: GuardTable = {
     },
     {
       promise: 'without a policy nothing is kept',
-      text: 'if (road === undefined || queue',
-      instead: 'if (queue',
+      text: 'if (road === undefined || queue === undefined || expired(road.policy)) {\n      counters',
+      instead: 'if (queue === undefined || expired(road!.policy)) {\n      counters',
       noticed: changes('an invalid version stops'),
     },
     {
@@ -161,7 +161,7 @@ export const road: GuardTable = {
     },
     {
       promise: 'expiry is looked for while nothing happens',
-      text: 'timers.add(setInterval(enforce, WATCH_EVERY_MS).unref())\n',
+      text: 'timers.add(setInterval(look, WATCH_EVERY_MS).unref())\n',
       noticed: expired,
     },
     {

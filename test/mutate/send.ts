@@ -79,8 +79,8 @@ export const sendGuards: GuardTable = {
     { promise: 'the connection ends with its drain', text: 'poster?.close()\n', noticed: oneDrain },
     {
       promise: 'one drain has one connection',
-      text: 'poster ??= openPoster(options.destination)',
-      instead: 'poster = openPoster(options.destination)',
+      text: "poster ??= (await import('./post.ts'))",
+      instead: "poster = (await import('./post.ts'))",
       noticed: oneDrain,
     },
     { promise: 'one drain at a time', text: 'running !== undefined || ', noticed: send('^no drain begins') },
