@@ -17,9 +17,21 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   identity: [],
   collect: ['otlp', 'accept'],
   otlp: [],
+  page: [],
 }
 /** Files beside the rooms that wire them, and the commands. */
-const WIRING = ['cli', 'config.ts', 'setting-parsers.ts', 'health.ts', 'heartbeat.ts', 'road.ts', 'modes.ts', 'pipeline.ts', 'main.ts']
+const WIRING = [
+  'cli',
+  'config.ts',
+  'setting-parsers.ts',
+  'health.ts',
+  'heartbeat.ts',
+  'road.ts',
+  'modes.ts',
+  'status.ts',
+  'pipeline.ts',
+  'main.ts',
+]
 const FORBIDDEN_NAMES = /^(index|utils?|common|helpers?|misc)(\.ts)?$/
 const MAX_LINES = 300
 

@@ -63,6 +63,14 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./identity.ts')).resetIdentityCommand,
   },
   {
+    name: 'status',
+    usage: 'status [--json] [--page ADDRESS]',
+    summary: 'Print what a running sidecar does and why: mode, policy, what waits, what left, counters. Exit 0 only where all is well.',
+    flags: ['page'],
+    switches: ['json'],
+    load: async () => (await import('./status.ts')).status,
+  },
+  {
     name: 'collect',
     usage: 'collect [--listen ADDRESS] [--page-listen ADDRESS] [--data-dir FOLDER]',
     summary: 'Run a usage collector for a small project: takes reports in, counts them, shows them on a page.',
