@@ -1,13 +1,15 @@
 // What the door bears: the body limit before and after inflation, one budget over all requests, slow and broken uploads,
 // and its own end while clients hold connections.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { Agent } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { Handled } from '../src/accept/accept.ts'
 import { Budget } from '../src/accept/budget.ts'
 import type { Encoding } from '../src/otlp/answer.ts'
-import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES, until } from './door.ts'
+import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES } from './door.ts'
+import { until } from './wait.ts'
 
 const protobuf = (more: Sent = {}): Sent => ({ ...more, headers: { 'content-type': TYPES.protobuf, ...more.headers } })
 const json = (more: Sent = {}): Sent => ({ ...more, headers: { 'content-type': TYPES.json, ...more.headers } })
@@ -172,6 +174,22 @@ test('a body announced as too large is answered before it is sent', async (t) =>
   socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 300000\r\n\r\n`)
   await until(() => answer() !== '')
   assert.match(answer(), /^HTTP\/1\.1 413 /)
+})
+
+test('a body that grows in the buffer is handed on as it was sent', async (t) => {
+  const { send, bodies } = await openDoor(t)
+  const body = randomBytes(100 * KIB)
+  const chunks = Array.from({ length: 100 }, (_, i) => body.subarray(i * KIB, (i + 1) * KIB))
+  assert.equal((await send(protobuf({ body: chunks }))).status, 200)
+  assert.deepEqual(bodies, [body])
+})
+
+test('the protobuf of JSON is bounded as a body is', async (t) => {
+  const { send, bodies } = await openDoor(t, { maxBody: 4 * KIB })
+  const name = (length: number): string => `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"${'x'.repeat(length)}"}]}]}]}`
+  assert.equal((await send(json({ body: name(3 * KIB) }))).status, 200)
+  expectRefused(await send(json({ body: name(5 * KIB) })), 413, 8, 'json')
+  assert.equal(bodies.length, 1)
 })
 
 test('what a share took is given back once', () => {

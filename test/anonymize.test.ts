@@ -2,46 +2,15 @@
 import assert from 'node:assert/strict'
 import { createCipheriv, hkdfSync } from 'node:crypto'
 import { test } from 'node:test'
-import { createAnonymizer, type Passed } from '../src/anonymize/anonymize.ts'
+import { createAnonymizer } from '../src/anonymize/anonymize.ts'
 import { parsePolicy } from '../src/anonymize/parse.ts'
 import type { Scalar } from '../src/anonymize/policy.ts'
 import { lengthPrefixed, pseudonym, pseudonymKey } from '../src/anonymize/pseudonym.ts'
 import { Counters } from '../src/counters.ts'
 import { Refusal } from '../src/errors.ts'
 import { lenField, varintField } from '../src/otlp/wire.ts'
-import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import { anonymizer, NOW, outcome, spansOf } from './anonymize-here.ts'
 import { attribute, bool, defaultPolicy, double, int, keyValue, policyText, request, SECRET, START, span, text } from './spans.ts'
-
-const NOW = Date.UTC(2026, 9, 5, 14)
-
-function anonymizer(policy: string, facts: Record<string, Scalar> = {}, secret: Buffer | 'none' = SECRET, counters = new Counters()) {
-  return createAnonymizer({
-    policy: parsePolicy(policy),
-    facts: new Map(Object.entries(facts)),
-    secret: secret === 'none' ? undefined : secret,
-    counters,
-    maxBytes: 1024 * 1024,
-  })
-}
-
-/** The spans that left, decoded by the generated codec. */
-function spansOf(passed: Passed) {
-  return ExportTraceServiceRequest.decode(lenField(1, lenField(2, passed.bytes))).resourceSpans[0]!.scopeSpans[0]!.spans
-}
-
-/** What one attribute line makes of one incoming value of `in`. */
-function outcome(line: string, ...more: Uint8Array[]): Scalar | undefined {
-  const passed = anonymizer(policyText(`execution:\n  attributes:\n    out: {${line}, reason: Because.}`), {
-    version: 'v1.31.4-gke.100',
-    nodes: 12,
-  }).pass(request(span({ more })), NOW)
-  const [sent, ...rest] = spansOf(passed)[0]!.attributes
-  assert.equal(rest.length, 0)
-  if (sent === undefined) return undefined
-  assert.equal(sent.key, 'out')
-  const { stringValue, intValue, boolValue } = sent.value!
-  return stringValue ?? boolValue ?? (intValue === undefined ? undefined : Number(intValue))
-}
 
 test('strong pseudonyms equal the published vectors', () => {
   const of = (project: string, field: string, period: string, input: string): string =>
@@ -94,6 +63,7 @@ test('version keeps what its level says', () => {
   assert.equal(of('core', `1.2.3+${'x'.repeat(300)}`), '1.2.3')
   for (const odd of ['1.31', 'latest', '1.2.x', '10000.1.1', '1.02.3', '1..2', ' 1.2.3']) assert.equal(of('core', odd), 'other', odd)
   assert.equal(of('core', ''), undefined)
+  assert.equal(outcome('from: in, version: core', attribute('in', lenField(1, Buffer.from('1.2.3+\xff', 'latin1')))), undefined)
 })
 
 test('facts, literals, durations and the status are sources', () => {

@@ -43,7 +43,8 @@ export interface Collected {
   rawHeaders: readonly string[]
   /** As it came. */
   body: Buffer
-  verdict: Verdict
+  /** `undefined` until it is answered. */
+  verdict: Verdict | undefined
 }
 
 export interface Collector {
@@ -60,11 +61,12 @@ export interface Collector {
 
 export async function startCollector(t: TestContext, answer: Collector['answer'] = () => 200): Promise<Collector> {
   const finish = async (incoming: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> => {
-    const verdict = await collector.answer()
     const { url = '', rawHeaders } = incoming
-    collector.requests.push({ url, rawHeaders, body, verdict })
-    if (verdict === 'close') incoming.socket.destroy()
-    else response.writeHead(verdict, { 'content-type': 'application/x-protobuf' }).end()
+    const request: Collected = { url, rawHeaders, body, verdict: undefined }
+    collector.requests.push(request)
+    request.verdict = await collector.answer()
+    if (request.verdict === 'close') incoming.socket.destroy()
+    else response.writeHead(request.verdict, { 'content-type': 'application/x-protobuf' }).end()
   }
   const server = createServer((incoming, response) => {
     const chunks: Buffer[] = []

@@ -8,6 +8,7 @@ import { Counters } from '../src/counters.ts'
 import { createLog } from '../src/log.ts'
 import type { Encoding } from '../src/otlp/answer.ts'
 import { Cursor } from '../src/otlp/wire.ts'
+import { until } from './wait.ts'
 
 export const KIB = 1024
 export const TYPES: Record<Encoding, string> = { protobuf: 'application/x-protobuf', json: 'application/json' }
@@ -112,13 +113,4 @@ export function readStatus(encoding: Encoding, body: Buffer): { code: number; me
     }
   }
   return status
-}
-
-/** Looks again and again, without a clock, until it holds; throws where it does not come true. */
-export async function until(holds: () => boolean): Promise<void> {
-  const deadline = process.hrtime.bigint() + 10_000_000_000n
-  while (!holds()) {
-    if (process.hrtime.bigint() > deadline) throw new Error(`This never came true: ${holds.toString()}`)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
 }

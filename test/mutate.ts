@@ -85,7 +85,15 @@ async function main(pattern: RegExp): Promise<boolean> {
   const all = tables.flatMap((table) => Object.entries(table).flatMap(([file, guards]) => guards.map((guard) => ({ ...guard, file }))))
   const guards = all.filter(({ file, promise }) => pattern.test(file) || pattern.test(promise))
   if (guards.length === 0) throw new Error(`No guard has ${pattern.source} in its file or its promise.`)
-  for (const guard of guards) await mutate(ROOT, guard)
+  const unfit = await Promise.all(
+    guards.map((guard) =>
+      mutate(ROOT, guard).then(
+        () => [],
+        ({ message }: Error) => [message],
+      ),
+    ),
+  )
+  if (unfit.flat().length > 0) throw new Error(`The table does not fit the source.\n${unfit.flat().join('\n')}`)
   const copies = await Promise.all(Array.from({ length: AT_ONCE }, makeCopy))
 
   const failing: string[] = []

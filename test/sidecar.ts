@@ -153,17 +153,21 @@ export async function startHere(t: TestContext, { env }: Place): Promise<Sidecar
   }
 }
 
-export interface Child {
-  port: number
-  healthPort: number
+export interface StartingChild {
   output: { stdout: string; stderr: string }
   lines(): LogLine[]
   /** Waits until it has ended; gives the exit code or the signal that ended it. */
   end(signal: NodeJS.Signals): Promise<number | string>
+  hasEnded(): boolean
 }
 
-/** The sidecar as a process of its own; resolves when it takes spans in. `nodeFlags` come before the program. */
-export async function startChild(t: TestContext, { env, folder }: Place, nodeFlags: readonly string[] = []): Promise<Child> {
+export interface Child extends StartingChild {
+  port: number
+  healthPort: number
+}
+
+/** The sidecar as a process of its own, from its first instant. `nodeFlags` come before the program. */
+export function spawnChild(t: TestContext, { env, folder }: Place, nodeFlags: readonly string[] = []): StartingChild {
   const child = spawn(process.execPath, [...nodeFlags, MAIN, 'run'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const closed = once(child, 'close') as Promise<[number | null, string | null]>
   const output = { stdout: '', stderr: '' }
@@ -178,11 +182,21 @@ export async function startChild(t: TestContext, { env, folder }: Place, nodeFla
     return code ?? by ?? ''
   }
   atEnd(t, () => end('SIGKILL'))
-  const lines = (): LogLine[] => linesOf(output.stderr.slice(0, output.stderr.lastIndexOf('\n') + 1))
-  const ready = (): LogLine | undefined => lines().find(({ event }) => event === 'accept: ready')
+  return {
+    output,
+    lines: () => linesOf(output.stderr.slice(0, output.stderr.lastIndexOf('\n') + 1)),
+    end,
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
+  }
+}
+
+/** The same; resolves when it takes spans in. */
+export async function startChild(t: TestContext, place: Place, nodeFlags: readonly string[] = []): Promise<Child> {
+  const child = spawnChild(t, place, nodeFlags)
+  const ready = (): LogLine | undefined => child.lines().find(({ event }) => event === 'accept: ready')
   await until('the sidecar takes spans in', () => {
-    if (child.exitCode !== null || child.signalCode !== null) assert.fail(`the sidecar ended by itself:\n${output.stderr}`)
+    if (child.hasEnded()) assert.fail(`the sidecar ended by itself:\n${child.output.stderr}`)
     return ready() !== undefined
   })
-  return { port: Number(ready()!.port), healthPort: Number(ready()!.health), output, lines, end }
+  return { ...child, port: Number(ready()!.port), healthPort: Number(ready()!.health) }
 }

@@ -44,7 +44,7 @@ export class Frame {
     while (cursor.pos < end) {
       // Nearly every tag and every length is one byte; only the rest takes the call.
       let fieldTag = bytes[cursor.pos]!
-      if (fieldTag < 0x80 && fieldTag >= 8 && (fieldTag & 7) <= 5) cursor.pos++
+      if (fieldTag < 0x80) cursor.pos++
       else fieldTag = cursor.tag()
       const field = fieldTag >>> 3
       if (field > 16) {
@@ -64,7 +64,7 @@ export class Frame {
       }
       const short = bytes[cursor.pos]!
       let length: number
-      if (cursor.pos < end && short < 0x80 && short < end - cursor.pos) {
+      if (short < 0x80 && short < end - cursor.pos) {
         length = short
         cursor.pos++
       } else {
@@ -72,7 +72,7 @@ export class Frame {
       }
       const start = cursor.pos
       cursor.pos = start + length
-      if (field === 9) fits = this.#addAttribute(start, cursor.pos) && fits
+      if (field === 9) fits = this.#addAttribute(start, cursor.pos)
       else if (field === 1) {
         this.traceId = start
         idsFit &&= length === 16 && anyBit(bytes, start, 16)

@@ -71,10 +71,9 @@ export class Ids {
     const parent = span + BLOCK
     for (let i = 0; i < 8; i++) {
       spanIn[span + i] = body[spanId + i]!
-      spanIn[span + 8 + i] = 0
       spanIn[parent + i] = outParent === NOWHERE ? 0 : body[parentId + i]!
-      spanIn[parent + 8 + i] = 0
     }
+    // The rest of both blocks is 0 and stays so.
     spanIn[span + 15] = copy
     const places = this.#places
     places[n * 3] = outTrace

@@ -67,11 +67,12 @@ export class Slots {
   /** KeyValue{1: key, 2: value}, in the order and with the one-byte lengths that every encoder writes; else the long way. */
   #readKeyValue(bytes: Buffer, start: number, end: number): void {
     const keyEnd = start + 2 + bytes[start + 1]!
-    if (end - start >= 4 && bytes[start] === 0x0a && bytes[start + 1]! < 0x80 && keyEnd + 2 <= end && bytes[keyEnd] === 0x12) {
+    if (bytes[start] === 0x0a && bytes[start + 1]! < 0x80 && bytes[keyEnd] === 0x12) {
       let at = keyEnd + 1
       let length = bytes[at++]!
-      if (length >= 0x80 && at < end && bytes[at]! < 0x80) length = (length & 0x7f) | (bytes[at++]! << 7)
-      if (length < 0x4000 && at + length === end) {
+      // Two bytes at most: `end` is a length that fits nowhere.
+      if (length >= 0x80) length = bytes[at]! < 0x80 ? (length & 0x7f) | (bytes[at++]! << 7) : end
+      if (at + length === end) {
         const slot = this.#keys.find(bytes, start + 2, keyEnd)
         if (slot !== MISS) this.#put(slot, bytes, at, end)
         return
@@ -112,8 +113,6 @@ export class Slots {
     } catch {
       sound = false
     }
-    // A KeyValue without a key has the empty key, as every reader says.
-    if (keys === 0) named.push(this.#keys.find(bytes, start, start))
     for (const slot of named) {
       if (slot === MISS) continue
       if (sound && keys <= 1 && values <= 1) this.#put(slot, bytes, valueStart, valueEnd)

@@ -109,7 +109,7 @@ export class SpanWriter {
       .split(field.split!)
       .map((part) => part.trim())
       .filter((part) => part !== '')
-    if (text === undefined || parts.length === 0 || parts.length > MAX_PARTS) {
+    if (parts.length === 0 || parts.length > MAX_PARTS) {
       field.leftOut.count++
       put(undefined)
       return

@@ -39,7 +39,7 @@ export function openPoster(to: Destination): Poster {
   const url = new URL(`${to.endpoint.replace(/\/+$/, '')}/v1/traces`)
   const secure = url.protocol === 'https:'
   const file = (path: string | undefined): Buffer | undefined => (path === undefined ? undefined : readFileSync(path))
-  const common = { keepAlive: true, maxSockets: 1, proxyEnv: undefined }
+  const common = { keepAlive: true, proxyEnv: undefined }
   const agent = secure
     ? new HttpsAgent({
         ...common,
@@ -82,8 +82,14 @@ export function openPoster(to: Destination): Poster {
         failed(error)
         return
       }
+      let answered = false
       request.on('error', failed)
+      // An upgrade (101) that nobody asked for ends the connection without an error and without an answer.
+      request.on('close', () => {
+        if (!answered) failed({ code: 'ECONNRESET' })
+      })
       request.on('response', (response) => {
+        answered = true
         const chunks: Buffer[] = []
         let length = 0
         response.on('error', failed)
@@ -99,9 +105,6 @@ export function openPoster(to: Destination): Poster {
         const done = (): void =>
           resolve({ status: response.statusCode ?? 0, code: '', retryAfter: response.headers['retry-after'], body: Buffer.concat(chunks) })
         response.on('end', done)
-        response.on('close', () => {
-          if (!response.complete && length <= MAX_ANSWER_BYTES) failed({ code: 'ECONNRESET' })
-        })
       })
       request.end(body)
     })
@@ -112,7 +115,7 @@ export function openPoster(to: Destination): Poster {
 export function parseHeaders(text: string): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const line of text.split(/\r?\n/)) {
-    const match = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e]*)$/.exec(line)
+    const match = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\t\x20-\x7e]*)$/.exec(line)
     const name = match?.[1]?.toLowerCase()
     if (name === undefined || line.startsWith('#') || OURS.has(name)) continue
     headers[name] = match![2]!.trim()

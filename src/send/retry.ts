@@ -18,15 +18,19 @@ export function resultOf(status: number): Result {
 
 /** Wait before attempt `failures + 1`: full jitter over an exponential bound, behind what Retry-After asks for. */
 export function waitMs(failures: number, retryAfterMs: number | undefined, random: () => number): number {
-  const bound = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures, 20))
+  const bound = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures)
   return Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS) + Math.floor(random() * bound)
 }
 
+/** The three forms of a date in HTTP (RFC 9110 5.6.7); that of asctime names no zone and means GMT as well. */
+const HTTP_DATE =
+  /^[A-Z][a-z]{2,8}(?:, \d\d[ -][A-Z][a-z]{2}[ -](?:\d{4}|\d\d) \d\d:\d\d:\d\d GMT| [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})$/
+
 /** Retry-After (RFC 9110 10.2.3): seconds, or a date; `undefined` where it is neither. */
 export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
-  if (header === undefined) return undefined
-  if (/^\d{1,9}$/.test(header.trim())) return Number(header.trim()) * 1000
-  const date = /^[A-Za-z]{3,9}[, ]/.test(header.trim()) ? Date.parse(header) : Number.NaN
+  const text = header?.trim() ?? ''
+  if (/^\d+$/.test(text)) return Number(text) * 1000
+  const date = HTTP_DATE.test(text) ? Date.parse(text.endsWith('GMT') ? text : `${text} GMT`) : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs)
 }
 

@@ -28,8 +28,6 @@ export interface Sender {
   start(): void
   /** Ends a request in flight and starts no other. What was not delivered stays on disk. */
   stop(): Promise<void>
-  /** Drains now instead of at the next moment, unless the collector asked for a wait. */
-  drainSoon(): void
   status(): { nextDrainAt: number; failures: number; lastStatus: number | undefined }
 }
 
@@ -41,12 +39,12 @@ export function createSender(options: SendOptions): Sender {
   const now = options.now ?? Date.now
   const random = options.random ?? Math.random
   const abort = new AbortController()
-  const startedAt = now()
+  // The first moment is random as well: one right behind `notBefore` would tell when reporting was turned on.
+  const startsAt = Math.max(now(), options.notBefore)
   let interval = 0
-  let moment = momentOf(interval, startedAt, options.intervalMs, random)
+  let moment = momentOf(interval, startsAt, options.intervalMs, random)
   let waitUntil = 0
   let failures = 0
-  let soon = false
   let lastStatus: number | undefined
   let running: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
@@ -57,7 +55,7 @@ export function createSender(options: SendOptions): Sender {
     const answer = await poster.post(body.content, abort.signal)
     if (!allowed() || abort.signal.aborted) return 'retry'
     const result = resultOf(answer.status)
-    const rejected = result === 'delivered' ? options.rejectedSpans(answer.body) : 0
+    const rejected = result === 'delivered' ? Math.min(options.rejectedSpans(answer.body), body.spans) : 0
     await queue.recordOutcome(body, { result, status: answer.status, rejected })
     if (result === 'delivered') {
       counters.add('sent.bodies')
@@ -108,11 +106,12 @@ export function createSender(options: SendOptions): Sender {
     const time = now()
     if (time < options.notBefore || time < waitUntil) return
     const retrying = failures > 0
-    if (!retrying && !soon && time < moment && !queue.halfFull()) return
-    soon = false
+    if (!retrying && time < moment && !queue.halfFull()) return
     if (time >= moment) {
-      interval = Math.max(interval + 1, Math.floor((time - startedAt) / options.intervalMs))
-      moment = Math.max(momentOf(interval, startedAt, options.intervalMs, random), time + 1)
+      // Intervals that were slept through are left out, and so is this one where its new moment is over already.
+      interval = Math.max(interval, Math.floor((time - startsAt) / options.intervalMs) - 1)
+      do moment = momentOf(++interval, startsAt, options.intervalMs, random)
+      while (moment <= time)
     }
     running = drain().finally(() => {
       running = undefined
@@ -127,9 +126,6 @@ export function createSender(options: SendOptions): Sender {
       clearInterval(timer)
       abort.abort()
       await running
-    },
-    drainSoon: () => {
-      soon = true
     },
     status: () => ({ nextDrainAt: Math.max(moment, waitUntil, options.notBefore), failures, lastStatus }),
   }

@@ -1,10 +1,27 @@
 // All guards, by room.
+import { anonymizeIn } from './anonymize-in.ts'
+import { anonymizeOut } from './anonymize-out.ts'
+import { anonymizeValues } from './anonymize-values.ts'
 import type { GuardTable } from './guard.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
+import { policyGuards } from './policy.ts'
+import { policyFields } from './policy-fields.ts'
 import { queueDisk } from './queue-disk.ts'
 import { queueDoor } from './queue-door.ts'
 import { queueIn } from './queue-in.ts'
 import { queueMemory } from './queue-memory.ts'
 
-export const guards: readonly GuardTable[] = [otlp, otlpJson, queueIn, queueDoor, queueDisk, queueMemory]
+export const guards: readonly GuardTable[] = [
+  anonymizeIn,
+  anonymizeValues,
+  anonymizeOut,
+  policyGuards,
+  policyFields,
+  otlp,
+  otlpJson,
+  queueIn,
+  queueDoor,
+  queueDisk,
+  queueMemory,
+]

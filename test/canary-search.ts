@@ -1,0 +1,129 @@
+// Secrets, each with the place it was put in, and the search for them: as they are, in hex, in base64 however they lie
+// in it, and hashed. Of a hash its first eight bytes are looked for, so that one that is cut is found as well.
+import { createHash, randomBytes, randomInt } from 'node:crypto'
+import { gunzipSync } from 'node:zlib'
+import { varint } from './otlp-pieces.ts'
+
+/** What is looked for has at least this many bytes; a hit by chance is then out of the question. */
+const GRAM = 8
+const HASHES = ['md5', 'sha1', 'sha256', 'sha512']
+const LETTERS = 24
+
+interface Pattern {
+  place: string
+  form: string
+  bytes: string
+}
+
+/** A secret found where it must not be. */
+export interface Finding {
+  place: string
+  form: string
+  /** In what. */
+  where: string
+}
+
+export class Secrets {
+  /** The places that hold one. */
+  readonly places = new Set<string>()
+  readonly #patterns = new Map<string, Pattern[]>()
+
+  text(place: string): string {
+    const text = Array.from({ length: LETTERS }, () => String.fromCharCode(0x61 + randomInt(26))).join('')
+    this.#add(place, { text: Buffer.from(text), 'upper case': Buffer.from(text.toUpperCase()), 'UTF-16': Buffer.from(text, 'utf16le') })
+    return text
+  }
+
+  bytes(place: string, length: number): Buffer {
+    const bytes = randomBytes(length)
+    this.#add(place, { bytes, 'hex text': Buffer.from(bytes.toString('hex')) })
+    return bytes
+  }
+
+  /** At least 56 of its bits are random. */
+  integer(place: string): bigint {
+    const integer = randomBytes(8).readBigInt64LE() | (1n << 61n)
+    this.#number(place, String(integer), (bytes) => bytes.writeBigInt64LE(integer), { varint: Buffer.from(varint(integer)) })
+    return integer
+  }
+
+  double(place: string): number {
+    const double = 1 + randomBytes(6).readUIntLE(0, 6) / 2 ** 48
+    this.#number(place, String(double), (bytes) => bytes.writeDoubleLE(double))
+    return double
+  }
+
+  /** Nanoseconds since 1970, between two moments in milliseconds. */
+  time(place: string, fromMs: number, toMs: number): bigint {
+    const time = BigInt(fromMs) * 1_000_000n + (randomBytes(8).readBigUInt64LE() % (BigInt(toMs - fromMs) * 1_000_000n))
+    this.#number(place, String(time), (bytes) => bytes.writeBigUInt64LE(time))
+    return time
+  }
+
+  /** Something that is there already, such as a key. */
+  existing(place: string, text: string): void {
+    this.#add(place, { text: Buffer.from(text) })
+  }
+
+  #number(place: string, text: string, write: (bytes: Buffer) => void, more: Record<string, Buffer> = {}): void {
+    const little = Buffer.alloc(8)
+    write(little)
+    const big = Buffer.from(little).reverse()
+    this.#add(place, { 'little endian': little, 'big endian': big, text: Buffer.from(text), ...more })
+  }
+
+  #add(place: string, bases: Record<string, Buffer>): void {
+    if (this.places.has(place)) throw new Error(`two secrets are in ${place}`)
+    this.places.add(place)
+    for (const [base, bytes] of Object.entries(bases))
+      for (const [form, pattern] of formsOf(bytes)) this.#pattern(place, base, form, pattern)
+  }
+
+  #pattern(place: string, base: string, form: string, pattern: Buffer): void {
+    const bytes = pattern.toString('latin1')
+    const gram = bytes.slice(0, GRAM)
+    if (gram.length < GRAM) throw new Error(`too little to look for in ${place}: ${form}`)
+    const same = this.#patterns.get(gram)
+    if (same === undefined) this.#patterns.set(gram, [{ place, form: `${form} of ${base}`, bytes }])
+    else same.push({ place, form: `${form} of ${base}`, bytes })
+  }
+
+  /** Every secret in these bytes; what is packed with gzip is looked at unpacked as well. */
+  search(where: string, bytes: Buffer): Finding[] {
+    const text = bytes.toString('latin1')
+    const found: Finding[] = []
+    for (let at = 0; at + GRAM <= text.length; at++) {
+      for (const pattern of this.#patterns.get(text.slice(at, at + GRAM)) ?? []) {
+        if (text.startsWith(pattern.bytes, at)) found.push({ place: pattern.place, form: pattern.form, where })
+      }
+    }
+    if (bytes[0] === 0x1f && bytes[1] === 0x8b) found.push(...this.search(`${where}, unpacked`, gunzipSync(bytes)))
+    return found
+  }
+}
+
+function* formsOf(bytes: Buffer): IterableIterator<[form: string, pattern: Buffer]> {
+  yield ['itself', bytes]
+  yield* printed('', bytes)
+  for (const algorithm of HASHES) {
+    const start = createHash(algorithm).update(bytes).digest().subarray(0, GRAM)
+    yield [`${algorithm}`, start]
+    yield* printed(`${algorithm} `, start)
+  }
+}
+
+/** Bytes in the texts that bytes are printed in. */
+function* printed(what: string, bytes: Buffer): IterableIterator<[form: string, pattern: Buffer]> {
+  yield [`${what}hex`, Buffer.from(bytes.toString('hex'))]
+  yield [`${what}HEX`, Buffer.from(bytes.toString('hex').toUpperCase())]
+  for (const before of [0, 1, 2]) {
+    // The characters that hold nothing but bits of these bytes, whatever stands before and behind.
+    const [from, to] = [Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6)]
+    const texts = (['base64', 'base64url'] as const).map((alphabet) =>
+      Buffer.concat([Buffer.alloc(before), bytes])
+        .toString(alphabet)
+        .slice(from, to),
+    )
+    for (const text of new Set(texts)) yield [`${what}base64 behind ${before}`, Buffer.from(text)]
+  }
+}

@@ -1,0 +1,138 @@
+// Consent is asked again before every request and every commit; where it ends, or the sidecar is stopped, in the middle
+// of a drain, nothing more is made, and what is under way ends.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Queue } from '../src/queue/queue.ts'
+import { openHere, receiptsIn } from './queue-here.ts'
+import { recordOf } from './queue-records.ts'
+import { collectHere, destinationOf, roadHere, senderHere, statuses } from './send-here.ts'
+import { settle, until } from './wait.ts'
+
+const HOUR_MS = 3_600_000
+const outcomesIn = async (folder: string): Promise<unknown[]> => (await receiptsIn(folder)).filter(({ event }) => event !== 'attempt')
+
+test('consent that ends before a body is committed commits, records and sends nothing', async (t) => {
+  // Asked when next begins, and again right before the commit.
+  for (const ends of [1, 2]) {
+    let asked = 0
+    let taken = false
+    const stored = await openHere(t)
+    await stored.queue.append(recordOf('one'), 1)
+    const queue: Queue = {
+      ...stored.queue,
+      next: async (isAllowed) => {
+        const body = await stored.queue.next(() => {
+          asked++
+          return isAllowed()
+        })
+        taken = true
+        return body
+      },
+    }
+    const { pass, drains } = senderHere(t, queue, { random: () => 0, allowed: () => asked < ends })
+    pass(0)
+    await until(() => taken)
+    await settle()
+    pass(HOUR_MS)
+    assert.equal(drains(), 1)
+    assert.deepEqual(await stored.names('sending'), [])
+    await assert.rejects(receiptsIn(stored.folder), { code: 'ENOENT' })
+    t.mock.timers.reset()
+  }
+})
+
+test('consent that ends while the receipt is written makes no request', async (t) => {
+  let allowed = true
+  const requests = t.mock.method(AbortSignal, 'timeout')
+  const stored = await openHere(t)
+  await stored.queue.append(recordOf('one'), 1)
+  const queue: Queue = {
+    ...stored.queue,
+    recordAttempt: async (body) => {
+      await stored.queue.recordAttempt(body)
+      allowed = false
+    },
+  }
+  const { pass } = senderHere(t, queue, { random: () => 0, allowed: () => allowed })
+  pass(0)
+  await until(() => !allowed)
+  await settle()
+  assert.equal(requests.mock.callCount(), 0)
+})
+
+test('consent that ends while a request is under way leaves it out of the account and makes no other', async (t) => {
+  let allowed = true
+  let ended = false
+  const { queue, pass, got, counters, folder, names } = await roadHere(
+    t,
+    (request, response) => {
+      request.socket.once('close', () => {
+        ended = true
+      })
+      allowed = false
+      response.end()
+    },
+    { allowed: () => allowed },
+  )
+  await queue.append(recordOf('one'), 1)
+  await queue.seal()
+  await queue.append(recordOf('two'), 1)
+  pass(0)
+  await until(() => ended)
+  assert.equal(got.length, 1)
+  // The wipe that follows the end of consent decides what becomes of the body.
+  assert.deepEqual(counters.snapshot(), {})
+  assert.deepEqual(await outcomesIn(folder), [])
+  assert.deepEqual(await names('sent'), [])
+})
+
+test('a stop waits for what the drain still writes, and no other body is begun', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  let answered = false
+  const stored = await openHere(t)
+  const queue: Queue = {
+    ...stored.queue,
+    recordOutcome: async (...given) => {
+      answered = true
+      await gate.promise
+      return stored.queue.recordOutcome(...given)
+    },
+  }
+  await queue.append(recordOf('one'), 1)
+  await queue.seal()
+  await queue.append(recordOf('two'), 1)
+  const { port } = await collectHere(t, statuses(200))
+  const { sender, pass } = senderHere(t, queue, { destination: destinationOf(`http://127.0.0.1:${port}`), random: () => 0 })
+  pass(0)
+  await until(() => answered)
+  let stopped = false
+  const stopping = sender.stop().then(() => {
+    stopped = true
+  })
+  await settle()
+  assert.equal(stopped, false)
+  gate.resolve()
+  await stopping
+  assert.deepEqual(
+    (await receiptsIn(stored.folder)).map(({ event, result }) => event ?? result),
+    ['attempt', 'delivered'],
+  )
+})
+
+test('a stop ends a request in flight; the body stays for the next start', async (t) => {
+  let closed = false
+  const { queue, got, pass, names, sender, counters } = await roadHere(t, (request) => {
+    request.socket.once('close', () => {
+      closed = true
+    })
+  })
+  await queue.append(recordOf('one'), 1)
+  pass(0)
+  await until(() => got.length === 1)
+  await sender.stop()
+  await until(() => closed)
+  assert.deepEqual([(await names('sending')).length, await names('sent')], [1, []])
+  assert.deepEqual(counters.snapshot(), {})
+  pass(2 * HOUR_MS)
+  assert.equal(got.length, 1)
+})

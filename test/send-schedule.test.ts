@@ -1,0 +1,234 @@
+// When the sender drains: at a fresh random moment of each interval, early when the queue is half full, never before the
+// first send delay, and after a failure behind what the collector asks for, with full jitter. The clock is the test's.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Body, Queue } from '../src/queue/queue.ts'
+import { momentOf, retryAfterMs, waitMs } from '../src/send/retry.ts'
+import { recordOf } from './queue-records.ts'
+import { roadHere, START_MS, senderHere, statuses } from './send-here.ts'
+import { settle, until } from './wait.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+/** The largest number that Math.random gives. */
+const ALMOST_ONE = 1 - 2 ** -53
+
+/** A queue with nothing in it, as full as the test says. */
+function emptyQueue(isHalfFull: () => boolean = () => false): Queue {
+  const never = (): never => {
+    throw new Error('The sender has no use for this.')
+  }
+  const nothing: Promise<Body | undefined> = Promise.resolve(undefined)
+  return {
+    append: never,
+    seal: () => Promise.resolve(),
+    next: () => nothing,
+    recordAttempt: never,
+    recordOutcome: never,
+    status: never,
+    halfFull: isHalfFull,
+    relabel: never,
+    wipe: never,
+    close: never,
+  }
+}
+
+test('each interval has one drain, at a moment of its own', async (t) => {
+  const intervalMs = 10_000
+  const { sender, drains, pass, now } = senderHere(t, emptyQueue(), { intervalMs, random: Math.random })
+  const moments: number[] = []
+  while (moments.length < 100) {
+    const moment = sender.status().nextDrainAt
+    moments.push(moment)
+    pass(moment - 1 - now())
+    await settle()
+    assert.equal(drains(), moments.length - 1)
+    pass(1)
+    await settle()
+    assert.equal(drains(), moments.length)
+  }
+  const offsets = moments.map((moment, index) => moment - START_MS - index * intervalMs)
+  for (const offset of offsets) assert.ok(offset >= 0 && offset < intervalMs, String(offset))
+  assert.ok(new Set(offsets).size > 80, 'moments repeat')
+})
+
+test('a moment is anywhere in its interval, and nowhere else', () => {
+  assert.equal(
+    momentOf(3, 1000, 500, () => 0),
+    2500,
+  )
+  assert.equal(
+    momentOf(3, 1000, 500, () => ALMOST_ONE),
+    2999,
+  )
+})
+
+test('intervals that were slept through are left out', async (t) => {
+  const { sender, drains, pass } = senderHere(t, emptyQueue(), { random: () => 0.5 })
+  pass(10.75 * HOUR_MS)
+  await settle()
+  assert.equal(drains(), 1)
+  pass(0)
+  await settle()
+  assert.equal(drains(), 1)
+  assert.equal(sender.status().nextDrainAt, START_MS + 11.5 * HOUR_MS)
+})
+
+test('a clock that jumps over half a century costs nothing', async (t) => {
+  const { sender, pass, now } = senderHere(t, emptyQueue(), { intervalMs: 100 })
+  pass(50 * 365 * DAY_MS)
+  await settle()
+  assert.equal(sender.status().nextDrainAt, now() + 50)
+})
+
+test('a moment of the interval that has begun is kept where it is still to come', async (t) => {
+  const { sender, pass } = senderHere(t, emptyQueue(), { random: () => 0.5 })
+  pass(10.25 * HOUR_MS)
+  await settle()
+  assert.equal(sender.status().nextDrainAt, START_MS + 10.5 * HOUR_MS)
+})
+
+test('a queue that is half full is drained at once, and the moment of the interval stays', async (t) => {
+  let full = false
+  const { sender, drains, pass } = senderHere(
+    t,
+    emptyQueue(() => full),
+  )
+  const moment = sender.status().nextDrainAt
+  pass(1000)
+  await settle()
+  assert.equal(drains(), 0)
+  full = true
+  pass(1000)
+  await settle()
+  assert.equal(drains(), 1)
+  full = false
+  assert.equal(sender.status().nextDrainAt, moment)
+  pass(moment - START_MS - 2000)
+  await settle()
+  assert.equal(drains(), 2)
+})
+
+test('nothing is sent before the first send delay, and the first moment behind it is random too', async (t) => {
+  const { sender, drains, pass } = senderHere(
+    t,
+    emptyQueue(() => true),
+    { notBefore: START_MS + DAY_MS, random: () => 0.25 },
+  )
+  assert.equal(sender.status().nextDrainAt, START_MS + DAY_MS + HOUR_MS / 4)
+  pass(DAY_MS - 1)
+  await settle()
+  assert.equal(drains(), 0)
+  pass(1)
+  await settle()
+  assert.equal(drains(), 1)
+})
+
+test('a delay that is over already changes nothing', (t) => {
+  const { sender } = senderHere(t, emptyQueue(), { notBefore: START_MS - DAY_MS, random: () => 0.25 })
+  assert.equal(sender.status().nextDrainAt, START_MS + HOUR_MS / 4)
+})
+
+test('nothing is drained while it is not allowed', async (t) => {
+  let allowed = false
+  const { drains, pass } = senderHere(
+    t,
+    emptyQueue(() => true),
+    { allowed: () => allowed },
+  )
+  pass(2 * HOUR_MS)
+  await settle()
+  assert.equal(drains(), 0)
+  allowed = true
+  pass(0)
+  await settle()
+  assert.equal(drains(), 1)
+})
+
+test('the wait after a failure is anything below a bound that doubles up to an hour', () => {
+  const bounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600].map((seconds) => seconds * 1000)
+  bounds.forEach((bound, failures) => {
+    assert.equal(
+      waitMs(failures, undefined, () => 0),
+      0,
+    )
+    assert.equal(
+      waitMs(failures, undefined, () => 0.5),
+      bound / 2,
+    )
+    assert.equal(
+      waitMs(failures, undefined, () => ALMOST_ONE),
+      bound - 1,
+    )
+  })
+  assert.equal(
+    waitMs(10_000, undefined, () => ALMOST_ONE),
+    HOUR_MS - 1,
+  )
+})
+
+test('each failure in a row makes the bound of the wait larger, until a body is delivered', async (t) => {
+  const { queue, drains, sender, pass, counters } = await roadHere(t, statuses(503, 0, 503, 200, 503), { random: () => 0.5 })
+  await queue.append(recordOf('one'), 1)
+  pass(HOUR_MS / 2)
+  for (const [index, wait] of [500, 1000, 2000].entries()) {
+    await until(() => sender.status().failures === index + 1)
+    pass(wait - 1)
+    assert.equal(drains(), index + 1)
+    pass(1)
+    assert.equal(drains(), index + 2)
+  }
+  await until(() => counters.get('sent.bodies') === 1)
+  await until(() => sender.status().failures === 0)
+  await queue.append(recordOf('two'), 1)
+  pass(HOUR_MS)
+  await until(() => sender.status().failures === 1)
+  pass(499)
+  assert.equal(drains(), 5)
+  pass(1)
+  assert.equal(drains(), 6)
+})
+
+const inSeconds = (seconds: number): string => new Date(START_MS + seconds * 1000).toUTCString()
+const ASKED: Record<string, [string, number]> = {
+  seconds: ['120', 120_000],
+  'a date': [inSeconds(120), 120_000],
+  'a date that is over': [inSeconds(-120), 0],
+  'more than a day': ['99999999999', DAY_MS],
+  nonsense: ['soon', 0],
+}
+for (const [name, [retryAfter, waits]] of Object.entries(ASKED)) {
+  test(`the wait lies behind what Retry-After asks for: ${name}`, async (t) => {
+    const { queue, drains, sender, pass } = await roadHere(t, statuses([429, { 'retry-after': retryAfter }], 200), {
+      random: () => 0.5,
+      intervalMs: 200,
+    })
+    await queue.append(recordOf('one'), 1)
+    // The first moment, at half of the interval, is a tenth of a second after the start.
+    pass(100)
+    await until(() => sender.status().failures === 1)
+    const jitter = 500
+    const asked = name === 'a date' ? waits - 100 : waits
+    pass(asked + jitter - 1)
+    assert.equal(drains(), 1)
+    pass(1)
+    assert.equal(drains(), 2)
+  })
+}
+
+test('Retry-After is read in every form of HTTP, wherever the machine stands', (t) => {
+  const zone = process.env.TZ
+  t.after(() => {
+    if (zone === undefined) delete process.env.TZ
+    else process.env.TZ = zone
+  })
+  const now = Date.UTC(1994, 10, 6, 8, 47, 37)
+  for (const timeZone of ['UTC', 'America/New_York', 'Asia/Kolkata']) {
+    process.env.TZ = timeZone
+    for (const form of ['120', ' 120 ', 'Sun, 06 Nov 1994 08:49:37 GMT', 'Sunday, 06-Nov-94 08:49:37 GMT', 'Sun Nov  6 08:49:37 1994'])
+      assert.equal(retryAfterMs(form, now), 120_000, `${form} in ${timeZone}`)
+    assert.equal(retryAfterMs('Sun, 06 Nov 1994 08:45:37 GMT', now), 0)
+  }
+  for (const none of [undefined, '', '-1', '1.5', '1e3', '0x10', 'soon', 'March', 'Mon, 1', '1994-11-06T08:49:37Z'])
+    assert.equal(retryAfterMs(none, now), undefined, String(none))
+})

@@ -1,0 +1,122 @@
+// The collector must prove who it is, over TLS 1.2 or newer, whatever the environment says; and no connection can be
+// linked to an earlier one by a resumed session.
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import type { ServerOptions } from 'node:https'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import tls, { type TLSSocket } from 'node:tls'
+import { type Destination, openPoster } from '../src/send/post.ts'
+import { type Certified, createAuthority } from './certificates.ts'
+import { temporaryFolder } from './queue-here.ts'
+import { collectHere, destinationOf, statuses } from './send-here.ts'
+
+const BODY = Buffer.from('body')
+const authority = createAuthority()
+const collector = authority.issue('collector', 'localhost', '127.0.0.1')
+const trusted = { caFile: authority.cert }
+
+/** What the files of the settings hold. */
+type Files = Partial<Record<'caFile' | 'clientCertFile' | 'clientKeyFile', string>>
+
+/** One POST to a collector with these options. */
+async function post(t: TestContext, options: ServerOptions, files: Files = trusted, host = '127.0.0.1') {
+  const folder = await temporaryFolder(t)
+  const paths: Partial<Destination> = {}
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(folder, name)
+    await writeFile(path, content)
+    Object.assign(paths, { [name]: path })
+  }
+  const collecting = await collectHere(t, statuses(200), { ...collector, ...options })
+  const to = destinationOf(`https://${host}:${collecting.port}`, paths)
+  const poster = openPoster(to)
+  const answer = await poster.post(BODY, new AbortController().signal)
+  poster.close()
+  return { ...collecting, to, answer }
+}
+
+test('a collector whose certificate the given authority signed gets the body', async (t) => {
+  for (const host of ['127.0.0.1', 'localhost']) {
+    const { answer, got } = await post(t, {}, trusted, host)
+    assert.equal(answer.status, 200, answer.code)
+    assert.deepEqual(got[0]!.body, BODY)
+  }
+})
+
+const REFUSED: Record<string, { certificate: Certified; files: Files; code: string }> = {
+  'an authority that nobody knows': { certificate: collector, files: {}, code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+  'another authority of the same name': {
+    certificate: createAuthority().issue('collector', '127.0.0.1'),
+    files: trusted,
+    code: 'CERT_SIGNATURE_FAILURE',
+  },
+  'the name of another host': {
+    certificate: authority.issue('127.0.0.1', 'usage.example.org', '127.0.0.2'),
+    files: trusted,
+    code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+  },
+  'a signature of its own': { certificate: createAuthority('127.0.0.1'), files: trusted, code: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+}
+for (const [name, { certificate, files, code }] of Object.entries(REFUSED)) {
+  test(`a certificate with ${name} gets nothing, even where the environment says not to look`, async (t) => {
+    const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
+    t.after(() => {
+      if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
+      else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before
+    })
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+    const { answer, got } = await post(t, certificate, files)
+    assert.deepEqual([answer.status, answer.code], [0, code])
+    assert.deepEqual(got, [])
+  })
+}
+
+test('the given authority stands instead of the built-in ones', async (t) => {
+  const built = tls.getCACertificates('default')
+  t.after(() => tls.setDefaultCACertificates(built))
+  tls.setDefaultCACertificates([authority.cert])
+  assert.equal((await post(t, {}, {})).answer.status, 200)
+  const { answer } = await post(t, {}, { caFile: createAuthority('Another').cert })
+  assert.deepEqual([answer.status, answer.code], [0, 'SELF_SIGNED_CERT_IN_CHAIN'])
+})
+
+test('TLS 1.2 is the least, also where Node is told to take less', async (t) => {
+  const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = tls
+  t.after(() => Object.assign(tls, { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS }))
+  // As with --tls-min-v1.0 and --tls-cipher-list, which NODE_OPTIONS can hold.
+  Object.assign(tls, { DEFAULT_MIN_VERSION: 'TLSv1', DEFAULT_CIPHERS: 'DEFAULT:@SECLEVEL=0' })
+  const old = await post(t, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' })
+  assert.deepEqual([old.answer.status, old.answer.code], [0, 'EPROTO'])
+  assert.deepEqual(old.got, [])
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const)
+    assert.equal((await post(t, { minVersion: version, maxVersion: version })).answer.status, 200, version)
+})
+
+test('a collector that asks who we are gets the client certificate, and nothing where there is none', async (t) => {
+  const clients = createAuthority('Clients')
+  const { cert, key } = clients.issue('sidecar')
+  const options: ServerOptions = { requestCert: true, rejectUnauthorized: true, ca: clients.cert }
+  const { answer, got } = await post(t, options, { ...trusted, clientCertFile: cert, clientKeyFile: key })
+  assert.equal(answer.status, 200, answer.code)
+  assert.equal(got.length, 1)
+  const without = await post(t, options)
+  assert.equal(without.answer.status, 0)
+  assert.deepEqual(without.got, [])
+})
+
+test('no connection resumes the session of an earlier one, neither in another drain nor in the same', async (t) => {
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const { server, answer, to } = await post(t, { minVersion: version, maxVersion: version })
+    assert.equal(answer.status, 200)
+    const resumed: boolean[] = []
+    server.on('secureConnection', (socket: TLSSocket) => resumed.push(socket.isSessionReused()))
+    server.maxRequestsPerSocket = 1
+    for (let drain = 0; drain < 2; drain++) {
+      const poster = openPoster(to)
+      for (let i = 0; i < 2; i++) assert.equal((await poster.post(BODY, new AbortController().signal)).status, 200)
+      poster.close()
+    }
+    assert.deepEqual(resumed, [false, false, false, false], version)
+  }
+})

@@ -1,0 +1,191 @@
+// What becomes of a body that is sent: delivered, refused or kept for another attempt; and that consent, a stop or a
+// fault in between loses and leaks nothing. Real queues, real requests, a clock that the test moves.
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+import { openHere, receiptsIn, temporaryFolder } from './queue-here.ts'
+import { idsIn, recordOf } from './queue-records.ts'
+import { collectHere, destinationOf, roadHere, senderHere, statuses } from './send-here.ts'
+import { until } from './wait.ts'
+
+const HOUR_MS = 3_600_000
+const outcomesIn = async (folder: string): Promise<unknown[]> =>
+  (await receiptsIn(folder)).filter(({ event }) => event !== 'attempt').map(({ result, status }) => [result, status])
+
+test('a delivered body is in sent/ as the bytes that went over the wire', async (t) => {
+  const { queue, got, pass, names, folder, counters } = await roadHere(t, statuses(200))
+  await queue.append(recordOf('one'), 1)
+  await queue.append(recordOf('two'), 1)
+  pass(0)
+  await until(() => counters.get('sent.bodies') === 1)
+  assert.equal(got.length, 1)
+  assert.deepEqual(await readFile(join(folder, 'sent', (await names('sent'))[0]!)), got[0]!.body)
+  assert.deepEqual(idsIn(gunzipSync(got[0]!.body)).sort(), ['one', 'two'])
+  assert.deepEqual([await names('queue'), await names('sending')], [[], []])
+  assert.deepEqual(await outcomesIn(folder), [['delivered', 200]])
+  assert.deepEqual(counters.snapshot(), { 'sent.bodies': 1, 'sent.spans': 2 })
+})
+
+for (const status of [200, 201, 202, 204, 299]) {
+  test(`status ${status} delivers`, async (t) => {
+    const { queue, pass, counters, folder } = await roadHere(t, statuses(status))
+    await queue.append(recordOf('one'), 1)
+    pass(0)
+    await until(() => counters.get('sent.bodies') === 1)
+    assert.deepEqual(await outcomesIn(folder), [['delivered', status]])
+  })
+}
+
+for (const status of [429, 502, 503, 504, 0]) {
+  test(`status ${status} is tried again, with the same bytes, until it is delivered`, async (t) => {
+    const { queue, got, pass, names, sender, counters, folder, logged } = await roadHere(t, statuses(status, status, 200))
+    await queue.append(recordOf('one'), 1)
+    for (const failures of [1, 2]) {
+      pass(0)
+      await until(() => sender.status().failures === failures)
+      assert.deepEqual([await names('queue'), (await names('sending')).length, await names('sent')], [[], 1, []])
+    }
+    assert.deepEqual(counters.snapshot(), {})
+    pass(0)
+    await until(() => counters.get('sent.bodies') === 1)
+    assert.equal(got.length, 3)
+    for (const { body } of got) assert.deepEqual(body, got[0]!.body)
+    assert.deepEqual(await outcomesIn(folder), [
+      ['retry', status],
+      ['retry', status],
+      ['delivered', 200],
+    ])
+    await until(() => sender.status().failures === 0)
+    // One line for the change in each direction, however many attempts there were.
+    assert.deepEqual(
+      logged.map(({ level }) => level),
+      ['warn', 'info'],
+    )
+  })
+}
+
+for (const status of [301, 302, 307, 308, 400, 401, 403, 404, 405, 408, 413, 415, 421, 500, 501, 505, 511]) {
+  test(`status ${status} drops the body, counts its spans and goes on to the next one`, async (t) => {
+    const { port, queue, got, pass, names, counters, folder, drains } = await roadHere(t, (_request, response) => {
+      const first = got.length === 1
+      response.writeHead(first ? status : 200, { location: `http://127.0.0.1:${port}/elsewhere` }).end()
+    })
+    for (const id of ['one', 'two', 'three']) await queue.append(recordOf(id), 1)
+    await queue.seal()
+    await queue.append(recordOf('four'), 1)
+    pass(0)
+    await until(() => counters.get('sent.bodies') === 1)
+    assert.deepEqual(await outcomesIn(folder), [
+      ['refused', status],
+      ['delivered', 200],
+    ])
+    assert.equal((await names('sent')).length, 2)
+    assert.deepEqual(counters.snapshot(), { 'refused.spans': 3, 'sent.bodies': 1, 'sent.spans': 1 })
+    pass(2 * HOUR_MS)
+    await until(() => drains() === 2)
+    assert.deepEqual(
+      got.map(({ url }) => url),
+      ['/v1/traces', '/v1/traces'],
+    )
+  })
+}
+
+test('spans that the collector says it rejected are counted apart, and are no more than it was sent', async (t) => {
+  for (const [said, rejected] of [
+    [2, 2],
+    [9, 5],
+  ] as const) {
+    const answer = Buffer.from('any answer')
+    const { queue, pass, counters, folder } = await roadHere(t, (_request, response) => response.end(answer), {
+      rejectedSpans: (body) => (body.equals(answer) ? said : 0),
+    })
+    for (const id of ['a', 'b', 'c', 'd', 'e']) await queue.append(recordOf(id), 1)
+    pass(0)
+    await until(() => counters.get('sent.bodies') === 1)
+    assert.deepEqual([counters.get('sent.rejected'), counters.get('sent.spans')], [rejected, 5 - rejected])
+    assert.equal((await receiptsIn(folder)).at(-1)!.rejected, rejected)
+    t.mock.timers.reset()
+  }
+})
+
+test('a receipt is on disk before the request is made', async (t) => {
+  let seen: unknown
+  const { queue, pass, counters, folder } = await roadHere(t, (_request, response) => {
+    void receiptsIn(folder).then((lines) => {
+      seen = lines
+      response.end()
+    })
+  })
+  await queue.append(recordOf('one'), 1)
+  pass(0)
+  await until(() => counters.get('sent.bodies') === 1)
+  assert.deepEqual(seen, [(await receiptsIn(folder))[0]])
+})
+
+test('one drain takes every body, one after the other, over one connection that ends with it', async (t) => {
+  let at = 0
+  let most = 0
+  const { queue, got, pass, counters, connections, server } = await roadHere(t, (_request, response) => {
+    most = Math.max(most, ++at)
+    setImmediate(() => {
+      at--
+      response.end()
+    })
+  })
+  server.keepAliveTimeout = 0
+  const send = async (): Promise<void> => {
+    const before = counters.get('sent.bodies')
+    for (const id of ['one', 'two', 'three']) {
+      await queue.append(recordOf(id), 1)
+      await queue.seal()
+    }
+    pass(HOUR_MS)
+    await until(() => counters.get('sent.bodies') === before + 3)
+    let open = 1
+    await until(() => {
+      server.getConnections((_error, count) => {
+        open = count
+      })
+      return open === 0
+    })
+  }
+  await send()
+  assert.deepEqual([got.length, connections(), most], [3, 1, 1])
+  await send()
+  assert.deepEqual([got.length, connections(), most], [6, 2, 1])
+})
+
+test('no drain begins while another one goes on', async (t) => {
+  const held: (() => void)[] = []
+  const { queue, pass, drains, counters } = await roadHere(t, (_request, response) => held.push(() => response.end()))
+  await queue.append(recordOf('one'), 1)
+  pass(0)
+  await until(() => held.length === 1)
+  pass(2 * HOUR_MS)
+  assert.equal(drains(), 1)
+  held[0]!()
+  await until(() => counters.get('sent.bodies') === 1)
+})
+
+test('a drain that cannot begin is told by its code, and made up for once it can', async (t) => {
+  const folder = await temporaryFolder(t)
+  const headersFile = join(folder, 'headers-CANARY')
+  const stored = await openHere(t)
+  const { port, got } = await collectHere(t, statuses(200))
+  const { sender, pass, logged, counters } = senderHere(t, stored.queue, {
+    destination: destinationOf(`http://127.0.0.1:${port}`, { headersFile }),
+    random: () => 0,
+  })
+  await stored.queue.append(recordOf('one'), 1)
+  pass(0)
+  await until(() => sender.status().failures === 1)
+  assert.equal(got.length, 0)
+  assert.equal(logged[0]!.code, 'ENOENT')
+  assert.doesNotMatch(JSON.stringify(logged), /CANARY/)
+  await writeFile(headersFile, 'authorization: Bearer x\n')
+  pass(0)
+  await until(() => counters.get('sent.bodies') === 1)
+  assert.ok(got[0]!.rawHeaders.includes('Bearer x'))
+})
