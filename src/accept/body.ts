@@ -1,7 +1,7 @@
 // Reads a request's body and inflates it, never beyond the body limit (413), the budget that all requests share (503)
 // and a deadline (408). Chunks are copied into one buffer that grows, because a body sent byte by byte would otherwise cost two
 // hundred times its size in small buffers; what a body claims to be is never allocated before it arrives.
-import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import { gunzipSync } from 'node:zlib'
 import { badRequest, errorCode, Refusal } from '../errors.ts'
 import type { Share } from './budget.ts'
@@ -14,13 +14,11 @@ const tooLarge = (maxBytes: number): Refusal =>
   new Refusal(413, `The body is larger than ${maxBytes} bytes. Send smaller batches, or raise USAGE_MAX_BODY.`)
 
 /**
- * The body as it was sent. Rejects with a Refusal; node:http then reads the rest and throws it away, so that the client
+ * The body as it was sent; `announced` is the length that its header says. Rejects with a Refusal; node:http then reads the rest and throws it away, so that the client
  * can read the answer (RFC 9112 9.3).
  */
-export function readBody(request: IncomingMessage, maxBytes: number, share: Share): Promise<Uint8Array> {
+export function readBody(request: Readable, announced: number | undefined, maxBytes: number, share: Share): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const header = request.headers['content-length']
-    const announced = header === undefined ? undefined : Number(header)
     let buffer: Buffer = Buffer.alloc(0)
     let length = 0
 
