@@ -43,6 +43,12 @@ export const SETTINGS: readonly Setting[] = [
   },
   { name: 'USAGE_POLICY_TEXT', standard: undefined, parse: parsers.anyText, sentence: 'The policy itself, instead of a file.' },
   {
+    name: 'USAGE_POLICY_OVERLAY',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'File that narrows the policy and can do nothing else. Read again when it changes.',
+  },
+  {
     name: 'USAGE_POLICY_DIGEST',
     standard: undefined,
     parse: parsers.digest,
@@ -86,6 +92,18 @@ export const SETTINGS: readonly Setting[] = [
     standard: '127.0.0.1:4318',
     parse: parsers.loopbackAddress,
     sentence: 'Where OTLP over HTTP is taken in; loopback only.',
+  },
+  {
+    name: 'USAGE_GRPC_LISTEN',
+    standard: '127.0.0.1:4317',
+    parse: parsers.loopbackAddress,
+    sentence: 'Where OTLP over gRPC is taken in; loopback only.',
+  },
+  {
+    name: 'USAGE_PAGE_LISTEN',
+    standard: '127.0.0.1:4320',
+    parse: parsers.loopbackAddress,
+    sentence: 'Where the page shows what is reported, what waits and what left; loopback only.',
   },
   {
     name: 'USAGE_HEALTH_LISTEN',
@@ -152,15 +170,13 @@ export const SETTINGS: readonly Setting[] = [
   },
 ]
 
-/** Named by the design and not carried out yet. Ignoring one could send what somebody meant to stop, so it is a mistake. */
-const LATER = ['USAGE_POLICY_OVERLAY', 'USAGE_GRPC_LISTEN', 'USAGE_PAGE_LISTEN']
-
 export interface Config {
   reporting: (typeof MODES)[number]
   annotationsFile: string | undefined
   offFile: string | undefined
   policy: string | undefined
   policyText: string | undefined
+  policyOverlay: string | undefined
   policyDigest: string | undefined
   endpoint: string | undefined
   headersFile: string | undefined
@@ -169,6 +185,8 @@ export interface Config {
   clientKeyFile: string | undefined
   proxy: string | undefined
   httpListen: Listen
+  grpcListen: Listen
+  pageListen: Listen
   healthListen: Listen
   dataDir: string
   identityDir: string | undefined
@@ -215,8 +233,6 @@ export function readConfig(
     }
   }
   const config = values as unknown as Config
-  for (const name of LATER)
-    if ((env[name] ?? '') !== '') mistakes.push(`${name} is not carried out by this version of usage-sidecar. Remove it.`)
   mistakes.push(...together(config, given))
   return { config: Object.freeze(config), mistakes }
 }

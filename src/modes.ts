@@ -35,6 +35,8 @@ export interface Modes {
   look(): void
   /** Where a request is kept that began at `began` (performance.now()); `undefined`: it is discarded. */
   queueFor(began: number): Queue | undefined
+  /** When the next reports are sent, at the soonest, and how often in a row it failed; `undefined` where nothing is sent. */
+  sending(): { nextDrainAt: number; failures: number } | undefined
   /** Closes the folder and leaves what is in it; a drain that has begun, or is due, first gets the time of the grace. */
   stop(graceMs?: number): Promise<void>
 }
@@ -238,6 +240,7 @@ export function createModes(options: ModesOptions): Modes {
     },
     look,
     queueFor: (began) => (open !== undefined && began > open.since ? open.queue : undefined),
+    sending: () => open?.sender?.status(),
     stop: async (graceMs = 0) => {
       if (graceMs > 0) await open?.sender?.stop(graceMs)
       stopped = true

@@ -43,6 +43,8 @@ test('a sidecar that has nothing to send has loaded neither the fetch of Node no
       USAGE_ENDPOINT: 'https://127.0.0.1:1',
       USAGE_HTTP_LISTEN: '127.0.0.1:0',
       USAGE_HEALTH_LISTEN: '127.0.0.1:0',
+      USAGE_GRPC_LISTEN: '127.0.0.1:0',
+      USAGE_PAGE_LISTEN: '127.0.0.1:0',
       USAGE_DATA_DIR: join(folder, 'data'),
       USAGE_IDENTITY_DIR: join(folder, 'identity'),
     },

@@ -8,7 +8,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import type { Handled } from '../src/accept/accept.ts'
 import { Budget } from '../src/accept/budget.ts'
-import { createGrpc } from '../src/accept/grpc.ts'
+import { createGrpcDoor } from '../src/accept/grpc-listen.ts'
 import { Counters } from '../src/counters.ts'
 import { retryLater } from '../src/errors.ts'
 import { createLog } from '../src/log.ts'
@@ -37,7 +37,7 @@ async function openDoor(
   const lines: string[] = []
   const counters = new Counters()
   const budget = new Budget(2_000_000)
-  const door = createGrpc({
+  const door = createGrpcDoor({
     listen: { host: '127.0.0.1', port: 0 },
     maxBody: MAX_BODY,
     budget,

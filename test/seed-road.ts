@@ -20,7 +20,13 @@ export const SHIPPED: readonly string[] = readdirSync(FOLDER)
   .filter((name) => name.endsWith('.yaml'))
   .map((name) => name.replace('.yaml', ''))
 export const HARDENED = SHIPPED.filter((name) => !name.endsWith('-compat'))
-export const policyOf = (name: string): Policy => parsePolicy(readFileSync(`${FOLDER}${name}.yaml`, 'utf8'))
+const read = new Map<string, Policy>()
+
+export function policyOf(name: string): Policy {
+  const policy = read.get(name) ?? parsePolicy(readFileSync(`${FOLDER}${name}.yaml`, 'utf8'))
+  read.set(name, policy)
+  return policy
+}
 
 export type Plain = string | number | boolean | bigint
 

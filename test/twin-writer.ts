@@ -227,7 +227,7 @@ export class Writer {
     const rng = this.#rng
     if (field === 9 && rng.chance(10)) return [...oddKey(rng).wire]
     const key = rng.pick(['user.password', 'http.url', 'label.customer-acme', '__proto__', 'Execution.Type'])
-    return [...attribute(rng, key, [], false, 'user.mail', field).wire]
+    return [...attribute(rng, key, [], false, 'user.mailbox', field).wire]
   }
 
   #unknown(first: number): Bytes[] {

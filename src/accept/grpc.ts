@@ -1,18 +1,11 @@
 // The second door in: OTLP over gRPC (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc), the unary Export of the trace
 // service over HTTP/2 without TLS on loopback. The wire is that of
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md; limits, budget and answers are those of `accept.ts`.
-import {
-  constants,
-  createServer,
-  type Http2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import { constants, createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
 import { Refusal } from '../errors.ts'
 import { retryDetails, successBody } from '../otlp/answer.ts'
-import { type Accept, type AcceptOptions, bug, type Handled, type Listen } from './accept.ts'
+import { type AcceptOptions, bug, type Handled } from './accept.ts'
 import { inflate, readBody } from './body.ts'
 import type { Share } from './budget.ts'
 
@@ -26,7 +19,6 @@ const INTERNAL = 13
 /** Compressed flag and length of a message. */
 const FRAME_HEAD = 5
 const MAX_STREAMS = 100
-const MAX_CONNECTIONS = 256
 const MAX_HEADER_BYTES = 16 * 1024
 /** Of one stream; larger than HTTP/2's 64 KiB, so that a batch does not wait for a round trip. */
 const WINDOW_BYTES = 256 * 1024
@@ -37,7 +29,14 @@ const DRAIN_MS = 10_000
 const RESETS = { streamResetBurst: 200, streamResetRate: 20 }
 const UNIT_MS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 0.001, n: 0.000_001 }
 
-export function createGrpc(options: Omit<AcceptOptions, 'maxJsonBody'>): Omit<Accept, 'untilUnused'> {
+export interface Grpc {
+  /** Takes over a connection that was accepted. */
+  serve(socket: Socket): void
+  /** GOAWAY: calls that are being answered finish, no new ones come; after a while what is left is cut. */
+  stop(): Promise<void>
+}
+
+export function createGrpc(options: Omit<AcceptOptions, 'listen' | 'maxJsonBody'>): Grpc {
   const { counters, log, budget } = options
   const sessions = new Set<ServerHttp2Session>()
 
@@ -77,7 +76,6 @@ export function createGrpc(options: Omit<AcceptOptions, 'maxJsonBody'>): Omit<Ac
     maxHeaderListPairs: 64,
     ...RESETS,
   })
-  server.maxConnections = MAX_CONNECTIONS
   server.on('session', (session) => {
     sessions.add(session)
     session.on('close', () => sessions.delete(session))
@@ -85,7 +83,7 @@ export function createGrpc(options: Omit<AcceptOptions, 'maxJsonBody'>): Omit<Ac
     session.setTimeout(IDLE_MS, () => session.close())
   })
   server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void answer(stream, headers))
-  return { start: () => listen(server, options.listen), stop: () => stop(server, sessions) }
+  return { serve: (socket) => void server.emit('connection', socket), stop: () => stop(sessions) }
 }
 
 function checkTarget(headers: IncomingHttpHeaders): void {
@@ -143,26 +141,12 @@ function fail(stream: ServerHttp2Stream, code: number, message: string, retryAft
 /** "Percent-Byte-Unencoded": printable ASCII but for the percent sign. */
 const percentEncoded = (message: string): string => message.replace(/[^\x20-\x24\x26-\x7e]/gu, (character) => encodeURIComponent(character))
 
-function listen(server: Http2Server, at: Listen): Promise<Listen> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(at.port, at.host, () => {
-      server.removeListener('error', reject)
-      resolve({ host: at.host, port: (server.address() as AddressInfo).port })
-    })
-  })
-}
-
-/** GOAWAY: calls that are being answered finish, no new ones come; after a while what is left is cut. */
-function stop(server: Http2Server, sessions: ReadonlySet<ServerHttp2Session>): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      for (const session of sessions) session.destroy()
-    }, CLOSE_GRACE_MS)
-    server.close(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-    for (const session of sessions) session.close()
-  })
+async function stop(sessions: ReadonlySet<ServerHttp2Session>): Promise<void> {
+  const closed = [...sessions].map((session) => new Promise<void>((resolve) => session.once('close', () => resolve())))
+  const timer = setTimeout(() => {
+    for (const session of sessions) session.destroy()
+  }, CLOSE_GRACE_MS)
+  for (const session of sessions) session.close()
+  await Promise.all(closed)
+  clearTimeout(timer)
 }
