@@ -4,10 +4,12 @@
 import { constants, createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import { Refusal } from '../errors.ts'
+import { release } from '../memory.ts'
 import { retryDetails, successBody } from '../otlp/answer.ts'
 import { type AcceptOptions, bug, type Handled } from './accept.ts'
-import { inflate, readBody } from './body.ts'
+import { readBody } from './body.ts'
 import type { Share } from './budget.ts'
+import { createInflate } from './inflate.ts'
 
 const SERVICE = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
 /** Applications that export everything: taken, discarded and counted, as a policy has no words for them. */
@@ -38,11 +40,19 @@ export interface Grpc {
 
 export function createGrpc(options: Omit<AcceptOptions, 'listen' | 'maxJsonBody'>): Grpc {
   const { counters, log, budget } = options
+  const inflate = createInflate()
   const sessions = new Set<ServerHttp2Session>()
 
   const takeIn = async (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, share: Share, began: number): Promise<Handled> => {
     const body = await readBody(stream, undefined, options.maxBody + FRAME_HEAD, share)
-    return options.handle(messageOf(body, String(headers['grpc-encoding'] ?? 'identity'), options.maxBody, share), began)
+    const { message, encoding } = messageOf(body, String(headers['grpc-encoding'] ?? 'identity'), options.maxBody)
+    const plain = encoding === 'gzip' ? await inflate(message, options.maxBody, share) : message
+    try {
+      // Only the part before its first await reads the message.
+      return options.handle(plain, began)
+    } finally {
+      release(plain)
+    }
   }
 
   const answer = async (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> => {
@@ -93,18 +103,18 @@ function checkTarget(headers: IncomingHttpHeaders): void {
   if (path !== SERVICE && !DISCARDED.test(path)) throw new Refusal(404, 'There is no such method here. Export traces.')
 }
 
-/** The one message of a unary call, inflated. */
-function messageOf(body: Uint8Array, encoding: string, maxBytes: number, share: Share): Uint8Array {
+/** The one message of a unary call, as it was sent. */
+function messageOf(body: Uint8Array, encoding: string, maxBytes: number): { message: Uint8Array; encoding: 'none' | 'gzip' } {
   const length = body.length < FRAME_HEAD ? -1 : new DataView(body.buffer, body.byteOffset).getUint32(1)
   if (length > maxBytes)
     throw new Refusal(413, `The message is larger than ${maxBytes} bytes. Send smaller batches, or raise USAGE_MAX_BODY.`)
   if (length !== body.length - FRAME_HEAD) throw new Refusal(400, 'The call does not hold exactly one whole message.')
   const message = body.subarray(FRAME_HEAD)
   const compressed = body[0]
-  if (compressed === 0) return message
+  if (compressed === 0) return { message, encoding: 'none' }
   if (compressed !== 1 || encoding === 'identity') throw new Refusal(400, 'The message has an unknown compressed flag.')
   if (encoding !== 'gzip') throw new Refusal(415, 'Send grpc-encoding gzip, or none.')
-  return inflate(message, maxBytes, share)
+  return { message, encoding }
 }
 
 /** Ends the call when the client has stopped waiting for it; `undefined` where it sets no time. */

@@ -3,6 +3,7 @@
 import type { Counters } from '../counters.ts'
 import { errorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { release } from '../memory.ts'
 import type { Body, Queue } from '../queue/queue.ts'
 import type { Answer, Destination, Poster } from './post.ts'
 import { type Result, resultOf, retryAfterMs, TOO_LARGE } from './retry.ts'
@@ -110,7 +111,7 @@ export function createSender(options: SendOptions): Sender {
           continue
         }
         poster ??= await open(options.destination)
-        if ((await attempt(poster, body)) === 'retry') return
+        if ((await attempt(poster, body).finally(() => release(body.content))) === 'retry') return
       }
     } catch (error) {
       if (abort.signal.aborted) return
