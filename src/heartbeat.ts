@@ -64,7 +64,6 @@ export function createHeartbeat({ folder, counters, log }: HeartbeatOptions): He
 
   return {
     beat: (day, make) => {
-      if (last !== undefined && day <= last) return
       try {
         last ??= lastDay()
         if (day <= last) return

@@ -57,8 +57,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let road: RoadWatch | undefined
   let http: Listen | undefined
   let healthAt: Listen | undefined
-  /** Of all moments of acceptance: a road that is made anew goes on with the day of the one before it. */
-  let latest = 0
   let decisions = 0
   let stopped = false
 
@@ -75,8 +73,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       counters.add('requests.discarded')
       return { rejected: 0, message: '' }
     }
-    latest = Math.max(latest, Date.now())
-    const passed = anonymizer.pass(body, latest)
+    const passed = anonymizer.pass(body, Date.now())
     const { spans, rejected } = passed
     try {
       if (spans > 0) await queue.append(enricher.frame(passed), spans)

@@ -4,11 +4,12 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { parsePolicy } from '../src/anonymize/parse.ts'
 import { policyDigest } from '../src/anonymize/policy.ts'
 import { Cursor, LEN } from '../src/otlp/wire.ts'
 import { spansIn, spansWaiting, startCollector } from './collector.ts'
 import { execution, filesIn, type Place, placeOf, post, startChild, startHere, until } from './sidecar.ts'
-import { DEFAULT_POLICY_FILE, defaultPolicy, request, span } from './spans.ts'
+import { request, span } from './spans.ts'
 
 const TELL_CONNECTIONS = new URL('fixtures/pipeline/tell-connections.ts', import.meta.url).href
 
@@ -68,12 +69,12 @@ describe('mode on', { concurrency: true }, () => {
   })
 
   it('names the digest of the policy that its maintainers ship', async (t) => {
-    const digest = policyDigest(defaultPolicy())
     const collector = await startCollector(t)
-    const policy = { USAGE_POLICY: DEFAULT_POLICY_FILE, USAGE_POLICY_DIGEST: digest }
-    const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, ...policy }))
+    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
+    const digest = policyDigest(parsePolicy(await readFile(place.env.USAGE_POLICY!, 'utf8')))
+    const sidecar = await startHere(t, { ...place, env: { ...place.env, USAGE_POLICY_DIGEST: digest } })
     await post(sidecar.port(), execution())
-    await until('a report arrived', () => collector.spans().length > 0)
+    await until('a report arrived', () => collector.spans().length === 1)
     assert.equal(collector.spans()[0]?.resource['usage.policy.digest'], digest)
   })
 

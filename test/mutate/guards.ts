@@ -4,10 +4,12 @@ import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
 import { consent } from './consent.ts'
+import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
 import { modesGuards } from './modes.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
+import { overlayGuards } from './overlay.ts'
 import { policyGuards } from './policy.ts'
 import { policyFields } from './policy-fields.ts'
 import { queueDisk } from './queue-disk.ts'
@@ -24,6 +26,7 @@ export const guards: readonly GuardTable[] = [
   anonymizeOut,
   consent,
   modesGuards,
+  overlayGuards,
   policyGuards,
   policyFields,
   otlp,
@@ -34,4 +37,5 @@ export const guards: readonly GuardTable[] = [
   queueMemory,
   road,
   sendGuards,
+  ground,
 ]
