@@ -87,7 +87,8 @@ export const modesGuards: GuardTable = {
     {
       promise: 'an epoch that could not begin frees the folder',
       text: '      await queue.close()\n      throw error\n',
-      instead: '      throw error\n',
+      // Referenced, because otherwise the garbage collector would free it as well.
+      instead: '      Object.assign(globalThis, { queue })\n      throw error\n',
       noticed: modes('^an epoch that cannot begin'),
     },
     {
