@@ -25,14 +25,14 @@ export const sendGuards: GuardTable = {
       noticed: consent('^consent that ends while the receipt'),
     },
     {
-      promise: 'what consent ended has no outcome',
-      text: "if (!allowed() || abort.signal.aborted) return 'retry'\n",
+      promise: 'an answer that came is in the receipts, whatever has changed since',
+      text: "if (abort.signal.aborted) return 'retry'\n",
+      instead: "if (!allowed() || abort.signal.aborted) return 'retry'\n",
       noticed: consent('^consent that ends while a request'),
     },
     {
       promise: 'a request that a stop ended has no outcome',
-      text: "if (!allowed() || abort.signal.aborted) return 'retry'",
-      instead: "if (!allowed()) return 'retry'",
+      text: "if (abort.signal.aborted) return 'retry'\n",
       noticed: consent('^a stop ends a request'),
     },
     {
@@ -43,7 +43,8 @@ export const sendGuards: GuardTable = {
     },
     {
       promise: 'no body is begun after a stop',
-      text: 'if (abort.signal.aborted) return\n',
+      text: 'if (abort.signal.aborted) return\n        const body',
+      instead: 'const body',
       noticed: consent('^a stop waits'),
     },
     {
@@ -79,15 +80,14 @@ export const sendGuards: GuardTable = {
     { promise: 'the connection ends with its drain', text: 'poster?.close()\n', noticed: oneDrain },
     {
       promise: 'one drain has one connection',
-      text: "poster ??= (await import('./post.ts'))",
-      instead: "poster = (await import('./post.ts'))",
+      text: 'poster ??= await open(',
+      instead: 'poster = await open(',
       noticed: oneDrain,
     },
-    { promise: 'one drain at a time', text: 'running !== undefined || ', noticed: send('^no drain begins') },
+    { promise: 'one drain at a time', text: 'if (running !== undefined) return\n', noticed: send('^no drain begins') },
     {
       promise: 'nothing is drained without consent',
-      text: ' || !allowed()) return\n    const time',
-      instead: ') return\n    const time',
+      text: '    // Last, because it reads files.\n    if (!allowed()) return\n',
       noticed: schedule('^nothing is drained while'),
     },
     {
