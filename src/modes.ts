@@ -181,8 +181,8 @@ export function createModes(options: ModesOptions): Modes {
     doing = 'queue: the data folder cannot be used'
     const found = readEpoch(folder)
     const queue = await options.openQueue({ policy, mode, wipe: found === undefined })
-    // From here to `open` nothing is awaited.
-    if (dirty || stopped) return await queue.close()
+    // Where the epoch has ended meanwhile, all begins anew; from here to `open` nothing is awaited.
+    if (dirty || stopped || readEpoch(folder)?.id !== found?.id) return await queue.close()
     let epoch: Epoch
     try {
       epoch = found === undefined ? beginEpoch(folder, mode, policy, now()) : found
@@ -208,7 +208,7 @@ export function createModes(options: ModesOptions): Modes {
       if (it.relabelled === relabelled) it.relabelled = undefined
       throw error
     }
-    if (open !== it || it.relabelled !== relabelled || !holds(it)) return
+    if (stopped || open !== it || it.relabelled !== relabelled || !holds(it)) return
     doing = 'consent: the epoch could not be written'
     renew(it)
     it.ready = true

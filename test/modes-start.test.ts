@@ -2,7 +2,7 @@
 // waits.
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { readEpoch } from '../src/consent/epoch.ts'
@@ -11,11 +11,16 @@ import { diskWith } from './queue-here.ts'
 import { until } from './sidecar.ts'
 
 test('off that comes and goes while the folder is opened wipes it all the same', async (t) => {
-  for (const mode of ['on', 'local'] as const) {
+  for (const [mode, lived] of [
+    ['on', true],
+    ['local', true],
+    ['on', false],
+  ] as const) {
     const first = await modesHere(t, { goal: { mode, policy: 'a' } })
     await first.append('one')
     const epoch = await first.epoch()
     await first.modes.stop()
+    const folder = lived ? first.folder : join(first.folder, 'fresh')
     const gate = Promise.withResolvers<void>()
     let opening = false
     const { list } = diskWith({})
@@ -26,7 +31,7 @@ test('off that comes and goes while the folder is opened wipes it all the same',
         return list(path)
       },
     })
-    const second = await modesHere(t, { folder: first.folder, disk, goal: { mode, policy: 'a' }, started: false })
+    const second = await modesHere(t, { folder, disk, goal: { mode, policy: 'a' }, started: false })
     await until('it is opened', () => opening)
     second.turn({ mode: 'off' })
     second.turn({ mode })
@@ -37,6 +42,29 @@ test('off that comes and goes while the folder is opened wipes it all the same',
     assert.match(await second.epoch(), /^[0-9a-f]{32}$/)
     assert.notEqual(await second.epoch(), epoch)
   }
+})
+
+test('an epoch that somebody takes away while the folder is opened does not come back', async (t) => {
+  const first = await modesHere(t)
+  const epoch = await first.epoch()
+  await first.modes.stop()
+  const gate = Promise.withResolvers<void>()
+  let opening = false
+  const { list } = diskWith({})
+  const disk = diskWith({
+    list: async (path) => {
+      opening = true
+      await gate.promise
+      return list(path)
+    },
+  })
+  // Under another policy, which is written into the epoch that is gone on with.
+  const second = await modesHere(t, { folder: first.folder, disk, goal: { mode: 'on', policy: 'b' }, started: false })
+  await until('it is opened', () => opening)
+  await rm(join(first.folder, 'epoch'))
+  gate.resolve()
+  await until('it is open', () => second.senders.length > 0)
+  assert.notEqual(await second.epoch(), epoch)
 })
 
 test('a policy that changes while the folder is opened is the one whose batches are kept', async (t) => {

@@ -80,14 +80,20 @@ export const modesGuards: GuardTable = {
     },
     {
       promise: 'what ended while the folder was opened is not gone on with',
-      text: 'if (dirty || stopped) return await queue.close()\n',
-      instead: 'if (stopped) return await queue.close()\n',
+      text: 'dirty || stopped || readEpoch',
+      instead: 'stopped || readEpoch',
       noticed: start('^off that comes and goes'),
+    },
+    {
+      promise: 'an epoch that somebody took away while the folder was opened does not come back',
+      text: ' || readEpoch(folder)?.id !== found?.id',
+      noticed: start('^an epoch that somebody takes away'),
     },
     {
       promise: 'an epoch that could not begin frees the folder',
       text: '      await queue.close()\n      throw error\n',
-      instead: '      throw error\n',
+      // Referenced, because otherwise the garbage collector would free it as well.
+      instead: '      Object.assign(globalThis, { queue })\n      throw error\n',
       noticed: modes('^an epoch that cannot begin'),
     },
     {

@@ -45,12 +45,6 @@ export const road: GuardTable = {
       instead: "return { rejected: 0, message: '' }",
       noticed: modes('tells the application'),
     },
-    {
-      promise: 'the day never goes back when facts change',
-      text: 'maxBytes: limits.maxBody, clock })',
-      instead: 'maxBytes: limits.maxBody })',
-      noticed: changes('^a day that has begun'),
-    },
     { promise: 'what cannot be done now is tried again', text: 'void persist(what, attempt)\n', noticed: broken('a taken port is said') },
     {
       promise: 'a preview refuses nothing',
@@ -88,6 +82,12 @@ export const road: GuardTable = {
     },
   ],
   'src/road.ts': [
+    {
+      promise: 'the day never goes back when facts change',
+      text: 'counters, maxBytes, clock })',
+      instead: 'counters, maxBytes })',
+      noticed: changes('^a day that has begun'),
+    },
     {
       promise: 'a digest that was not shipped is custom',
       text: "digest === config.policyDigest ? digest : 'custom'",
