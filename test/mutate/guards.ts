@@ -16,6 +16,7 @@ import { queueIn } from './queue-in.ts'
 import { queueMemory } from './queue-memory.ts'
 import { road } from './road.ts'
 import { sendGuards } from './send.ts'
+import { sheetGuards } from './sheet.ts'
 
 export const guards: readonly GuardTable[] = [
   accept,
@@ -33,5 +34,6 @@ export const guards: readonly GuardTable[] = [
   queueMemory,
   road,
   sendGuards,
+  sheetGuards,
   ground,
 ]
