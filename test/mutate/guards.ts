@@ -21,6 +21,7 @@ import { queueMemory } from './queue-memory.ts'
 import { road } from './road.ts'
 import { sendGuards } from './send.ts'
 import { postGuards } from './send-post.ts'
+import { sheetGuards } from './sheet.ts'
 
 export const guards: readonly GuardTable[] = [
   accept,
@@ -43,5 +44,6 @@ export const guards: readonly GuardTable[] = [
   road,
   sendGuards,
   postGuards,
+  sheetGuards,
   ground,
 ]
