@@ -78,8 +78,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let http: Listen | undefined
   let healthAt: Listen | undefined
   let label: string | undefined
-  /** Of all moments of acceptance: a road that is made anew goes on with the day of the one before it. */
-  let latest = 0
   let opening = false
   let stopped = false
 
@@ -97,8 +95,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       counters.add('requests.discarded')
       return { rejected: 0, message: '' }
     }
-    latest = Math.max(latest, Date.now())
-    const passed = road.anonymizer.pass(body, latest)
+    const passed = road.anonymizer.pass(body, Date.now())
     const { spans, rejected } = passed
     if (spans > 0) await queue.append(road.enricher.frame(passed), spans)
     counters.add('spans.kept', spans)

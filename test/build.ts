@@ -1,6 +1,6 @@
 // Bundles the program into dist/: one entry and a chunk for every command, so that `run` loads only what it needs.
 // Bundling halves the memory of a Node process, and the chunks keep the demo's SDK and the collector out of it.
-import { readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { build, type Metafile, type Plugin } from 'esbuild'
 
 const root = new URL('..', import.meta.url).pathname
@@ -16,8 +16,19 @@ const builtinsByRequire: Plugin = {
     onResolve({ filter: /^node:/ }, ({ path, kind, importer }) =>
       kind === 'import-statement' && ours(importer) ? { path, namespace: 'builtin' } : undefined,
     )
-    onLoad({ filter: /^/, namespace: 'builtin' }, ({ path }) => ({ contents: `module.exports = require('${path}')` }))
+    onLoad({ filter: /^/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `const builtin = require('${path}')\nexport default builtin\nexport const { ${importedFrom(path)} } = builtin`,
+    }))
   },
+}
+
+/** Every name that src/ imports from a module of Node: named, they cost nothing; esbuild's own way makes a getter for each export. */
+function importedFrom(builtin: string): string {
+  const files = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+  const imports = new RegExp(`^import (?!type )[^']*?\\{([^}]*)\\} from '${builtin}'`, 'gm')
+  const lists = files.flatMap((file) => [...readFileSync(`${root}src/${file}`, 'utf8').matchAll(imports)].map((match) => match[1]!))
+  const names = lists.flatMap((list) => list.split(',')).map((item) => item.trim().split(' as ')[0]!)
+  return [...new Set(names)].filter((name) => name !== '' && !name.startsWith('type ')).join(', ')
 }
 
 /** Writes the bundle into a folder; the result says what went into which file. */

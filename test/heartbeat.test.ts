@@ -1,7 +1,9 @@
 // The sidecar's own sign of life: once per UTC day whatever happens in between, marked before it is kept, and never in
 // one body with what the application sent.
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { Counters } from '../src/counters.ts'
@@ -47,9 +49,13 @@ describe('a heartbeat', () => {
 
   it('that the policy does not name leaves the day for one that does', async (t) => {
     const { folder, counters, log, days, start } = await heartbeats(t)
-    createHeartbeat({ folder, counters, log }).beat('2026-10-05', () => undefined)
-    start()('2026-10-05')
+    const { beat } = createHeartbeat({ folder, counters, log })
+    beat('2026-10-05', () => undefined)
+    beat('2026-10-05', () => async () => void days.push('2026-10-05'))
     assert.deepEqual(days, ['2026-10-05'])
+    createHeartbeat({ folder, counters, log }).beat('2026-10-06', () => undefined)
+    start()('2026-10-06')
+    assert.deepEqual(days, ['2026-10-05', '2026-10-06'])
   })
 
   it('that could not be kept is counted as lost, and no second one follows', async (t) => {
@@ -68,6 +74,21 @@ describe('a heartbeat', () => {
     for (const day of ['2026-10-05', '2026-10-05', '2026-10-06']) beat(day)
     assert.deepEqual(days, [])
     assert.equal(counters.get('heartbeats.lost'), 2)
+  })
+
+  it('is not made where the mark of an earlier one cannot be read', async (t) => {
+    const { counters, days, start } = await heartbeats(t)
+    start()('2026-10-05')
+    t.mock.method(fs, 'readFileSync', () => {
+      throw Object.assign(new Error('A disk that fails.'), { code: 'EIO' })
+    })
+    syncBuiltinESMExports()
+    t.after(() => {
+      t.mock.restoreAll()
+      syncBuiltinESMExports()
+    })
+    start()('2026-10-05')
+    assert.deepEqual([days, counters.get('heartbeats.lost')], [['2026-10-05'], 1])
   })
 
   it('leaves no mark in mode local', async (t) => {

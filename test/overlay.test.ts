@@ -11,7 +11,7 @@ import { Counters } from '../src/counters.ts'
 import { ConfigError } from '../src/errors.ts'
 import { type DecodedSpan, decodeRequest } from '../src/otlp/decode.ts'
 import { lenField } from '../src/otlp/wire.ts'
-import { attribute, defaultPolicy, int, request, span, text } from './spans.ts'
+import { attribute, defaultPolicy, int, policyText, request, span, text } from './spans.ts'
 
 const HEAD = 'apiVersion: usage-sidecar.dev/v1\nnarrows: example.org/demo\n'
 const overlay = (body: string): Policy => applyOverlay(defaultPolicy(), HEAD + body)
@@ -106,6 +106,19 @@ test('narrows values, drops attributes and spans, and keeps the conditions of th
   assert.deepEqual(leaves(overlay('spans: {execution: {attributes: {execution.status: drop}}}'), failed), [])
   assert.deepEqual(leaves(overlay('spans: {execution: {only: {execution.type: [pipeline]}}}'), EXECUTION), [])
   assert.deepEqual(leaves(overlay('spans: {execution: {skip: [application.name]}}'), EXECUTION), [])
+})
+
+test('what the policy skips stays skipped, and a bound becomes the largest of the overlay that is not above it', () => {
+  const attributes = '{n: {buckets: [0, 10, 100, 1000], reason: Because.}}'
+  const base = parsePolicy(policyText(`execution: {skip: [hidden], attributes: ${attributes}}`))
+  const narrowed = applyOverlay(base, `${HEAD}spans: {execution: {skip: [secret], attributes: {n: {buckets: [0, 100]}}}}`)
+  const of = (...more: Uint8Array[]): unknown[] =>
+    leaves(narrowed, request(span({ more }))).map((one) => one.attributes.map(({ value }) => value.value))
+  assert.deepEqual(
+    [-1, 9, 50, 100, 5000].map((n) => of(attribute('n', int(n)))),
+    [0n, 0n, 0n, 100n, 100n].map((bound) => [[bound]]),
+  )
+  for (const key of ['hidden', 'secret']) assert.deepEqual(of(attribute(key, text('x'))), [])
 })
 
 const WORDS = ['a', 'b', 'c', 'd']

@@ -1,7 +1,7 @@
 // The commands, one row each, and what decides which one runs. `help` prints this table, and so does the README. Every
 // command is loaded when it is called, so that `run` never holds what only another one needs.
 import { parseArgs } from 'node:util'
-import { ConfigError, errorCode } from '../errors.ts'
+import { ConfigError, errorCode, placeOf } from '../errors.ts'
 import { type Command, EXIT, type Host, type Input, UsageError } from './command.ts'
 
 export const COMMANDS: readonly Command[] = [
@@ -104,8 +104,9 @@ export async function runCommand(args: readonly string[], host: Host): Promise<n
       host.err(error.mistakes.map((mistake) => `${mistake}\n`).join(''))
       return EXIT.config
     }
-    host.err(`usage-sidecar ${command.name} failed (${errorCode(error)}).\n`)
-    if (host.env.USAGE_LOG_LEVEL === 'debug') host.err(`${(error as Error).stack}\n`)
+    // The system's code, or else the place in our code; never the text, which may hold input.
+    const code = errorCode(error)
+    host.err(`usage-sidecar ${command.name} failed (${code === 'UNKNOWN' ? placeOf(error) : code}).\n`)
     return EXIT.failed
   }
 }

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { freeListen } from '../accept/accept.ts'
 import { decodeRequest } from '../otlp/decode.ts'
-import { EXIT, type Host, type Input } from './command.ts'
+import { EXIT, type Host, type Input, UsageError } from './command.ts'
 import type { DemoReport } from './demo-application.ts'
 import { renderAttribute } from './render.ts'
 
@@ -25,6 +25,7 @@ interface Counts {
 }
 
 export async function demo(host: Host, input: Input): Promise<number> {
+  if (input.positionals.length > 0) throw new UsageError('demo takes flags only.')
   const once = input.flags.once === 'true'
   const folder = await mkdtemp(join(tmpdir(), 'usage-sidecar-demo-'))
   const family = new Family(host)

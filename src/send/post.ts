@@ -3,7 +3,7 @@
 // of at most 64 KiB that is never logged. Environment variables (OTEL_*, proxies) have no influence.
 import { readFileSync } from 'node:fs'
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { createRequire } from 'node:module'
 import { errorCode } from '../errors.ts'
 
 export interface Destination {
@@ -34,14 +34,17 @@ export interface Poster {
   close(): void
 }
 
+/** TLS takes 3 MB: it is loaded where the collector's address asks for it. */
+const loadHttps = () => createRequire(import.meta.url)('node:https') as typeof import('node:https')
+
 /** Files are read now: a drain makes a new poster, so that rotated certificates and headers take effect. Throws if one cannot be read. */
 export function openPoster(to: Destination): Poster {
   const url = new URL(`${to.endpoint.replace(/\/+$/, '')}/v1/traces`)
-  const secure = url.protocol === 'https:'
   const file = (path: string | undefined): Buffer | undefined => (path === undefined ? undefined : readFileSync(path))
   const common = { keepAlive: true, proxyEnv: undefined }
-  const agent = secure
-    ? new HttpsAgent({
+  const https = url.protocol === 'https:' ? loadHttps() : undefined
+  const agent = https
+    ? new https.Agent({
         ...common,
         minVersion: 'TLSv1.2',
         // No session resumption: a ticket would let the collector link one drain to the next.
@@ -66,7 +69,7 @@ export function openPoster(to: Destination): Poster {
         })
       let request: ClientRequest
       try {
-        request = (secure ? httpsRequest : httpRequest)(url, {
+        request = (https?.request ?? httpRequest)(url, {
           method: 'POST',
           agent,
           signal: deadline,

@@ -3,11 +3,13 @@ import { accept } from './accept.ts'
 import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
+import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
 import { language } from './language.ts'
 import { languageChecks } from './language-checks.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
+import { overlayGuards } from './overlay.ts'
 import { policyGuards } from './policy.ts'
 import { policyFields } from './policy-fields.ts'
 import { queueDisk } from './queue-disk.ts'
@@ -22,6 +24,7 @@ export const guards: readonly GuardTable[] = [
   anonymizeIn,
   anonymizeValues,
   anonymizeOut,
+  overlayGuards,
   policyGuards,
   policyFields,
   language,
@@ -34,4 +37,5 @@ export const guards: readonly GuardTable[] = [
   queueMemory,
   road,
   sendGuards,
+  ground,
 ]

@@ -263,8 +263,8 @@ export const sendGuards: GuardTable = {
     },
     {
       promise: 'of an answer 64 KiB are read',
-      text: 'if (length <= MAX_ANSWER_BYTES) chunks.push(chunk)\n',
-      instead: 'if (length > 0) chunks.push(chunk)\n',
+      text: 'MAX_ANSWER_BYTES = 64 * 1024',
+      instead: 'MAX_ANSWER_BYTES = 640 * 1024',
       noticed: post('^of an answer without an end'),
     },
     {
