@@ -9,7 +9,6 @@ const alone = (name: string): Witness => ({ test: 'test/queue-alone.test.ts', na
 
 const overRecord = words('^a record over its limit')
 const outlives = words('^a pseudonym of the resource')
-const onceADay = heartbeat('^is made once a day')
 const surroundings = bits('^time and status')
 
 export const languageChecks: GuardTable = {
@@ -117,8 +116,6 @@ export const languageChecks: GuardTable = {
     },
   ],
   'src/heartbeat.ts': [
-    { promise: 'a heartbeat is made once a day, over restarts too', text: '        if (day <= last) return\n', noticed: onceADay },
-    { promise: 'the day of a heartbeat is marked', text: '        mark(day)\n', noticed: onceADay },
     {
       promise: 'the day is marked before the record is kept',
       text: '        mark(day)\n        append().then(',
