@@ -52,6 +52,7 @@ function steadyQueue(startedAt: number, sealAfterMs: number, now: () => number):
   return {
     appendAlone: () => Promise.resolve(),
     append: () => Promise.resolve(),
+    appendAlone: () => Promise.resolve(),
     seal: async () => {
       if (now() > sealedUpTo) seal(now())
     },
