@@ -50,7 +50,6 @@ function steadyQueue(startedAt: number, sealAfterMs: number, now: () => number):
     sealedUpTo = upTo
   }
   return {
-    appendAlone: () => Promise.resolve(),
     append: () => Promise.resolve(),
     appendAlone: () => Promise.resolve(),
     seal: async () => {
