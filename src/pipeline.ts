@@ -97,7 +97,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
     const passed = road.anonymizer.pass(body, Date.now())
     const { spans, rejected } = passed
-    if (spans > 0) await queue.append(road.enricher.frame(passed), spans)
+    if (spans > 0) {
+      const kept = queue.append(road.enricher.frame(passed), spans)
+      road.enricher.done()
+      await kept
+    }
     counters.add('spans.kept', spans)
     return { rejected, message: rejected > 0 ? REJECTED_MESSAGE : '' }
   }
@@ -208,6 +212,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const opened = await openQueue({
       folder,
       maxBytes: config.queueMax,
+      maxWaitingBytes: limits.maxWaiting,
       maxAgeMs: config.queueMaxAge,
       full: mode === 'local' ? 'ring' : config.queueFull,
       label: labelAtOpening,

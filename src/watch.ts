@@ -3,6 +3,7 @@
 // exhausted inotify limits. Unreadable is told as `undefined`; what it means is the caller's business (for consent: off).
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { release } from './memory.ts'
 
 export const WATCH_EVERY_MS = 2_000
 /** No file that we watch is larger; one that is counts as unreadable. */
@@ -25,6 +26,8 @@ function decode(bytes: Buffer): string | undefined {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
     return undefined
+  } finally {
+    release(bytes)
   }
 }
 

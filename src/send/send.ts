@@ -4,6 +4,7 @@
 import type { Counters } from '../counters.ts'
 import { errorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { release } from '../memory.ts'
 import type { Body, Queue } from '../queue/queue.ts'
 import type { Destination, Poster } from './post.ts'
 import { momentOf, type Result, resultOf, retryAfterMs, waitMs } from './retry.ts'
@@ -89,7 +90,7 @@ export function createSender(options: SendOptions): Sender {
         if (body === undefined) return
         // Loaded when there is something to send: TLS takes 3 MB, and many sidecars send once a day.
         poster ??= (await import('./post.ts')).openPoster(options.destination)
-        const result = await attempt(poster, body)
+        const result = await attempt(poster, body).finally(() => release(body.content))
         if (result === 'retry') return
         if (failures > 0) log.info('send: the collector answers again', { failures })
         failures = 0

@@ -5,6 +5,7 @@ import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
 import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
+import { memoryGuards } from './memory.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
 import { overlayGuards } from './overlay.ts'
@@ -34,4 +35,5 @@ export const guards: readonly GuardTable[] = [
   road,
   sendGuards,
   ground,
+  memoryGuards,
 ]
