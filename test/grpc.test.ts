@@ -88,7 +88,7 @@ function call(session: ClientHttp2Session, body: Uint8Array, { path = EXPORT, ..
       resolve({
         status: Number(headers[':status']),
         grpc: headers['grpc-status'] as string | undefined,
-        message: decodeURIComponent(String(headers['grpc-message'] ?? '')),
+        message: decodeURIComponent((headers['grpc-message'] as string | undefined) ?? ''),
         body: Buffer.concat(chunks),
         headers,
       }),
