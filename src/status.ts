@@ -25,7 +25,8 @@ export async function statusOf(sources: StatusSources): Promise<View> {
   const { folder, decision, policy, facts } = sources
   const off = decision.mode === 'off'
   const waiting = off ? [] : [...(await filesIn(folder, 'sending')), ...(await filesIn(folder, 'queue'))]
-  const kept = new Map((await filesIn(folder, 'sent')).map((file) => [file.sequence, file]))
+  // A body that is settled stands in sending/ for a moment more.
+  const kept = new Map([...(await filesIn(folder, 'sending')), ...(await filesIn(folder, 'sent'))].map((file) => [file.sequence, file]))
   const stored = (file: { place: Place; name: string; bytes: number }): Stored => ({
     place: file.place,
     name: file.name,

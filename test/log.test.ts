@@ -1,7 +1,8 @@
-// What is said again and again fills no disk, and a state that came back after a pause is said at once.
+// A log of whole lines of JSON, at its level and bounded. What is said again and again fills no disk, and a state that
+// came back after a pause is said at once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLog } from '../src/log.ts'
+import { createLog, LOG_LEVELS } from '../src/log.ts'
 
 const HOUR = 3_600_000
 const START = 1_790_000_000_000
@@ -22,6 +23,40 @@ function logAt() {
   }
   return { log, lines, pass }
 }
+
+test('an event is one line of JSON with its time, its level and its fields', () => {
+  const written: string[] = []
+  const log = createLog(
+    'debug',
+    (line) => written.push(line),
+    () => START,
+  )
+  log.warn('queue: full', { bytes: 12, ring: true, code: 'ENOSPC\n"' })
+  const time = new Date(START).toISOString()
+  assert.deepEqual(written, [`{"time":"${time}","level":"warn","event":"queue: full","bytes":12,"ring":true,"code":"ENOSPC\\n\\""}\n`])
+})
+
+test('what is below the level is not written, nor counted as repeated', () => {
+  LOG_LEVELS.forEach((level, index) => {
+    const written: Record<string, unknown>[] = []
+    const log = createLog(level, (line) => written.push(JSON.parse(line) as Record<string, unknown>))
+    for (const at of LOG_LEVELS) log[at]('event')
+    assert.deepEqual(
+      written.map((line) => [line.level, line.repeated]),
+      LOG_LEVELS.slice(index).map((at) => [at, undefined]),
+    )
+  })
+})
+
+test('what it remembers is bounded: it forgets all and begins again', () => {
+  const { log, lines } = logAt()
+  for (let i = 0; i < 256; i++) log.info('event', { i })
+  log.info('event', { i: 0 })
+  assert.equal(lines.length, 256)
+  log.info('event', { i: 256 })
+  log.info('event', { i: 0 })
+  assert.deepEqual([lines.length, lines.at(-1)!.repeated], [258, undefined])
+})
 
 test('a line that comes every five seconds for a week is written after ten seconds, twenty, and so on to once an hour', () => {
   const { log, lines, pass } = logAt()

@@ -144,7 +144,9 @@ test('says of a running sidecar what is so: mode, policy, what left, and that it
   const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint }))
   await post(sidecar.port(), execution())
   const view = async (): Promise<View> => JSON.parse((await ask(sidecar.pagePort(), '/status.json')).body) as View
-  await until('it is delivered', async () => (await view()).sent[0]?.result === 'delivered')
+  await until('it is delivered', async () =>
+    (await view()).sent.some(({ result, file }) => result === 'delivered' && file?.place === 'sent'),
+  )
   const { mode, by, policy, sent, problems, missingFacts } = await view()
   assert.deepEqual([mode, by, policy?.project, problems], ['on', 'USAGE_REPORTING', 'example.org/demo', []])
   assert.deepEqual(missingFacts, ['app.version', 'k8s.nodes', 'k8s.version'])

@@ -151,8 +151,8 @@ export const accept: GuardTable = {
     },
     {
       promise: 'a wrong path is answered 404',
-      text: 'if (path !== PATH) throw',
-      instead: 'if (path === undefined) throw',
+      text: 'if (path !== PATH && !DISCARDED.includes(path)) throw',
+      instead: "if (path === '') throw",
       noticed: refused,
     },
     { promise: 'a query is no part of the path', text: "request.url?.split('?', 1)[0]", instead: 'request.url', noticed: forms },

@@ -10,7 +10,7 @@ const config = (name: string): Witness => ({ test: 'test/config.test.ts', name }
 
 const made = identity('^an identity is made')
 const none = identity('^with .* there is no identity')
-const equalLines = log('^equal lines are one')
+const equalLines = log('^a line that comes every')
 const wrongFacts = facts('.')
 const wrongSettings = config('^tells all wrong settings')
 const plainHttp = config('^plain http is for loopback')
@@ -18,26 +18,42 @@ const plainHttp = config('^plain http is for loopback')
 export const ground: GuardTable = {
   'src/log.ts': [
     {
+      promise: 'a line that goes on is written less and less',
+      text: 'Math.min(2 * last.quietMs, LONGEST_QUIET_MS)',
+      instead: 'QUIET_MS',
+      noticed: log('^a line that comes every'),
+    },
+    {
+      promise: 'a line that goes on is written once an hour at least',
+      text: 'Math.min(2 * last.quietMs, LONGEST_QUIET_MS)',
+      instead: '2 * last.quietMs',
+      noticed: log('^a line that comes every'),
+    },
+    {
+      promise: 'a line that comes back after a pause is written at once',
+      text: ' && ago < 2 * last.quietMs',
+      noticed: log('^a line is written at once'),
+    },
+    {
       promise: 'what is below the level is not written',
       text: 'if (LOG_LEVELS.indexOf(at) < LOG_LEVELS.indexOf(level)) return\n',
       noticed: log('^what is below'),
     },
     {
       promise: 'equal lines are bounded',
-      text: 'if (last !== undefined && Math.abs(time - last) < QUIET_MS) {',
-      instead: 'if (last === -1) {',
+      text: 'if (last !== undefined && ago < last.quietMs) {',
+      instead: 'if (last !== undefined && ago < 0) {',
       noticed: equalLines,
     },
     {
       promise: 'a clock that goes back keeps no line back',
-      text: 'Math.abs(time - last)',
-      instead: '(time - last)',
-      noticed: log('^a clock that goes back'),
+      text: 'Math.abs(time - last.at)',
+      instead: '(time - last.at)',
+      noticed: log('^a clock that is set back'),
     },
     {
       promise: 'what a log remembers is bounded',
-      text: 'if (lastAt.size >= REMEMBERED) {',
-      instead: 'if (lastAt.size < 0) {',
+      text: 'if (written.size >= REMEMBERED) written.clear()\n',
       noticed: log('^what it remembers'),
     },
     { promise: 'a line says how many there were', text: '...(repeated ? { repeated } : {})', noticed: equalLines },

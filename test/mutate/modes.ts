@@ -179,17 +179,12 @@ export const modesGuards: GuardTable = {
       noticed: door('^of a request that began'),
     },
   ],
-  'src/send/post.ts': [
+  'src/send/resettable.ts': [
     {
       promise: 'a request that is cancelled sends no rest',
       text: 'else tcp.resetAndDestroy()',
       instead: 'else tcp.destroy()',
       noticed: cancel('plain HTTP, the connection of a request in flight'),
-    },
-    {
-      promise: 'the connection below TLS is reset',
-      text: "signal.addEventListener('abort', cancel)\n",
-      noticed: cancel('TLS, the connection of a request in flight'),
     },
     {
       promise: 'a connection that is not there yet does not come',
@@ -200,6 +195,13 @@ export const modesGuards: GuardTable = {
       promise: 'a request whose connection is given up ends',
       text: "    below.once('close', closed)\n",
       noticed: cancel('TLS, a connection that is not there yet'),
+    },
+  ],
+  'src/send/post.ts': [
+    {
+      promise: 'the connection below TLS is reset',
+      text: "signal.addEventListener('abort', cancel)\n",
+      noticed: cancel('TLS, the connection of a request in flight'),
     },
   ],
 }

@@ -69,11 +69,7 @@ export const road: GuardTable = {
       text: 'timers.add(setInterval(tick, WATCH_EVERY_MS).unref())\n',
       noticed: expired,
     },
-    {
-      promise: 'a stop closes the queue',
-      text: 'await modes.stop()\n',
-      noticed: restart('that another policy filled'),
-    },
+    { promise: 'a stop closes the queue', text: 'await modes.stop(graceMs)\n', noticed: restart('that another policy filled') },
     {
       promise: 'a heartbeat of mode local leaves no mark',
       text: 'local: createHeartbeat({ folder: undefined,',
