@@ -13,7 +13,7 @@ const PACKAGES: readonly [command: string, name: string][] = [
   ['/usr/bin/tcpdump', 'tcpdump'],
 ]
 const OPENTELEMETRY_PYTHON = '1.45.2'
-const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'usage-sidecar')
+export const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'usage-sidecar')
 
 /** Of the virtual environment with the official SDK and exporter. */
 export const PYTHON = join(CACHE, `python-otlp-${OPENTELEMETRY_PYTHON}`, 'bin', 'python')
