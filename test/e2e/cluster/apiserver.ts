@@ -113,7 +113,12 @@ export async function startApiServer(t: TestContext, options: ApiServerOptions =
 
   const tryKubectl: ApiServer['tryKubectl'] = (args, { input, kubeconfig: other } = {}) => {
     const env = { PATH: process.env.PATH, HOME: folder, KUBECONFIG: other ?? kubeconfig }
-    const { status, stdout, stderr } = spawnSync(paths.kubectl, args, { encoding: 'utf8', env, input: input ?? '' })
+    const { status, stdout, stderr } = spawnSync(paths.kubectl, args, {
+      encoding: 'utf8',
+      env,
+      input: input ?? '',
+      maxBuffer: 64 * 1024 * 1024,
+    })
     return { status: status ?? 1, stdout, stderr }
   }
   const kubectl: ApiServer['kubectl'] = (args, more) => {
