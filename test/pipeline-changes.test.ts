@@ -106,7 +106,7 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     await writeFile(file, '{"k8s.nodes": 12, "app.version": "2.0.0"}')
     const policy = policyText(
       'execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}',
-      'app.version: {from: "fact:app.version", version: core, reason: A test.}\n  k8s.nodes: {from: "fact:k8s.nodes", buckets: [1, 10], reason: A test.}',
+      'app.version: {from: "fact:app.version", version: core, reason: A test.}\nk8s.nodes: {from: "fact:k8s.nodes", buckets: [1, 10], reason: A test.}',
     )
     const settings = { USAGE_REPORTING: 'local', USAGE_POLICY: '', USAGE_POLICY_TEXT: policy, USAGE_FACTS_FILE: file }
     const place = await placeOf(t, { ...settings, USAGE_FACTS: '{"app.version": "1.32.0"}' })
