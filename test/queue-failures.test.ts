@@ -67,6 +67,21 @@ test('a body that somebody took away before it could be moved does not hold up t
   assert.deepEqual(idsIn(gunzipSync((await appendAndTake(queue, 'two')).content)), ['two'])
 })
 
+test('a body whose file in queue/ could not be taken away for good is not lost, and not sent before it is', async (t) => {
+  let failures = 0
+  const syncFolder = (path: string): Promise<void> =>
+    failures > 0 && path.endsWith('/queue') && failures-- > 0 ? Promise.reject(failure('EIO')) : nodeDisk.syncFolder(path)
+  const { counters, queue, names } = await openHere(t, { disk: diskWith({ syncFolder }) })
+  await queue.append(recordOf('one'), 1)
+  await queue.seal()
+  failures = 2
+  await assert.rejects(queue.next(yes), { code: 'EIO' })
+  await assert.rejects(queue.next(yes), { code: 'EIO' })
+  assert.deepEqual(idsIn(gunzipSync((await queue.next(yes))!.content)), ['one'])
+  assert.deepEqual([await names('queue'), await names('sending')], [[], ['000000000001.otlp.gz']])
+  assert.equal(counters.get('queue.dropped.corrupt'), 0)
+})
+
 test('a commit that failed half way is done by the next one', async (t) => {
   let fail = false
   const disk = diskWith({ sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)) })

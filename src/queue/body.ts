@@ -37,7 +37,7 @@ async function makeBody(sequence: number, records: readonly Uint8Array[], spans:
   return { sequence, content, sha256: sha256Of(content), batches: records.length, spans }
 }
 
-/** Puts the body into sending/, then takes its file out of queue/; false, and nothing done, once it is no longer allowed. */
+/** Puts the body into sending/, durably; false, and nothing done, once it is no longer allowed. */
 export async function commitBody(disk: Disk, folder: string, body: Body, since: number, allowed: () => boolean): Promise<boolean> {
   const sending = join(folder, 'sending')
   const path = join(sending, bodyName(body.sequence))
@@ -58,10 +58,14 @@ export async function commitBody(disk: Disk, folder: string, body: Body, since: 
   }
   await disk.rename(temporary, path)
   await disk.syncFolder(sending)
+  return true
+}
+
+/** Takes the file of a body that stands in sending/ out of queue/, before the body is sent. */
+export async function takeFromQueue(disk: Disk, folder: string, body: Body): Promise<void> {
   await unlinkIfThere(disk, join(folder, 'queue', queueName(body.sequence)))
   // Else the file could be back after power loss when its body was delivered and has left sending/.
   await disk.syncFolder(join(folder, 'queue'))
-  return true
 }
 
 /** A body that is in sending/ already; `undefined` where its bytes are damaged. */

@@ -6,7 +6,7 @@ import { Counters } from '../counters.ts'
 import { errorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { createAppends } from './appends.ts'
-import { type Body, bodyOf, commitBody, type Order } from './body.ts'
+import { type Body, bodyOf, commitBody, type Order, takeFromQueue } from './body.ts'
 import { type Disk, nodeDisk, unlinkIfThere } from './disk.ts'
 import { createGrowing } from './growing.ts'
 import { readLabel, writeLabel } from './label.ts'
@@ -172,11 +172,13 @@ async function openLocked(options: QueueOptions, disk: Disk, unlock: () => void)
             continue
           }
           item.spans = body.spans
-          if (item.place === 'sending') return body
-          await shelf.makeRoom(body.content.length + ROOM_BESIDE_BODY)
-          if (!(await commitBody(disk, folder, body, item.since, allowed))) return undefined
-          item.place = 'sending'
-          item.bytes = body.content.length
+          if (item.place === 'queue') {
+            await shelf.makeRoom(body.content.length + ROOM_BESIDE_BODY)
+            if (!(await commitBody(disk, folder, body, item.since, allowed))) return undefined
+            item.place = 'sending'
+            item.bytes = body.content.length
+          }
+          if (!item.attempted) await takeFromQueue(disk, folder, body)
           return body
         }
         return undefined
