@@ -265,7 +265,7 @@ const MAY_FAIL = ['create', 'openFile', 'write', 'sync', 'truncate', 'rename', '
 /** A disk whose operation number `place` fails, a write half done, and no other one; tells how many there were. */
 function failingOnce(place: number, code: string, count: { operations: number }): (disk: MemoryDisk) => Disk {
   return (disk) => {
-    const failing: Disk = { ...disk }
+    const failing: Disk = Object.assign({}, disk)
     for (const name of MAY_FAIL) {
       const operation = disk[name] as (...given: unknown[]) => Promise<unknown>
       const failed = async (...given: unknown[]): Promise<unknown> => {
