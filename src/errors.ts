@@ -37,3 +37,10 @@ export function errorCode(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code
   return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code : 'UNKNOWN'
 }
+
+/** Where in our code an error was thrown, such as `queue.ts:12:3`, never its text, which the stack begins with. */
+export function placeOf(error: unknown): string {
+  const { stack = '', message = '' } = error instanceof Error ? error : {}
+  const frames = stack.includes(message) ? stack.slice(stack.indexOf(message) + message.length) : ''
+  return /([\w.-]+\.[jt]s:\d+:\d+)/.exec(frames)?.[1] ?? 'unknown'
+}

@@ -4,6 +4,7 @@
 import { type Accept, createAccept, type Handled, type Listen } from './accept/accept.ts'
 import { Budget } from './accept/budget.ts'
 import { type Anonymizer, createAnonymizer } from './anonymize/anonymize.ts'
+import { Clock } from './anonymize/clock.ts'
 import { parsePolicy } from './anonymize/parse.ts'
 import { type Policy, policyDigest } from './anonymize/policy.ts'
 import { type Config, limitsFor } from './config.ts'
@@ -13,6 +14,7 @@ import { batchIdOf, createEnricher, type Enricher } from './enrich/enrich.ts'
 import { allFacts, parseFacts } from './enrich/facts.ts'
 import { ConfigError, errorCode } from './errors.ts'
 import { createHealth } from './health.ts'
+import { createHeartbeat } from './heartbeat.ts'
 import { openIdentity } from './identity/identity.ts'
 import type { Log } from './log.ts'
 import { rejectedSpans } from './otlp/answer.ts'
@@ -40,9 +42,9 @@ export interface PipelineOptions {
 
 export interface Pipeline {
   start(): Promise<void>
-  /** Stops when the application is gone, and gives a send whose moment has come its chance. */
-  finish(): Promise<void>
-  /** Front to back; safe to call twice. */
+  /** Goes on until the application has not been connected for `quietMs`, `mostMs` at most. */
+  untilUnused(quietMs: number, mostMs: number): Promise<void>
+  /** Front to back; safe to call twice. A send that has begun, or whose moment has come, gets the grace. */
   stop(graceMs?: number): Promise<void>
   /** Where it listens; `undefined` while it could not. */
   addresses(): { http: Listen | undefined; health: Listen | undefined }
@@ -56,14 +58,6 @@ interface Road {
 }
 
 const RETRY_MS = 5_000
-/**
- * After SIGTERM. A native sidecar gets it when the containers of the application have ended, so all connections are closed
- * already; where it is an ordinary container the application may still be about to flush. Together with 5 s for closing,
- * these leave a part of the 30 s that Kubernetes gives a pod by default.
- */
-const QUIET_MS = 1_000
-const LINGER_MS = 15_000
-const LAST_SEND_MS = 5_000
 /** The label of a folder whose policy has expired: what was queued under it is dropped like that of any other policy. */
 const EXPIRED = 'expired'
 const OLD_BATCHES = 'queue: the batches of the old policy could not be dropped'
@@ -86,20 +80,24 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let http: Listen | undefined
   let healthAt: Listen | undefined
   let label: string | undefined
-  /** Of all moments of acceptance: a road that is made anew goes on with the day of the one before it. */
-  let latest = 0
   let opening = false
   let stopped = false
 
-  const expired = ({ expires }: Policy): boolean => new Date().toISOString().slice(0, 10) > expires
+  // One for all roads: a day that is over does not come back with a new policy, nor with a clock that is put back.
+  const clock = new Clock()
+  const heartbeat = createHeartbeat({ folder: mode === 'on' ? config.dataDir : undefined, counters, log })
+
+  const expired = ({ expires }: Policy): boolean => {
+    clock.advance(Date.now())
+    return clock.period('day') > expires
+  }
 
   const handle = async (body: Uint8Array): Promise<Handled> => {
     if (road === undefined || queue === undefined || expired(road.policy)) {
       counters.add('requests.discarded')
       return { rejected: 0, message: '' }
     }
-    latest = Math.max(latest, Date.now())
-    const passed = road.anonymizer.pass(body, latest)
+    const passed = road.anonymizer.pass(body, Date.now())
     const { spans, rejected } = passed
     if (spans > 0) await queue.append(road.enricher.frame(passed), spans)
     counters.add('spans.kept', spans)
@@ -143,7 +141,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const known = 'reason' in identity ? undefined : identity
       const facts = allFacts(given, machine.arch, machine.platform, known?.instanceId)
       const digest = policyDigest(policy)
-      const anonymizer = createAnonymizer({ policy, facts, secret: known?.secret, counters, maxBytes: limits.maxBody })
+      const anonymizer = createAnonymizer({ policy, facts, secret: known?.secret, counters, maxBytes: limits.maxBody, clock })
       const enricher = createEnricher(policy, digest === config.policyDigest ? digest : 'custom', anonymizer)
       if (!expired(policy))
         log.info('policy: in force', { project: policy.project, version: policy.version, digest, expires: policy.expires })
@@ -164,6 +162,20 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     if (next === EXPIRED)
       log.error(`policy: nothing is kept or sent, because: It expired on ${road.policy.expires}. Give one with a later day in "expires".`)
     if (queue !== undefined) void persist(OLD_BATCHES, () => queue!.relabel(label!))
+  }
+
+  /** The sidecar's own report: through the same policy and to the same queue, but never in one body with others. */
+  const beat = (): void => {
+    if (road === undefined || queue === undefined || expired(road.policy)) return
+    const { anonymizer, enricher } = road
+    const opened = queue
+    heartbeat.beat(clock.period('day'), () => {
+      const passed = anonymizer.heartbeat(Date.now())
+      const { spans } = passed
+      if (spans === 0) return undefined
+      const record = enricher.frame(passed)
+      return () => opened.appendAlone(record, spans)
+    })
   }
 
   const watchInputs = (): Road | undefined => {
@@ -217,6 +229,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     // In the same tick as the queue is there for appends: the policy may have changed while it was opened.
     if (label !== labelAtOpening) void persist(OLD_BATCHES, () => opened.relabel(label!))
     sender?.start()
+    beat()
   }
 
   const createSenderOf = (opened: Queue, { id, since }: Epoch): Sender =>
@@ -243,7 +256,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
     road = watchInputs()
     enforce()
-    timers.add(setInterval(enforce, WATCH_EVERY_MS).unref())
+    const look = (): void => {
+      enforce()
+      beat()
+    }
+    timers.add(setInterval(look, WATCH_EVERY_MS).unref())
     await openFolder()
   }
 
@@ -274,10 +291,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         })
       })
     },
-    finish: async () => {
-      await accept.untilUnused(QUIET_MS, LINGER_MS)
-      await stop(LAST_SEND_MS)
-    },
+    untilUnused: accept.untilUnused,
     stop,
     addresses: () => ({ http, health: healthAt }),
   }

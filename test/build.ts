@@ -1,29 +1,65 @@
 // Bundles the program into dist/: one entry and a chunk for every command, so that `run` loads only what it needs.
 // Bundling halves the memory of a Node process, and the chunks keep the demo's SDK and the collector out of it.
-import { readFileSync, rmSync } from 'node:fs'
-import { build } from 'esbuild'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { build, type Metafile, type Plugin } from 'esbuild'
 
 const root = new URL('..', import.meta.url).pathname
-rmSync(`${root}dist`, { recursive: true, force: true })
-const { metafile } = await build({
-  absWorkingDir: root,
-  entryPoints: { 'usage-sidecar': 'src/main.ts' },
-  outdir: 'dist',
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node24',
-  chunkNames: 'chunks/[name]-[hash]',
-  // A native module: it is loaded from node_modules, by `collect` alone.
-  external: ['@duckdb/node-api'],
-  // Some libraries of the demo are CommonJS inside and ask for `require`.
-  banner: {
-    js: "import { createRequire as usageSidecarRequire } from 'node:module'; const require = usageSidecarRequire(import.meta.url);",
+
+/**
+ * Takes Node's own modules by `require`. An `import` reads every export once, also those that Node makes when they are
+ * first read; `node:http` has WebSocket among them, and with it comes all of Node's fetch: 15 MB that nobody here uses.
+ */
+const builtinsByRequire: Plugin = {
+  name: 'builtins-by-require',
+  setup({ onResolve, onLoad }) {
+    const ours = (importer: string): boolean => importer.startsWith(`${root}src/`)
+    onResolve({ filter: /^node:/ }, ({ path, kind, importer }) =>
+      kind === 'import-statement' && ours(importer) ? { path, namespace: 'builtin' } : undefined,
+    )
+    onLoad({ filter: /^/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `const builtin = require('${path}')\nexport default builtin\nexport const { ${importedFrom(path)} } = builtin`,
+    }))
   },
-  metafile: true,
-  logLevel: 'warning',
-})
-const version = (JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string }).version
-const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0)
-process.stdout.write(`dist/usage-sidecar.js ${version}: ${Object.keys(metafile.outputs).length} files, ${Math.round(bytes / 1024)} KiB\n`)
+}
+
+/** Every name that src/ imports from a module of Node: named, they cost nothing; esbuild's own way makes a getter for each export. */
+function importedFrom(builtin: string): string {
+  const files = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+  const imports = new RegExp(`^import (?!type )[^']*?\\{([^}]*)\\} from '${builtin}'`, 'gm')
+  const lists = files.flatMap((file) => [...readFileSync(`${root}src/${file}`, 'utf8').matchAll(imports)].map((match) => match[1]!))
+  const names = lists.flatMap((list) => list.split(',')).map((item) => item.trim().split(' as ')[0]!)
+  return [...new Set(names)].filter((name) => name !== '' && !name.startsWith('type ')).join(', ')
+}
+
+/** Writes the bundle into a folder; the result says what went into which file. */
+export async function bundle(outdir: string): Promise<Metafile> {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: { 'usage-sidecar': 'src/main.ts' },
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    chunkNames: 'chunks/[name]-[hash]',
+    plugins: [builtinsByRequire],
+    // A native module: it is loaded from node_modules, by `collect` alone.
+    external: ['@duckdb/node-api'],
+    // Some libraries of the demo are CommonJS inside and ask for `require`.
+    banner: {
+      js: "import { createRequire as usageSidecarRequire } from 'node:module'; const require = usageSidecarRequire(import.meta.url);",
+    },
+    metafile: true,
+    logLevel: 'warning',
+  })
+  return metafile
+}
+
+if (import.meta.main) {
+  rmSync(`${root}dist`, { recursive: true, force: true })
+  const { outputs } = await bundle('dist')
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string }
+  const bytes = Object.values(outputs).reduce((sum, output) => sum + output.bytes, 0)
+  process.stdout.write(`dist/usage-sidecar.js ${version}: ${Object.keys(outputs).length} files, ${Math.round(bytes / 1024)} KiB\n`)
+}

@@ -24,7 +24,7 @@ stage:
   skip: [synthetic]
   attributes:
     word: {keep: [pipeline], reason: A test.}`,
-  'app.version: {from: "fact:app.version", version: core, reason: A test.}\napp.place: {from: "fact:app.place", pseudonym: month, reason: A test.}',
+  'app.version: {from: "fact:app.version", version: core, reason: A test.}\napp.place: {from: "fact:app.place", pseudonym: day, reason: A test.}',
 )
 const LISTED = ['word', 'words', 'number', 'flag', 'size', 'release', 'owner']
 

@@ -1,6 +1,10 @@
-// Writes the parts of README.md that are made from the code: the table of settings and the list of commands. With
-// `--check` it writes nothing and fails where the file would change.
-import { readFileSync, writeFileSync } from 'node:fs'
+// Writes what is made from the code: in README.md the table of settings and the list of commands, and beside every shipped
+// policy its data sheet. With `--check` it writes nothing and fails where a file would change.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { parsePolicy } from '../src/anonymize/parse.ts'
+import { sheetOf } from '../src/anonymize/sheet.ts'
+import { sheetMarkdown } from '../src/anonymize/sheet-markdown.ts'
 import { COMMANDS } from '../src/cli/commands.ts'
 import { flagOf, SETTINGS } from '../src/config.ts'
 
@@ -30,11 +34,26 @@ export function generated(readme: string): string {
   return replace(replace(readme, 'settings', settings), 'commands', commands)
 }
 
-const readme = readFileSync(README, 'utf8')
-const wanted = generated(readme)
-if (process.argv.includes('--check')) {
-  if (wanted !== readme) {
-    process.stderr.write('README.md is not what the code says. Run: npm run generate\n')
+const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname
+
+/** With what a compat policy does otherwise than the reporter that it reproduces: its comments say so. */
+function sheet(name: string, text: string): string {
+  const deviations = [...text.matchAll(/^# Deviation: (.+)$/gm)].map((match) => `- ${match[1]}`)
+  const more = deviations.length === 0 ? '' : `\n## Deviations from the old reporter\n\n${deviations.join('\n')}\n`
+  return `<!-- Made from ${name} by npm run generate. -->\n${sheetMarkdown(sheetOf(parsePolicy(text)))}${more}`
+}
+
+const read = (path: string): string => readFileSync(path, 'utf8')
+const wanted = new Map([
+  [README, generated(read(README))],
+  ...readdirSync(POLICIES)
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name): [string, string] => [`${POLICIES}${name.replace('.yaml', '.md')}`, sheet(name, read(`${POLICIES}${name}`))]),
+])
+for (const [path, content] of wanted) {
+  if (existsSync(path) && read(path) === content) continue
+  if (process.argv.includes('--check')) {
+    process.stderr.write(`${basename(path)} is not what the code says. Run: npm run generate\n`)
     process.exitCode = 1
-  }
-} else writeFileSync(README, wanted)
+  } else writeFileSync(path, content)
+}

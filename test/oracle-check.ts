@@ -3,12 +3,15 @@
 import { randomFillSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
+
 import { parse } from 'yaml'
 import { type Anonymizer, createAnonymizer } from '../src/anonymize/anonymize.ts'
 import { parsePolicy } from '../src/anonymize/parse.ts'
 import { Counters } from '../src/counters.ts'
 import { Refusal } from '../src/errors.ts'
-import { expect, type OutgoingSpan, type Plain, type PolicyFile, type SpanFaults } from './oracle.ts'
+import { expect } from './oracle.ts'
+import type { OutgoingSpan, Plain, PolicyFile, Scalar, SpanFaults } from './oracle-policy.ts'
 import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import type { AnyValue } from './otlp-generated/opentelemetry/proto/common/v1/common.ts'
 import { ScopeSpans, type Span } from './otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
@@ -67,6 +70,9 @@ export function worlds(): World[] {
     world('wide', FACTS, SECRET, FIRST_MOMENT),
     world('kinds', ODD_FACTS, undefined, FIRST_MOMENT, ' without a secret'),
     world('sources', ODD_FACTS, SECRET, FIRST_MOMENT, ' with odd facts'),
+    world('steps', FACTS, SECRET, LAST_MOMENT),
+    world('resource', FACTS, SECRET, FIRST_MOMENT),
+    world('compat', FACTS, SECRET, LAST_MOMENT),
   ]
 }
 
@@ -96,8 +102,8 @@ export function differenceOf(
   const got = pass(world, wire)
   const spans = want.spans.length
   if (got.status !== 200) return { difference: `status ${got.status}`, spans }
-  const counts = `${want.spans.length} spans, ${want.rejected} rejected, ${want.unlisted} unlisted`
-  const gotCounts = `${got.spans} spans, ${got.rejected} rejected, ${got.unlisted} unlisted`
+  const counts = `${want.spans.length} spans, ${want.rejected} rejected, ${want.unlisted} unlisted, ${want.foreign} foreign`
+  const gotCounts = `${got.spans} spans, ${got.rejected} rejected, ${got.unlisted} unlisted, ${got.foreign} foreign`
   if (counts !== gotCounts) return { difference: `wanted ${counts}; got ${gotCounts}`, spans }
   const outgoing = readOutgoing(got.bytes)
   if (typeof outgoing === 'string') return { difference: outgoing, spans }
@@ -116,17 +122,26 @@ export function differenceOf(
   return { difference: undefined, spans }
 }
 
-export type Passing = { status: 200; bytes: Uint8Array; spans: number; rejected: number; unlisted: number } | { status: number }
+export interface Passing {
+  status: number
+  bytes: Uint8Array
+  spans: number
+  rejected: number
+  unlisted: number
+  foreign: number
+}
 
-export function pass(
-  { anonymizer, counters, nowMs }: World,
-  wire: Uint8Array,
-): Passing & { status: number; bytes: Uint8Array; spans: number; rejected: number; unlisted: number } {
-  const unlisted = counters.get('spans.unlisted')
+export function pass({ anonymizer, counters, nowMs }: World, wire: Uint8Array): Passing {
+  const count = (): { unlisted: number; foreign: number } => ({
+    unlisted: counters.get('spans.unlisted'),
+    foreign: counters.get('spans.usage.heartbeat.foreign'),
+  })
+  const { unlisted, foreign } = count()
   try {
-    return { status: 200, ...anonymizer.pass(wire, nowMs), unlisted: counters.get('spans.unlisted') - unlisted }
+    const passed = anonymizer.pass(wire, nowMs)
+    return { status: 200, ...passed, unlisted: count().unlisted - unlisted, foreign: count().foreign - foreign }
   } catch (error) {
-    if (error instanceof Refusal) return { status: error.status, bytes: new Uint8Array(0), spans: 0, rejected: 0, unlisted: 0 }
+    if (error instanceof Refusal) return { status: error.status, bytes: new Uint8Array(0), spans: 0, rejected: 0, unlisted: 0, foreign: 0 }
     throw error
   }
 }
@@ -141,7 +156,7 @@ function isFresh(id: string, seen: Set<string>): boolean {
 function readOutgoing(bytes: Uint8Array): OutgoingSpan[] | string {
   const message = ScopeSpans.decode(bytes)
   // Writing it again finds fields that a reader passes over: unknown ones, and all but the last of a repeated one.
-  const zeroTimes = message.spans.filter((span) => span.startTimeUnixNano === 0n).length
+  const zeroTimes = message.spans.filter((span) => span.startTimeUnixNano === 0n || span.endTimeUnixNano === 0n).length
   if (zeroTimes === 0 && ScopeSpans.encode(message).finish().length !== bytes.length) return 'there is more in the bytes than a codec reads'
   const spans: OutgoingSpan[] = []
   for (const span of message.spans) {
@@ -169,16 +184,20 @@ function hasMore(span: Span): boolean {
 
 const hasUnknown = ({ _unknownFields }: { _unknownFields?: object | undefined }): boolean => Object.keys(_unknownFields ?? {}).length > 0
 
-function scalar(value: AnyValue | undefined): string | boolean | bigint {
-  return value?.stringValue ?? value?.boolValue ?? value?.intValue ?? `not a scalar: ${Object.keys(value ?? {}).join()}`
+function scalar(value: AnyValue | undefined): Scalar {
+  return (
+    value?.stringValue ?? value?.boolValue ?? value?.intValue ?? value?.doubleValue ?? `not a scalar: ${Object.keys(value ?? {}).join()}`
+  )
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 
-/** `1` and `"1"` differ. */
+/** `1`, `"1"` and the double 1 differ, and so do the two zeros. */
 function render(span: OutgoingSpan): string {
   const attributes = span.attributes
-    .map(([key, value]) => `${key}=${typeof value === 'string' ? JSON.stringify(value) : String(value)}`)
+    .map(
+      ([key, value]) => `${key}=${typeof value === 'string' ? JSON.stringify(value) : typeof value === 'number' ? inspect(value) : value}`,
+    )
     .join(' ')
   return `${span.name} ${span.traceId} ${span.spanId} ${span.parentId} ${span.start}-${span.end} status ${span.status} ${attributes}`
 }

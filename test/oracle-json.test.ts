@@ -9,7 +9,7 @@ import { requestOf } from './otlp-arbitrary.ts'
 import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import { jsonForm } from './otlp-json-form.ts'
 import { encode } from './otlp-pieces.ts'
-import { Rng } from './otlp-values.ts'
+import { Rng } from './rng.ts'
 
 const RUNS = Math.ceil(Number(process.env.USAGE_TEST_RUNS ?? 100_000) / 5)
 const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
@@ -40,6 +40,7 @@ test('makes of every request in JSON what the policy says of it', (t) => {
     'repeated list: 400',
     'repeated-key: attribute',
     'repeated-member: attribute',
+    'repeated-resource: attribute',
     'repeated-span-field: span',
     'bad-id: span',
     'int-extreme: number',

@@ -49,13 +49,36 @@ const POLICY_OUTCOMES = [
   ...['else', 'left out'].flatMap((how) => [`keep of another kind: ${how}`, `empty text: ${how}`]),
   ...['below the first', 'first', 'middle', 'last'].map((place) => `buckets: ${place}`),
   ...['buckets of another kind: left out', 'word expected: left out', 'no value: left out', 'pseudonym without a secret: left out'],
-  ...['version: parsed', 'version: other', 'pseudonym: day', 'pseudonym: month', 'constant', 'absent'],
+  ...['version: parsed', 'version: other', 'pseudonym: day', 'pseudonym: month', 'pseudonym: forever', 'constant', 'absent'],
   ...['for an absent one', 'for the empty text', 'absent as well'].map((why) => `or: ${why}`),
+  ...['value', 'absent', 'malformed', 'other'].map((state) => `resource: ${state}`),
+  ...['list: joined', 'list: one empty', 'list: one missing', 'list with another kind: else', 'list with another kind: left out'],
   ...['copies', '16 parts', 'too many parts', 'no part'].map((how) => `split: ${how}`),
-  ...['split of another kind: else', 'split of another kind: left out', 'fold of another kind: else', 'fold of another kind: left out'],
-  ...['fold: ascii', 'fold: beyond ascii', 'only: passed', 'only: left out', 'skip: left out', 'skip: malformed', 'span: unlisted'],
+  ...[
+    'before: two parts',
+    'before: one part: else',
+    'before: more parts: else',
+    'before: one part: left out',
+    'before: more parts: left out',
+  ],
+  ...[
+    'after: the only',
+    'after: the last',
+    'after: no separator: else',
+    'after: no separator: left out',
+    'fold: ascii',
+    'fold: beyond ascii',
+  ],
+  ...['ulid', 'uuid', 'ec2-instance', 'semver', 'dns-label', 'none: left out'].map((shape) => `shape: ${shape}`),
+  ...['split', 'before', 'fold'].flatMap((step) => [`${step} of another kind: else`, `${step} of another kind: left out`]),
+  ...['after of another kind: left out', 'shape of another kind: left out'],
+  ...['hash: sha256', 'hash: md5', 'hmac: sha256', 'hmac without a key: left out'],
+  ...['double', 'integer', 'version', 'text'].map((what) => `exact: ${what}`),
+  ...['of another kind', 'too long', 'with control characters', 'without a version'].map((why) => `exact ${why}: left out`),
+  ...['expires: over', 'expires: not yet', 'heartbeat: foreign', 'span: unlisted'],
+  ...['only: passed', 'only: left out', 'skip: left out', 'skip: malformed'],
   ...['random', 'linked', 'parent', 'no parent'].map((kind) => `ids: ${kind}`),
-  ...['day', 'hour', 'minute'].map((unit) => `time: ${unit}`),
+  ...['day', 'hour', 'minute', 'exact'].map((unit) => `time: ${unit}`),
   ...['status: 0', 'status: 1', 'status: 2'],
 ]
 
@@ -133,7 +156,7 @@ test('refuses a request in which the first span is cut off at any byte but betwe
 
 /** The tree with its first span cut at every byte; `count` of its fields are whole where the cut falls between two. */
 function* cutSpans(tree: Tree): IterableIterator<{ cut: Tree; count: number | undefined }> {
-  const index = tree.parts.findIndex(isTree)
+  const index = tree.parts.findIndex((part) => isTree(part) && part.kind !== 'resource')
   const part = tree.parts[index]
   if (part === undefined || !isTree(part)) return
   if (part.kind !== 'span') {

@@ -2,9 +2,12 @@
 // of the wire format and, here and there, one fault of each class of malformed.md. One seed makes one request; fast-check
 // shrinks it by taking pieces out.
 import fc from 'fast-check'
-import type { PolicyFile } from './oracle.ts'
+import type { PolicyFile } from './oracle-policy.ts'
 import { type Bytes, fixed32, fixed64, integer, len, type Piece, short, smaller, sound, type Tree, utf8, varint } from './otlp-pieces.ts'
-import { attribute, NOT_UTF8, oddKey, Rng, type Vocabulary, vocabularies } from './otlp-values.ts'
+import { resource } from './otlp-resource.ts'
+import { attribute, NOT_UTF8, oddKey } from './otlp-values.ts'
+import { type Vocabularies, type Vocabulary, vocabularies } from './otlp-vocabulary.ts'
+import { Rng } from './rng.ts'
 
 type Part = Piece | Tree
 type Level = 'request' | 'resource' | 'scope' | 'span'
@@ -36,7 +39,7 @@ export const requestOf = (policy: PolicyFile, nowMs: number, seed: number): Tree
 const MAX_ATTRIBUTES = 4096
 const EMPTY_ATTRIBUTES: Bytes = Array.from({ length: MAX_ATTRIBUTES + 1 }, () => [0x4a, 0]).flat()
 
-function request(rng: Rng, words: ReadonlyMap<string, Vocabulary>, nowMs: number): Tree {
+function request(rng: Rng, words: Vocabularies, nowMs: number): Tree {
   const containers: [Level, Part[]][] = []
   const group = (level: Level, field: number, make: (parts: Part[]) => void): Tree => {
     const parts: Part[] = []
@@ -51,19 +54,20 @@ function request(rng: Rng, words: ReadonlyMap<string, Vocabulary>, nowMs: number
     for (let i = few(3); i > 0; i--) {
       resources.push(
         group('resource', 1, (scopes) => {
-          if (rng.chance(70)) scopes.push(unlistedPlace(rng, 1))
+          const read = words.resource
+          if (rng.chance(read === undefined ? 70 : 93)) scopes.push(read === undefined ? unlistedPlace(rng, 1) : resource(rng, read))
           for (let j = few(3); j > 0; j--) {
             scopes.push(
               group('scope', 2, (spans) => {
                 if (rng.chance(60)) spans.push(unlistedPlace(rng, 1))
                 for (let k = rng.chance(50) ? 1 : rng.chance(0.3) ? 70 + rng.below(200) : rng.below(5); k > 0; k--)
-                  spans.push(group('span', 2, (parts) => span(rng, parts, words, nowMs)))
+                  spans.push(group('span', 2, (parts) => span(rng, parts, words.spans, nowMs)))
                 if (rng.chance(20)) spans.push(unlistedPlace(rng, 3))
               }),
             )
           }
           if (rng.chance(20)) scopes.push(unlistedPlace(rng, 3))
-          if (rng.chance(5)) scopes.push(unlistedPlace(rng, 1))
+          if (read === undefined && rng.chance(5)) scopes.push(unlistedPlace(rng, 1))
         }),
       )
     }

@@ -1,11 +1,13 @@
 // Writes a decoded request as OTLP/JSON (https://opentelemetry.io/docs/specs/otlp, JSON Protobuf Encoding) in the ways
 // that senders do: members in any order, unknown members, null for what is absent, numbers as texts and as numbers; and
 // with members that occur twice, of which it says what they mean.
-import type { SpanFaults } from './oracle.ts'
+import { inspect } from 'node:util'
+import type { ResourceFaults, SpanFaults } from './oracle-policy.ts'
 import type { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import type { AnyValue, KeyValue } from './otlp-generated/opentelemetry/proto/common/v1/common.ts'
-import type { Span } from './otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
-import type { Rng } from './otlp-values.ts'
+import type { Resource } from './otlp-generated/opentelemetry/proto/resource/v1/resource.ts'
+import type { ResourceSpans, ScopeSpans, Span } from './otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
+import type { Rng } from './rng.ts'
 
 export interface JsonForm {
   text: string
@@ -35,8 +37,9 @@ export function jsonForm(message: ExportTraceServiceRequest, rng: Rng): JsonForm
     form.faults.set(index, found)
     return found
   }
-  const span = (item: Span): string => {
+  const span = (item: Span, resource: ResourceFaults | undefined): string => {
     index++
+    if (resource !== undefined) fault().resource = resource
     const members: Member[] = spanMembers(item, rng)
     if (rng.chance(2) && members.length > 0) {
       const again = rng.pick(members)
@@ -51,21 +54,37 @@ export function jsonForm(message: ExportTraceServiceRequest, rng: Rng): JsonForm
     }
     return object([...members, ...list('attributes', item.attributes, attribute)], rng)
   }
-  form.text = object(
-    list('resourceSpans', message.resourceSpans, (resource) =>
-      object(
-        [
-          ['resource', object([['attributes', '[{"key":"execution.type","value":{"stringValue":"secret"}}]']], rng)],
-          ...list('scopeSpans', resource.scopeSpans, (scope) =>
-            object([['scope', '{"name":"secret"}'], ...list('spans', scope.spans, span)], rng),
-          ),
-        ],
-        rng,
-      ),
-    ),
-    rng,
-  )
+  const resourceSpans = (item: ResourceSpans): string => {
+    const { members, faults } = resourceMembers(item.resource, rng)
+    const scope = (one: ScopeSpans): string =>
+      object([['scope', '{"name":"secret"}'], ...list('spans', one.spans, (each) => span(each, faults))], rng)
+    return object([...members, ...list('scopeSpans', item.scopeSpans, scope)], rng)
+  }
+  form.text = object(list('resourceSpans', message.resourceSpans, resourceSpans), rng)
   return form
+}
+
+/** The resource, or none, or two of it; and its attributes once, or in two lists of which a reader takes the last. */
+function resourceMembers(resource: Resource | undefined, rng: Rng): { members: Member[]; faults: ResourceFaults | undefined } {
+  if (resource === undefined) return { members: rng.chance(50) ? [] : [['resource', 'null']], faults: undefined }
+  const faults: ResourceFaults = { attributes: new Map() }
+  const texts = resource.attributes.map((keyValue) => {
+    const { text, broken } = keyValueText(keyValue, rng)
+    if (broken) faults.attributes.set(keyValue.key, 'repeated-member')
+    return text
+  })
+  const lists: Member[] = [['attributes', `[${texts.join(',')}]`]]
+  if (rng.chance(3)) {
+    faults.whole = 'repeated-member'
+    lists.push(rng.chance(50) ? ['attributes', '[]'] : lists[0]!)
+  }
+  const text = object([...lists, ...(rng.chance(10) ? [['droppedAttributesCount', '3'] satisfies Member] : [])], rng)
+  const members: Member[] = [['resource', text]]
+  if (rng.chance(3)) {
+    faults.whole = 'repeated-resource'
+    members.push(rng.pick<Member>([members[0]!, ['resource', '{}'], ['resource', 'null']]))
+  }
+  return { members, faults: faults.whole === undefined && faults.attributes.size === 0 ? undefined : faults }
 }
 
 function object(members: readonly Member[], rng: Rng): string {
@@ -130,7 +149,7 @@ function anyValueMembers(value: AnyValue | undefined, rng: Rng): Member[] {
     return [['intValue', exact && rng.chance(50) ? String(value.intValue) : `"${value.intValue}"`]]
   }
   if (value.doubleValue !== undefined)
-    return [['doubleValue', Number.isFinite(value.doubleValue) ? JSON.stringify(value.doubleValue) : `"${value.doubleValue}"`]]
+    return [['doubleValue', Number.isFinite(value.doubleValue) ? inspect(value.doubleValue) : `"${value.doubleValue}"`]]
   if (value.arrayValue !== undefined)
     return [['arrayValue', `{"values":[${value.arrayValue.values.map((item) => object(anyValueMembers(item, rng), rng)).join(',')}]}`]]
   if (value.kvlistValue !== undefined) return [['kvlistValue', '{"values":[{"key":"a","value":{"intValue":"1"}}]}']]

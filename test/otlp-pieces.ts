@@ -1,7 +1,7 @@
 // A trace request as a tree of finished pieces, each in two forms: as it goes on the wire, and clean, which is what the
 // generated codec is given where the two differ. A piece that is no sound protobuf says which class of malformed.md it
 // is; every piece can be taken out alone, so that a failing request shrinks to the few that matter.
-import type { SpanFaults } from './oracle.ts'
+import type { ResourceFaults, SpanFaults } from './oracle-policy.ts'
 
 export type Bytes = readonly number[]
 
@@ -9,16 +9,16 @@ export type Bytes = readonly number[]
 export interface Piece {
   wire: Bytes
   clean: Bytes
-  fault?: { class: string; outcome: 'request' | 'span' | 'status' | 'attribute'; keys?: readonly string[] }
+  fault?: { class: string; outcome: 'request' | 'span' | 'status' | 'attribute' | 'resource'; keys?: readonly string[] }
   /** A class that must have no consequence. */
   ignored?: string
   /** It only is what it says at the end of its message. */
   last?: boolean
 }
 
-/** A length-delimited field; `pad` makes its length longer than need be. */
+/** A length-delimited field; `pad` makes its length longer than need be. Children of the root are ResourceSpans. */
 export interface Tree {
-  kind: 'span' | 'group'
+  kind: 'span' | 'group' | 'resource'
   field: number
   pad: number
   parts: readonly (Piece | Tree)[]
@@ -81,36 +81,43 @@ export function encode(tree: Tree): Encoded {
   const ignored: string[] = []
   let requestFault: string | undefined
   let span = -1
-  const note = (piece: Piece): void => {
-    if (piece.ignored !== undefined) ignored.push(piece.ignored)
-    if (piece.fault === undefined) return
-    if (piece.fault.outcome === 'request') {
-      requestFault = piece.fault.class
-      return
-    }
-    const found: SpanFaults = faults.get(span) ?? { attributes: new Map() }
-    faults.set(span, found)
-    if (piece.fault.outcome === 'span') found.rejected = piece.fault.class
-    else if (piece.fault.outcome === 'status') found.status = piece.fault.class
-    else for (const key of piece.fault.keys ?? []) found.attributes.set(key, piece.fault.class)
+  let resource: ResourceFaults = { attributes: new Map() }
+  const faultsOf = (index: number): SpanFaults => {
+    const found: SpanFaults = faults.get(index) ?? { attributes: new Map() }
+    faults.set(index, found)
+    return found
   }
-  const contents = (parts: Tree['parts'], into: { wire: number[]; clean: number[] }): void => {
+  const note = (piece: Piece, ofResource: boolean): void => {
+    if (piece.ignored !== undefined) ignored.push(piece.ignored)
+    const { fault } = piece
+    if (fault === undefined) return
+    if (fault.outcome === 'request') requestFault = fault.class
+    else if (fault.outcome === 'resource') resource.whole = fault.class
+    else if (fault.outcome === 'span') faultsOf(span).rejected = fault.class
+    else if (fault.outcome === 'status') faultsOf(span).status = fault.class
+    else for (const key of fault.keys ?? []) (ofResource ? resource : faultsOf(span)).attributes.set(key, fault.class)
+  }
+  const contents = (parts: Tree['parts'], into: { wire: number[]; clean: number[] }, depth: number, ofResource: boolean): void => {
     for (const part of parts) {
       if (!isTree(part)) {
-        note(part)
+        note(part, ofResource)
         append(into.wire, part.wire)
         append(into.clean, part.clean)
         continue
       }
       if (part.kind === 'span') span++
+      if (depth === 0) resource = { attributes: new Map() }
+      const first = span + 1
       const inner = { wire: [], clean: [] }
-      contents(part.parts, inner)
+      contents(part.parts, inner, depth + 1, part.kind === 'resource')
       append(into.wire, short(part.field * 8 + 2, part.pad), short(inner.wire.length, part.pad), inner.wire)
       append(into.clean, short(part.field * 8 + 2), short(inner.clean.length), inner.clean)
+      if (depth === 0 && (resource.whole !== undefined || resource.attributes.size > 0))
+        for (let index = first; index <= span; index++) faultsOf(index).resource = resource
     }
   }
   const bytes = { wire: [], clean: [] }
-  contents(tree.parts, bytes)
+  contents(tree.parts, bytes, 0, false)
   return {
     wire: Uint8Array.from(bytes.wire),
     clean: requestFault === undefined ? Uint8Array.from(bytes.clean) : undefined,

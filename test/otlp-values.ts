@@ -1,133 +1,12 @@
-// Attributes as an application might send them, and as it must not: values near what a policy names (kept words and
-// their other cases, numbers beside the bounds of buckets, versions, lists to split), all kinds of AnyValue, legal but
-// unusual encodings, and the classes of malformed.md that concern one attribute.
-import type { AttributeRule, PolicyFile, SpanRule } from './oracle.ts'
+// Attributes as an application might send them, and as it must not: values near what a policy names, all kinds of
+// AnyValue, legal but unusual encodings, and the classes of malformed.md that concern one attribute.
 import { type Bytes, double, fixed32, integer, len, type Piece, short, utf8, varint } from './otlp-pieces.ts'
-
-/** mulberry32: the whole request comes from one seed. */
-export class Rng {
-  #state: number
-  constructor(seed: number) {
-    this.#state = seed | 0
-  }
-  /** A whole number below `limit`. */
-  below(limit: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000) * limit)
-  }
-  chance(percent: number): boolean {
-    return this.below(1000) < percent * 10
-  }
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)]!
-  }
-  bytes(length: number): number[] {
-    return Array.from({ length }, () => this.below(256))
-  }
-}
-
-export interface Vocabulary {
-  /** Keys that the rule reads, each with contents of AnyValue that are likely to matter. */
-  keys: { key: string; values: readonly Bytes[] }[]
-  durations: number[]
-}
+import { WORDS } from './otlp-texts.ts'
+import type { Rng } from './rng.ts'
 
 const text = (value: string): Bytes => len(1, utf8(value))
 const int = (value: bigint | number): Bytes => integer(3, value)
 const bool = (value: boolean): Bytes => integer(2, value ? 1 : 0)
-
-export const vocabularies = (policy: PolicyFile): Map<string, Vocabulary> =>
-  new Map(Object.entries(policy.spans).map(([name, rule]) => [name, vocabulary(rule)]))
-
-function vocabulary(rule: SpanRule): Vocabulary {
-  const values = new Map<string, Bytes[]>()
-  const durations: number[] = []
-  const add = (key: string, more: Bytes[]): void => void values.set(key, [...(values.get(key) ?? []), ...more])
-  for (const [name, attribute] of Object.entries(rule.attributes ?? {})) {
-    if (attribute.constant !== undefined) continue
-    for (const source of [attribute.from ?? name, ...(attribute.or === undefined ? [] : [attribute.or])]) {
-      if (source === 'span:duration') durations.push(...(attribute.buckets ?? []))
-      else if (!/^(fact|text|span):/.test(source)) add(source, likely(attribute))
-    }
-  }
-  for (const key of rule.skip ?? []) add(key, [text(''), text('x'), bool(false), int(0)])
-  return { keys: [...values].map(([key, list]) => ({ key, values: list })), durations: durations.length > 0 ? durations : [0, 1, 60] }
-}
-
-const VERSIONS =
-  `v1.31.4-gke.100 1.31.4 v1.31.4 1.31 1 v2 2.0.0+build.7 1.2.3.4 1.2.x x.1.2 12345.1.1 9999.9999.9999 1.02.3 01.2.3 1..2 1.2. v
-  vv1.2.3 V1.2.3 -1.2.3 +1 1.2.3-${'long'.repeat(60)} 1,2,3 1.2.3é ١.٢.٣ latest 0.0.0 v0.1 1.2\n 1.2.3-a\nb`.split(' ')
-const WORDS = [
-  'orders-api',
-  'payments',
-  'é',
-  'e\u0301',
-  'ﬁ',
-  '日本語',
-  '😀',
-  'K',
-  'ΟΔΟΣ',
-  'straße',
-  'İ',
-  'a'.repeat(300),
-  `${'é'.repeat(100)}!`,
-  'x',
-]
-
-function likely(rule: AttributeRule): Bytes[] {
-  const words = (rule.keep ?? []).filter((value) => typeof value === 'string')
-  let texts = words.length > 0 ? words.flatMap(variants) : rule.version !== undefined ? VERSIONS : rule.pseudonym !== undefined ? WORDS : []
-  if (rule.split !== undefined) texts = joined(texts, words.length > 0 ? words : texts, rule.split)
-  const numbers = [...(rule.buckets ?? []), ...(rule.keep ?? []).filter((value) => typeof value === 'number')]
-  return [
-    ...texts.map(text),
-    ...numbers.flatMap((n) => [int(n), int(n), int(n), int(n - 1), int(n + 1), double(4, n), double(4, n - 0.25), double(4, n + 0.25)]),
-    ...(rule.split === undefined ? [] : [int(1), bool(true), int(7), [], double(4, 1), int(3), []]),
-    ...(rule.keep?.some((value) => typeof value === 'boolean')
-      ? [bool(true), bool(false), bool(true), bool(false), text('true'), int(1)]
-      : []),
-    text(''),
-  ]
-}
-
-/** Other cases and spellings, and letters that only fold into ASCII (Kelvin sign, ß) or change their length. */
-function variants(word: string): string[] {
-  const odd = [
-    word.replace('k', '\u212a'),
-    word.replace('K', '\u212a'),
-    word.replace(/ss/i, 'ß'),
-    word.replace('i', 'İ'),
-    word.replace('s', 'ſ'),
-  ]
-  return [
-    word,
-    word,
-    word,
-    word,
-    word.toUpperCase(),
-    word.toLowerCase(),
-    word[0]!.toUpperCase() + word.slice(1),
-    ...odd,
-    ` ${word}`,
-    `${word}s`,
-    word.slice(1),
-  ]
-}
-
-function joined(texts: readonly string[], good: readonly string[], separator: string): string[] {
-  const rng = new Rng(separator.length)
-  const near = [0, 1, 1, 2, 2, 3, 4, 15, 16, 16, 17, 20]
-  const lists = Array.from({ length: 60 }, () =>
-    Array.from({ length: rng.pick(near) }, () => {
-      const part = rng.chance(70) ? rng.pick(good) : rng.chance(30) ? rng.pick(['', ' ', '\t']) : rng.pick(texts)
-      return rng.chance(20) ? ` ${part}\t` : part
-    }).join(separator),
-  )
-  const exactly = (count: number): string => Array.from({ length: count }, (_, i) => good[i % good.length]!).join(separator + separator)
-  return [...lists, ...[15, 16, 16, 16, 17, 17, 17, 17, 18, 30].map(exactly), separator, `${separator} ${separator}`, `${separator}\n`]
-}
 
 const nested = (levels: number): Bytes => {
   let content: number[] = []
@@ -138,7 +17,7 @@ const DEEP = [2, 33, 70, 400].map(nested)
 const SHALLOW = nested(1)
 /** Its length takes three bytes. */
 const LONG = text('b'.repeat(17_000))
-const INTS = [
+export const INTS = [
   0n,
   1n,
   2n,
@@ -154,7 +33,7 @@ const INTS = [
   2n ** 32n,
   -(2n ** 31n),
 ]
-const DOUBLES = [
+export const DOUBLES = [
   0,
   -0,
   0.5,
@@ -192,23 +71,23 @@ function anyContent(rng: Rng): { wire: Bytes; clean?: Bytes } {
 }
 
 /** What takes the place of an attribute that the codec must not see: it still counts as one. */
-const PLACEHOLDER: Bytes = len(9, [])
+const placeholder = (field: number): Bytes => len(field, [])
 
 type Fault = { class: string; content: number[]; keys?: readonly string[] }
 
-/** One KeyValue in field 9. `listed`: whether its key is read by the rule of its span. */
-export function attribute(rng: Rng, key: string, values: readonly Bytes[], listed: boolean, otherKey: string): Piece {
+/** One KeyValue in field 9 of Span or 1 of Resource. `listed`: whether its key is read by the rule of its span. */
+export function attribute(rng: Rng, key: string, values: readonly Bytes[], listed: boolean, otherKey: string, field = 9): Piece {
   const name = utf8(key)
   const value: { wire: Bytes; clean?: Bytes } = values.length > 0 && rng.chance(66) ? { wire: rng.pick(values) } : anyContent(rng)
   const pad = rng.chance(4) ? rng.below(4) : 0
   if (rng.chance(8)) {
     const fault = broken(rng, name, value.wire, key, otherKey)
-    const wire = len(9, fault.content, pad)
-    if (!listed && fault.keys === undefined) return { wire, clean: PLACEHOLDER, ignored: unlistedClass(fault.class) }
-    return { wire, clean: PLACEHOLDER, fault: { class: fault.class, outcome: 'attribute', keys: fault.keys ?? [key] } }
+    const wire = len(field, fault.content, pad)
+    if (!listed && fault.keys === undefined) return { wire, clean: placeholder(field), ignored: unlistedClass(fault.class) }
+    return { wire, clean: placeholder(field), fault: { class: fault.class, outcome: 'attribute', keys: fault.keys ?? [key] } }
   }
   if (rng.chance(1)) {
-    const wire = len(9, len(1, name))
+    const wire = len(field, len(1, name))
     return { wire, clean: wire }
   }
   const content = (anyValue: Bytes): number[] => {
@@ -218,8 +97,8 @@ export function attribute(rng: Rng, key: string, values: readonly Bytes[], liste
   }
   const strindex = rng.chance(3) ? integer(3, rng.below(9)) : []
   const turned = rng.chance(8)
-  const wire = len(9, content(value.wire), pad)
-  const piece: Piece = { wire, clean: value.clean === undefined ? wire : len(9, content(value.clean)) }
+  const wire = len(field, content(value.wire), pad)
+  const piece: Piece = { wire, clean: value.clean === undefined ? wire : len(field, content(value.clean)) }
   return strindex.length > 0 && listed ? { ...piece, ignored: 'strindex' } : piece
 }
 
@@ -294,7 +173,7 @@ function broken(rng: Rng, name: Bytes, value: Bytes, key: string, otherKey: stri
 /** KeyValues whose key no policy can name: no key, the empty key, a key that is not UTF-8. */
 export function oddKey(rng: Rng): Piece {
   if (rng.chance(50))
-    return { wire: len(9, [...len(1, rng.pick(NOT_UTF8)), ...len(2, text('secret'))]), clean: PLACEHOLDER, ignored: 'utf8-unlisted' }
+    return { wire: len(9, [...len(1, rng.pick(NOT_UTF8)), ...len(2, text('secret'))]), clean: placeholder(9), ignored: 'utf8-unlisted' }
   const wire = len(9, rng.pick<Bytes>([[], len(2, text('secret')), [...len(1, []), ...len(2, text('x'))], len(1, utf8('only.key'))]))
   return { wire, clean: wire }
 }

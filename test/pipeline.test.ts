@@ -5,11 +5,12 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { parsePolicy } from '../src/anonymize/parse.ts'
 import { policyDigest } from '../src/anonymize/policy.ts'
 import { Cursor, LEN } from '../src/otlp/wire.ts'
 import { spansIn, spansWaiting, startCollector } from './collector.ts'
 import { execution, filesIn, type Place, placeOf, post, startChild, startHere, until } from './sidecar.ts'
-import { defaultPolicy, request, span } from './spans.ts'
+import { request, span } from './spans.ts'
 
 const TELL_CONNECTIONS = new URL('fixtures/pipeline/tell-connections.ts', import.meta.url).href
 
@@ -69,9 +70,10 @@ describe('mode on', { concurrency: true }, () => {
   })
 
   it('names the digest of the policy that its maintainers ship', async (t) => {
-    const digest = policyDigest(defaultPolicy())
     const collector = await startCollector(t)
-    const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY_DIGEST: digest }))
+    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
+    const digest = policyDigest(parsePolicy(await readFile(place.env.USAGE_POLICY!, 'utf8')))
+    const sidecar = await startHere(t, { ...place, env: { ...place.env, USAGE_POLICY_DIGEST: digest } })
     await post(sidecar.port(), execution())
     await until('a report arrived', () => collector.spans().length === 1)
     assert.equal(collector.spans()[0]?.resource['usage.policy.digest'], digest)

@@ -63,6 +63,8 @@ test('a mistake is told once, and all of them in the order of their places', () 
     places.toSorted(([a, b], [c, d]) => a! - c! || b! - d!),
   )
   assert.ok(places.length >= 5)
+  const unended = mistakes(`${policyText('execution: {}')}review: [[[`)
+  assert.equal(new Set(unended).size, unended.length)
   assert.equal(mistakes(attribute('from: "fact:instance.id", or: "fact:instance.id", keep: [a]')).length, 1)
 })
 
@@ -84,7 +86,7 @@ test('the head of a policy is complete, known and in its form', () => {
   const with_ = (from: string, to: string): string => base.replace(from, to)
   refused([
     [`${base}zzz: 1\n`, /not a word of the policy language/],
-    [`${base}compat: true\n`, /"compat" is not carried out/],
+    [`${base}compat: yes\n`, /compat is true, or the line is left out/],
     [`${base}limits: {recordBits: 1, bits: 2}\n`, /limits has recordBits and stableBits/],
     [`${base}limits: {recordBits: -1}\n`, /recordBits is a whole number/],
     [`${base}review: http://example.org\n`, /review is an https address/],
@@ -143,7 +145,9 @@ test('sources are keys, facts, literals or parts of the span', () => {
     [attribute(`from: ${'é'.repeat(129)}, keep: [a]`), /A source is/],
     [attribute('from: "fact:", keep: [a]'), /The name of a fact/],
     [attribute('from: "fact:a b", keep: [a]'), /The name of a fact/],
-    [attribute('from: x, or: "resource:a", keep: [a]'), /not carried out/],
+    [attribute('from: x, or: "resource:", keep: [a]'), /exact key of an attribute of the incoming resource/],
+    [resource('from: "resource:a", keep: [a]'), /only fact:NAME and text:WORDS/],
+    [resource('from: ["fact:a", x], keep: [a]'), /only fact:NAME and text:WORDS/],
     [resource('keep: [a]'), /say where the value comes from/],
     [resource('from: x, keep: [a]'), /only fact:NAME and text:WORDS/],
     [resource('from: "span:status", keep: [ok]'), /only fact:NAME and text:WORDS/],

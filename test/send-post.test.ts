@@ -143,7 +143,7 @@ const BROKEN: Record<string, { answer: string | undefined; code: string }> = {
   'something that is no HTTP': { answer: '220 mail.example.org ESMTP\r\n', code: 'HPE_INVALID_CONSTANT' },
 }
 for (const [name, { answer, code }] of Object.entries(BROKEN)) {
-  test(`${name} counts as no answer`, { timeout: 20_000 }, async (t) => {
+  test(`${name} counts as no answer`, { timeout: 10_000 }, async (t) => {
     const poster = posterTo(t, await rawServer(t, answer, true))
     assert.deepEqual(withoutBody(await poster.post(BODY, NEVER)), { status: 0, code, retryAfter: undefined })
   })

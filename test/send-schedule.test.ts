@@ -21,6 +21,7 @@ function emptyQueue(isHalfFull: () => boolean = () => false): Queue {
   const nothing: Promise<Body | undefined> = Promise.resolve(undefined)
   return {
     append: never,
+    appendAlone: never,
     seal: () => Promise.resolve(),
     next: () => nothing,
     recordAttempt: never,

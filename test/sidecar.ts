@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -105,14 +105,25 @@ export interface Place {
   env: Record<string, string>
 }
 
-/** The settings of a sidecar that reports under the default policy, changed by `env`; USAGE_ENDPOINT is not among them. */
+/** The default policy without its last rule: a test that counts what it sent would count the sidecar's own report as well. */
+async function policyWithoutHeartbeat(t: TestContext): Promise<string> {
+  const whole = await readFile(DEFAULT_POLICY_FILE, 'utf8')
+  const file = join(await temporaryFolder(t), 'default-policy.yaml')
+  await writeFile(file, whole.slice(0, whole.indexOf('  usage.heartbeat:')))
+  return file
+}
+
+/**
+ * The settings of a sidecar that reports under the default policy, but makes no heartbeat, changed by `env`; USAGE_ENDPOINT
+ * is not among them.
+ */
 export async function placeOf(t: TestContext, env: Record<string, string>): Promise<Place> {
   const folder = await temporaryFolder(t)
   const dataFolder = join(folder, 'data')
   const identityFolder = join(folder, 'identity')
   const standard = {
     USAGE_REPORTING: 'on',
-    USAGE_POLICY: DEFAULT_POLICY_FILE,
+    USAGE_POLICY: await policyWithoutHeartbeat(t),
     USAGE_HTTP_LISTEN: '127.0.0.1:0',
     USAGE_HEALTH_LISTEN: '127.0.0.1:0',
     USAGE_DATA_DIR: dataFolder,

@@ -4,7 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Counters } from '../counters.ts'
-import { Refusal } from '../errors.ts'
+import { placeOf, Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { type Encoding, statusBody, successBody } from '../otlp/answer.ts'
 import { jsonToProtobuf } from '../otlp/json.ts'
@@ -136,13 +136,9 @@ function reply(response: ServerResponse, status: number, encoding: Encoding, bod
   response.end(body.length === 0 ? undefined : body)
 }
 
-/** What must not happen: told once with the place in our code, never with the error's text, which may hold raw data. */
+/** What must not happen: told with the place in our code, never with the error's text, which may hold raw data. */
 function bug(error: unknown, log: Log): Refusal {
-  const { stack = '', message = '' } = error instanceof Error ? error : {}
-  // The stack begins with the message: a place is looked for behind it.
-  const frames = stack.includes(message) ? stack.slice(stack.indexOf(message) + message.length) : ''
-  const place = /([\w.-]+\.[jt]s:\d+:\d+)/.exec(frames)?.[1] ?? 'unknown'
-  log.error('accept: a request failed by a fault of ours', { place })
+  log.error('accept: a request failed by a fault of ours', { place: placeOf(error) })
   return new Refusal(500, 'The request could not be handled, by a fault of ours. Do not send it again.')
 }
 

@@ -1,16 +1,21 @@
 // Raw spans in, policed spans out: one walk over the protobuf bytes of an ExportTraceServiceRequest. The outgoing spans
 // are built field by field from the policy's table (construct, never mutate): what no policy names is never looked at,
 // and an error in between loses the request, it does not let anything through.
+import { randomFillSync } from 'node:crypto'
 import type { Cell, Counters } from '../counters.ts'
 import { badRequest } from '../errors.ts'
 import { Cursor, LEN } from '../otlp/wire.ts'
-import type { PseudonymContext } from './action.ts'
 import { Clock } from './clock.ts'
-import { compileResource, compileSpans, type Facts, type SpanPlan, setDurationValue, setStatusValue, type Table } from './compile.ts'
+import { compileResource, compileSpans, type SpanPlan, setDurationValue, setStatusValue, type Table } from './compile.ts'
+import { lastDayOf, policyOn } from './expiry.ts'
+import type { CompileContext } from './field-plan.ts'
 import { Frame } from './frame.ts'
+import { heartbeatSpan } from './heartbeat.ts'
 import type { Random } from './ids.ts'
-import type { Policy } from './policy.ts'
+import { HEARTBEAT, type Policy } from './policy.ts'
+import { readResource } from './resource-slots.ts'
 import { ABSENT } from './slots.ts'
+import type { Facts } from './source.ts'
 import { SpanWriter } from './span-writer.ts'
 import { MISS } from './table.ts'
 
@@ -22,6 +27,8 @@ export interface AnonymizerOptions {
   counters: Counters
   /** Of what one request may become. */
   maxBytes: number
+  /** Shared by all that live in this process, so that no day comes back with a new policy. */
+  clock?: Clock
   /** Fills a buffer with random bytes; a seam for tests. */
   random?: Random
 }
@@ -37,6 +44,8 @@ export interface Passed {
 export interface Anonymizer {
   /** Throws a Refusal where the request is malformed; then nothing of it was kept. `nowMs`: the moment of acceptance. */
   pass(body: Uint8Array, nowMs: number): Passed
+  /** The sidecar's own span, policed like any other; no span where the policy does not name it. Valid until the next pass. */
+  heartbeat(nowMs: number): Passed
   /** The attributes of the Resource that the policy names, encoded, for the UTC day of the last pass. */
   resource(): Uint8Array
   /** UTC day of the last pass, `2026-10-05`. */
@@ -44,52 +53,83 @@ export interface Anonymizer {
 }
 
 export function createAnonymizer(options: AnonymizerOptions): Anonymizer {
-  const { policy, facts, secret, counters } = options
-  const clock = new Clock()
-  const context: PseudonymContext = { project: policy.project, secret, period: (of) => clock.period(of) }
-  const table = compileSpans(policy, { ...context, facts, counters })
-  const writer = new SpanWriter(policy.project, secret, options.maxBytes, options.random)
-  const walk = new Walk(table, writer, counters.cell('spans.received'), counters.cell('spans.unlisted'), counters.cell('spans.rejected'))
+  const { policy, facts, secret, counters, clock = new Clock(), random = randomFillSync } = options
+  const context: CompileContext = { project: policy.project, secret, period: (of) => clock.period(of), facts, counters }
+  const writer = new SpanWriter(policy.project, secret, options.maxBytes, random)
+  let day = clock.period('day')
+  let inForce = policyOn(policy, day)
+  const walk = new Walk(compileSpans(inForce, context), writer, counters)
+  writer.ids.setDay(day)
+
+  const moveOn = (nowMs: number): void => {
+    clock.advance(nowMs)
+    if (clock.period('day') === day) return
+    day = clock.period('day')
+    writer.ids.setDay(day)
+    if (day <= lastDayOf(inForce)) return
+    inForce = policyOn(policy, day)
+    walk.table = compileSpans(inForce, context)
+  }
   return {
     pass(body, nowMs) {
-      if (clock.advance(nowMs)) writer.ids.setDay(clock.period('day'))
+      moveOn(nowMs)
       writer.begin()
       const rejected = walk.request(body)
       return { ...writer.finish(), rejected }
     },
-    resource: () => compileResource(policy, { ...context, facts, counters }),
-    day: () => clock.period('day'),
+    heartbeat(nowMs) {
+      moveOn(nowMs)
+      writer.begin()
+      walk.heartbeat(heartbeatSpan(nowMs, random))
+      return { ...writer.finish(), rejected: 0 }
+    },
+    resource: () => compileResource(inForce, context),
+    day: () => day,
   }
 }
 
 class Walk {
-  readonly #table: Table
+  table: Table
   readonly #writer: SpanWriter
   readonly #frame = new Frame()
   readonly #received: Cell
   readonly #unlisted: Cell
+  readonly #foreignHeartbeats: Cell
   readonly #rejectedCell: Cell
   #rejected = 0
   #body: Buffer = Buffer.alloc(0)
 
-  constructor(table: Table, writer: SpanWriter, received: Cell, unlisted: Cell, rejected: Cell) {
-    this.#table = table
+  constructor(table: Table, writer: SpanWriter, counters: Counters) {
+    this.table = table
     this.#writer = writer
-    this.#received = received
-    this.#unlisted = unlisted
-    this.#rejectedCell = rejected
+    this.#received = counters.cell('spans.received')
+    this.#unlisted = counters.cell('spans.unlisted')
+    this.#foreignHeartbeats = counters.cell(`spans.${HEARTBEAT}.foreign`)
+    this.#rejectedCell = counters.cell('spans.rejected')
   }
 
   /** Number of rejected spans. */
   request(body: Uint8Array): number {
     this.#rejected = 0
     this.#body = Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-    eachMessage(new Cursor(body), 1, 1, (resourceSpans) =>
-      eachMessage(resourceSpans, 2, 3, (scopeSpans) => eachMessage(scopeSpans, 2, 3, (span) => this.#span(span))),
-    )
+    const { resource } = this.table
+    eachMessage(new Cursor(body), 1, 1, (resourceSpans) => {
+      if (resource !== undefined) readResource(resource, this.#body, resourceSpans)
+      eachMessage(resourceSpans, 2, 3, (scopeSpans) => eachMessage(scopeSpans, 2, 3, (span) => this.#span(span)))
+    })
     this.#body = Buffer.alloc(0)
     this.#rejectedCell.count += this.#rejected
     return this.#rejected
+  }
+
+  /** `span` is the sidecar's own; no application's resource is its resource. */
+  heartbeat(span: Buffer): void {
+    const { resource, heartbeat, plans } = this.table
+    const plan = plans[heartbeat]
+    if (plan === undefined) return
+    resource?.clear()
+    this.#frame.read(new Cursor(span))
+    this.#listed(plan, span, this.#frame)
   }
 
   #span(cursor: Cursor): void {
@@ -101,9 +141,12 @@ class Walk {
       this.#rejected++
       return
     }
-    const index = this.#table.names.find(body, frame.nameStart, frame.nameEnd)
+    const { names, plans, heartbeat } = this.table
+    const index = names.find(body, frame.nameStart, frame.nameEnd)
     if (index === MISS) this.#unlisted.count++
-    else this.#listed(this.#table.plans[index]!, body, frame)
+    // Only the sidecar itself can say that it lives.
+    else if (index === heartbeat) this.#foreignHeartbeats.count++
+    else this.#listed(plans[index]!, body, frame)
   }
 
   #listed(plan: SpanPlan, body: Buffer, frame: Frame): void {
@@ -120,7 +163,8 @@ class Walk {
     const code = plan.keepStatus || plan.status !== undefined ? frame.statusCode(body) : 0
     if (plan.status !== undefined) setStatusValue(plan.status, code)
     if (plan.duration !== undefined) setDurationValue(plan.duration, frame.durationNs(body))
-    plan.time.cut(body, frame.startTime)
+    for (const list of plan.joined) list.fill()
+    plan.time.cut(body, frame.startTime, frame.endTime)
     this.#writer.write(plan, body, frame, code ?? 0)
   }
 }

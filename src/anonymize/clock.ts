@@ -8,17 +8,16 @@ export class Clock {
   #day = 0
   #text = '1970-01-01'
 
-  /** Moves on to the day of `nowMs`; true where that began a new day. */
-  advance(nowMs: number): boolean {
+  /** Moves on to the day of `nowMs`, if that is a later one. */
+  advance(nowMs: number): void {
     const day = Math.floor(nowMs / DAY_MS)
-    if (day <= this.#day) return false
+    if (day <= this.#day) return
     this.#day = day
     this.#text = new Date(day * DAY_MS).toISOString().slice(0, 10)
-    return true
   }
 
-  /** `2026-10-05` or `2026-10`. */
+  /** `2026-10-05` or `2026-10`, or the word itself for what never changes. */
   period(of: Period): string {
-    return of === 'day' ? this.#text : this.#text.slice(0, 7)
+    return of === 'day' ? this.#text : of === 'month' ? this.#text.slice(0, 7) : of
   }
 }

@@ -1,71 +1,20 @@
 // Turns a policy into the table that the pass runs on: every incoming key that matters has a numbered slot, every
 // outgoing attribute a place in a set of bits, and every outcome is bytes already. One slot may feed several attributes.
-import type { Cell, Counters } from '../counters.ts'
-import { type Apply, compileAction, encodeAttribute, type Outcome, type PseudonymContext } from './action.ts'
-import type { Field, Policy, Scalar, Source, SpanRule } from './policy.ts'
-import { ABSENT, BOOL, DOUBLE, INT, MALFORMED, Slots, STRING, Value } from './slots.ts'
+import type { Cell } from '../counters.ts'
+import { type CompileContext, compileField, evaluate, type FieldPlan } from './field-plan.ts'
+import { FieldSet } from './field-set.ts'
+import { compileNarrow, type Narrow } from './narrow.ts'
+import { encodeAttribute, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './outcome.ts'
+import { type Condition, HEARTBEAT, type Place, type Policy, placesRead, type Source, type SpanRule } from './policy.ts'
+import { ABSENT, DOUBLE, MALFORMED, Slots, STRING, Value } from './slots.ts'
+import { fixedValue, Joined, needsAttribute } from './source.ts'
 import { ByteTable } from './table.ts'
 import { TimeCut } from './time-cut.ts'
 
-/**
- * The fields to evaluate for the present span, given back in the policy's order. Two levels of bits, so that a span with
- * ten attributes costs the same under a policy that names ten as under one that names a thousand.
- */
-export class FieldSet {
-  readonly #always: Int32Array
-  readonly #words: Int32Array
-  readonly #alwaysSummary: Int32Array
-  readonly #summary: Int32Array
-
-  /** `always`: fields that are evaluated whatever the span has. */
-  constructor(size: number, always: readonly number[]) {
-    this.#words = new Int32Array((size >>> 5) + 1)
-    this.#summary = new Int32Array((size >>> 10) + 1)
-    for (const field of always) this.add(field)
-    this.#always = this.#words.slice()
-    this.#alwaysSummary = this.#summary.slice()
-  }
-
-  add(field: number): void {
-    this.#words[field >>> 5]! |= 1 << (field & 31)
-    this.#summary[field >>> 10]! |= 1 << ((field >>> 5) & 31)
-  }
-
-  /** Writes the fields into `list`, ascending, and goes back to those that are always evaluated; gives their number. */
-  take(list: number[]): number {
-    let count = 0
-    for (let s = 0; s < this.#summary.length; s++) {
-      let groups = this.#summary[s]!
-      this.#summary[s] = this.#alwaysSummary[s]!
-      for (; groups !== 0; groups &= groups - 1) {
-        const word = (s << 5) + 31 - Math.clz32(groups & -groups)
-        let bits = this.#words[word]!
-        this.#words[word] = this.#always[word]!
-        for (; bits !== 0; bits &= bits - 1) list[count++] = (word << 5) + 31 - Math.clz32(bits & -bits)
-      }
-    }
-    return count
-  }
-}
-
-/** Facts by name; what is not there could not be read. */
-export type Facts = ReadonlyMap<string, Scalar>
-
-/** `outer` numbers of the field that holds a KeyValue. */
-export const RESOURCE_ATTRIBUTES = 1
-export const SPAN_ATTRIBUTES = 9
-
-export interface FieldPlan {
-  from: Value
-  or: Value | undefined
-  absent: Outcome
-  split: string | undefined
-  apply: Apply
-  otherwise: Outcome
-  /** The attribute went out as the `else` of its keep, or as `other`. */
-  folded: Cell
-  /** There was a value and it was left out. */
-  leftOut: Cell
+/** The outgoing attribute of this number is there and has one of the values. */
+export interface Test {
+  field: number
+  allowed: ByteTable
 }
 
 export interface SpanPlan {
@@ -76,7 +25,10 @@ export interface SpanPlan {
   readers: readonly (readonly number[])[]
   /** Slots whose presence leaves the span out. */
   skip: readonly Value[]
-  only: readonly { field: number; allowed: ByteTable }[]
+  only: readonly Test[]
+  /** Of the overlay, by field, and its conditions; `undefined`: there is none. */
+  narrows: readonly (Narrow | undefined)[] | undefined
+  onlyNarrowed: readonly Test[]
   /** Number of the field that splits, or -1. */
   splits: number
   linked: boolean
@@ -86,83 +38,91 @@ export interface SpanPlan {
   name: Uint8Array
   duration: Value | undefined
   status: Value | undefined
+  /** Lists of sources, joined anew for every span. */
+  joined: readonly Joined[]
   skipped: Cell
-}
-
-export interface CompileContext extends PseudonymContext {
-  facts: Facts
-  counters: Counters
 }
 
 export interface Table {
   names: ByteTable
   plans: readonly SpanPlan[]
+  /** Attributes of the incoming resource that some rule reads; `undefined`: none does. */
+  resource: Slots | undefined
+  /** Index of the rule of the sidecar's own span, or MISS. */
+  heartbeat: number
 }
 
 export function compileSpans(policy: Policy, context: CompileContext): Table {
+  const resource = slotsFor(policy.spans.flatMap(readPlaces), 'resource')
   return {
     names: new ByteTable(policy.spans.map((rule) => Buffer.from(rule.name, 'utf8'))),
-    plans: policy.spans.map((rule) => compileRule(rule, context)),
+    plans: policy.spans.map((rule) => compileRule(rule, context, resource)),
+    resource: resource.slots.values.length === 0 ? undefined : resource.slots,
+    heartbeat: policy.spans.findIndex(({ name }) => name === HEARTBEAT),
   }
 }
 
 /** The Resource's attributes of the policy, encoded, in its order; pseudonyms are those of the current period. */
 export function compileResource(policy: Policy, context: CompileContext): Uint8Array {
-  const outcomes = policy.resource.map((field) =>
-    evaluate(compileField('resource', field, RESOURCE_ATTRIBUTES, context, (source) => fixedValue(source, context.facts))),
-  )
+  const resolve = (source: Source): Value => {
+    if (source.kind !== 'list') return fixedValue(source, context.facts)
+    const joined = new Joined(source.places.map((place) => fixedValue(place, context.facts)))
+    joined.fill()
+    return joined.value
+  }
+  const outcomes = policy.resource.map((field) => {
+    const outcome = evaluate(compileField('resource', field, RESOURCE_ATTRIBUTES, context, resolve))
+    const narrow = compileNarrow(field, RESOURCE_ATTRIBUTES)
+    return outcome === undefined || narrow === undefined ? outcome : narrow(outcome)
+  })
   return Buffer.concat(outcomes.filter((outcome) => outcome !== undefined))
 }
 
-/** What a field makes of the values that its sources hold now. */
-export function evaluate(field: FieldPlan): Outcome {
-  const value = chosen(field)
-  return value.kind === ABSENT ? field.absent : applied(field, value)
+const readPlaces = (rule: SpanRule): Place[] => rule.fields.flatMap(placesRead)
+
+interface KeyedSlots {
+  slots: Slots
+  numbers: ReadonlyMap<string, number>
 }
 
-/** `or` is read when `from` is absent or the empty text. */
-export function chosen(field: FieldPlan): Value {
-  const { from, or } = field
-  return or !== undefined && or.kind !== ABSENT && (from.kind === ABSENT || from.isEmptyText) ? or : from
+/** A slot for each key of this kind that is read, and for each of `more`. */
+function slotsFor(places: readonly Place[], kind: 'attribute' | 'resource', more: readonly string[] = []): KeyedSlots {
+  const keys = [...new Set([...places.flatMap((place) => (place.kind === kind ? [place.key] : [])), ...more])]
+  return { slots: new Slots(new ByteTable(keys.map((key) => Buffer.from(key, 'utf8')))), numbers: new Map(keys.map((key, i) => [key, i])) }
 }
 
-export function applied(field: FieldPlan, value: Value): Outcome {
-  const outcome = field.apply(value)
-  if (outcome === undefined) field.leftOut.count++
-  else if (outcome === field.otherwise) field.folded.count++
-  return outcome
-}
+const slotOf = ({ slots, numbers }: KeyedSlots, key: string): Value => slots.values[numbers.get(key)!]!
 
-function compileRule(rule: SpanRule, context: CompileContext): SpanPlan {
-  const sources = rule.fields.flatMap((field) => [field.from, ...(field.or === undefined ? [] : [field.or])])
-  const keys = [...new Set([...sources.flatMap((source) => (source.kind === 'attribute' ? [source.key] : [])), ...rule.skip])]
-  const slots = new Slots(new ByteTable(keys.map((key) => Buffer.from(key, 'utf8'))))
+function compileRule(rule: SpanRule, context: CompileContext, resource: KeyedSlots): SpanPlan {
+  const places = readPlaces(rule)
+  const attributes = slotsFor(places, 'attribute', rule.skip)
   const spanValue = (what: 'duration' | 'status'): Value | undefined =>
-    sources.some((source) => source.kind === 'span' && source.what === what) ? new Value() : undefined
+    places.some((place) => place.kind === 'span' && place.what === what) ? new Value() : undefined
   const duration = spanValue('duration')
   const status = spanValue('status')
+  const joined: Joined[] = []
+  const resolvePlace = (place: Place): Value => {
+    if (place.kind === 'attribute') return slotOf(attributes, place.key)
+    if (place.kind === 'resource') return slotOf(resource, place.key)
+    if (place.kind === 'span') return (place.what === 'duration' ? duration : status)!
+    return fixedValue(place, context.facts)
+  }
   const resolve = (source: Source): Value => {
-    if (source.kind === 'attribute') return slots.values[keys.indexOf(source.key)]!
-    if (source.kind === 'span') return (source.what === 'duration' ? duration : status)!
-    return fixedValue(source, context.facts)
+    if (source.kind !== 'list') return resolvePlace(source)
+    const list = new Joined(source.places.map(resolvePlace))
+    joined.push(list)
+    return list.value
   }
   const fields = rule.fields.map((field) => compileField(`spans.${rule.name}`, field, SPAN_ATTRIBUTES, context, resolve))
-  const readers = slots.values.map((value) => fields.flatMap((field, index) => (field.from === value || field.or === value ? [index] : [])))
-  const always: number[] = []
-  rule.fields.forEach((field, index) => {
-    const onlySlots = field.from.kind === 'attribute' && (field.or === undefined || field.or.kind === 'attribute')
-    if (!onlySlots || field.absent !== undefined) always.push(index)
-  })
   return {
-    slots,
+    slots: attributes.slots,
     fields,
-    wanted: new FieldSet(fields.length, always),
-    readers,
-    skip: rule.skip.map((key) => slots.values[keys.indexOf(key)]!),
-    only: rule.only.map(({ name, values }) => ({
-      field: rule.fields.findIndex((field) => field.name === name),
-      allowed: new ByteTable(values.map((value) => encodeAttribute(SPAN_ATTRIBUTES, name, value))),
-    })),
+    wanted: new FieldSet(fields.length, alwaysEvaluated(rule)),
+    readers: readersOf(rule, attributes),
+    skip: rule.skip.map((key) => slotOf(attributes, key)),
+    only: testsOf(rule, rule.only),
+    narrows: rule.fields.some(({ narrow }) => narrow) ? rule.fields.map((field) => compileNarrow(field, SPAN_ATTRIBUTES)) : undefined,
+    onlyNarrowed: testsOf(rule, rule.onlyNarrowed ?? []),
     splits: rule.fields.findIndex((field) => field.split !== undefined),
     linked: rule.ids === 'linked',
     keepStatus: rule.status === 'keep',
@@ -170,32 +130,35 @@ function compileRule(rule: SpanRule, context: CompileContext): SpanPlan {
     name: encodeName(rule.name),
     duration,
     status,
+    joined,
     skipped: context.counters.cell(`spans.${rule.name}.skipped`),
   }
 }
 
-function compileField(place: string, field: Field, outer: number, context: CompileContext, resolve: (source: Source) => Value): FieldPlan {
-  return {
-    from: resolve(field.from),
-    or: field.or === undefined ? undefined : resolve(field.or),
-    absent: field.absent === undefined ? undefined : encodeAttribute(outer, field.name, field.absent),
-    split: field.split,
-    ...compileAction(field, outer, context),
-    folded: context.counters.cell(`${place}.${field.name}.other`),
-    leftOut: context.counters.cell(`${place}.${field.name}.left_out`),
-  }
+const testsOf = (rule: SpanRule, conditions: readonly Condition[]): Test[] =>
+  conditions.map(({ name, values }) => ({
+    field: rule.fields.findIndex((field) => field.name === name),
+    allowed: new ByteTable(values.map((value) => encodeAttribute(SPAN_ATTRIBUTES, name, value))),
+  }))
+
+/** Fields that may go out of a span that has none of their attributes. */
+function alwaysEvaluated(rule: SpanRule): number[] {
+  return rule.fields.flatMap(({ from, or, absent }, index) =>
+    absent === undefined && needsAttribute(from) && (or === undefined || needsAttribute(or)) ? [] : [index],
+  )
 }
 
-/** The value of a fact or a literal; it never changes while the table lives. */
-function fixedValue(source: Source, facts: Facts): Value {
-  const value = new Value()
-  const scalar = source.kind === 'text' ? source.text : source.kind === 'fact' ? facts.get(source.name) : undefined
-  if (typeof scalar === 'string') {
-    const bytes = Buffer.from(scalar, 'utf8')
-    value.set(STRING, bytes, 0, bytes.length, 0)
-  } else if (typeof scalar === 'boolean') value.set(BOOL, value.bytes, 0, 0, scalar ? 1 : 0)
-  else if (typeof scalar === 'number') value.set(Number.isSafeInteger(scalar) ? INT : DOUBLE, value.bytes, 0, 0, scalar)
-  return value
+/** By slot: the fields whose value may come from it. */
+function readersOf(rule: SpanRule, { slots, numbers }: KeyedSlots): number[][] {
+  const readers: number[][] = slots.values.map(() => [])
+  rule.fields.forEach((field, index) => {
+    for (const place of placesRead(field)) {
+      if (place.kind !== 'attribute') continue
+      const list = readers[numbers.get(place.key)!]!
+      if (list.at(-1) !== index) list.push(index)
+    }
+  })
+  return readers
 }
 
 /** Field 5 of Span; a name is at most 127 bytes (the checker says so), so its length is one byte. */

@@ -1,13 +1,15 @@
 // Policy YAML in, checked policy out; or every mistake at once, each with line and column. A word that is not known is a
 // mistake, never ignored: what a policy says and what the sidecar does must not differ.
 import { ConfigError } from '../errors.ts'
-import { isSendable, parseField, sentType } from './parse-field.ts'
-import type { Field, Policy, Scalar, SpanRule, TimeUnit } from './policy.ts'
+import { checkPeriods, overLimits } from './check-whole.ts'
+import { type FieldContext, isSendable, needsCompat, sentType } from './parse-action.ts'
+import { parseField } from './parse-field.ts'
+import { type Field, type Limits, type Policy, type Scalar, type SpanRule, TIMES } from './policy.ts'
 import { type Node, YamlReader } from './yaml-reader.ts'
 
 export const API_VERSION = 'usage-sidecar.dev/v1'
 const REQUIRED = ['apiVersion', 'project', 'version', 'purpose', 'contact', 'retention', 'expires', 'spans'] as const
-const TOP_WORDS = [...REQUIRED, 'review', 'limits', 'resource'] as const
+const TOP_WORDS = [...REQUIRED, 'review', 'compat', 'limits', 'resource'] as const
 const SPAN_WORDS = ['ids', 'time', 'status', 'only', 'skip', 'attributes']
 const LINE = /^[^\p{Cc}]{3,500}$/u
 const MAX_ATTRIBUTES = 2000
@@ -15,23 +17,37 @@ const MAX_SPANS = 100
 
 /** Throws a ConfigError whose mistakes read `line:column: sentence`. */
 export function parsePolicy(text: string): Policy {
+  const { policy, over } = checkPolicy(text)
+  if (over.length > 0) throw new ConfigError(over)
+  return policy
+}
+
+export interface Checked {
+  policy: Policy
+  /** Where it tells more than its limits allow; with any of these nothing may be sent under it. */
+  over: readonly string[]
+}
+
+/** For those who tell exceeded limits apart from mistakes of the language; everybody else takes `parsePolicy`. */
+export function checkPolicy(text: string): Checked {
   const reader = new YamlReader(text)
   const policy = reader.root === null ? undefined : readPolicy(reader, reader.root)
+  if (policy !== undefined && reader.mistakes.length === 0) checkPeriods(reader, policy)
   if (policy === undefined || reader.mistakes.length > 0) throw new ConfigError(reader.sorted())
-  return policy
+  return { policy, over: overLimits(reader, policy) }
 }
 
 function readPolicy(reader: YamlReader, root: Node): Policy | undefined {
   const given = new Map<string, Node>()
   for (const { key, keyNode, value } of reader.entries(root, 'A policy')) {
     if ((TOP_WORDS as readonly string[]).includes(key)) given.set(key, value)
-    else if (key === 'compat') reader.mistake(keyNode, '"compat" is not carried out by this version of usage-sidecar.')
     else reader.mistake(keyNode, `This is not a word of the policy language. Allowed here: ${TOP_WORDS.join(', ')}.`)
   }
   for (const word of REQUIRED) if (!given.has(word)) reader.mistake(root, `"${word}" is missing.`)
   const text = (word: string, test: RegExp, form: string): string =>
     given.has(word) ? reader.text(given.get(word)!, word, test, form) : ''
   if (given.has('apiVersion')) reader.word(given.get('apiVersion')!, 'apiVersion', [API_VERSION])
+  const compat = given.has('compat') && readCompat(reader, given.get('compat')!)
   return {
     project: text('project', /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(\/[a-z0-9._-]+){0,4}$/, 'a domain and a path, such as example.org/demo'),
     version: given.has('version') ? reader.whole(given.get('version')!, 'version', 1, 9999) : 0,
@@ -39,23 +55,26 @@ function readPolicy(reader: YamlReader, root: Node): Policy | undefined {
     contact: text('contact', LINE, 'an address where people can ask'),
     review: given.has('review') ? text('review', /^https:\/\/[^\s\p{Cc}]{3,300}$/u, 'an https address') : undefined,
     retention: text('retention', /^[1-9][0-9]{0,4}d$/, 'a number of days, such as 395d'),
-    expires: readDay(reader, given.get('expires')),
-    limits: readLimits(reader, given.get('limits')),
-    resource: given.has('resource') ? readFields(reader, given.get('resource')!, 'resource') : [],
-    spans: given.has('spans') ? readSpans(reader, given.get('spans')!) : [],
+    expires: given.has('expires') ? reader.day(given.get('expires')!, 'expires') : '',
+    compat,
+    limits: readLimits(reader, given.get('limits'), compat),
+    resource: given.has('resource') ? readFields(reader, given.get('resource')!, { part: 'resource', compat }) : [],
+    spans: given.has('spans') ? readSpans(reader, given.get('spans')!, compat) : [],
   }
 }
 
-function readDay(reader: YamlReader, node: Node | undefined): string {
-  if (node === undefined) return ''
-  const day = reader.text(node, 'expires', /^\d{4}-\d\d-\d\d$/, 'a day, such as 2027-12-31')
-  if (day !== '' && new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day) reader.mistake(node, 'There is no such day.')
-  return day
+function readCompat(reader: YamlReader, node: Node): boolean {
+  if (reader.scalar(node) !== true) reader.mistake(node, 'compat is true, or the line is left out.')
+  return true
 }
 
-function readLimits(reader: YamlReader, node: Node | undefined): Policy['limits'] {
-  const limits = { recordBits: 40, stableBits: 16 }
+function readLimits(reader: YamlReader, node: Node | undefined, compat: boolean): Policy['limits'] {
+  const limits: Limits = { recordBits: 40, stableBits: 16 }
   if (node === undefined) return limits
+  if (reader.scalar(node) === 'none') {
+    if (!compat) reader.mistake(node, needsCompat('limits: none'))
+    return undefined
+  }
   for (const { key, keyNode, value } of reader.entries(node, 'limits')) {
     if (key === 'recordBits' || key === 'stableBits') limits[key] = reader.whole(value, key, 0, 1000)
     else reader.mistake(keyNode, 'limits has recordBits and stableBits.')
@@ -63,19 +82,19 @@ function readLimits(reader: YamlReader, node: Node | undefined): Policy['limits'
   return limits
 }
 
-function readFields(reader: YamlReader, node: Node, place: 'resource' | 'spans'): Field[] {
-  const entries = reader.entries(node, place === 'resource' ? 'resource' : 'attributes')
+function readFields(reader: YamlReader, node: Node, context: FieldContext): Field[] {
+  const entries = reader.entries(node, context.part === 'resource' ? 'resource' : 'attributes')
   if (entries.length > MAX_ATTRIBUTES) reader.mistake(node, `There are more than ${MAX_ATTRIBUTES} attributes.`)
-  return entries.slice(0, MAX_ATTRIBUTES).flatMap(({ key, keyNode, value }) => parseField(reader, keyNode, key, value, place) ?? [])
+  return entries.slice(0, MAX_ATTRIBUTES).flatMap(({ key, keyNode, value }) => parseField(reader, keyNode, key, value, context) ?? [])
 }
 
-function readSpans(reader: YamlReader, node: Node): SpanRule[] {
+function readSpans(reader: YamlReader, node: Node, compat: boolean): SpanRule[] {
   const entries = reader.entries(node, 'spans')
   if (entries.length > MAX_SPANS) reader.mistake(node, `There are more than ${MAX_SPANS} kinds of spans.`)
-  return entries.slice(0, MAX_SPANS).map(({ key, keyNode, value }) => readSpan(reader, keyNode, key, value))
+  return entries.slice(0, MAX_SPANS).map(({ key, keyNode, value }) => readSpan(reader, keyNode, key, value, compat))
 }
 
-function readSpan(reader: YamlReader, keyNode: Node, name: string, node: Node): SpanRule {
+function readSpan(reader: YamlReader, keyNode: Node, name: string, node: Node, compat: boolean): SpanRule {
   if (!/^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(name))
     reader.mistake(keyNode, 'The name of a span is 1 to 64 printable ASCII characters.')
   const given = new Map<string, Node>()
@@ -83,18 +102,26 @@ function readSpan(reader: YamlReader, keyNode: Node, name: string, node: Node): 
     if (SPAN_WORDS.includes(key)) given.set(key, value)
     else reader.mistake(at, `This is not a word of the policy language. Allowed here: ${SPAN_WORDS.join(', ')}.`)
   }
-  const fields = given.has('attributes') ? readFields(reader, given.get('attributes')!, 'spans') : []
+  const fields = given.has('attributes') ? readFields(reader, given.get('attributes')!, { part: 'spans', compat }) : []
   const splits = fields.filter((field) => field.split !== undefined)
   if (splits.length > 1) reader.mistake(keyNode, 'One attribute of a span may split.')
-  return {
+  const rule: SpanRule = {
     name,
     ids: given.has('ids') ? reader.word(given.get('ids')!, 'ids', ['random', 'linked']) : 'random',
-    time: given.has('time') ? reader.word<TimeUnit>(given.get('time')!, 'time', ['day', 'hour', 'minute']) : 'day',
+    time: given.has('time') ? readTime(reader, given.get('time')!, compat) : 'day',
     status: given.has('status') ? reader.word(given.get('status')!, 'status', ['drop', 'keep']) : 'drop',
     only: given.has('only') ? readOnly(reader, given.get('only')!, fields) : [],
     skip: given.has('skip') ? readSkip(reader, given.get('skip')!) : [],
     fields,
   }
+  reader.places.set(rule, keyNode)
+  return rule
+}
+
+function readTime(reader: YamlReader, node: Node, compat: boolean): SpanRule['time'] {
+  const time = reader.word(node, 'time', TIMES)
+  if (time === 'exact' && !compat) reader.mistake(node, needsCompat('time: exact'))
+  return time
 }
 
 function readOnly(reader: YamlReader, node: Node, fields: readonly Field[]): SpanRule['only'] {
@@ -118,7 +145,7 @@ function readOnly(reader: YamlReader, node: Node, fields: readonly Field[]): Spa
   })
 }
 
-/** Whether the attribute can go out with this value; for versions and pseudonyms any word may do. */
+/** Whether the attribute can go out with this value; where the policy has no list of them any may. */
 function canBeSent({ action, absent }: Field, value: Scalar): boolean {
   if (value === absent) return true
   if (action.kind === 'keep') return action.values.includes(value) || action.otherwise === value

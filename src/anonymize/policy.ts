@@ -5,16 +5,26 @@ import type { Fold } from './table.ts'
 
 export type Scalar = string | number | boolean
 
-/** Where a value comes from. */
-export type Source =
+/** One place that a value comes from. `resource` is the resource that came with the span; it may follow it on the wire. */
+export type Place =
   | { kind: 'attribute'; key: string }
+  | { kind: 'resource'; key: string }
   | { kind: 'fact'; name: string }
   | { kind: 'text'; text: string }
   | { kind: 'span'; what: 'duration' | 'status' }
 
+/** A list joins the texts of its places with nothing between; where one is missing, the whole is. */
+export type Source = Place | { kind: 'list'; places: readonly Place[] }
+
+export const SHAPES = ['ulid', 'uuid', 'ec2-instance', 'semver', 'dns-label'] as const
+export type Shape = (typeof SHAPES)[number]
 export type VersionLevel = 'major' | 'minor' | 'core'
-export type Period = 'day' | 'month'
-export type TimeUnit = 'day' | 'hour' | 'minute'
+/** From the shortest to the longest; `forever` in compat policies only. */
+export const PERIODS = ['day', 'month', 'forever'] as const
+export type Period = (typeof PERIODS)[number]
+/** From the coarsest to the finest; `exact` in compat policies only: start and end as they are. */
+export const TIMES = ['day', 'hour', 'minute', 'exact'] as const
+export type TimeUnit = (typeof TIMES)[number]
 
 /** What is sent. `otherwise` is the `else` of a keep; `undefined` leaves the attribute out. */
 export type Action =
@@ -23,17 +33,45 @@ export type Action =
   | { kind: 'version'; level: VersionLevel; releases: number }
   | { kind: 'pseudonym'; period: Period }
   | { kind: 'constant'; value: Scalar }
+  // Compat policies only, and `pseudonym: forever`.
+  | { kind: 'hash'; algorithm: 'sha256' | 'md5' }
+  | { kind: 'hmac'; algorithm: 'sha256'; key: Source }
+  | { kind: 'exact'; what: 'number' }
+  | { kind: 'exact'; what: 'version' | 'text'; maxBytes: number }
 
-/** One outgoing attribute. */
+/** What an overlay makes of an outcome of the policy: a function of what would leave, so it can never tell more. */
+export type Narrowing =
+  | { kind: 'drop' }
+  /** Other values become the `else` of the keep. */
+  | { kind: 'keep'; values: readonly Scalar[] }
+  | { kind: 'buckets'; bounds: readonly number[] }
+  | { kind: 'version'; level: VersionLevel }
+
+/** One outgoing attribute. The members from `split` to `shape` are its steps, in the order in which they are done. */
 export interface Field {
   name: string
   from: Source
   or: Source | undefined
+  /** Sent where neither source has a value. */
   absent: Scalar | undefined
   split: string | undefined
+  before: string | undefined
+  after: string | undefined
   fold: Fold
+  /** The value must have one of them; `undefined`: any will do. */
+  shape: readonly Shape[] | undefined
   action: Action
   reason: string
+  /** Last UTC day on which the attribute is sent; `undefined`: as long as the policy is in force. */
+  expires: string | undefined
+  /** Of the overlay. */
+  narrow?: Narrowing
+}
+
+export interface Condition {
+  /** Of an outgoing attribute. */
+  name: string
+  values: readonly Scalar[]
 }
 
 /** One kind of span that may leave. */
@@ -43,10 +81,17 @@ export interface SpanRule {
   time: TimeUnit
   status: 'drop' | 'keep'
   /** Outgoing attribute and the values of which it must have one. */
-  only: readonly { name: string; values: readonly Scalar[] }[]
+  only: readonly Condition[]
+  /** Of the overlay: tested after it narrowed the attribute. */
+  onlyNarrowed?: readonly Condition[]
   /** Incoming attributes whose presence leaves the span out. */
   skip: readonly string[]
   fields: readonly Field[]
+}
+
+export interface Limits {
+  recordBits: number
+  stableBits: number
 }
 
 export interface Policy {
@@ -58,20 +103,35 @@ export interface Policy {
   retention: string
   /** Last UTC day on which anything is sent, `2027-12-31`. */
   expires: string
-  limits: { recordBits: number; stableBits: number }
+  /** Reproduces an old reporter: pseudonymous, not anonymous. */
+  compat: boolean
+  /** `undefined`: the file says `none`, which only a compat policy may. */
+  limits: Limits | undefined
   resource: readonly Field[]
   spans: readonly SpanRule[]
+}
+
+/** The span that the sidecar itself makes, once per UTC day; one of that name from the application is left out. */
+export const HEARTBEAT = 'usage.heartbeat'
+
+/** The places of a source, one by one. */
+export const placesOf = (source: Source): readonly Place[] => (source.kind === 'list' ? source.places : [source])
+
+/** All that an attribute reads, in the order `from`, `or`, the key of an hmac. */
+export function placesRead({ from, or, action }: Field): Place[] {
+  return [from, or, action.kind === 'hmac' ? action.key : undefined].flatMap((source) => (source === undefined ? [] : placesOf(source)))
 }
 
 /** SHA-256, as hex, of what the policy does; the sentences for people (purpose, reasons, contact) do not change it. */
 export function policyDigest(policy: Policy): string {
   const field = (full: Field): object => ({ ...full, reason: undefined })
-  const { project, version, expires, limits } = policy
+  const { project, version, expires, compat, limits } = policy
   const canonical = {
     project,
     version,
     expires,
-    limits,
+    compat,
+    limits: limits ?? 'none',
     resource: policy.resource.map(field),
     spans: policy.spans.map(({ fields, ...rule }) => ({ ...rule, fields: fields.map(field) })),
   }

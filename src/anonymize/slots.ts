@@ -58,14 +58,23 @@ export class Slots {
 
   /** Empties what the last span filled, then reads the attributes that `frame` found. */
   fill(bytes: Buffer, frame: Frame): void {
+    this.clear()
+    const { attributes, attributeCount } = frame
+    for (let i = 0; i < attributeCount; i++) this.readKeyValue(bytes, attributes[2 * i]!, attributes[2 * i + 1]!)
+  }
+
+  clear(): void {
     for (let i = 0; i < this.filledCount; i++) this.values[this.filled[i]!]!.kind = ABSENT
     this.filledCount = 0
-    const { attributes, attributeCount } = frame
-    for (let i = 0; i < attributeCount; i++) this.#readKeyValue(bytes, attributes[2 * i]!, attributes[2 * i + 1]!)
+  }
+
+  /** All of what was read comes from something that is not sound. */
+  markAll(): void {
+    for (let slot = 0; slot < this.values.length; slot++) this.#mark(slot)
   }
 
   /** KeyValue{1: key, 2: value}, in the order and with the one-byte lengths that every encoder writes; else the long way. */
-  #readKeyValue(bytes: Buffer, start: number, end: number): void {
+  readKeyValue(bytes: Buffer, start: number, end: number): void {
     const keyEnd = start + 2 + bytes[start + 1]!
     if (bytes[start] === 0x0a && bytes[start + 1]! < 0x80 && bytes[keyEnd] === 0x12) {
       let at = keyEnd + 1

@@ -1,13 +1,14 @@
 // Writes the spans that leave, field by field from the policy's table, into one buffer that is used again for every
 // request. What it writes is: ids of our making, the policy's name, a cut time, outcomes of the policy, a status code.
-import { randomFillSync } from 'node:crypto'
 import { Refusal } from '../errors.ts'
 import { putVarint, varintSize } from '../otlp/wire.ts'
-import { foldedText } from './action.ts'
-import { applied, chosen, evaluate, type FieldPlan, type SpanPlan } from './compile.ts'
+import type { SpanPlan, Test } from './compile.ts'
+import { applied, chosen, evaluate, type FieldPlan } from './field-plan.ts'
 import { type Frame, NO_ID } from './frame.ts'
 import { Ids, type Random } from './ids.ts'
+import type { Narrow } from './narrow.ts'
 import { ABSENT, STRING, Value } from './slots.ts'
+import { textOf } from './text.ts'
 
 /** ScopeSpans.spans (2), Span.trace_id (1), span_id (2), parent_span_id (4), attributes begin behind them. */
 const SPANS_TAG = 0x12
@@ -32,11 +33,13 @@ export class SpanWriter {
   /** Outcomes of the present span in the policy's order, and the numbers of their fields. */
   readonly #pieces: (Uint8Array | undefined)[] = []
   readonly #pieceFields: number[] = []
+  /** What an overlay makes of the pieces. */
+  readonly #narrowed: (Uint8Array | undefined)[] = []
   readonly #wanted: number[] = []
   readonly #part = new Value()
 
   /** At most `maxBytes` are written for one request. */
-  constructor(project: string, secret: Uint8Array | undefined, maxBytes: number, random: Random = randomFillSync) {
+  constructor(project: string, secret: Uint8Array | undefined, maxBytes: number, random: Random) {
     this.ids = new Ids(project, secret, random)
     this.#maxBytes = maxBytes
     this.#out = Buffer.allocUnsafeSlow(FIRST_BUFFER)
@@ -104,13 +107,13 @@ export class SpanWriter {
       put(value.kind === ABSENT ? field.absent : applied(field, value))
       return
     }
-    const text = foldedText(value, undefined)
+    const text = textOf(value)
     const parts = (text ?? '')
       .split(field.split!)
       .map((part) => part.trim())
       .filter((part) => part !== '')
     if (parts.length === 0 || parts.length > MAX_PARTS) {
-      field.leftOut.count++
+      field.stepFailed.split.count++
       put(undefined)
       return
     }
@@ -122,12 +125,18 @@ export class SpanWriter {
   }
 
   #writeCopy(plan: SpanPlan, body: Uint8Array, frame: Frame, statusCode: number, count: number, size: number, copy: number): void {
-    const pieces = this.#pieces
-    for (const condition of plan.only) {
-      if (!this.#holds(condition, count)) {
-        plan.skipped.count++
-        return
-      }
+    if (!this.#hold(plan.only, this.#pieces, count)) {
+      plan.skipped.count++
+      return
+    }
+    let pieces = this.#pieces
+    if (plan.narrows !== undefined) {
+      pieces = this.#narrowed
+      size = this.#narrow(plan.narrows, count)
+    }
+    if (!this.#hold(plan.onlyNarrowed, pieces, count)) {
+      plan.skipped.count++
+      return
     }
     const hasParent = plan.linked && frame.parentId !== NO_ID
     const hasStatus = plan.keepStatus && statusCode !== 0
@@ -171,13 +180,30 @@ export class SpanWriter {
     this.#count++
   }
 
-  /** `only`: the outgoing attribute is there and has one of the values. */
-  #holds(condition: SpanPlan['only'][number], count: number): boolean {
+  /** Each of the outgoing attributes is there and has one of the values. */
+  #hold(tests: readonly Test[], pieces: readonly (Uint8Array | undefined)[], count: number): boolean {
+    for (const { field, allowed } of tests) {
+      let found = false
+      for (let i = 0; i < count && !found; i++) {
+        const piece = this.#pieceFields[i] === field ? pieces[i] : undefined
+        found = piece !== undefined && allowed.find(piece, 0, piece.length) >= 0
+      }
+      if (!found) return false
+    }
+    return true
+  }
+
+  /** Gives the bytes of what is left. */
+  #narrow(narrows: readonly (Narrow | undefined)[], count: number): number {
+    let size = 0
     for (let i = 0; i < count; i++) {
       const piece = this.#pieces[i]
-      if (this.#pieceFields[i] === condition.field && piece !== undefined) return condition.allowed.find(piece, 0, piece.length) >= 0
+      const narrow = narrows[this.#pieceFields[i]!]
+      const narrowed = piece === undefined || narrow === undefined ? piece : narrow(piece)
+      this.#narrowed[i] = narrowed
+      size += narrowed?.length ?? 0
     }
-    return false
+    return size
   }
 
   #ensure(more: number): void {

@@ -1,82 +1,69 @@
 // What a policy lets out, in a text that is read in a minute: every outgoing attribute with the values it can have, and
-// how many bits that tells.
-import type { Field, Policy, Source } from './policy.ts'
-import { policyDigest } from './policy.ts'
+// the leak budget: how much one record tells, what stays the same, what links records, what is only assumed.
+import { type Budget, budgetOf, type Share } from './bits.ts'
+import { effective } from './overlay-narrow.ts'
+import { type Field, type Policy, policyDigest } from './policy.ts'
+import { bitsText, LINKS } from './sheet-markdown.ts'
+import { conditionsOf, linkingOf, sourceText, TIME_TEXTS, valuesOf } from './words.ts'
 
-const TIME_BITS = { day: 0, hour: Math.log2(24), minute: Math.log2(1440) }
-const STATUS_BITS = Math.log2(3)
+const SHOWN_VALUES = 12
 
-/** Bits of one attribute; pseudonyms count apart, because they link within their period instead of telling a value. */
-export function fieldBits({ action, from, absent }: Field): number {
-  const canBeAbsent = absent !== undefined || from.kind !== 'text' ? 1 : 0
-  switch (action.kind) {
-    case 'keep':
-      return Math.log2(action.values.length + 1 + canBeAbsent)
-    case 'buckets':
-      return Math.log2(action.bounds.length + canBeAbsent)
-    case 'version':
-      return Math.log2(action.releases + canBeAbsent)
-    case 'pseudonym':
-    case 'constant':
-      return 0
-  }
-}
-
-export function summary(policy: Policy): string {
+export function summary(whole: Policy): string {
+  const policy = effective(whole)
   const lines = [
     `${policy.project}, policy version ${policy.version}, in force until ${policy.expires}`,
     `  ${policy.purpose}`,
-    `  digest ${policyDigest(policy)}`,
+    `  digest ${policyDigest(whole)}`,
     '',
     'Once with each batch:',
-    ...policy.resource.map(fieldLine),
+    ...(policy.resource.length === 0 ? ['  nothing but project, policy and batch id'] : policy.resource.map(fieldLine)),
   ]
   for (const rule of policy.spans) {
-    const bits = rule.fields.reduce(
-      (sum, field) => sum + fieldBits(field),
-      TIME_BITS[rule.time] + (rule.status === 'keep' ? STATUS_BITS : 0),
-    )
-    lines.push(
-      '',
-      `Span "${rule.name}": ids ${rule.ids}, time cut to the ${rule.time}, status ${rule.status === 'keep' ? 'code' : 'dropped'}, about ${bits.toFixed(1)} bits:`,
-    )
-    if (rule.only.length > 0)
-      lines.push(`  only where ${rule.only.map(({ name, values }) => `${name} is ${values.join(' or ')}`).join(' and ')}`)
-    if (rule.skip.length > 0) lines.push(`  never where ${rule.skip.join(' or ')} is present`)
+    const status = rule.status === 'keep' ? 'its code' : 'dropped'
+    lines.push('', `Span "${rule.name}": ids ${rule.ids}, time ${TIME_TEXTS[rule.time]}, status ${status}`)
+    lines.push(...conditionsOf(rule).map((sentence) => `  ${sentence}`))
     lines.push(...(rule.fields.length === 0 ? ['  no attributes'] : rule.fields.map(fieldLine)))
   }
-  return `${lines.join('\n')}\n`
+  return `${[...lines, '', ...budgetLines(policy)].join('\n')}\n`
 }
 
 function fieldLine(field: Field): string {
-  const from = [field.from, ...(field.or === undefined ? [] : [field.or])].map(sourceText).join(' or ')
-  return `  ${field.name.padEnd(24)} ${valuesText(field)}${field.action.kind === 'constant' ? '' : `   from ${from}`}`
+  const { listed, open } = valuesOf(field)
+  const shown = listed.slice(0, SHOWN_VALUES).map(String)
+  const more = listed.length > SHOWN_VALUES ? [`… ${listed.length - SHOWN_VALUES} more`] : []
+  const values = [...(open === '' ? [] : [open]), ...shown, ...more].join(' | ')
+  return `  ${field.name.padEnd(24)} ${values}${field.action.kind === 'constant' ? '' : `   from ${sourceText(field)}`}`
 }
 
-function sourceText(source: Source): string {
-  switch (source.kind) {
-    case 'attribute':
-      return source.key
-    case 'fact':
-      return `fact ${source.name}`
-    case 'text':
-      return 'a literal'
-    case 'span':
-      return `the span's ${source.what}`
-  }
+function budgetLines(policy: Policy): string[] {
+  const { limits } = policy
+  const budget = budgetOf(policy)
+  const line = (what: string, bits: number, limit: number | undefined, of: string): string =>
+    `  ${what.padEnd(34)} ${bitsText(Number.isFinite(bits) ? bits : undefined)}${limit === undefined ? '' : `, at most ${limit}`}${of}`
+  const stable = budget.stable.map(({ name }) => name)
+  return [
+    'How much it tells:',
+    ...budget.records.map(({ name, bits }) => line(`one record of ${name}`, bits, limits?.recordBits, '')),
+    line('the same from day to day', budget.stableBits, limits?.stableBits, stable.length === 0 ? '' : ` (${stable.join(', ')})`),
+    ...named('  links records', linksOf(budget)),
+    ...named('  rests on how many releases are in use', [
+      ...new Set(everyShare(budget).flatMap(({ assumed, name }) => (assumed ? [name] : []))),
+    ]),
+    ...named('  has no bound', [...new Set(everyShare(budget).flatMap(({ bits, name }) => (Number.isFinite(bits) ? [] : [name])))]),
+    linkingOf(policy).length === 0
+      ? '  It is anonymous: no pseudonym, no hash and no linked id is in it.'
+      : '  It is pseudonymous, not anonymous.',
+  ]
 }
 
-function valuesText({ action }: Field): string {
-  switch (action.kind) {
-    case 'keep':
-      return `${action.values.slice(0, 12).join(' | ')}${action.values.length > 12 ? ` | … ${action.values.length - 12} more` : ''}${action.otherwise === undefined ? '' : ` | ${action.otherwise}`}`
-    case 'buckets':
-      return action.bounds.map((bound, index) => (index === action.bounds.length - 1 ? `${bound}+` : bound)).join(' | ')
-    case 'version':
-      return `${{ major: '1', minor: '1.31', core: '1.31.4' }[action.level]} | other (${action.releases} releases assumed)`
-    case 'pseudonym':
-      return `32 hex digits, new every ${action.period}`
-    case 'constant':
-      return `always ${action.value}`
-  }
+const everyShare = ({ resource, records }: Budget): Share[] => [...resource, ...records.flatMap(({ shares }) => shares)]
+
+function linksOf({ resource, records }: Budget): string[] {
+  const told = (place: string, { name, links }: Share): string[] => (links === undefined ? [] : [`${place}${name} for ${LINKS[links]}`])
+  return [
+    ...resource.flatMap((share) => told('', share)),
+    ...records.flatMap((record) => record.shares.flatMap((share) => told(share.name === 'ids' ? `${record.name} ` : '', share))),
+  ]
 }
+
+const named = (what: string, names: readonly string[]): string[] => (names.length === 0 ? [] : [`${what}: ${names.join(', ')}`])

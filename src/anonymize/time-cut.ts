@@ -1,13 +1,19 @@
 // Cuts a time down to its day, hour or minute (UTC) and keeps the bytes of Span.start_time_unix_nano and
 // end_time_unix_nano that say so; the two are equal. Exact over all 64 bits: a double is off by up to a microsecond.
+// `exact`, which only a compat policy may say, takes start and end as they are.
 import { FIXED64, tag } from '../otlp/wire.ts'
 import { NO_ID, uint32 } from './frame.ts'
 import type { TimeUnit } from './policy.ts'
 
-const UNIT_NS: Record<TimeUnit, bigint> = { day: 86_400_000_000_000n, hour: 3_600_000_000_000n, minute: 60_000_000_000n }
+const UNIT_NS: Record<Exclude<TimeUnit, 'exact'>, bigint> = {
+  day: 86_400_000_000_000n,
+  hour: 3_600_000_000_000n,
+  minute: 60_000_000_000n,
+}
 
 export class TimeCut {
-  readonly #unit: bigint
+  /** `undefined`: exact. */
+  readonly #unit: bigint | undefined
   /** Fields 7 and 8 of Span for the unit that was cut last. */
   readonly encoded: Uint8Array = new Uint8Array(18)
   readonly #view = new DataView(this.encoded.buffer)
@@ -18,21 +24,29 @@ export class TimeCut {
   #toLow = 0
 
   constructor(unit: TimeUnit) {
-    this.#unit = UNIT_NS[unit]
+    this.#unit = unit === 'exact' ? undefined : UNIT_NS[unit]
     this.encoded[0] = tag(7, FIXED64)
     this.encoded[9] = tag(8, FIXED64)
   }
 
-  /** The time is the fixed64 at `at`; NO_ID means 0, as an absent field does. */
-  cut(bytes: Uint8Array, at: number): void {
+  /** The times are the fixed64 at `at` and `endAt`; NO_ID means 0, as an absent field does. */
+  cut(bytes: Uint8Array, at: number, endAt: number): void {
+    const unit = this.#unit
+    if (unit === undefined) {
+      for (let i = 0; i < 8; i++) {
+        this.encoded[1 + i] = at === NO_ID ? 0 : bytes[at + i]!
+        this.encoded[10 + i] = endAt === NO_ID ? 0 : bytes[endAt + i]!
+      }
+      return
+    }
     const high = at === NO_ID ? 0 : uint32(bytes, at + 4)
     const low = at === NO_ID ? 0 : uint32(bytes, at)
     const before = high < this.#fromHigh || (high === this.#fromHigh && low < this.#fromLow)
     const after = high > this.#toHigh || (high === this.#toHigh && low >= this.#toLow)
     if (!before && !after) return
     const time = (BigInt(high) << 32n) | BigInt(low)
-    const from = time - (time % this.#unit)
-    const to = from + this.#unit
+    const from = time - (time % unit)
+    const to = from + unit
     this.#fromHigh = Number(from >> 32n)
     this.#fromLow = Number(from & 0xffffffffn)
     this.#toHigh = Number(to >> 32n)

@@ -19,6 +19,8 @@ const PARSE_MISTAKES: Record<string, string> = {
 
 export class YamlReader {
   readonly mistakes: string[] = []
+  /** Where the parts of the policy that were read stand, for mistakes that only show when all is read. */
+  readonly places = new Map<object, Node>()
   readonly #lines = new LineCounter()
   readonly root: Node | null
 
@@ -55,9 +57,18 @@ export class YamlReader {
 
   #report(offset: number, sentence: string): void {
     if (this.mistakes.length >= MAX_MISTAKES) return
-    const { line, col } = this.#lines.linePos(offset)
-    const mistake = `${Math.max(1, line)}:${Math.max(1, col)}: ${sentence}`
+    const mistake = this.#placed(offset, sentence)
     if (!this.mistakes.includes(mistake)) this.mistakes.push(mistake)
+  }
+
+  /** The sentence with its place, for the caller to tell. */
+  told(node: Node | null, sentence: string): string {
+    return this.#placed(node?.range?.[0] ?? 0, sentence)
+  }
+
+  #placed(offset: number, sentence: string): string {
+    const { line, col } = this.#lines.linePos(offset)
+    return `${Math.max(1, line)}:${Math.max(1, col)}: ${sentence}`
   }
 
   /** Mistakes in the order of their places. */
@@ -87,9 +98,14 @@ export class YamlReader {
   }
 
   items(node: Node, what: string): Node[] {
-    if (isSeq(node)) return node.items as Node[]
-    this.mistake(node, `${what} is a list, such as [a, b].`)
-    return []
+    const items = this.list(node)
+    if (items === undefined) this.mistake(node, `${what} is a list, such as [a, b].`)
+    return items ?? []
+  }
+
+  /** `undefined` where it is not a list. */
+  list(node: Node): Node[] | undefined {
+    return isSeq(node) ? (node.items as Node[]) : undefined
   }
 
   /** The plain value of a scalar; maps, lists and null give `undefined`. */
@@ -117,5 +133,12 @@ export class YamlReader {
     if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value
     this.mistake(node, `${what} is a whole number from ${min} to ${max}.`)
     return min
+  }
+
+  /** A UTC day, `2027-12-31`. */
+  day(node: Node, what: string): string {
+    const day = this.text(node, what, /^\d{4}-\d\d-\d\d$/, 'a day, such as 2027-12-31')
+    if (day !== '' && new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day) this.mistake(node, 'There is no such day.')
+    return day
   }
 }

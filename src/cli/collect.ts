@@ -8,18 +8,24 @@ import { EXIT, type Host, type Input, UsageError } from './command.ts'
 
 export async function collect(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('collect takes flags only.')
+  const mistakes: string[] = []
   const parsed = <T>(flag: string, standard: string, parse: (text: string) => T): T => {
     try {
       return parse(input.flags[flag] ?? standard)
     } catch (error) {
-      throw error instanceof WrongSetting ? new ConfigError([`--${flag} ${error.message}`]) : error
+      if (!(error instanceof WrongSetting)) throw error
+      mistakes.push(`--${flag} ${error.message}`)
+      return parse(standard)
     }
   }
+  const listen = parsed('listen', '127.0.0.1:4328', listenAddress)
+  const pageListen = parsed('page-listen', '127.0.0.1:4329', loopbackAddress)
+  if (mistakes.length > 0) throw new ConfigError(mistakes)
   const counters = new Counters()
   const log = createLog('info', host.err)
   const collector = createCollect({
-    listen: parsed('listen', '127.0.0.1:4328', listenAddress),
-    pageListen: parsed('page-listen', '127.0.0.1:4329', loopbackAddress),
+    listen,
+    pageListen,
     folder: input.flags['data-dir'] ?? 'usage-data',
     counters,
     log,

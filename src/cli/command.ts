@@ -33,7 +33,7 @@ export interface Command {
   load: () => Promise<(host: Host, input: Input) => Promise<number>>
 }
 
-export const EXIT = { done: 0, failed: 1, usage: 2, config: 64 } as const
+export const EXIT = { done: 0, failed: 1, usage: 2, unreviewed: 3, config: 64 } as const
 
 /** A command used wrongly: exit 2. */
 export class UsageError extends Error {}

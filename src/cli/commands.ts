@@ -1,7 +1,7 @@
 // The commands, one row each, and what decides which one runs. `help` prints this table, and so does the README. Every
 // command is loaded when it is called, so that `run` never holds what only another one needs.
 import { parseArgs } from 'node:util'
-import { ConfigError, errorCode } from '../errors.ts'
+import { ConfigError, errorCode, placeOf } from '../errors.ts'
 import { type Command, EXIT, type Host, type Input, UsageError } from './command.ts'
 
 export const COMMANDS: readonly Command[] = [
@@ -15,16 +15,30 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'policy check',
     usage: 'policy check FILE',
-    summary: 'Print every mistake of a policy with its line and column, or a summary of what it lets out.',
+    summary: 'Print every mistake of a policy with its line and column, or what it lets out and how much that tells.',
     flags: [],
-    load: async () => (await import('./policy.ts')).check,
+    load: async () => (await import('./policy-check.ts')).check,
+  },
+  {
+    name: 'policy sheet',
+    usage: 'policy sheet FILE [--format markdown|html|json]',
+    summary: 'Print the data sheet: every field that can leave, why, every value, who gets it, how to turn it off.',
+    flags: ['format'],
+    load: async () => (await import('./policy-sheet.ts')).sheet,
+  },
+  {
+    name: 'policy diff',
+    usage: 'policy diff OLD NEW',
+    summary: 'Print what a new version would newly send. Exit 3: something new, and `review` is unchanged.',
+    flags: [],
+    load: async () => (await import('./policy-diff.ts')).diff,
   },
   {
     name: 'policy preview',
     usage: 'policy preview --policy FILE --input SPANS [--facts JSON]',
-    summary: 'Print what would leave of an OTLP request in a file (.json, else protobuf; - for standard input).',
+    summary: 'Print what would leave of an OTLP request in a file (protobuf or JSON, gzip or not; - for standard input).',
     flags: ['policy', 'input', 'facts'],
-    load: async () => (await import('./policy.ts')).preview,
+    load: async () => (await import('./policy-preview.ts')).preview,
   },
   {
     name: 'show',
@@ -63,7 +77,7 @@ export function help(): string {
   const rows = COMMANDS.filter((command) => command.hidden !== true).map(
     ({ usage, summary }) => `  usage-sidecar ${usage}\n      ${summary}\n`,
   )
-  return `usage-sidecar: tells an open source project how it is used, without telling by whom.\n\n${rows.join('')}\nExit codes: 0 done, 1 the work failed, 2 wrong usage, 64 wrong configuration.\n`
+  return `usage-sidecar: tells an open source project how it is used, without telling by whom.\n\n${rows.join('')}\nExit codes: 0 done, 1 the work failed, 2 wrong usage, 3 not reviewed, 64 wrong configuration.\n`
 }
 
 /** The exit code. Never throws: whatever goes wrong becomes one sentence for a person. */
@@ -90,8 +104,9 @@ export async function runCommand(args: readonly string[], host: Host): Promise<n
       host.err(error.mistakes.map((mistake) => `${mistake}\n`).join(''))
       return EXIT.config
     }
-    host.err(`usage-sidecar ${command.name} failed (${errorCode(error)}).\n`)
-    if (host.env.USAGE_LOG_LEVEL === 'debug') host.err(`${(error as Error).stack}\n`)
+    // The system's code, or else the place in our code; never the text, which may hold input.
+    const code = errorCode(error)
+    host.err(`usage-sidecar ${command.name} failed (${code === 'UNKNOWN' ? placeOf(error) : code}).\n`)
     return EXIT.failed
   }
 }

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { freeListen } from '../accept/accept.ts'
 import { decodeRequest } from '../otlp/decode.ts'
-import { EXIT, type Host, type Input } from './command.ts'
+import { EXIT, type Host, type Input, UsageError } from './command.ts'
 import type { DemoReport } from './demo-application.ts'
 import { renderAttribute } from './render.ts'
 
@@ -25,6 +25,7 @@ interface Counts {
 }
 
 export async function demo(host: Host, input: Input): Promise<number> {
+  if (input.positionals.length > 0) throw new UsageError('demo takes flags only.')
   const once = input.flags.once === 'true'
   const folder = await mkdtemp(join(tmpdir(), 'usage-sidecar-demo-'))
   const family = new Family(host)
@@ -70,8 +71,8 @@ export async function demo(host: Host, input: Input): Promise<number> {
       if (report.example !== undefined) first.resolve(report.example)
     })
     const example = await Promise.race([first.promise, family.ended])
-    const body = await Promise.race([firstBody(join(folder, 'sidecar', 'sent')), family.ended, stopped.promise])
-    if (body !== 'stopped') host.out(sideBySide(example, body, host.terminal?.columns ?? 120))
+    const batch = await Promise.race([firstBatch(join(folder, 'sidecar', 'sent')), family.ended, stopped.promise])
+    if (batch !== 'stopped') host.out(sideBySide(example, batch, host.terminal?.columns ?? 120))
     host.out(`\nThe collector's page: http://127.0.0.1:${page}/\n${once ? '' : 'Ctrl-C ends everything.\n'}\n`)
     application.stdin.end('go\n')
     const watched = watchCounts(host, `http://127.0.0.1:${page}/counts.json`, () => report, once, stopped.promise)
@@ -181,21 +182,25 @@ function defaultPolicy(): string {
   return places.find((place) => existsSync(place)) ?? places[0]!
 }
 
-/** The first body that the sidecar sent, from its own record of what left. */
-async function firstBody(sent: string): Promise<Buffer> {
+/** The first batch with an execution that the sidecar sent, from its own record of what left; the heartbeat goes before it. */
+async function firstBatch(sent: string): Promise<Batch> {
   for (;;) {
-    const [first] = (await readdir(sent).catch(() => [])).filter((name) => name.endsWith('.otlp.gz')).sort()
-    if (first !== undefined) return gunzipSync(await readFile(join(sent, first)))
+    for (const name of (await readdir(sent).catch(() => [])).filter((each) => each.endsWith('.otlp.gz')).sort()) {
+      const { resourceSpans } = decodeRequest(gunzipSync(await readFile(join(sent, name))))
+      const found = resourceSpans.find((batch) => executionIn(batch) !== undefined)
+      if (found !== undefined) return found
+    }
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }
 
-function sideBySide(example: Record<string, unknown>, body: Buffer, columns: number): string {
+type Batch = ReturnType<typeof decodeRequest>['resourceSpans'][number]
+const executionIn = (batch: Batch) => batch.scopeSpans.flatMap(({ spans }) => spans).find(({ name }) => name === 'execution')
+
+function sideBySide(example: Record<string, unknown>, batch: Batch, columns: number): string {
   const half = Math.max(44, Math.min(72, Math.floor((columns - 3) / 2)))
   const left = Object.entries(example).map(([key, value]) => `${key.padEnd(20)} ${String(value)}`)
-  const request = decodeRequest(body)
-  const batch = request.resourceSpans[0]!
-  const span = batch.scopeSpans.flatMap(({ spans }) => spans).find(({ name }) => name === 'execution')!
+  const span = executionIn(batch)!
   const right = [
     `${'name'.padEnd(22)} ${span.name}`,
     `${'traceId'.padEnd(22)} ${span.traceId}`,

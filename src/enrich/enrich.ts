@@ -2,10 +2,9 @@
 // counts a batch once, and the facts that the policy names. Encoded once per UTC day (pseudonyms roll), with a hole for
 // the batch id. However the input was grouped, the result is one ResourceSpans with one Resource and one ScopeSpans.
 import { randomFillSync } from 'node:crypto'
-import { encodeAttribute } from '../anonymize/action.ts'
 import type { Anonymizer, Passed } from '../anonymize/anonymize.ts'
-import { RESOURCE_ATTRIBUTES } from '../anonymize/compile.ts'
 import type { Random } from '../anonymize/ids.ts'
+import { encodeAttribute, RESOURCE_ATTRIBUTES } from '../anonymize/outcome.ts'
 import type { Policy } from '../anonymize/policy.ts'
 import { Cursor, LEN, putVarint, tag, varintSize } from '../otlp/wire.ts'
 

@@ -66,8 +66,10 @@ class Walk {
   #member(message: Message, member: Member, again: boolean, depth: number): void {
     const reader = this.#reader
     const out = this.#out
-    // Twice in JSON must be twice in protobuf, even where null or the name of an enum is no field at all.
-    if (again && member.kind !== 'list') this.#zero(member)
+    // Twice in JSON must be twice in protobuf, even where null or the name of an enum is no field at all. A list may be in
+    // pieces there, so one that occurs twice below the frame becomes what no reader takes.
+    if (again && member.kind === 'list') this.#wrong(member)
+    else if (again) this.#zero(member)
     const before = out.pos
     const first = reader.peek()
     const at = reader.pos

@@ -28,6 +28,8 @@ export interface AppendsOptions {
 
 export interface Appends {
   append(record: Uint8Array, spans: number): Promise<void>
+  /** The same, in a file that holds nothing else. */
+  appendAlone(record: Uint8Array, spans: number): Promise<void>
   /** What waits now is settled at once, and nothing of it reaches the disk. */
   discard(reason: 'policy' | 'consent'): void
   waitingBytes(): number
@@ -57,6 +59,8 @@ export function createAppends(options: AppendsOptions): Appends {
   }
   const unwritable = (): Refusal => retryLater('The queue cannot be written.', BUSY_RETRY_SECONDS)
   let group: Group | undefined
+  /** Each of one record, on its way to a file of its own. */
+  const lonely = new Set<Group>()
   let spare: Buffer | undefined
   let waiting = 0
 
@@ -73,6 +77,7 @@ export function createAppends(options: AppendsOptions): Appends {
 
   const commit = async (mine: Group): Promise<void> => {
     if (group === mine) group = undefined
+    lonely.delete(mine)
     try {
       if (mine.discarded) return
       if (options.blocked()) throw unwritable()
@@ -104,19 +109,31 @@ export function createAppends(options: AppendsOptions): Appends {
     return waiting > 0 && waiting + size > maxWaiting ? busy() : undefined
   }
 
+  /** Undefined where the record may wait, with its bytes counted; else what the caller is told. */
+  const turnedAway = (size: number, spans: number): Promise<void> | undefined => {
+    const refused = verdict(size)
+    if (refused === undefined) {
+      waiting += size
+      return undefined
+    }
+    if (refused === 'drop') {
+      counters.add('queue.dropped.full', spans)
+      return Promise.resolve()
+    }
+    counters.add('queue.refused', spans)
+    return Promise.reject(refused)
+  }
+
+  const discard = (mine: Group, reason: 'policy' | 'consent'): void => {
+    mine.discarded = true
+    counters.add(`queue.dropped.${reason}`, mine.spans)
+    mine.settle()
+  }
+
   return {
     append: (record, spans) => {
-      const size = record.length + CHECKSUM_BYTES
-      const refused = verdict(size)
-      if (refused === 'drop') {
-        counters.add('queue.dropped.full', spans)
-        return Promise.resolve()
-      }
-      if (refused !== undefined) {
-        counters.add('queue.refused', spans)
-        return Promise.reject(refused)
-      }
-      waiting += size
+      const told = turnedAway(record.length + CHECKSUM_BYTES, spans)
+      if (told !== undefined) return told
       if (group === undefined) {
         const mine = new Group(spare)
         spare = undefined
@@ -126,12 +143,23 @@ export function createAppends(options: AppendsOptions): Appends {
       }
       return group.add(record, spans)
     },
+    appendAlone: (record, spans) => {
+      const told = turnedAway(record.length + CHECKSUM_BYTES, spans)
+      if (told !== undefined) return told
+      const mine = new Group(undefined)
+      lonely.add(mine)
+      void options.inTurn(async () => {
+        await growing.seal()
+        await commit(mine)
+        await growing.seal()
+      })
+      return mine.add(record, spans)
+    },
     discard: (reason) => {
-      if (group === undefined) return
-      group.discarded = true
-      counters.add(`queue.dropped.${reason}`, group.spans)
-      group.settle()
+      if (group !== undefined) discard(group, reason)
       group = undefined
+      for (const mine of lonely) discard(mine, reason)
+      lonely.clear()
     },
     waitingBytes: () => waiting,
   }

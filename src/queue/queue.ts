@@ -48,6 +48,8 @@ export interface Outcome {
 export interface Queue {
   /** Copies the record (one whole field 1 of a request) at once; resolves when it is durable, rejects with a 503. */
   append(record: Uint8Array, spans: number): Promise<void>
+  /** The same, in a body of its own: no other record comes with it. */
+  appendAlone(record: Uint8Array, spans: number): Promise<void>
   /** The growing file takes no more, so that next() gives it. */
   seal(): Promise<void>
   /** The oldest body, committed to sending/; `undefined` where there is none or it is not allowed. */
@@ -151,6 +153,7 @@ async function openLocked(options: QueueOptions, disk: Disk, unlock: () => void)
 
   return {
     append: (record, spans) => appends.append(record, spans),
+    appendAlone: (record, spans) => appends.appendAlone(record, spans),
     seal: () =>
       inTurn(async () => {
         await growing.seal()

@@ -1,12 +1,13 @@
 // The only outgoing connection of `run`: one POST of one finished body. One deadline over all of it, constant headers,
 // TLS 1.2 or newer without session resumption, no redirect followed, no cookie, no proxy but our own setting, an answer
 // that is bounded and never logged. Environment variables (OTEL_*, proxies) have no influence.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import tls from 'node:tls'
+import type { Agent as HttpsAgent } from 'node:https'
+import { createRequire } from 'node:module'
 import { errorCode } from '../errors.ts'
-import { TunnelAgent } from './tunnel.ts'
+import { TOO_LARGE } from './retry.ts'
+import { tunnelThrough } from './tunnel.ts'
 
 export interface Destination {
   /** Base URL; `/v1/traces` is appended. */
@@ -32,8 +33,6 @@ const DEADLINE_MS = 30_000
 const KEPT_ANSWER_BYTES = 64 * 1024
 /** OTLP/HTTP Response: a limit is a must, 4 MiB is recommended, and an answer above it is not to be retried. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
-/** The code of such an answer. */
-export const TOO_LARGE = 'TOO_LARGE'
 /** Says which program and no more: a finer version would be one more thing that tells installations apart. */
 const USER_AGENT = 'usage-sidecar/0'
 
@@ -43,17 +42,36 @@ export interface Poster {
   close(): void
 }
 
+/** TLS takes 3 MB: it is loaded where the collector's address asks for it. */
+const loadHttps = () => createRequire(import.meta.url)('node:https') as typeof import('node:https')
+
+/**
+ * Where systems keep the certificates that they trust (Debian, Fedora, SUSE, Red Hat, Alpine): the first that is there is
+ * used, and read anew like the others. Without one, Node's own are trusted. Node could tell those of the system as well,
+ * but not anew, not without 6 MB, and by variables of the environment.
+ */
+export const SYSTEM_CERTIFICATES = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/pki/tls/cacert.pem',
+  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+]
+
 /** Files are read now: a drain makes a new poster, so that rotated certificates and headers take effect. Throws if one cannot be read. */
 export function openPoster(to: Destination): Poster {
   const url = new URL(`${to.endpoint.replace(/\/+$/, '')}/v1/traces`)
-  const secure = url.protocol === 'https:'
-  const agent = secure ? secureAgent(to) : new HttpAgent(COMMON)
+  const https = url.protocol === 'https:' ? loadHttps() : undefined
+  const secure = https && secureAgent(https, to)
+  const agent = secure ?? new HttpAgent(COMMON)
+  const tunnel = secure && to.proxy !== undefined ? tunnelThrough(new URL(to.proxy), secure) : undefined
   const extra = parseHeaders(to.headersFile === undefined ? '' : readFileSync(to.headersFile, 'utf8'))
 
   const post = (body: Buffer, signal: AbortSignal): Promise<Answer> =>
     new Promise((resolve) => {
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
-      if (agent instanceof TunnelAgent) agent.deadline = deadline
+      tunnel?.until(deadline)
       const failed = (error: unknown): void =>
         resolve({
           status: 0,
@@ -63,7 +81,7 @@ export function openPoster(to: Destination): Poster {
         })
       let request: ClientRequest
       try {
-        request = (secure ? httpsRequest : httpRequest)(url, {
+        request = (https?.request ?? httpRequest)(url, {
           method: 'POST',
           agent,
           signal: deadline,
@@ -103,28 +121,28 @@ export function openPoster(to: Destination): Poster {
       })
       request.end(body)
     })
-  return { post, close: () => agent.destroy() }
+  const close = (): void => {
+    tunnel?.close()
+    agent.destroy()
+  }
+  return { post, close }
 }
 
 const COMMON = { keepAlive: true, proxyEnv: undefined }
 
-function secureAgent(to: Destination): HttpsAgent {
-  const ca = to.caFile === undefined ? systemCertificates() : [readFileSync(to.caFile)]
-  const options = {
+function secureAgent(https: typeof import('node:https'), to: Destination): HttpsAgent {
+  const caFile = to.caFile ?? SYSTEM_CERTIFICATES.find((path) => existsSync(path))
+  return new https.Agent({
     ...COMMON,
-    minVersion: 'TLSv1.2' as const,
+    minVersion: 'TLSv1.2',
     // No session resumption: a ticket would let the collector link one drain to the next.
     maxCachedSessions: 0,
     rejectUnauthorized: true,
-    ...(ca.length === 0 ? {} : { ca }),
+    ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
     ...(to.clientCertFile === undefined ? {} : { cert: readFileSync(to.clientCertFile) }),
     ...(to.clientKeyFile === undefined ? {} : { key: readFileSync(to.clientKeyFile) }),
-  }
-  return to.proxy === undefined ? new HttpsAgent(options) : new TunnelAgent(to.proxy, options)
+  })
 }
-
-/** Those of the machine or image, each once; an image may have none, and Node's own are meant then. */
-const systemCertificates = (): string[] => [...new Set(tls.getCACertificates('system'))]
 
 /** `Name: value` a line, blank lines and lines that begin with # aside. Framing headers are ours and cannot be set. */
 export function parseHeaders(text: string): Record<string, string> {

@@ -10,9 +10,13 @@ const MAX_RETRY_AFTER_MS = 86_400_000
 
 export type Result = 'delivered' | 'refused' | 'retry'
 
+/** The code of an answer that is larger than we read: OTLP/HTTP forbids to ask for it again. */
+export const TOO_LARGE = 'TOO_LARGE'
+
 /** Status 0: there was no answer. Redirects are not followed, so they are refusals (the body must not go elsewhere). */
-export function resultOf(status: number): Result {
+export function resultOf(status: number, code = ''): Result {
   if (status >= 200 && status < 300) return 'delivered'
+  if (code === TOO_LARGE) return 'refused'
   return status === 0 || RETRYABLE.has(status) ? 'retry' : 'refused'
 }
 

@@ -4,7 +4,7 @@ import type { Counters } from '../counters.ts'
 import { errorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Body, Queue } from '../queue/queue.ts'
-import { type Answer, type Destination, openPoster, type Poster, TOO_LARGE } from './post.ts'
+import type { Answer, Destination, Poster } from './post.ts'
 import { type Result, resultOf, retryAfterMs } from './retry.ts'
 import { createSchedule } from './schedule.ts'
 
@@ -24,7 +24,7 @@ export interface SendOptions {
   /** Milliseconds of a clock that never jumps; `now` where only that is given. */
   uptime?: () => number
   random?: () => number
-  open?: (to: Destination) => Poster
+  open?: (to: Destination) => Poster | Promise<Poster>
 }
 
 export interface Sender {
@@ -45,8 +45,11 @@ const LOOK_EVERY_MS = 250
 /** What the log was last told of the collector: one line for each change, none while it lasts. */
 type State = 'delivers' | 'refuses' | 'away' | 'failed'
 
+/** Loaded when there is something to send: many sidecars send once a day. */
+const openWhenNeeded = async (to: Destination): Promise<Poster> => (await import('./post.ts')).openPoster(to)
+
 export function createSender(options: SendOptions): Sender {
-  const { queue, counters, log, allowed, now = Date.now, random = Math.random, open = openPoster } = options
+  const { queue, counters, log, allowed, now = Date.now, random = Math.random, open = openWhenNeeded } = options
   const uptime = options.uptime ?? options.now ?? (() => performance.now())
   const abort = new AbortController()
   const { intervalMs, notBefore } = options
@@ -62,8 +65,7 @@ export function createSender(options: SendOptions): Sender {
   }
 
   const settle = async (body: Body, { status, code, retryAfter, body: answer }: Answer): Promise<Result> => {
-    const asked = resultOf(status)
-    const result = code === TOO_LARGE && asked === 'retry' ? 'refused' : asked
+    const result = resultOf(status, code)
     const rejected = result === 'delivered' ? Math.min(options.rejectedSpans(answer), body.spans) : 0
     await queue.recordOutcome(body, { result, status, rejected })
     lastStatus = status
@@ -105,7 +107,7 @@ export function createSender(options: SendOptions): Sender {
           await queue.seal()
           continue
         }
-        poster ??= open(options.destination)
+        poster ??= await open(options.destination)
         if ((await attempt(poster, body)) === 'retry') return
       }
     } catch (error) {

@@ -10,6 +10,14 @@ const forms = answers('^gzip, chunks and parameters')
 const late = limits('^a body that is not there in time')
 
 export const accept: GuardTable = {
+  'src/errors.ts': [
+    {
+      promise: 'a fault of ours is told by a place behind the text of the error',
+      text: 'stack.slice(stack.indexOf(message) + message.length)',
+      instead: 'stack',
+      noticed: answers('^a fault of ours is told'),
+    },
+  ],
   'src/accept/budget.ts': [
     {
       promise: 'all requests together hold no more than the budget',
@@ -174,12 +182,6 @@ export const accept: GuardTable = {
       promise: 'a slow body does not keep its connection',
       text: "if (refusal.status === 408) headers.connection = 'close'\n",
       noticed: late,
-    },
-    {
-      promise: 'a fault of ours is told by a place behind the text of the error',
-      text: 'stack.slice(stack.indexOf(message) + message.length)',
-      instead: 'stack',
-      noticed: answers('^a fault of ours is told'),
     },
     {
       promise: 'a fault of ours is answered without the text of the error',

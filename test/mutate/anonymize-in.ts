@@ -1,17 +1,17 @@
-// Guards of the walk over what comes in: the frame of a span, and the values of the attributes that a policy names.
+// Guards of the walk over what comes in: the frame of a span, and the values that a policy names.
 import type { GuardTable, Witness } from './guard.ts'
 
 const pass = (name: string): Witness => ({ test: 'test/anonymize.test.ts', name })
-const frame = (name: string): Witness => ({ test: 'test/anonymize-malformed.test.ts', name })
+const malformed = (name: string): Witness => ({ test: 'test/anonymize-malformed.test.ts', name })
+const source = (name: string): Witness => ({ test: 'test/anonymize-sources.test.ts', name })
 const oracle = (world: string): Witness => ({
   test: 'test/oracle.test.ts',
   name: `policy says: ${world}$`,
-  env: { USAGE_TEST_RUNS: '2700', USAGE_TEST_SEED: '7' },
+  env: { USAGE_TEST_RUNS: '3600', USAGE_TEST_SEED: '7' },
 })
-
 const kinds = oracle('kinds')
-const sources = oracle('sources')
 const copies = oracle('copies')
+const sources = oracle('sources')
 const badIds = pass('^spans with bad ids')
 const twoWays = pass('^a value that decoders could read')
 
@@ -24,14 +24,19 @@ export const anonymizeIn: GuardTable = {
     },
     { promise: 'a field of Span that occurs twice rejects the span', text: 'if ((seen >>> field) & 1) repeated = true\n', noticed: badIds },
     { promise: 'unknown fields of Span are stepped over', text: 'if (field > 16) {', instead: 'if (field > 32) {', noticed: kinds },
-    { promise: 'a trace id has 16 bytes', text: 'length === 16 && ', noticed: frame('^ids') },
+    { promise: 'a trace id has 16 bytes', text: 'length === 16 && ', noticed: malformed('^ids') },
     { promise: 'a trace id is not zero', text: ' && anyBit(bytes, start, 16)', noticed: badIds },
-    { promise: 'a span id has 8 bytes', text: 'idsFit &&= length === 8 && anyBit', instead: 'idsFit &&= anyBit', noticed: frame('^ids') },
+    {
+      promise: 'a span id has 8 bytes',
+      text: 'idsFit &&= length === 8 && anyBit',
+      instead: 'idsFit &&= anyBit',
+      noticed: malformed('^ids'),
+    },
     {
       promise: 'a span id is not zero',
       text: 'idsFit &&= length === 8 && anyBit(bytes, start, 8)',
       instead: 'idsFit &&= length === 8',
-      noticed: frame('^ids'),
+      noticed: malformed('^ids'),
     },
     { promise: 'a parent id has 8 bytes or none', text: 'idsFit &&= length === 0 || length === 8\n', noticed: badIds },
     {
@@ -40,24 +45,24 @@ export const anonymizeIn: GuardTable = {
       instead: 'length === 8 ? start',
       noticed: copies,
     },
-    { promise: 'a span without a trace id is rejected', text: ' && this.traceId !== NO_ID', noticed: frame('^ids') },
-    { promise: 'a span without a span id is rejected', text: ' && this.spanId !== NO_ID', noticed: frame('^ids') },
+    { promise: 'a span without a trace id is rejected', text: ' && this.traceId !== NO_ID', noticed: malformed('^ids') },
+    { promise: 'a span without a span id is rejected', text: ' && this.spanId !== NO_ID', noticed: malformed('^ids') },
     {
       promise: 'no span has the ids or times of the one before',
       text: 'this.traceId = this.spanId = this.parentId = this.startTime = this.endTime = NO_ID\n',
-      noticed: frame('^a span has nothing of the one before'),
+      noticed: malformed('^a span has nothing of the one before'),
     },
     {
       promise: 'no span has the name or status of the one before',
       text: 'this.nameStart = this.nameEnd = this.statusStart = this.statusEnd = this.attributeCount = 0\n',
       instead: 'this.attributeCount = 0\n',
-      noticed: frame('^a span has nothing of the one before'),
+      noticed: malformed('^a span has nothing of the one before'),
     },
     { promise: 'a span has at most 4096 attributes', text: 'if (this.attributeCount === MAX_ATTRIBUTES) return false\n', noticed: kinds },
     {
       promise: 'a span may have more attributes than the first buffer holds',
       text: 'grown.set(this.attributes)\n',
-      noticed: frame('^a span with more than 4096'),
+      noticed: malformed('^a span with more than 4096'),
     },
     {
       promise: 'a status code twice is no status',
@@ -69,7 +74,7 @@ export const anonymizeIn: GuardTable = {
       promise: 'a status code is a varint',
       text: 'seen || (fieldTag & 7) !== VARINT',
       instead: 'seen',
-      noticed: frame('^a status that cannot be told'),
+      noticed: malformed('^a status that cannot be told'),
     },
     {
       promise: 'a status message of a wrong wire type is no status',
@@ -80,15 +85,15 @@ export const anonymizeIn: GuardTable = {
       promise: 'a status that is cut off is no status',
       text: '} catch {\n      return undefined\n    }',
       instead: '} catch {\n      return code\n    }',
-      noticed: frame('^a status that cannot be told'),
+      noticed: malformed('^a status that cannot be told'),
     },
     { promise: 'a status code is 0, 1 or 2', text: 'return code <= 2 ? code : undefined', instead: 'return code', noticed: kinds },
     {
       promise: 'there is no duration where a time is absent or zero',
       text: '|| !anyBit(bytes, start, 8) || !anyBit(bytes, end, 8)',
-      noticed: frame('^there is no duration'),
+      noticed: malformed('^there is no duration'),
     },
-    { promise: 'a duration needs both times', text: 'start === NO_ID || end === NO_ID || ', noticed: frame('^there is no duration') },
+    { promise: 'a duration needs both times', text: 'start === NO_ID || end === NO_ID || ', noticed: malformed('^there is no duration') },
   ],
   'src/anonymize/slots.ts': [
     {
@@ -105,19 +110,19 @@ export const anonymizeIn: GuardTable = {
       promise: 'a value that does not end with its KeyValue is read the long way',
       text: 'if (at + length === end) {',
       instead: 'if (at < end) {',
-      noticed: frame('^a length'),
+      noticed: malformed('^a length'),
     },
     {
       promise: 'a value of three length bytes is read the long way',
       text: 'bytes[at]! < 0x80 ? (length & 0x7f) | (bytes[at++]! << 7) : end',
       instead: 'bytes[at]! < 0x80 ? (length & 0x7f) | (bytes[at++]! << 7) : length',
-      noticed: frame('^a length'),
+      noticed: malformed('^a length'),
     },
     {
       promise: 'a text whose length has two bytes is read the long way',
       text: ' && bytes[start + 1]! < 0x80) {\n      value',
       instead: ') {\n      value',
-      noticed: frame('^a length'),
+      noticed: malformed('^a length'),
     },
     { promise: 'an unknown member of a KeyValue gives no value', text: 'if (field > 3 || ', instead: 'if (', noticed: twoWays },
     {
@@ -155,7 +160,7 @@ export const anonymizeIn: GuardTable = {
       promise: 'a member of a value has its own wire type',
       text: 'if (VALUE_WIRE_TYPES[field] !== (fieldTag & 7)) {',
       instead: 'if (VALUE_WIRE_TYPES[field] === undefined) {',
-      noticed: frame('^a member of a value'),
+      noticed: malformed('^a member of a value'),
     },
     { promise: 'a value has one member, to the end', text: 'if (cursor.pos !== end) value.kind = MALFORMED\n', noticed: twoWays },
     {
@@ -191,15 +196,43 @@ export const anonymizeIn: GuardTable = {
       promise: 'any boolean but zero is true',
       text: 'value.number === 0 ? 0 : 1',
       instead: 'value.number',
-      noticed: frame('^any boolean'),
+      noticed: malformed('^any boolean'),
+    },
+  ],
+  'src/anonymize/source.ts': [
+    {
+      promise: 'a list is missing where a part is',
+      text: 'if (part.kind === ABSENT) missing = true\n      else if',
+      instead: 'if',
+      noticed: source('^a list joins'),
+    },
+    {
+      promise: 'a part of a list is UTF-8 by itself',
+      text: ' || (part.kind === STRING && !isText(part))',
+      noticed: source('^parts that are UTF-8'),
+    },
+    { promise: 'a malformed part makes the list malformed', text: 'part.kind === MALFORMED || ', noticed: source('^a list joins') },
+  ],
+  'src/anonymize/resource-slots.ts': [
+    { promise: 'two resources are malformed', text: 'if (start >= 0) sound = false\n', noticed: source('^two resources') },
+    {
+      promise: 'a resource that is not sound marks all that reads it',
+      text: 'if (!sound) slots.markAll()\n',
+      noticed: source('^two resources'),
+    },
+    { promise: 'a resource has nothing of the one before it', text: '  slots.clear()\n', noticed: source('^the resource is read') },
+    {
+      promise: 'a field of Resource has its own wire type',
+      text: 'if (field <= 3 && WIRE_TYPES[field] !== (fieldTag & 7)) return false\n',
+      noticed: source('^two resources'),
     },
   ],
   'src/anonymize/anonymize.ts': [
     {
       promise: 'a new day has new keys for ids',
-      text: "writer.ids.setDay(clock.period('day'))",
-      instead: "writer.ids.setDay(clock.period('month'))",
-      noticed: pass('^linked ids'),
+      text: 'writer.ids.setDay(day)\n    if (day <=',
+      instead: 'if (day <=',
+      noticed: { test: 'test/oracle.test.ts', name: '^makes ids and pseudonyms of the day' },
     },
     { promise: 'an unsound span is rejected', text: 'if (!frame.sound) {', instead: 'if (false) {', noticed: badIds },
     { promise: 'received spans are counted', text: 'this.#received.count++\n', noticed: badIds },
@@ -236,9 +269,14 @@ export const anonymizeIn: GuardTable = {
     },
     {
       promise: 'the time of this span, not of the one before',
-      text: 'plan.time.cut(body, frame.startTime)\n',
+      text: 'plan.time.cut(body, frame.startTime, frame.endTime)\n',
       noticed: pass('^times are cut'),
     },
-    { promise: 'a request begins with nothing of the one before', text: 'writer.begin()\n', noticed: frame('^a span has nothing') },
+    {
+      promise: 'a request begins with nothing of the one before',
+      text: '      writer.begin()\n      const rejected',
+      instead: '      const rejected',
+      noticed: malformed('^a span has nothing'),
+    },
   ],
 }

@@ -1,24 +1,145 @@
-// Guards of the spans that leave: ids of our making, times that are cut, copies, and the bounds of it all.
+// Guards of the spans that leave: which attributes they have, ids of our making, times that are cut, copies, and bounds.
 import type { GuardTable, Witness } from './guard.ts'
 
 const pass = (name: string): Witness => ({ test: 'test/anonymize.test.ts', name })
+const malformed = (name: string): Witness => ({ test: 'test/anonymize-malformed.test.ts', name })
 const rules = (name: string): Witness => ({ test: 'test/anonymize-rules.test.ts', name })
+const steps = (name: string): Witness => ({ test: 'test/anonymize-steps.test.ts', name })
+const expiry = (name: string): Witness => ({ test: 'test/anonymize-days.test.ts', name })
 const oracle = (world: string): Witness => ({
   test: 'test/oracle.test.ts',
   name: `policy says: ${world}$`,
-  env: { USAGE_TEST_RUNS: '2700', USAGE_TEST_SEED: '7' },
+  env: { USAGE_TEST_RUNS: '3600', USAGE_TEST_SEED: '7' },
 })
-
 const copies = oracle('copies')
-const sample = oracle('sample')
+const sources = oracle('sources')
 const ids = pass('^linked ids')
 const split = pass('^split makes')
 const only = pass('^only and skip')
 
 export const anonymizeOut: GuardTable = {
+  'src/anonymize/compile.ts': [
+    {
+      promise: 'fields with absent are evaluated on every span',
+      text: 'absent === undefined && needsAttribute(from)',
+      instead: 'needsAttribute(from)',
+      noticed: pass('^or is read'),
+    },
+    {
+      promise: 'a status that cannot be told gives no value',
+      text: 'if (text === undefined) value.kind = MALFORMED',
+      instead: 'if (text === undefined) value.kind = ABSENT',
+      noticed: malformed('^a status that cannot be told'),
+    },
+    {
+      promise: 'there is no duration without both times',
+      text: 'durationNs === undefined ? ABSENT : DOUBLE',
+      instead: 'DOUBLE',
+      noticed: sources,
+    },
+    {
+      promise: 'only knows the encoded value',
+      text: 'encodeAttribute(SPAN_ATTRIBUTES, name, value)',
+      instead: 'encodeAttribute(RESOURCE_ATTRIBUTES, name, value)',
+      noticed: only,
+    },
+    {
+      promise: 'the resource has what the policy names',
+      text: 'outcomes.filter((outcome) => outcome !== undefined)',
+      instead: 'outcomes.filter((outcome) => outcome !== undefined).slice(1)',
+      noticed: rules('^the resource'),
+    },
+  ],
+  'src/anonymize/field-plan.ts': [
+    {
+      promise: 'or is read only where there is something',
+      text: 'or !== undefined && or.kind !== ABSENT && ',
+      instead: 'or !== undefined && ',
+      noticed: sources,
+    },
+    {
+      promise: 'or is read where from is the empty text',
+      text: '(from.kind === ABSENT || from.isEmptyText)',
+      instead: 'from.kind === ABSENT',
+      noticed: pass('^or is read'),
+    },
+    {
+      promise: 'absent is for an absent value only',
+      text: 'value.kind === ABSENT ? field.absent : applied(field, value)',
+      instead: 'applied(field, value) ?? field.absent',
+      noticed: pass('^a value that decoders'),
+    },
+    {
+      promise: 'values that are left out are counted',
+      text: 'if (outcome === undefined) field.leftOut.count++\n  else if',
+      instead: 'if',
+      noticed: rules('^what a field leaves out'),
+    },
+    {
+      promise: 'values that become other are counted',
+      text: 'else if (outcome === field.otherwise) field.folded.count++\n',
+      instead: '\n',
+      noticed: rules('^what a field leaves out'),
+    },
+    {
+      promise: 'a value that a step refused is no other value',
+      text: '      field.stepFailed[failed].count++\n      return field.failed\n',
+      instead: '      field.stepFailed[failed].count++\n      return field.otherwise\n',
+      noticed: steps('^a version that a step refuses'),
+    },
+    {
+      promise: 'what a step refused is counted',
+      text: 'field.stepFailed[failed].count++\n',
+      noticed: steps('^what is not sent is counted'),
+    },
+  ],
+  'src/anonymize/field-set.ts': [
+    {
+      promise: 'fields that are always evaluated are so on the second span too',
+      text: 'this.#words[word] = this.#always[word]!',
+      instead: 'this.#words[word] = 0',
+      noticed: sources,
+    },
+    {
+      promise: 'no field of the span before is evaluated',
+      text: 'this.#words[word] = this.#always[word]!\n',
+      noticed: rules('^fields are given back'),
+    },
+    {
+      promise: 'groups of fields that are always evaluated are so on the second span too',
+      text: 'this.#summary[s] = this.#alwaysSummary[s]!',
+      instead: 'this.#summary[s] = 0',
+      noticed: rules('^fields are given back'),
+    },
+  ],
+  'src/anonymize/expiry.ts': [
+    {
+      promise: 'an attribute is gone on the day after its last',
+      text: 'expires === undefined || expires >= day',
+      instead: 'true',
+      noticed: expiry('^an attribute is gone'),
+    },
+    {
+      promise: 'an attribute is there on its last day',
+      text: 'expires >= day)',
+      instead: 'expires > day)',
+      noticed: expiry('^an attribute is gone'),
+    },
+    {
+      promise: 'the first attribute that expires is seen',
+      text: 'days.sort()[0]',
+      instead: 'days[0]',
+      noticed: expiry('^an attribute is gone'),
+    },
+  ],
   'src/anonymize/clock.ts': [
-    { promise: 'the day never goes back', text: 'if (day <= this.#day) return false\n', noticed: pass('^the day never goes back') },
-    { promise: 'a month is a month', text: "of === 'day' ? this.#text : this.#text.slice(0, 7)", instead: 'this.#text', noticed: sample },
+    { promise: 'the day never goes back', text: 'if (day <= this.#day) return\n', noticed: pass('^the day never goes back') },
+    {
+      promise: 'a month is a month',
+      text: "of === 'day' ? this.#text : of === 'month' ? this.#text.slice(0, 7) : of",
+      instead: 'this.#text',
+      noticed: oracle('kinds'),
+    },
   ],
   'src/anonymize/ids.ts': [
     {
@@ -71,7 +192,7 @@ export const anonymizeOut: GuardTable = {
     },
   ],
   'src/anonymize/time-cut.ts': [
-    { promise: 'times are cut', text: 'time - (time % this.#unit)', instead: 'time', noticed: pass('^times are cut') },
+    { promise: 'times are cut', text: 'time - (time % unit)', instead: 'time', noticed: pass('^times are cut') },
     {
       promise: 'a time before the last unit is cut anew',
       text: 'if (!before && !after) return',
@@ -95,20 +216,20 @@ export const anonymizeOut: GuardTable = {
   'src/anonymize/span-writer.ts': [
     { promise: 'a span has at most 16 copies', text: ' || parts.length > MAX_PARTS', noticed: split },
     { promise: 'a text of no part makes one copy without the attribute', text: 'parts.length === 0 || ', noticed: split },
-    {
-      promise: 'a split that is left out is counted',
-      text: 'field.leftOut.count++\n      put',
-      instead: 'put',
-      noticed: rules('^a text to split'),
-    },
+    { promise: 'a split that is left out is counted', text: 'field.stepFailed.split.count++\n', noticed: rules('^a text to split') },
     { promise: 'parts have no blanks around them', text: '\n      .map((part) => part.trim())', noticed: split },
     { promise: 'each copy has its number', text: 'copy++)\n', instead: 'copy)\n', noticed: split },
-    { promise: 'only leaves spans out', text: 'if (!this.#holds(condition, count)) {', instead: 'if (false) {', noticed: only },
-    { promise: 'only counts the spans that it leaves out', text: '        plan.skipped.count++\n', noticed: only },
     {
-      promise: 'only compares the attribute that it names',
-      text: 'this.#pieceFields[i] === condition.field && ',
-      noticed: rules('^only looks at'),
+      promise: 'only leaves spans out',
+      text: 'if (!this.#hold(plan.only, this.#pieces, count)) {',
+      instead: 'if (false) {',
+      noticed: only,
+    },
+    {
+      promise: 'only counts the spans that it leaves out',
+      text: 'count)) {\n      plan.skipped.count++\n      return\n    }\n    let',
+      instead: 'count)) {\n      return\n    }\n    let',
+      noticed: only,
     },
     { promise: 'spans with random ids have no parent', text: 'plan.linked && frame.parentId', instead: 'frame.parentId', noticed: ids },
     {

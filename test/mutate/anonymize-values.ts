@@ -1,27 +1,37 @@
-// Guards of the values that leave: outcomes of the policy, pseudonyms, and how the table of a policy is read.
+// Guards of the values that leave: steps, outcomes of the policy, hashes, and how texts are compared.
 import type { GuardTable, Witness } from './guard.ts'
 
 const pass = (name: string): Witness => ({ test: 'test/anonymize.test.ts', name })
 const malformed = (name: string): Witness => ({ test: 'test/anonymize-malformed.test.ts', name })
 const rules = (name: string): Witness => ({ test: 'test/anonymize-rules.test.ts', name })
+const steps = (name: string): Witness => ({ test: 'test/anonymize-steps.test.ts', name })
+const compat = (name: string): Witness => ({ test: 'test/anonymize-compat.test.ts', name })
 const oracle = (world: string): Witness => ({
   test: 'test/oracle.test.ts',
   name: `policy says: ${world}$`,
-  env: { USAGE_TEST_RUNS: '2700', USAGE_TEST_SEED: '7' },
+  env: { USAGE_TEST_RUNS: '3600', USAGE_TEST_SEED: '7' },
 })
-
-const letters = oracle('letters')
-const sources = oracle('sources')
+const days: Witness = { test: 'test/oracle.test.ts', name: '^makes ids and pseudonyms of the day' }
 const wide = oracle('wide')
 const buckets = pass('^buckets send')
 const version = pass('^version keeps')
 const pseudonyms = pass('^pseudonyms need')
 const vectors = pass('^strong pseudonyms')
-const only = pass('^only and skip')
-const days: Witness = { test: 'test/oracle.test.ts', name: '^makes ids and pseudonyms of the day' }
 
 export const anonymizeValues: GuardTable = {
   'src/anonymize/action.ts': [
+    {
+      promise: 'a version is text that is not empty',
+      text: 'if (value.kind !== STRING || value.start === value.end) return undefined\n    const known',
+      instead: 'const known',
+      noticed: version,
+    },
+    {
+      promise: 'a version is UTF-8',
+      text: 'if (text === undefined) return undefined\n    const short',
+      instead: 'if (text === undefined) return other\n    const short',
+      noticed: version,
+    },
     {
       promise: 'a malformed value has no else',
       text: 'return value.kind === MALFORMED ? undefined : otherwise\n',
@@ -66,17 +76,6 @@ export const anonymizeValues: GuardTable = {
       noticed: buckets,
     },
     {
-      promise: 'a version is text that is not empty',
-      text: '    if (value.kind !== STRING || value.start === value.end) return undefined\n    const raw',
-      instead: '    const raw',
-      noticed: version,
-    },
-    {
-      promise: 'a version is UTF-8',
-      text: 'if (!isUtf8(value.bytes.subarray(value.start, value.end))) return undefined\n',
-      noticed: version,
-    },
-    {
       promise: 'a version is plain numbers below 10000',
       text: 'parts.every((part) => /^(0|[1-9][0-9]{0,3})$/.test(part)) ? parts',
       instead: 'parts.length > 0 ? parts',
@@ -92,6 +91,8 @@ export const anonymizeValues: GuardTable = {
       text: "\n    .slice(0, level === 'major' ? 1 : level === 'minor' ? 2 : 3)",
       noticed: version,
     },
+  ],
+  'src/anonymize/hash.ts': [
     {
       promise: 'without a secret there are no pseudonyms',
       text: 'const { secret, project } = context\n  if (secret === undefined) return () => undefined\n',
@@ -100,23 +101,40 @@ export const anonymizeValues: GuardTable = {
     },
     {
       promise: 'a pseudonym is of text that is not empty',
-      text: '    if (value.kind !== STRING || value.start === value.end) return undefined\n    const now',
-      instead: '    const now',
+      text: 'if (!isFilled(value)) return undefined\n    const now',
+      instead: 'const now',
       noticed: pseudonyms,
     },
     { promise: 'a new period has new pseudonyms', text: 'if (now !== keyPeriod) {', instead: "if (keyPeriod === '') {", noticed: days },
     {
       promise: 'no pseudonym of an earlier period is remembered',
-      text: 'seen.clear()\n    }\n    const raw',
-      instead: '}\n    const raw',
+      text: 'made.clear()\n    }\n    const known = made.get(value)\n    if (known !== undefined) return known\n    const text',
+      instead: '}\n    const known = made.get(value)\n    if (known !== undefined) return known\n    const text',
       noticed: days,
     },
-    { promise: 'a text to be pseudonymized is UTF-8', text: 'if (!isUtf8(bytes)) return undefined\n', noticed: letters },
     {
-      promise: 'pseudonyms are of the folded text',
-      text: 'const text = foldedText(value, fold)\n    if (text === undefined) return undefined\n    const outcome',
-      instead: 'const text = foldedText(value, undefined)\n    if (text === undefined) return undefined\n    const outcome',
-      noticed: letters,
+      promise: 'a text to be hashed is UTF-8',
+      text: 'if (!isText(value)) return undefined\n    const outcome = encode(hash',
+      instead: 'const outcome = encode(hash',
+      noticed: oracle('compat'),
+    },
+    { promise: 'a keyed hash needs its key', text: ' || !isFilled(key)', noticed: compat('^Kusk') },
+    {
+      promise: 'a keyed hash follows its key',
+      text: ' || keyBytes.compare(key.bytes, key.start, key.end) !== 0',
+      noticed: compat('^a keyed hash follows'),
+    },
+    {
+      promise: 'no keyed hash under an earlier key is remembered',
+      text: 'keyObject = createSecretKey(keyBytes)\n      made.clear()',
+      instead: 'keyObject = createSecretKey(keyBytes)',
+      noticed: compat('^a keyed hash follows'),
+    },
+    {
+      promise: 'an empty text is never hashed',
+      text: 'value.start < value.end\n',
+      instead: 'value.start <= value.end\n',
+      noticed: pseudonyms,
     },
   ],
   'src/anonymize/pseudonym.ts': [
@@ -143,83 +161,61 @@ export const anonymizeValues: GuardTable = {
     },
     { promise: 'the recipe has a salt of its own', text: "'usage-sidecar/pseudonym/v1'\n", instead: "''\n", noticed: vectors },
   ],
-  'src/anonymize/compile.ts': [
+  'src/anonymize/text.ts': [
     {
-      promise: 'or is read only where there is something',
-      text: 'or !== undefined && or.kind !== ABSENT && ',
-      instead: 'or !== undefined && ',
-      noticed: sources,
-    },
-    {
-      promise: 'or is read where from is the empty text',
-      text: '(from.kind === ABSENT || from.isEmptyText)',
-      instead: 'from.kind === ABSENT',
-      noticed: pass('^or is read'),
-    },
-    {
-      promise: 'absent is for an absent value only',
-      text: 'value.kind === ABSENT ? field.absent : applied(field, value)',
-      instead: 'applied(field, value) ?? field.absent',
+      promise: 'text is UTF-8',
+      text: 'return isUtf8(bytes.subarray(start, end))',
+      instead: 'return true',
       noticed: pass('^a value that decoders'),
     },
+  ],
+  'src/anonymize/exact.ts': [
+    { promise: 'an exact text is bounded', text: ' || value.end - value.start > maxBytes', noticed: compat('^exact texts') },
+    { promise: 'an exact text has no control characters', text: '/\\p{Cc}/u.test(text) || ', noticed: compat('^exact texts') },
+    { promise: 'an exact version is one', text: " || (what === 'version' && !VERSION.test(text))", noticed: compat('^exact texts') },
     {
-      promise: 'values that are left out are counted',
-      text: 'if (outcome === undefined) field.leftOut.count++\n  else if',
-      instead: 'if',
-      noticed: rules('^what a field leaves out'),
+      promise: 'an exact integer is exact over 64 bits',
+      text: 'if (Number.isSafeInteger(number)) return number\n',
+      instead: 'return number\n',
+      noticed: compat('^exact numbers'),
+    },
+    { promise: 'an exact number is a number', text: 'if (value.kind !== DOUBLE) return undefined\n', noticed: compat('^exact numbers') },
+  ],
+  'src/anonymize/steps.ts': [
+    {
+      promise: 'the separator of before occurs once',
+      text: ' || text.indexOf(before, at + before.length) >= 0',
+      noticed: steps('^before takes'),
     },
     {
-      promise: 'values that become other are counted',
-      text: 'else if (outcome === field.otherwise) field.folded.count++\n',
-      instead: '\n',
-      noticed: rules('^what a field leaves out'),
+      promise: 'the separator of before occurs',
+      text: 'if (at < 0 || text.indexOf(before',
+      instead: 'if (text.indexOf(before',
+      noticed: steps('^before takes'),
     },
     {
-      promise: 'fields with absent are evaluated on every span',
-      text: ' || field.absent !== undefined) always',
-      instead: ') always',
-      noticed: pass('^or is read'),
+      promise: 'after is behind the last separator',
+      text: 'text.lastIndexOf(after)',
+      instead: 'text.indexOf(after)',
+      noticed: steps('^after takes'),
+    },
+    { promise: 'the separator of after occurs', text: "if (at < 0) return 'after'\n", noticed: steps('^after takes') },
+    { promise: 'a shape is looked at after the fold', text: 'text = folded(text, fold)\n', noticed: steps('^steps are done') },
+    {
+      promise: 'a shape is one of those that are named',
+      text: ' || !shape.some((form) => SHAPE_FORMS[form].test(text))',
+      noticed: steps('^of several shapes'),
+    },
+    { promise: 'a shape is bounded', text: 'text.length > MAX_SHAPED || ', noticed: steps('^shape semver') },
+    {
+      promise: 'a value that is no text fails the first step',
+      text: 'if (value.kind !== STRING) return this.#first\n',
+      noticed: steps('^what is no text'),
     },
     {
-      promise: 'fields that are always evaluated are so on the second span too',
-      text: 'this.#words[word] = this.#always[word]!',
-      instead: 'this.#words[word] = 0',
-      noticed: sources,
-    },
-    {
-      promise: 'no field of the span before is evaluated',
-      text: 'this.#words[word] = this.#always[word]!\n',
-      noticed: rules('^fields are given back'),
-    },
-    {
-      promise: 'groups of fields that are always evaluated are so on the second span too',
-      text: 'this.#summary[s] = this.#alwaysSummary[s]!',
-      instead: 'this.#summary[s] = 0',
-      noticed: rules('^fields are given back'),
-    },
-    {
-      promise: 'a status that cannot be told gives no value',
-      text: 'if (text === undefined) value.kind = MALFORMED',
-      instead: 'if (text === undefined) value.kind = ABSENT',
-      noticed: malformed('^a status that cannot be told'),
-    },
-    {
-      promise: 'there is no duration without both times',
-      text: 'durationNs === undefined ? ABSENT : DOUBLE',
-      instead: 'DOUBLE',
-      noticed: sources,
-    },
-    {
-      promise: 'only knows the encoded value',
-      text: 'encodeAttribute(SPAN_ATTRIBUTES, name, value)',
-      instead: 'encodeAttribute(RESOURCE_ATTRIBUTES, name, value)',
-      noticed: only,
-    },
-    {
-      promise: 'the resource has what the policy names',
-      text: 'outcomes.filter((outcome) => outcome !== undefined)',
-      instead: 'outcomes.filter((outcome) => outcome !== undefined).slice(1)',
-      noticed: rules('^the resource'),
+      promise: 'a malformed value passes no step',
+      text: '    if (value.kind === MALFORMED) {\n      result.kind = MALFORMED\n      return undefined\n    }\n',
+      noticed: oracle('steps'),
     },
   ],
   'src/anonymize/table.ts': [

@@ -3,9 +3,11 @@ import { accept } from './accept.ts'
 import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
+import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
+import { overlayGuards } from './overlay.ts'
 import { policyGuards } from './policy.ts'
 import { policyFields } from './policy-fields.ts'
 import { queueDisk } from './queue-disk.ts'
@@ -21,6 +23,7 @@ export const guards: readonly GuardTable[] = [
   anonymizeIn,
   anonymizeValues,
   anonymizeOut,
+  overlayGuards,
   policyGuards,
   policyFields,
   otlp,
@@ -32,4 +35,5 @@ export const guards: readonly GuardTable[] = [
   road,
   sendGuards,
   postGuards,
+  ground,
 ]

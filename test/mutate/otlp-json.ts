@@ -98,14 +98,24 @@ export const otlpJson: GuardTable = {
   ],
   'src/otlp/json.ts': [
     {
+      promise: 'a list twice below the frame leaves its attribute out',
+      text: "if (again && member.kind === 'list') this.#wrong(member)\n    else if",
+      instead: 'if',
+      noticed: {
+        test: 'test/oracle-json.test.ts',
+        name: '^makes of every request',
+        env: { USAGE_TEST_RUNS: '5000', USAGE_TEST_SEED: '7' },
+      },
+    },
+    {
       promise: 'a list of the frame twice refuses the request',
       text: "if (again && member.kind === 'list' && message.frame) throw badRequest('OTLP JSON with the same list twice', at)\n",
       noticed: malformed('that are lists of the frame'),
     },
     {
       promise: 'a member twice is twice in the protobuf',
-      text: "if (again && member.kind !== 'list') this.#zero(member)\n    const",
-      instead: 'const',
+      text: "if (again && member.kind === 'list') this.#wrong(member)\n    else if (again) this.#zero(member)\n",
+      instead: "if (again && member.kind === 'list') this.#wrong(member)\n",
       noticed: twiceAttribute,
     },
     {

@@ -2,16 +2,70 @@
 import type { GuardTable, Witness } from './guard.ts'
 
 const policy = (name: string): Witness => ({ test: 'test/policy.test.ts', name })
-const rules = (name: string): Witness => ({ test: 'test/policy-rules.test.ts', name })
-
-const names = rules('^outgoing names')
-const from = rules('^sources')
-const values = rules('^values that are sent')
-const together = rules('^words that do not go together')
-const bounds = rules('^a policy is bounded')
+const checker = (name: string): Witness => ({ test: 'test/policy-rules.test.ts', name })
+const words = (name: string): Witness => ({ test: 'test/policy-words.test.ts', name })
+const schema: Witness = { test: 'test/policy-schema.test.ts', name: '^the checker tells each mistake' }
+const names = checker('^outgoing names')
+const from = checker('^sources')
+const values = checker('^values that are sent')
+const together = checker('^words that do not go together')
+const bounds = checker('^a policy is bounded')
 
 export const policyFields: GuardTable = {
   'src/anonymize/parse-field.ts': [
+    {
+      promise: 'the application’s resource is never a source of the batch’s',
+      text: "  if (part === 'resource')\n    reader.mistake(\n      keyNode,\n      'Under",
+      instead: "  if (part !== 'resource' && part !== 'spans')\n    reader.mistake(\n      keyNode,\n      'Under",
+      noticed: from,
+    },
+    {
+      promise: 'every attribute has a reason',
+      text: "if (!given.has('reason') && word !== 'constant') reader.mistake(keyNode, 'Say why this is needed: reason: \"…\".')\n",
+      noticed: policy('^refuses .keep: .a..$'),
+    },
+    {
+      promise: 'a word of one action goes with no other',
+      text: 'if (given.has(extra) && word !== owner) reader',
+      instead: "if (given.has(extra) && word === 'else') reader",
+      noticed: together,
+    },
+    {
+      promise: 'a constant takes no steps and no sources',
+      text: 'if (given.has(extra)) reader',
+      instead: "if (extra === 'reason') reader",
+      noticed: policy('^refuses .constant: x'),
+    },
+    {
+      promise: 'steps need text',
+      text: 'if (given.has(step) && !takesText)',
+      instead: 'if (!given.has(step) && !takesText && false)',
+      noticed: policy('^refuses .buckets: .1., split'),
+    },
+    {
+      promise: 'the resource does not split',
+      text: "if (part === 'resource' && given.has('split'))",
+      instead: "if (part === 'resource' && !given.has('reason') && given.has('split'))",
+      noticed: together,
+    },
+    {
+      promise: 'the instance id reaches pseudonyms and hashes only',
+      text: 'if (!mayHoldIdentity && ',
+      instead: 'if (mayHoldIdentity && ',
+      noticed: policy('^refuses .from: "fact:instance'),
+    },
+    {
+      promise: 'the instance id reaches pseudonyms and hashes only, as a second source too',
+      text: '[field.from, field.or].some',
+      instead: '[field.from].some',
+      noticed: together,
+    },
+    {
+      promise: 'the instance id reaches pseudonyms and hashes only, in a list too',
+      text: 'placesOf(source).some',
+      instead: '[source as Place].some',
+      noticed: words('^refuses .from: .a, "fact:instance'),
+    },
     {
       promise: 'an outgoing name is plain and short',
       text: '!OUTGOING_NAME.test(name) || name.length > MAX_NAME_BYTES',
@@ -23,12 +77,6 @@ export const policyFields: GuardTable = {
       promise: 'our own names cannot be taken',
       text: "else if (name === 'usage' || name.startsWith('usage.')) reader.mistake(keyNode, 'Names that begin with \"usage.\" belong to the sidecar.')\n",
       noticed: names,
-    },
-    {
-      promise: 'words of later versions are refused, not ignored',
-      text: 'else if (LATER.includes(key)) reader',
-      instead: 'else if (LATER.includes(key)) reader.mistakes.slice(0)\n    else if (LATER.includes(key)) reader',
-      noticed: policy('^refuses .hash'),
     },
     {
       promise: 'no unknown word is ignored in an attribute',
@@ -49,35 +97,13 @@ export const policyFields: GuardTable = {
       noticed: policy('^never repeats'),
     },
     {
-      promise: 'the application’s resource is never a source',
-      text: "  if (place === 'resource')\n    reader",
-      instead: "  if (place !== 'resource' && place !== 'spans')\n    reader",
-      noticed: from,
+      promise: 'absent is of the type that is sent',
+      text: ' && typeof value === sentType(action)) return',
+      instead: ') return',
+      noticed: policy('^refuses .keep: .a., absent'),
     },
-    { promise: 'a source is text of at most 256 bytes', text: ' || Buffer.byteLength(text) > MAX_KEY_BYTES', noticed: from },
-    {
-      promise: 'the name of a fact is plain',
-      text: 'if (/^[a-z][a-z0-9_.-]{0,127}$/i.test(name)) return',
-      instead: 'return',
-      noticed: from,
-    },
-    {
-      promise: 'resource sources are refused, not taken for keys',
-      text: "if (text.startsWith('resource:')) {",
-      instead: 'if (false) {',
-      noticed: policy('^refuses .from: "resource'),
-    },
-    {
-      promise: 'the resource has facts and literals only',
-      text: '    reader.mistake(node, \'Under "resource" only fact:NAME and text:WORDS are sources.\')\n',
-      noticed: from,
-    },
-    {
-      promise: 'unknown parts of the span are refused, not taken for keys',
-      text: "if (text.startsWith('span:')) {",
-      instead: 'if (false) {',
-      noticed: policy('^refuses .from: "span:name'),
-    },
+  ],
+  'src/anonymize/parse-action.ts': [
     {
       promise: 'buckets have bounds, and not too many',
       text: 'if (bounds.length === 0 || bounds.length > MAX_BUCKETS)',
@@ -86,26 +112,15 @@ export const policyFields: GuardTable = {
     },
     {
       promise: 'the bounds of buckets ascend',
-      text: "      if (bounds.some((bound, i) => i > 0 && bound <= bounds[i - 1]!))\n        reader.mistake(node, 'The bounds of buckets ascend, each above the one before.')\n",
+      text: 'if (bounds.some((bound, i) =>',
+      instead: 'if (bounds.length > 1e6 && bounds.some((bound, i) =>',
       noticed: policy('^refuses .buckets: .2'),
-    },
-    {
-      promise: 'a constant can be sent',
-      text: '      if (value === undefined || !isSendable(value))\n        reader',
-      instead: '      if (value === undefined)\n        reader',
-      noticed: values,
     },
     {
       promise: 'keep has values, and not too many',
       text: 'if (items.length === 0 || items.length > MAX_KEPT_VALUES)',
       instead: 'if (items.length > 1e6)',
       noticed: bounds,
-    },
-    {
-      promise: 'a kept value can be sent',
-      text: '    if (value === undefined || !isSendable(value)) {\n      reader',
-      instead: '    if (value === undefined) {\n      reader',
-      noticed: values,
     },
     {
       promise: 'kept values are of one type',
@@ -139,55 +154,58 @@ export const policyFields: GuardTable = {
     { promise: 'a sent word is short', text: 'Buffer.byteLength(value) <= MAX_VALUE_BYTES && ', noticed: values },
     { promise: 'a sent word is printable', text: ' && !/[\\p{Cc}\\p{Cs}]/u.test(value)', noticed: values },
     {
-      promise: 'absent is of the type that is sent',
-      text: ' && typeof value === sentType(action)) return',
-      instead: ') return',
-      noticed: policy('^refuses .keep: .a., absent'),
+      promise: 'a kept value can be sent',
+      text: '    if (value === undefined || !isSendable(value)) {\n      reader',
+      instead: '    if (value === undefined) {\n      reader',
+      noticed: values,
     },
     {
-      promise: 'every attribute has a reason',
-      text: "if (!given.has('reason') && action.kind !== 'constant') reader.mistake(keyNode, 'Say why this is needed: reason: \"…\".')\n",
-      noticed: policy('^refuses .keep: .a.}'),
+      promise: 'a constant can be sent',
+      text: '      if (value === undefined || !isSendable(value))\n        reader',
+      instead: '      if (value === undefined)\n        reader',
+      noticed: values,
     },
     {
-      promise: 'else goes with keep',
-      text: "if (given.has('else') && action.kind !== 'keep') reader.mistake(given.get('else')!, 'else goes with keep only.')\n",
-      noticed: together,
+      promise: 'hashes and exact values are for compat policies',
+      text: 'if (COMPAT_ACTIONS.includes(word) && !compat) reader.mistake(node, needsCompat(word))\n',
+      noticed: words('^refuses .hash: sha256.$'),
     },
     {
-      promise: 'releases goes with version',
-      text: "if (given.has('releases') && action.kind !== 'version') reader.mistake(given.get('releases')!, 'releases goes with version only.')\n",
-      noticed: together,
+      promise: 'a pseudonym for ever is for compat policies',
+      text: "if (period === 'forever' && !compat) reader.mistake(node, needsCompat('pseudonym: forever'))\n",
+      noticed: words('^refuses .pseudonym: forever.$'),
     },
     {
-      promise: 'a constant takes no steps',
-      text: 'if (given.has(step)) reader',
-      instead: "if (step === '') reader",
-      noticed: policy('^refuses .constant: x'),
+      promise: 'an hmac has a key',
+      text: "if (key === undefined) reader.mistake(node, 'hmac needs a key: SOURCE.')\n",
+      noticed: words('^refuses .hmac: sha256. in a compat'),
+    },
+  ],
+  'src/anonymize/parse-source.ts': [
+    { promise: 'a source is text of at most 256 bytes', text: ' || Buffer.byteLength(text) > MAX_KEY_BYTES', noticed: from },
+    {
+      promise: 'unknown parts of the span are refused, not taken for keys',
+      text: "if (text.startsWith('span:')) {",
+      instead: 'if (false) {',
+      noticed: policy('^refuses .from: "span:name'),
     },
     {
-      promise: 'split and fold need text',
-      text: 'if (given.has(step) && !takesText)',
-      instead: "if (step === '')",
-      noticed: policy('^refuses .buckets: .1., split'),
+      promise: 'the name of a fact is plain',
+      text: 'if (/^[a-z][a-z0-9_.-]{0,127}$/i.test(name)) return',
+      instead: 'return',
+      noticed: from,
     },
     {
-      promise: 'the resource does not split',
-      text: "if (place === 'resource' && given.has('split'))",
-      instead: 'if (false)',
-      noticed: together,
+      promise: 'the resource has facts and literals only',
+      text: "if (part === 'resource') {",
+      instead: "if (part !== 'resource' && part !== 'spans') {",
+      noticed: from,
     },
     {
-      promise: 'the instance id reaches a pseudonym only',
-      text: "source?.kind === 'fact' && source.name === 'instance.id' && action.kind !== 'pseudonym'",
-      instead: 'source === undefined && false',
-      noticed: policy('^refuses .from: "fact:instance'),
-    },
-    {
-      promise: 'the instance id reaches a pseudonym only, as a second source too',
-      text: 'for (const source of [from, or]) {',
-      instead: 'for (const source of [from]) {',
-      noticed: together,
+      promise: 'a list of sources is short',
+      text: 'if (items.length === 0 || items.length > MAX_PLACES)',
+      instead: 'if (items.length > 1e6)',
+      noticed: schema,
     },
   ],
   'src/anonymize/policy.ts': [
@@ -197,12 +215,16 @@ export const policyFields: GuardTable = {
       instead: '({ ...full })',
       noticed: policy('^the digest follows'),
     },
-    { promise: 'equal meanings have equal digests', text: '.sort(([a], [b]) => (a < b ? -1 : 1))', noticed: rules('^the digest is that') },
+    {
+      promise: 'equal meanings have equal digests',
+      text: '.sort(([a], [b]) => (a < b ? -1 : 1))',
+      noticed: checker('^the digest is that'),
+    },
     {
       promise: 'the digest follows every rule',
       text: '({ ...rule, fields: fields.map(field) })',
       instead: '({ fields: fields.map(field) })',
-      noticed: rules('^the digest is that'),
+      noticed: checker('^the digest is that'),
     },
   ],
 }

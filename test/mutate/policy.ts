@@ -2,16 +2,22 @@
 import type { GuardTable, Witness } from './guard.ts'
 
 const policy = (name: string): Witness => ({ test: 'test/policy.test.ts', name })
-const rules = (name: string): Witness => ({ test: 'test/policy-rules.test.ts', name })
-
+const checker = (name: string): Witness => ({ test: 'test/policy-rules.test.ts', name })
+const words = (name: string): Witness => ({ test: 'test/policy-words.test.ts', name })
 const surprising = policy('^refuses what makes YAML surprising')
-const head = rules('^the head of a policy')
-const spans = rules('^what surrounds the attributes')
-const bounds = rules('^a policy is bounded')
 const onlyList = policy('^only names an outgoing')
+const head = checker('^the head of a policy')
+const spans = checker('^what surrounds the attributes')
+const bounds = checker('^a policy is bounded')
 
 export const policyGuards: GuardTable = {
   'src/anonymize/yaml-reader.ts': [
+    {
+      promise: 'a policy ends on a day that exists',
+      text: "if (day !== '' && new Date",
+      instead: "if (day === 'x' && new Date",
+      noticed: head,
+    },
     {
       promise: 'anchors are refused',
       text: "else if (node.anchor !== undefined) this.mistake(node, 'Anchors are not allowed; write the value out.')\n",
@@ -22,7 +28,7 @@ export const policyGuards: GuardTable = {
       promise: 'aliases are refused',
       text: "if (isAlias(node)) this.mistake(node, 'Aliases are not allowed; write the value out.')\n        else if",
       instead: 'if',
-      noticed: rules('^an alias'),
+      noticed: checker('^an alias'),
     },
     {
       promise: 'tags are refused',
@@ -30,7 +36,7 @@ export const policyGuards: GuardTable = {
       noticed: surprising,
     },
     { promise: 'a key twice is a mistake', text: 'uniqueKeys: true', instead: 'uniqueKeys: false', noticed: surprising },
-    { promise: 'merge keys mean nothing', text: 'merge: false', instead: 'merge: true', noticed: rules('^an alias') },
+    { promise: 'merge keys mean nothing', text: 'merge: false', instead: 'merge: true', noticed: checker('^an alias') },
     {
       promise: 'every mistake of the parser is one',
       text: "for (const error of [...document.errors, ...document.warnings])\n      this.#report(error.pos[0], PARSE_MISTAKES[error.code] ?? 'This is not YAML.')\n",
@@ -40,13 +46,13 @@ export const policyGuards: GuardTable = {
       promise: 'the parser’s sentences are ours',
       text: "PARSE_MISTAKES[error.code] ?? 'This is not YAML.'",
       instead: 'error.message',
-      noticed: rules('^what the parser says'),
+      noticed: checker('^what the parser says'),
     },
     {
       promise: 'warnings of the parser are mistakes',
       text: ', ...document.warnings]',
       instead: ']',
-      noticed: rules('^what the parser says'),
+      noticed: checker('^what the parser says'),
     },
     {
       promise: 'a policy has at most 1 MiB',
@@ -64,13 +70,13 @@ export const policyGuards: GuardTable = {
       promise: 'a mistake is told once',
       text: 'if (!this.mistakes.includes(mistake)) this',
       instead: 'this',
-      noticed: rules('^a mistake is told once'),
+      noticed: checker('^a mistake is told once'),
     },
     {
       promise: 'mistakes are in the order of their places',
       text: 'place(a)[0] - place(b)[0] || place(a)[1] - place(b)[1]',
       instead: '0',
-      noticed: rules('^a mistake is told once'),
+      noticed: checker('^a mistake is told once'),
     },
     {
       promise: 'a map is a map',
@@ -81,19 +87,19 @@ export const policyGuards: GuardTable = {
     {
       promise: 'a name is a word',
       text: "        this.mistake(key, 'A name is a plain word here.')\n",
-      noticed: rules('^names and values are there'),
+      noticed: checker('^names and values are there'),
     },
     {
       promise: 'a name has a value',
       text: 'if (value === null) {',
       instead: 'if (value === null) return []\n      if (value === undefined) {',
-      noticed: rules('^names and values are there'),
+      noticed: checker('^names and values are there'),
     },
     {
       promise: 'a list is a list',
-      text: 'return node.items as Node[]\n',
-      instead: "return node.items as Node[]\n    if (what !== '') return []\n",
-      noticed: rules('^names and values are there'),
+      text: 'if (items === undefined) this.mistake',
+      instead: "if (what === '') this.mistake",
+      noticed: checker('^names and values are there'),
     },
     { promise: 'a text has its form', text: '&& test.test(value)) return value', instead: ') return value', noticed: head },
     {
@@ -117,6 +123,32 @@ export const policyGuards: GuardTable = {
   ],
   'src/anonymize/parse.ts': [
     {
+      promise: 'compat is true or not there',
+      text: "if (reader.scalar(node) !== true) reader.mistake(node, 'compat is true, or the line is left out.')\n",
+      noticed: head,
+    },
+    {
+      promise: 'a policy without limits says that it is compat',
+      text: "if (!compat) reader.mistake(node, needsCompat('limits: none'))\n",
+      noticed: words('^what only a compat'),
+    },
+    {
+      promise: 'exact times are for compat policies',
+      text: "if (time === 'exact' && !compat) reader.mistake(node, needsCompat('time: exact'))\n",
+      noticed: words('^what only a compat'),
+    },
+    {
+      promise: 'pseudonyms of the whole are looked at',
+      text: 'checkPeriods(reader, policy)\n',
+      instead: '{}\n',
+      noticed: words('^a pseudonym of the resource'),
+    },
+    {
+      promise: 'a policy over its limits is no policy',
+      text: 'if (over.length > 0) throw new ConfigError(over)\n',
+      noticed: words('^a record over its limit'),
+    },
+    {
       promise: 'a policy with a mistake is no policy',
       text: ' || reader.mistakes.length > 0) throw',
       instead: ') throw',
@@ -129,12 +161,6 @@ export const policyGuards: GuardTable = {
       noticed: head,
     },
     {
-      promise: 'compat is refused, not ignored',
-      text: "else if (key === 'compat') reader.mistake(keyNode, '\"compat\" is not carried out by this version of usage-sidecar.')\n    else reader",
-      instead: "else if (key !== 'compat') reader",
-      noticed: head,
-    },
-    {
       promise: 'what is required is there',
       text: 'if (!given.has(word)) reader',
       instead: 'if (word === undefined) reader',
@@ -144,12 +170,6 @@ export const policyGuards: GuardTable = {
       promise: 'the version of the language is one we know',
       text: "if (given.has('apiVersion')) reader.word(given.get('apiVersion')!, 'apiVersion', [API_VERSION])\n",
       noticed: policy('^tells all mistakes at once'),
-    },
-    {
-      promise: 'a policy ends on a day that exists',
-      text: "if (day !== '' && new Date",
-      instead: "if (day === 'x' && new Date",
-      noticed: head,
     },
     {
       promise: 'no unknown limit is ignored',
@@ -188,19 +208,19 @@ export const policyGuards: GuardTable = {
       promise: 'ids are random where nothing is said',
       text: ": 'random',\n    time",
       instead: ": 'linked',\n    time",
-      noticed: rules('^what is not said is the least'),
+      noticed: checker('^what is not said is the least'),
     },
     {
       promise: 'times are days where nothing is said',
       text: ": 'day',\n    status",
       instead: ": 'minute',\n    status",
-      noticed: rules('^what is not said is the least'),
+      noticed: checker('^what is not said is the least'),
     },
     {
       promise: 'the status is dropped where nothing is said',
       text: ": 'drop',\n    only",
       instead: ": 'keep',\n    only",
-      noticed: rules('^what is not said is the least'),
+      noticed: checker('^what is not said is the least'),
     },
     {
       promise: 'only names an attribute of its span',
@@ -216,12 +236,38 @@ export const policyGuards: GuardTable = {
     {
       promise: 'only has values of the type that is sent',
       text: 'typeof scalar === sentType(field.action) && ',
-      noticed: rules('^only has values'),
+      noticed: checker('^only has values'),
     },
     {
       promise: 'skip names a key',
       text: "if (items.length === 0) reader.mistake(node, 'skip lists one or more attribute keys.')\n",
       noticed: spans,
+    },
+  ],
+  'src/anonymize/check-whole.ts': [
+    {
+      promise: 'linked ids count as a day',
+      text: "...(rule.ids === 'linked' ? (['day'] as const) : [])",
+      instead: '',
+      noticed: words('^a pseudonym of the resource'),
+    },
+    {
+      promise: 'a record is within its limit',
+      text: 'if (bits <= limits.recordBits) return\n',
+      instead: 'return\n',
+      noticed: words('^a record over its limit'),
+    },
+    {
+      promise: 'what is stable has a limit of its own',
+      text: 'if (stableBits > limits.stableBits)',
+      instead: 'if (stableBits === -1)',
+      noticed: words('^what stays the same'),
+    },
+    {
+      promise: 'a record without a bound is told',
+      text: 'if (unbounded.length > 0)\n',
+      instead: 'if (unbounded.length > 1e6)\n',
+      noticed: words('^a compat policy whose'),
     },
   ],
 }

@@ -6,8 +6,27 @@ const failures = (name: string): Witness => ({ test: 'test/queue-failures.test.t
 const consent = (name: string): Witness => ({ test: 'test/queue-consent.test.ts', name })
 const recovery = (name: string): Witness => ({ test: 'test/queue-recovery.test.ts', name })
 
+const alone = (name: string): Witness => ({ test: 'test/queue-alone.test.ts', name })
+
 export const queueIn: GuardTable = {
   'src/queue/appends.ts': [
+    {
+      promise: 'a record alone shares its file with nothing that came before',
+      text: '        await growing.seal()\n        await commit(mine)',
+      instead: '        await commit(mine)',
+      noticed: alone('shares its file'),
+    },
+    {
+      promise: 'a record alone shares its file with nothing that comes after',
+      text: 'await commit(mine)\n        await growing.seal()',
+      instead: 'await commit(mine)',
+      noticed: alone('shares its file'),
+    },
+    {
+      promise: 'a record alone is discarded as well',
+      text: 'for (const mine of lonely) discard(mine, reason)\n',
+      noticed: alone('never reaches the disk'),
+    },
     {
       promise: 'what was discarded never reaches the disk',
       text: 'if (mine.discarded) return\n',
@@ -110,8 +129,8 @@ export const queueIn: GuardTable = {
     },
     {
       promise: 'spans that waited when consent or policy ended are counted',
-      text: ', group.spans)\n',
-      instead: ', 0)\n',
+      text: ', mine.spans)\n    mine.settle()\n',
+      instead: ', 0)\n    mine.settle()\n',
       noticed: consent('^relabel drops'),
     },
     {
@@ -122,8 +141,8 @@ export const queueIn: GuardTable = {
     },
     {
       promise: 'what comes after a change of policy is not discarded with what waited before it',
-      text: '      group.settle()\n      group = undefined\n',
-      instead: '      group.settle()\n',
+      text: 'if (group !== undefined) discard(group, reason)\n      group = undefined\n',
+      instead: 'if (group !== undefined) discard(group, reason)\n',
       noticed: consent('^relabel drops'),
     },
   ],

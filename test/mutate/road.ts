@@ -6,7 +6,7 @@ const watch = (name: string): Witness => ({ test: 'test/watch.test.ts', name })
 const modes = (name: string): Witness => ({ test: 'test/pipeline.test.ts', name })
 const restart = (name: string): Witness => ({ test: 'test/pipeline-restart.test.ts', name })
 /** These wait for the next look at a file, or for what is tried again. */
-const PATIENT = { USAGE_TEST_DEADLINE_MS: '12000' }
+const PATIENT = { USAGE_TEST_DEADLINE_MS: '9000' }
 const changes = (name: string): Witness => ({ test: 'test/pipeline-changes.test.ts', name, env: PATIENT })
 const broken = (name: string): Witness => ({ test: 'test/pipeline-broken.test.ts', name, env: PATIENT })
 
@@ -105,8 +105,8 @@ export const road: GuardTable = {
     },
     {
       promise: 'without a policy nothing is kept',
-      text: 'if (road === undefined || queue',
-      instead: 'if (queue',
+      text: 'if (road === undefined || queue === undefined || expired(road.policy)) {\n      counters',
+      instead: 'if (queue === undefined || expired(road!.policy)) {\n      counters',
       noticed: changes('an invalid version stops'),
     },
     {
@@ -131,8 +131,8 @@ export const road: GuardTable = {
     },
     {
       promise: 'the day never goes back when facts change',
-      text: 'latest = Math.max(latest, Date.now())',
-      instead: 'latest = Date.now()',
+      text: 'maxBytes: limits.maxBody, clock })',
+      instead: 'maxBytes: limits.maxBody })',
       noticed: changes('^a day that has begun'),
     },
     { promise: 'what cannot be done now is tried again', text: 'void persist(what, attempt)\n', noticed: broken('a taken port is said') },
@@ -161,7 +161,7 @@ export const road: GuardTable = {
     },
     {
       promise: 'expiry is looked for while nothing happens',
-      text: 'timers.add(setInterval(enforce, WATCH_EVERY_MS).unref())\n',
+      text: 'timers.add(setInterval(look, WATCH_EVERY_MS).unref())\n',
       noticed: expired,
     },
     {

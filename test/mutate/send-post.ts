@@ -81,13 +81,13 @@ export const postGuards: GuardTable = {
     },
   ],
   'src/send/post.ts': [
-    { promise: 'TLS 1.2 is the least', text: "minVersion: 'TLSv1.2' as const,\n", noticed: tls('^TLS 1.2 is the least') },
+    { promise: 'TLS 1.2 is the least', text: "minVersion: 'TLSv1.2',\n", noticed: tls('^TLS 1.2 is the least') },
     { promise: 'no TLS session is resumed', text: 'maxCachedSessions: 0,\n', noticed: tls('^no connection resumes') },
     { promise: 'a wrong certificate gets nothing', text: 'rejectUnauthorized: true,\n', noticed: tls('^a certificate with') },
     {
       promise: 'the given authority is trusted',
-      text: 'to.caFile === undefined ? systemCertificates() : [readFileSync(to.caFile)]',
-      instead: 'systemCertificates()',
+      text: 'to.caFile ?? SYSTEM',
+      instead: 'SYSTEM',
       noticed: tls('^a collector whose certificate'),
     },
     {
@@ -136,18 +136,18 @@ export const postGuards: GuardTable = {
     },
     {
       promise: 'certificates of the system are trusted where no others are given',
-      text: '...(ca.length === 0 ? {} : { ca }),\n',
+      text: '...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),\n',
       noticed: tls('^the given authority'),
     },
     {
       promise: 'a proxy that is set is used',
-      text: 'to.proxy === undefined ? new HttpsAgent(options) : new TunnelAgent(to.proxy, options)',
-      instead: 'new HttpsAgent(options)',
+      text: 'secure && to.proxy !== undefined ? ',
+      instead: 'secure && to.proxy === null ? ',
       noticed: proxy('^a body goes through'),
     },
     {
       promise: 'a proxy that hangs holds nobody longer than the deadline',
-      text: 'if (agent instanceof TunnelAgent) agent.deadline = deadline\n',
+      text: 'tunnel?.until(deadline)\n',
       noticed: proxy('^a proxy that hangs'),
     },
     {
@@ -179,7 +179,7 @@ export const postGuards: GuardTable = {
     },
     {
       promise: 'the connection to a proxy that is given up ends',
-      text: 'for (const connect of this.#connecting) connect.destroy()\n',
+      text: 'for (const connect of connecting) connect.destroy()\n',
       noticed: { ...proxy('^a poster that is closed'), env: { USAGE_TEST_DEADLINE_MS: '1000' } },
     },
   ],

@@ -111,8 +111,8 @@ export const sendGuards: GuardTable = {
     },
     {
       promise: 'one drain has one connection',
-      text: 'poster ??= open(options.destination)',
-      instead: 'poster = open(options.destination)',
+      text: 'poster ??= await open(options.destination)',
+      instead: 'poster = await open(options.destination)',
       noticed: oneDrain,
     },
     {
@@ -151,8 +151,8 @@ export const sendGuards: GuardTable = {
     },
     {
       promise: 'an answer that is too large to read is not asked for again',
-      text: "code === TOO_LARGE && asked === 'retry' ? 'refused' : asked",
-      instead: 'asked',
+      text: 'resultOf(status, code)',
+      instead: 'resultOf(status)',
       noticed: send('^an answer that is too large'),
     },
     {

@@ -51,6 +51,7 @@ function steadyQueue(startedAt: number, sealAfterMs: number, now: () => number):
   }
   return {
     append: () => Promise.resolve(),
+    appendAlone: () => Promise.resolve(),
     seal: async () => {
       if (now() > sealedUpTo) seal(now())
     },

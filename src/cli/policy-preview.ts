@@ -1,46 +1,40 @@
-// `policy check` and `policy preview`: what a policy says, and what it would make of real spans, without a sidecar.
+// `policy preview`: what a policy would make of real spans, without a sidecar: protobuf or JSON, compressed or not.
 import { readFile } from 'node:fs/promises'
+import { gunzipSync } from 'node:zlib'
 import { createAnonymizer } from '../anonymize/anonymize.ts'
-import { parsePolicy } from '../anonymize/parse.ts'
 import { policyDigest } from '../anonymize/policy.ts'
-import { summary } from '../anonymize/summary.ts'
 import { Counters } from '../counters.ts'
 import { createEnricher } from '../enrich/enrich.ts'
 import { allFacts, parseFacts } from '../enrich/facts.ts'
-import { ConfigError, Refusal } from '../errors.ts'
+import { Refusal } from '../errors.ts'
 import { jsonToProtobuf } from '../otlp/json.ts'
-import { EXIT, type Host, type Input, onlyPositional, UsageError } from './command.ts'
+import { EXIT, type Host, type Input, UsageError } from './command.ts'
+import { readPolicy, unreadable } from './policy-file.ts'
 import { renderRequest } from './render.ts'
 
 const MAX_INPUT_BYTES = 64 * 1024 * 1024
-
-export async function check(host: Host, input: Input): Promise<number> {
-  const file = onlyPositional(input, 'the policy file')
-  const text = await readFile(file, 'utf8').catch(() => {
-    throw new ConfigError([`${file}: cannot be read.`])
-  })
-  try {
-    host.out(summary(parsePolicy(text)))
-    return EXIT.done
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    for (const mistake of error.mistakes) host.err(`${file}:${mistake}\n`)
-    host.err(`${error.mistakes.length} mistake${error.mistakes.length === 1 ? '' : 's'}. With this policy nothing would be kept or sent.\n`)
-    return EXIT.config
-  }
-}
 
 export async function preview(host: Host, input: Input): Promise<number> {
   const { policy: policyFile, input: inputFile, facts: factsText } = input.flags
   if (policyFile === undefined || inputFile === undefined || input.positionals.length > 0)
     throw new UsageError('Name the policy and the input.')
-  const policy = parsePolicy(await readText(policyFile))
+  const policy = await readPolicy(policyFile)
   const facts = allFacts(parseFacts(factsText ?? '{}', '--facts'), host.machine.arch, host.machine.platform, undefined)
-  const raw = inputFile === '-' ? await readAll(host.stdin) : await readFile(inputFile).catch(() => fail(inputFile))
+  const raw =
+    inputFile === '-'
+      ? await readAll(host.stdin)
+      : await readFile(inputFile).catch(() => {
+          throw unreadable(inputFile)
+        })
+  const plain = plainBytes(raw)
+  if (plain === undefined) {
+    host.err(`${inputFile}: is not a gzip file that can be read, or larger than ${MAX_INPUT_BYTES} bytes.\n`)
+    return EXIT.failed
+  }
   const counters = new Counters()
   const anonymizer = createAnonymizer({ policy, facts, secret: undefined, counters, maxBytes: MAX_INPUT_BYTES })
   try {
-    const passed = anonymizer.pass(looksLikeJson(raw) ? jsonToProtobuf(raw) : raw, Date.now())
+    const passed = anonymizer.pass(looksLikeJson(plain) ? jsonToProtobuf(plain) : plain, Date.now())
     const { spans, rejected } = passed
     host.out(spans === 0 ? 'Nothing of this would leave.\n' : renderRequest(createEnricher(policy, 'custom', anonymizer).frame(passed)))
     const { 'spans.received': received = 0, 'spans.unlisted': unlisted = 0 } = counters.snapshot()
@@ -54,16 +48,20 @@ export async function preview(host: Host, input: Input): Promise<number> {
   }
 }
 
-const fail = (file: string): never => {
-  throw new ConfigError([`${file}: cannot be read.`])
-}
-
-const readText = (file: string): Promise<string> => readFile(file, 'utf8').catch(() => fail(file))
-
 async function readAll(stream: AsyncIterable<Buffer | string>): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of stream) chunks.push(Buffer.from(chunk))
   return Buffer.concat(chunks)
+}
+
+/** `undefined`: compressed, and it cannot be read. */
+function plainBytes(raw: Buffer): Buffer | undefined {
+  if (raw[0] !== 0x1f || raw[1] !== 0x8b) return raw
+  try {
+    return gunzipSync(raw, { maxOutputLength: MAX_INPUT_BYTES })
+  } catch {
+    return undefined
+  }
 }
 
 /** A protobuf request begins with a tag (0x0a is also a line feed, so blanks are stepped over first). */

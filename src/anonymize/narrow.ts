@@ -1,0 +1,54 @@
+// The overlay at work: it maps an outcome of the policy, as finished bytes, to another one or to none. Because it sees
+// nothing but the outcome, it cannot tell two inputs apart that the policy makes equal.
+import { shortVersion } from './action.ts'
+import { encodeAttribute, type Outcome } from './outcome.ts'
+import type { Field, Narrowing, Scalar, VersionLevel } from './policy.ts'
+import { ByteTable, MISS } from './table.ts'
+
+export type Narrow = (outcome: Uint8Array) => Outcome
+
+/** Versions that are remembered; beyond that they are made anew each time. */
+const MAX_REMEMBERED = 4096
+
+/** `outer` is the number of the field that holds the KeyValue. */
+export function compileNarrow(field: Field, outer: number): Narrow | undefined {
+  const { narrow, action, name } = field
+  const encode = (value: Scalar): Uint8Array => encodeAttribute(outer, name, value)
+  if (narrow === undefined) return undefined
+  if (narrow.kind === 'drop') return () => undefined
+  if (narrow.kind === 'version') return narrowVersion(narrow.level, encode(''), encode)
+  const pairs = narrow.kind === 'keep' ? keepPairs(field, narrow) : bucketPairs(field, narrow)
+  if (action.kind !== narrow.kind) return () => undefined
+  const table = new ByteTable(pairs.map(([from]) => encode(from)))
+  const outcomes = pairs.map(([, to]) => (to === undefined ? undefined : encode(to)))
+  return (outcome) => {
+    const index = table.find(outcome, 0, outcome.length)
+    return index === MISS ? outcome : outcomes[index]
+  }
+}
+
+/** Values that the overlay does not list, and the `else` that takes their place. */
+function keepPairs({ action }: Field, { values }: Narrowing & { kind: 'keep' }): [Scalar, Scalar | undefined][] {
+  if (action.kind !== 'keep') return []
+  return action.values.filter((value) => !values.includes(value)).map((value) => [value, action.otherwise])
+}
+
+/** Each bound of the policy, and the largest of the overlay's that is not above it. */
+function bucketPairs({ action }: Field, { bounds }: Narrowing & { kind: 'buckets' }): [Scalar, Scalar][] {
+  if (action.kind !== 'buckets') return []
+  return action.bounds.map((bound) => [bound, bounds.findLast((kept) => kept <= bound) ?? bounds[0]!])
+}
+
+/** `empty` is the attribute with an empty text: what it is longer by is the text, which stands at the end. */
+function narrowVersion(level: VersionLevel, empty: Uint8Array, encode: (value: Scalar) => Uint8Array): Narrow {
+  const seen = new Map<string, Uint8Array>()
+  return (outcome) => {
+    const text = Buffer.from(outcome.buffer, outcome.byteOffset + empty.length, outcome.length - empty.length).toString('latin1')
+    const known = seen.get(text)
+    if (known !== undefined) return known
+    const short = shortVersion(text, level)
+    const narrowed = short === undefined ? outcome : encode(short)
+    if (seen.size < MAX_REMEMBERED) seen.set(text, narrowed)
+    return narrowed
+  }
+}

@@ -1,0 +1,86 @@
+// The parts of an overlay that choose among what an attribute can send: fewer values, fewer bounds, a coarser version,
+// and conditions on what is left.
+import type { Action, Condition, Field, Narrowing, Policy, Scalar, VersionLevel } from './policy.ts'
+import type { Node, YamlReader } from './yaml-reader.ts'
+
+const LEVELS: readonly VersionLevel[] = ['major', 'minor', 'core']
+
+/** `undefined`, and said, where the overlay names something that the base does not send. */
+export function narrowAction(reader: YamlReader, node: Node, action: Action): Narrowing | undefined {
+  switch (action.kind) {
+    case 'keep': {
+      const values = subset(reader, node, 'keep', action.values)
+      return { kind: 'keep', values }
+    }
+    case 'buckets': {
+      const bounds = subset(reader, node, 'buckets', action.bounds)
+      if (bounds[0] !== action.bounds[0]) reader.mistake(node, `The first bound stays: ${action.bounds[0]}.`)
+      return { kind: 'buckets', bounds: bounds.toSorted((a, b) => a - b) }
+    }
+    case 'version': {
+      const level = reader.word(node, 'version', LEVELS)
+      if (LEVELS.indexOf(level) > LEVELS.indexOf(action.level))
+        reader.mistake(node, `An overlay can only narrow: version is ${action.level} in the policy.`)
+      return { kind: 'version', level }
+    }
+    default:
+      return undefined
+  }
+}
+
+function subset<Value extends Scalar>(reader: YamlReader, node: Node, what: string, base: readonly Value[]): Value[] {
+  const items = reader.items(node, what)
+  if (items.length === 0) reader.mistake(node, 'An empty list keeps nothing; drop the attribute instead.')
+  return items.flatMap((item) => {
+    const found = base.find((value) => value === reader.scalar(item))
+    if (found === undefined) reader.mistake(item, `An overlay can only narrow: this is not in ${what} of the policy.`)
+    return found === undefined ? [] : [found]
+  })
+}
+
+/** What an attribute can send under the overlay; `undefined`: its values are not listed. */
+export function narrowedValues({ action, absent, narrow }: Field): readonly Scalar[] | undefined {
+  if (action.kind === 'keep') {
+    const values = narrow?.kind === 'keep' ? narrow.values : action.values
+    const all = [...values, ...(action.otherwise === undefined ? [] : [action.otherwise])]
+    return absent === undefined ? all : [...all, absent]
+  }
+  if (action.kind === 'buckets') return narrow?.kind === 'buckets' ? narrow.bounds : action.bounds
+  return action.kind === 'constant' ? [action.value] : undefined
+}
+
+export function narrowConditions(reader: YamlReader, node: Node, fields: readonly Field[]): Condition[] {
+  return reader.entries(node, 'only').map(({ key, keyNode, value }) => {
+    const field = fields.find(({ name }) => name === key)
+    if (field === undefined) reader.mistake(keyNode, 'only names an outgoing attribute of this span.')
+    else if (field.narrow?.kind === 'drop') reader.mistake(keyNode, 'This attribute is dropped by the overlay.')
+    const possible = field === undefined ? undefined : narrowedValues(field)
+    const items = reader.items(value, 'The values of an only')
+    if (items.length === 0) reader.mistake(value, 'An empty list lets nothing through; drop the span instead.')
+    const values = items.flatMap((item): Scalar[] => {
+      const scalar = reader.scalar(item)
+      if (scalar !== undefined && (possible === undefined || possible.includes(scalar))) return [scalar]
+      reader.mistake(item, 'This attribute can never have this value.')
+      return []
+    })
+    return { name: key, values }
+  })
+}
+
+/** The policy as the overlay leaves it, for those who tell people what can leave. What runs is the policy with its `narrow`. */
+export function effective(policy: Policy): Policy {
+  const fields = (all: readonly Field[]): Field[] => all.filter(({ narrow }) => narrow?.kind !== 'drop').map(effectiveField)
+  return {
+    ...policy,
+    resource: fields(policy.resource),
+    spans: policy.spans.map((rule) => ({ ...rule, fields: fields(rule.fields), only: [...rule.only, ...(rule.onlyNarrowed ?? [])] })),
+  }
+}
+
+function effectiveField(field: Field): Field {
+  const { action, narrow } = field
+  if (action.kind === 'keep' && narrow?.kind === 'keep') return { ...field, action: { ...action, values: narrow.values } }
+  if (action.kind === 'buckets' && narrow?.kind === 'buckets') return { ...field, action: { ...action, bounds: narrow.bounds } }
+  if (action.kind === 'version' && narrow?.kind === 'version') return { ...field, action: { ...action, level: narrow.level } }
+  return field
+}

@@ -1,0 +1,126 @@
+// The admin's overlay: YAML that narrows a policy and can do nothing else. What it says of an attribute is kept beside
+// the base's action and applied to its outcome; conditions of the base are tested before. So inputs that look equal to the
+// collector under the base look equal under the overlay too (pseudonyms and ids apart, by period; and a `skip` leaves
+// whole spans out by what the base may not look at).
+import { ConfigError } from '../errors.ts'
+import { narrowAction, narrowConditions } from './overlay-narrow.ts'
+import { API_VERSION } from './parse.ts'
+import { type Field, type Narrowing, PERIODS, type Policy, type SpanRule, TIMES } from './policy.ts'
+import { type Node, YamlReader } from './yaml-reader.ts'
+
+const TOP_WORDS = ['apiVersion', 'narrows', 'resource', 'spans']
+const SPAN_WORDS = ['ids', 'time', 'status', 'only', 'skip', 'attributes']
+
+/** Throws a ConfigError whose mistakes read `line:column: sentence`, places of the overlay. */
+export function applyOverlay(base: Policy, text: string): Policy {
+  const reader = new YamlReader(text)
+  const narrowed = reader.root === null ? base : narrowPolicy(reader, reader.root, base)
+  if (reader.mistakes.length > 0) throw new ConfigError(reader.sorted())
+  return narrowed
+}
+
+function narrowPolicy(reader: YamlReader, root: Node, base: Policy): Policy {
+  const given = words(reader, root, 'An overlay', TOP_WORDS)
+  const apiVersion = given.get('apiVersion')
+  if (apiVersion === undefined) reader.mistake(root, '"apiVersion" is missing.')
+  else reader.word(apiVersion, 'apiVersion', [API_VERSION])
+  const narrows = given.get('narrows')
+  if (narrows === undefined) reader.mistake(root, '"narrows" is missing; it names the project of the policy.')
+  else if (reader.scalar(narrows) !== base.project)
+    reader.mistake(narrows, `This overlay is for another project; the policy is of ${base.project}.`)
+  const resource = given.get('resource')
+  const spans = given.get('spans')
+  return {
+    ...base,
+    resource: resource === undefined ? base.resource : narrowFields(reader, resource, base.resource, 'resource'),
+    spans: spans === undefined ? base.spans : narrowSpans(reader, spans, base.spans),
+  }
+}
+
+/** The members of a map, of which only `allowed` may be there. */
+function words(reader: YamlReader, node: Node, what: string, allowed: readonly string[]): Map<string, Node> {
+  const given = new Map<string, Node>()
+  for (const { key, keyNode, value } of reader.entries(node, what)) {
+    if (allowed.includes(key)) given.set(key, value)
+    else reader.mistake(keyNode, `An overlay cannot change this. Allowed here: ${allowed.join(', ')}.`)
+  }
+  return given
+}
+
+function narrowSpans(reader: YamlReader, node: Node, base: readonly SpanRule[]): SpanRule[] {
+  const changes = new Map(reader.entries(node, 'spans').map((entry) => [entry.key, entry]))
+  for (const [name, { keyNode }] of changes) {
+    if (!base.some((rule) => rule.name === name)) reader.mistake(keyNode, 'The policy has no span of this name; an overlay adds none.')
+  }
+  return base.flatMap((rule) => {
+    const change = changes.get(rule.name)?.value
+    if (change === undefined) return [rule]
+    return reader.scalar(change) === 'drop' ? [] : [narrowSpan(reader, change, rule)]
+  })
+}
+
+function narrowSpan(reader: YamlReader, node: Node, base: SpanRule): SpanRule {
+  const given = words(reader, node, 'The overlay of a span (drop, or a map)', SPAN_WORDS)
+  const attributes = given.get('attributes')
+  const fields = attributes === undefined ? base.fields : narrowFields(reader, attributes, base.fields, 'attributes')
+  const only = given.get('only')
+  const skip = given.get('skip')
+  return {
+    ...base,
+    ids: noMore(reader, given.get('ids'), 'ids', base.ids, ['random', 'linked']),
+    time: noMore(reader, given.get('time'), 'time', base.time, TIMES),
+    status: noMore(reader, given.get('status'), 'status', base.status, ['drop', 'keep']),
+    ...(only === undefined ? {} : { onlyNarrowed: narrowConditions(reader, only, fields) }),
+    skip: skip === undefined ? base.skip : [...new Set([...base.skip, ...keys(reader, skip)])],
+    fields,
+  }
+}
+
+/** A word that tells no more than the base's; `order` begins with what tells least. */
+export function noMore<Word extends string>(
+  reader: YamlReader,
+  node: Node | undefined,
+  what: string,
+  base: Word,
+  order: readonly Word[],
+): Word {
+  if (node === undefined) return base
+  const word = reader.word(node, what, order)
+  if (order.indexOf(word) > order.indexOf(base)) reader.mistake(node, `An overlay can only narrow: ${what} is ${base} in the policy.`)
+  return word
+}
+
+function keys(reader: YamlReader, node: Node): string[] {
+  const items = reader.items(node, 'skip')
+  if (items.length === 0) reader.mistake(node, 'skip lists one or more attribute keys.')
+  return items.map((item) => reader.text(item, 'A key', /^[^\p{Cc}]{1,256}$/u, 'the exact key of an incoming attribute'))
+}
+
+function narrowFields(reader: YamlReader, node: Node, base: readonly Field[], what: string): Field[] {
+  const changes = new Map(reader.entries(node, what).map((entry) => [entry.key, entry]))
+  for (const [name, { keyNode }] of changes) {
+    if (!base.some((field) => field.name === name))
+      reader.mistake(keyNode, 'The policy has no attribute of this name; an overlay adds none.')
+  }
+  return base.map((field) => {
+    const change = changes.get(field.name)
+    if (change === undefined) return field
+    // Dropped, not gone: conditions of the base still look at it.
+    if (reader.scalar(change.value) === 'drop') return { ...field, narrow: { kind: 'drop' } satisfies Narrowing }
+    return narrowField(reader, change.keyNode, change.value, field)
+  })
+}
+
+function narrowField(reader: YamlReader, keyNode: Node, node: Node, base: Field): Field {
+  const { action } = base
+  const given = words(reader, node, 'The overlay of an attribute (drop, or a map)', ['keep', 'buckets', 'version', 'pseudonym'])
+  const change = given.get(action.kind)
+  if (change === undefined || given.size !== 1) {
+    reader.mistake(keyNode, `An overlay drops this attribute, or narrows its action, which is ${action.kind}.`)
+    return base
+  }
+  if (action.kind === 'pseudonym')
+    return { ...base, action: { ...action, period: noMore(reader, change, 'pseudonym', action.period, PERIODS) } }
+  const narrow = narrowAction(reader, change, action)
+  return narrow === undefined ? base : { ...base, narrow }
+}

@@ -1,0 +1,145 @@
+// Reads the one action of an attribute, with the words that belong to it alone: else, releases, key and max.
+import { type Part, parseSource } from './parse-source.ts'
+import { type Action, PERIODS, type Scalar, type VersionLevel } from './policy.ts'
+import type { Fold } from './table.ts'
+import type { Node, YamlReader } from './yaml-reader.ts'
+
+export const ACTIONS = ['keep', 'buckets', 'version', 'pseudonym', 'constant', 'hash', 'hmac', 'exact'] as const
+export type ActionWord = (typeof ACTIONS)[number]
+/** What each word goes with; elsewhere it would be ignored, so there it is a mistake. */
+export const ACTION_WORDS = { else: 'keep', releases: 'version', key: 'hmac', max: 'exact' } as const satisfies Record<string, ActionWord>
+/** They reproduce an old reporter and are not anonymous, so a policy must say at its top that this is what it does. */
+const COMPAT_ACTIONS: readonly ActionWord[] = ['hash', 'hmac', 'exact']
+
+const MAX_KEPT_VALUES = 1000
+const MAX_VALUE_BYTES = 64
+const MAX_BUCKETS = 64
+const MAX_EXACT_BYTES = 1024
+const RELEASES: Record<VersionLevel, number> = { major: 4, minor: 16, core: 64 }
+
+export interface FieldContext {
+  part: Part
+  compat: boolean
+}
+
+export function parseAction(
+  reader: YamlReader,
+  word: ActionWord,
+  given: ReadonlyMap<string, Node>,
+  fold: Fold,
+  { part, compat }: FieldContext,
+): Action {
+  const node = given.get(word)!
+  if (COMPAT_ACTIONS.includes(word) && !compat) reader.mistake(node, needsCompat(word))
+  switch (word) {
+    case 'keep':
+      return parseKeep(reader, node, given.get('else'), fold)
+    case 'buckets':
+      return parseBuckets(reader, node)
+    case 'version': {
+      const level = reader.word<VersionLevel>(node, 'version', ['major', 'minor', 'core'])
+      const releases = given.get('releases')
+      return { kind: word, level, releases: releases === undefined ? RELEASES[level] : reader.whole(releases, 'releases', 1, 1_000_000) }
+    }
+    case 'pseudonym': {
+      const period = reader.word(node, 'pseudonym', PERIODS)
+      if (period === 'forever' && !compat) reader.mistake(node, needsCompat('pseudonym: forever'))
+      return { kind: word, period }
+    }
+    case 'constant': {
+      const value = reader.scalar(node)
+      if (value === undefined || !isSendable(value))
+        reader.mistake(node, `constant is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`)
+      return { kind: word, value: value ?? '' }
+    }
+    case 'hash':
+      return { kind: word, algorithm: reader.word(node, 'hash', ['sha256', 'md5']) }
+    case 'hmac': {
+      const key = given.get('key')
+      if (key === undefined) reader.mistake(node, 'hmac needs a key: SOURCE.')
+      const source = key === undefined ? ({ kind: 'text', text: '' } as const) : parseSource(reader, key, part)
+      return { kind: word, algorithm: reader.word(node, 'hmac', ['sha256']), key: source }
+    }
+    case 'exact': {
+      const what = reader.word(node, 'exact', ['number', 'version', 'text'])
+      const max = given.get('max')
+      if (what === 'number') {
+        if (max !== undefined) reader.mistake(max, 'max is the bytes of a text; a number has none.')
+        return { kind: word, what }
+      }
+      return { kind: word, what, maxBytes: max === undefined ? MAX_VALUE_BYTES : reader.whole(max, 'max', 1, MAX_EXACT_BYTES) }
+    }
+  }
+}
+
+/** `what` needs the top of the file to say that it is not anonymous. */
+export const needsCompat = (what: string): string =>
+  `${what} reproduces an old reporter and is not anonymous; it is allowed only with compat: true at the top of the file.`
+
+function parseBuckets(reader: YamlReader, node: Node): Action {
+  const bounds = reader
+    .items(node, 'buckets')
+    .map((item) => reader.whole(item, 'A bound', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER))
+  if (bounds.length === 0 || bounds.length > MAX_BUCKETS) reader.mistake(node, `buckets has 1 to ${MAX_BUCKETS} bounds.`)
+  if (bounds.some((bound, i) => i > 0 && bound <= bounds[i - 1]!))
+    reader.mistake(node, 'The bounds of buckets ascend, each above the one before.')
+  return { kind: 'buckets', bounds }
+}
+
+function parseKeep(reader: YamlReader, node: Node, elseNode: Node | undefined, fold: Fold): Action {
+  const items = reader.items(node, 'keep')
+  if (items.length === 0 || items.length > MAX_KEPT_VALUES) reader.mistake(node, `keep lists 1 to ${MAX_KEPT_VALUES} values.`)
+  const values: Scalar[] = []
+  for (const item of items.slice(0, MAX_KEPT_VALUES)) {
+    const value = reader.scalar(item)
+    if (value === undefined || !isSendable(value)) {
+      reader.mistake(item, `A kept value is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`)
+      continue
+    }
+    if (values.length > 0 && typeof value !== typeof values[0])
+      reader.mistake(item, 'All values of a keep are of one type. Put numbers in quotes to make them words.')
+    if (values.includes(value)) reader.mistake(item, 'This value is listed twice.')
+    if (typeof value === 'string' && fold !== undefined && value !== folded(value, fold)) {
+      reader.mistake(item, `With fold: ${fold} this value can never match; write it as "${folded(value, fold)}".`)
+    }
+    values.push(value)
+  }
+  const type = typeof values[0]
+  // An attribute has one type on the wire, so only words fold to the word "other".
+  let otherwise: Scalar | undefined = type === 'string' ? 'other' : undefined
+  if (elseNode !== undefined) {
+    const value = reader.scalar(elseNode)
+    if (value === 'none') otherwise = undefined
+    else if (value === undefined || !isSendable(value) || typeof value !== type)
+      reader.mistake(elseNode, 'else is "none", or a value of the same type as the kept ones.')
+    else otherwise = value
+  }
+  return { kind: 'keep', values, otherwise }
+}
+
+const folded = (text: string, fold: Fold): string => (fold === 'upper' ? text.toUpperCase() : fold === 'lower' ? text.toLowerCase() : text)
+
+/** Printable, short; integers exact in a double. */
+export function isSendable(value: Scalar): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && !Object.is(value, -0)
+  return typeof value === 'boolean' || (value !== '' && Buffer.byteLength(value) <= MAX_VALUE_BYTES && !/[\p{Cc}\p{Cs}]/u.test(value))
+}
+
+/** The type that an action sends; its `absent` and the values of `only` have the same. Steps work on text, so it must send text. */
+export function sentType(action: Action): 'string' | 'number' | 'boolean' {
+  switch (action.kind) {
+    case 'keep':
+      return typeof action.values[0] as 'string' | 'number' | 'boolean'
+    case 'constant':
+      return typeof action.value as 'string' | 'number' | 'boolean'
+    case 'buckets':
+      return 'number'
+    case 'exact':
+      return action.what === 'number' ? 'number' : 'string'
+    case 'version':
+    case 'pseudonym':
+    case 'hash':
+    case 'hmac':
+      return 'string'
+  }
+}

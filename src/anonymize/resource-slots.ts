@@ -1,0 +1,53 @@
+// The attributes of the incoming resource that a policy reads (`resource:KEY`), filled once per ResourceSpans and before
+// its spans are looked at, because on the wire the Resource may follow them. Decoders merge two Resources or keep the
+// last, so two of them, or one that is not sound, are malformed for every attribute that reads from it.
+import { Cursor, LEN, VARINT } from '../otlp/wire.ts'
+import type { Slots } from './slots.ts'
+
+/** ResourceSpans.resource. */
+const RESOURCE = 1
+/** Resource.attributes, dropped_attributes_count and entity_refs, by their wire types. */
+const WIRE_TYPES = [-1, LEN, VARINT, LEN]
+
+/** `resourceSpans` is not moved. Throws a 400 where its frame is malformed. */
+export function readResource(slots: Slots, bytes: Buffer, resourceSpans: Cursor): void {
+  slots.clear()
+  const cursor = new Cursor(bytes, resourceSpans.pos, resourceSpans.end)
+  let sound = true
+  let start = -1
+  while (cursor.pos < cursor.end) {
+    const fieldTag = cursor.tag()
+    if (fieldTag >>> 3 !== RESOURCE || (fieldTag & 7) !== LEN) {
+      cursor.skip(fieldTag)
+      continue
+    }
+    const length = cursor.length()
+    if (start >= 0) sound = false
+    start = cursor.pos
+    cursor.pos += length
+    sound = readAttributes(slots, bytes, start, cursor.pos) && sound
+  }
+  if (!sound) slots.markAll()
+}
+
+/** False where the Resource is cut off or has a field of a wrong wire type. */
+function readAttributes(slots: Slots, bytes: Buffer, start: number, end: number): boolean {
+  const cursor = new Cursor(bytes, start, end)
+  try {
+    while (cursor.pos < end) {
+      const fieldTag = cursor.tag()
+      const field = fieldTag >>> 3
+      if (field <= 3 && WIRE_TYPES[field] !== (fieldTag & 7)) return false
+      if (field !== 1) {
+        cursor.skip(fieldTag)
+        continue
+      }
+      const length = cursor.length()
+      slots.readKeyValue(bytes, cursor.pos, cursor.pos + length)
+      cursor.pos += length
+    }
+    return true
+  } catch {
+    return false
+  }
+}

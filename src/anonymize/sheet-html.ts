@@ -1,0 +1,100 @@
+// The data sheet as one HTML page that needs nothing else: no script, no style attribute, no address but the review's.
+// `sheetSections` is its middle, for the sidecar's own page.
+import type { Row, Sheet, SpanSheet } from './sheet.ts'
+import { bitsText, LINKS } from './sheet-markdown.ts'
+
+export function sheetHtml(sheet: Sheet): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="content-security-policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>What ${escapeHtml(sheet.project)} learns about its use</title>
+<style>${SHEET_STYLE}</style>
+</head>
+<body>
+<main>
+<h1>What ${escapeHtml(sheet.project)} learns about its use</h1>
+${sheetSections(sheet)}
+</main>
+</body>
+</html>
+`
+}
+
+export function sheetSections(sheet: Sheet): string {
+  const { stable } = sheet
+  const facts: [string, string][] = [
+    [
+      'Policy',
+      `version ${sheet.version}${sheet.compat ? ', reproduces an old reporter (compat)' : ''}, digest <code>${sheet.digest}</code>`,
+    ],
+    ['In force until', `${sheet.expires}; after this day nothing is sent`],
+    ['Kept by the collector for', `${escapeHtml(sheet.retention.replace('d', ' days'))} (its promise)`],
+    ['Who receives it', escapeHtml(sheet.receiver)],
+    [
+      'Discussed in public',
+      sheet.review === undefined ? 'nowhere yet' : `<a href="${escapeHtml(sheet.review)}">${escapeHtml(sheet.review)}</a>`,
+    ],
+    [
+      'Stays the same from day to day',
+      escapeHtml(
+        [
+          `${bitsText(stable.bits)}${stable.of.length === 0 ? '' : `: ${stable.of.join(', ')}`}`,
+          ...(stable.assumed.length === 0 ? [] : [`assumed: ${stable.assumed.join(', ')}`]),
+        ].join('; '),
+      ),
+    ],
+  ]
+  return `<p class="purpose">${escapeHtml(sheet.purpose)}</p>
+<p class="verdict">${escapeHtml(sheet.verdict)}</p>
+<dl>${facts.map(([term, words]) => `<div><dt>${term}</dt><dd>${words}</dd></div>`).join('\n')}</dl>
+<p>What stands in no row below does not leave: it has no place in what the sidecar builds.</p>
+<h2>With every batch</h2>
+${table(sheet.batch)}
+${sheet.spans.map(spanSection).join('\n')}
+<h2>Turn it off</h2>
+${list(sheet.off)}
+<h2>Known weaknesses</h2>
+${list(sheet.weaknesses)}`
+}
+
+function spanSection({ name, conditions, rows, bits }: SpanSheet): string {
+  const sentences = [...conditions, `One record tells ${bitsText(bits)}, with what comes with its batch.`]
+  return `<h2>Each span <code>${escapeHtml(name)}</code></h2>\n<p>${sentences.map(escapeHtml).join(' ')}</p>\n${table(rows)}`
+}
+
+const list = (lines: readonly string[]): string => `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`
+
+function table(rows: readonly Row[]): string {
+  const cells = rows.map((row) => {
+    const notes = [
+      row.bits === undefined ? 'no bound of bits' : row.bits === 0 ? '' : bitsText(row.bits),
+      row.stable ? 'stays the same' : '',
+      row.links === undefined ? '' : `links for ${LINKS[row.links]}`,
+      row.expires === undefined ? '' : `until ${row.expires}`,
+    ].filter((note) => note !== '')
+    return `<tr><th scope="row"><code>${escapeHtml(row.wire)}</code><small>${escapeHtml(row.from)}</small></th><td>${escapeHtml(row.reason)}</td><td>${row.values.map((value) => `<span class="value">${escapeHtml(value)}</span>`).join(' ')}<small>for example ${escapeHtml(row.example)}</small></td><td>${escapeHtml(notes.join('; '))}</td></tr>`
+  })
+  return `<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">What leaves</th><th scope="col">Why</th><th scope="col">Every value</th><th scope="col">How much it tells</th></tr></thead><tbody>\n${cells.join('\n')}\n</tbody></table></div>`
+}
+
+/** Text that is safe between tags and in quoted attributes. */
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!)
+}
+const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+
+export const SHEET_STYLE = `
+:root{color-scheme:light dark;--ink:light-dark(#1d2430,#e4e8ef);--soft:light-dark(#5b6575,#9aa5b5);--line:light-dark(#dfe3ea,#333c4a);--back:light-dark(#fff,#14181f);--chip:light-dark(#f0f3f7,#222936)}
+body{margin:0;background:var(--back);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
+main{max-width:72rem;margin:0 auto;padding:2rem 1.25rem 4rem}
+h1{font-size:1.7rem;line-height:1.25}h2{font-size:1.15rem;margin:2.5rem 0 .5rem}
+.purpose{font-size:1.1rem}.verdict{border-left:4px solid var(--soft);padding-left:.9rem}
+dl div{display:grid;grid-template-columns:14rem 1fr;gap:0 1rem;padding:.3rem 0;border-top:1px solid var(--line)}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
+th,td{text-align:left;vertical-align:top;padding:.5rem .8rem .5rem 0;border-top:1px solid var(--line)}thead th{color:var(--soft);font-weight:500}tbody th{font-weight:400;min-width:15rem}
+small{display:block;color:var(--soft)}code{font-size:.92em;overflow-wrap:anywhere}.value{display:inline-block;background:var(--chip);border-radius:4px;padding:0 .35rem;margin:0 .15rem .15rem 0;overflow-wrap:anywhere}
+@media (max-width:40rem){dl div{grid-template-columns:1fr}}
+`

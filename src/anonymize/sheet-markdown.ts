@@ -1,0 +1,68 @@
+// The data sheet as Markdown, for a project's documentation. It sets what `sheet.ts` says and adds nothing.
+import type { Row, Sheet } from './sheet.ts'
+
+export function sheetMarkdown(sheet: Sheet): string {
+  const { stable } = sheet
+  return `# What ${text(sheet.project)} learns about its use
+
+${text(sheet.purpose)}
+
+**${text(sheet.verdict)}**
+
+| | |
+|---|---|
+| Policy | version ${sheet.version}${sheet.compat ? ', reproduces an old reporter (compat)' : ''} |
+| Digest | \`${sheet.digest}\` |
+| In force until | ${sheet.expires}; after this day nothing is sent |
+| Kept by the collector for | ${sheet.retention.replace('d', ' days')} (its promise) |
+| Who receives it | ${text(sheet.receiver)} |
+| Discussed in public | ${sheet.review === undefined ? 'nowhere yet' : `<${sheet.review}>`} |
+| Stays the same from day to day | ${bitsText(stable.bits)}${stable.of.length === 0 ? '' : `: ${stable.of.map(code).join(', ')}`}${stable.assumed.length === 0 ? '' : ` (assumed: ${stable.assumed.map(code).join(', ')})`} |
+
+What stands in no row below does not leave: it has no place in what the sidecar builds.
+
+## With every batch
+
+${table(sheet.batch)}
+${sheet.spans.map((span) => `\n## Each span \`${span.name}\`\n\n${[...span.conditions, `One record tells ${bitsText(span.bits)}, with what comes with its batch.`].map(text).join(' ')}\n\n${table(span.rows)}\n`).join('')}
+## Turn it off
+
+${sheet.off.map((line) => `- ${text(line)}`).join('\n')}
+
+## Known weaknesses
+
+${sheet.weaknesses.map((line) => `- ${text(line)}`).join('\n')}
+`
+}
+
+export function bitsText(bits: number | undefined): string {
+  return bits === undefined ? 'no bound of bits' : `${bits.toFixed(1).replace(/\.0$/, '')} ${bits.toFixed(1) === '1.0' ? 'bit' : 'bits'}`
+}
+
+function table(rows: readonly Row[]): string {
+  const lines = rows.map((row) => {
+    const cells = [
+      code(row.wire),
+      text(row.reason),
+      text(row.from),
+      row.values.map(text).join(' · '),
+      text(row.example),
+      row.bits === undefined ? 'no bound' : row.bits === 0 ? '' : row.bits.toFixed(1),
+      [
+        row.stable ? 'stays the same' : '',
+        row.links === undefined ? '' : `links for ${LINKS[row.links]}`,
+        row.expires === undefined ? '' : `until ${row.expires}`,
+      ]
+        .filter((note) => note !== '')
+        .join('; '),
+    ]
+    return `| ${cells.join(' | ')} |`
+  })
+  return ['| what | why | from | every value | for example | bits | |', '|---|---|---|---|---|---|---|', ...lines].join('\n')
+}
+
+export const LINKS = { day: 'a day', month: 'a month', forever: 'ever' } as const
+
+const code = (name: string): string => `\`${name.replaceAll('`', "'").replaceAll('|', '\\|')}\``
+/** Text of the policy that must not become markup or break a cell. */
+const text = (words: string): string => words.replace(/[\\`*_[\]<>|#~]/g, (character) => `\\${character}`)

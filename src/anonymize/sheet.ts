@@ -1,0 +1,213 @@
+// The data sheet: everything that can leave under a policy, and what there is to know about it, as plain data. It is made
+// from the checked policy alone, so it cannot say anything else than what the sidecar does; `sheet-markdown.ts` and
+// `sheet-html.ts` only set it. Every field on the wire has one row and every row is on the wire (a test holds both).
+import { budgetOf, type RecordBudget, type Share } from './bits.ts'
+import { effective } from './overlay-narrow.ts'
+import { type Field, HEARTBEAT, type Period, type Policy, policyDigest, type SpanRule } from './policy.ts'
+import { bucketText, conditionsOf, exampleOf, linkingOf, sourceText, TIME_TEXTS, typeOf, valuesOf } from './words.ts'
+
+export interface Row {
+  /** Where it stands in an OTLP request: `resource.stage.type`, `span.trace_id`, `span.attributes.stage.type`. */
+  wire: string
+  type: string
+  /** Where it comes from, in words. */
+  from: string
+  /** Every possible value, or what stands for those that cannot be listed. */
+  values: readonly string[]
+  example: string
+  /** Why it is sent. */
+  reason: string
+  /** `undefined`: there is no bound. */
+  bits: number | undefined
+  /** The same from day to day: of the installation, not of what happened. */
+  stable: boolean
+  /** Equal values belong together for this long. */
+  links: Period | undefined
+  /** Last day on which it is sent, where that is before the policy's. */
+  expires: string | undefined
+}
+
+export interface SpanSheet {
+  name: string
+  conditions: readonly string[]
+  rows: readonly Row[]
+  /** Of one record, with what comes with its batch; `undefined`: there is no bound. */
+  bits: number | undefined
+}
+
+export interface Sheet {
+  project: string
+  version: number
+  digest: string
+  purpose: string
+  contact: string
+  review: string | undefined
+  retention: string
+  expires: string
+  compat: boolean
+  /** What the word for it is, and why. */
+  verdict: string
+  batch: readonly Row[]
+  spans: readonly SpanSheet[]
+  stable: { bits: number | undefined; of: readonly string[]; assumed: readonly string[] }
+  receiver: string
+  off: readonly string[]
+  weaknesses: readonly string[]
+}
+
+export function sheetOf(whole: Policy): Sheet {
+  const digest = policyDigest(whole)
+  const policy = effective(whole)
+  const budget = budgetOf(policy)
+  return {
+    project: policy.project,
+    version: policy.version,
+    digest,
+    purpose: policy.purpose,
+    contact: policy.contact,
+    review: policy.review,
+    retention: policy.retention,
+    expires: policy.expires,
+    compat: policy.compat,
+    verdict: verdictOf(policy),
+    batch: [...batchRows(policy, digest), ...policy.resource.map((field, i) => fieldRow('resource', field, budget.resource[i]!))],
+    spans: policy.spans.map((rule, i) => spanSheet(rule, budget.records[i]!)),
+    stable: {
+      bits: finite(budget.stableBits),
+      of: budget.stable.map(({ name }) => name),
+      assumed: [...new Set(budget.stable.filter(({ assumed }) => assumed).map(({ name }) => name))],
+    },
+    receiver: `The collector that the setting USAGE_ENDPOINT names, over HTTPS. Questions: ${policy.contact}.`,
+    off: OFF,
+    weaknesses: weaknessesOf(policy),
+  }
+}
+
+const finite = (bits: number): number | undefined => (Number.isFinite(bits) ? bits : undefined)
+
+const OFF = [
+  'Set USAGE_REPORTING=off, or DO_NOT_TRACK=1, in the sidecar’s environment.',
+  'Off is silent: no connection, no DNS query, no file; what was waiting is wiped. The application notices nothing.',
+]
+
+function verdictOf(policy: Policy): string {
+  const linking = linkingOf(policy)
+  if (linking.length === 0) return 'Anonymous: no pseudonym, no hash and no linked id is in it, and every value is one of a closed list.'
+  const exact = linking.some((what) => /^(hashes|values)/.test(what))
+  return `Pseudonymous, not anonymous, because of ${linking.join('; ')}.${exact ? ' Hashes can be confirmed by guessing, and values that leave as they are can hold anything.' : ''}`
+}
+
+const fixed = (wire: string, type: string, values: string, example: string, reason: string, links?: Period): Row => ({
+  wire,
+  type,
+  from: 'the sidecar itself',
+  values: [values],
+  example,
+  reason,
+  bits: 0,
+  stable: false,
+  links,
+  expires: undefined,
+})
+
+function batchRows({ project, version }: Policy, digest: string): Row[] {
+  return [
+    fixed('resource.usage.project', 'text', project, project, 'Which project this is for.'),
+    fixed('resource.usage.policy.version', 'whole number', String(version), String(version), 'Which policy made it.'),
+    fixed('resource.usage.policy.digest', 'text', `${digest} if the maintainers ship this policy, else "custom"`, digest, 'Likewise.'),
+    fixed(
+      'resource.usage.batch.id',
+      'text',
+      '32 random hex digits, new for every batch',
+      '3ddd507af620bb083b1839007936f14a',
+      'So that a batch that is sent twice is counted once.',
+    ),
+  ]
+}
+
+function spanSheet(rule: SpanRule, record: RecordBudget): SpanSheet {
+  const share = (name: string): Share | undefined => record.shares.slice(rule.fields.length).find((one) => one.name === name)
+  const isLinked = rule.ids === 'linked'
+  const id = (wire: string, digits: number, example: string): Row =>
+    isLinked
+      ? fixed(
+          wire,
+          `${digits / 2} bytes`,
+          'made from the incoming id under a secret key that changes every day',
+          example,
+          'So that spans of one trace stay together.',
+          'day',
+        )
+      : fixed(wire, `${digits / 2} bytes`, 'random', example, 'OTLP asks for one.')
+  const time = (wire: string): Row => ({
+    ...fixed(wire, 'time', TIME_TEXTS[rule.time], '2026-10-05', 'When it happened.'),
+    from: 'the span’s start, cut down',
+    bits: finite(share('time')?.bits ?? 0),
+  })
+  return {
+    name: rule.name,
+    conditions: [...conditionsOf(rule), ...(rule.name === HEARTBEAT ? ['Made by the sidecar once a day, in a body of its own.'] : [])],
+    bits: finite(record.bits),
+    rows: [
+      ...rule.fields.map((field, i) => fieldRow('span.attributes', field, record.shares[i]!)),
+      rule.time === 'exact' ? { ...time('span.start_time_unix_nano'), from: 'the span’s start' } : time('span.start_time_unix_nano'),
+      rule.time === 'exact'
+        ? { ...time('span.end_time_unix_nano'), from: 'the span’s end' }
+        : { ...time('span.end_time_unix_nano'), values: ['the same as the start'], bits: 0 },
+      ...(rule.status === 'keep'
+        ? [
+            {
+              ...fixed('span.status.code', 'whole number', '', '1', 'Did it work.'),
+              from: 'the span’s status, never its message',
+              values: ['(absent)', '1 (ok)', '2 (error)'],
+              bits: share('status')?.bits,
+            },
+          ]
+        : []),
+      { ...fixed('span.name', 'text', rule.name, rule.name, 'What kind of event it is.'), from: 'the policy itself' },
+      id('span.trace_id', 32, '1e1f05f6adcd338c9e0c5593684fcb5b'),
+      id('span.span_id', 16, '740fdc37cc8c71d8'),
+      ...(isLinked ? [id('span.parent_span_id', 16, '1a2b3c4d5e6f7081')] : []),
+    ],
+  }
+}
+
+function fieldRow(where: string, field: Field, share: Share): Row {
+  const { listed, open, optional } = valuesOf(field)
+  const { action } = field
+  const values =
+    action.kind === 'buckets'
+      ? listed.map((value, i) => (i < action.bounds.length ? `${value} (${bucketText(action.bounds, i)})` : String(value)))
+      : listed.map(String)
+  return {
+    wire: `${where}.${field.name}`,
+    type: typeOf(field),
+    from: sourceText(field),
+    values: [...(open === '' ? [] : [open]), ...values, ...(optional ? ['(absent)'] : [])],
+    example: exampleOf(field),
+    reason: field.reason,
+    bits: finite(share.bits),
+    stable: share.stable,
+    links: share.links,
+    expires: field.expires,
+  }
+}
+
+/** Of the known weaknesses those that apply to this policy. */
+function weaknessesOf(policy: Policy): string[] {
+  const fields = [...policy.resource, ...policy.spans.flatMap((rule) => rule.fields)]
+  const has = (kind: string): boolean => fields.some(({ action }) => action.kind === kind)
+  const isLinked = policy.spans.some(({ ids }) => ids === 'linked')
+  return [
+    'The collector sees the address that connects, the hour, and how large a body is. The sidecar hides none of these.',
+    'Records that come in one body belong together, also with random ids.',
+    'Where few people use the software, a rare combination of values may be one of them.',
+    ...(isLinked ? ['Linked ids tell, for one day, which records belong to one trace, and so how many it has.'] : []),
+    ...(has('pseudonym') ? ['A pseudonym tells, for its period, that two records are about the same thing.'] : []),
+    ...(has('hash') || has('hmac')
+      ? ['A hash never changes: whoever ever saw the value can find all records about it, and short or common values can be guessed.']
+      : []),
+    ...(has('exact') ? ['A value that is sent as it is may hold what nobody thought of.'] : []),
+    ...(policy.spans.some(({ time }) => time === 'exact') ? ['Exact times can be matched with other logs.'] : []),
+  ]
+}

@@ -1,0 +1,20 @@
+// Texts of values: whether they are UTF-8, and what they say. Only a listed value is ever turned into a string.
+import { isUtf8 } from 'node:buffer'
+import type { Value } from './slots.ts'
+import type { Fold } from './table.ts'
+
+/** Whether the bytes of a STRING value are UTF-8. */
+export function isText({ bytes, start, end }: Value): boolean {
+  for (let i = start; i < end; i++) if (bytes[i]! >= 0x80) return isUtf8(bytes.subarray(start, end))
+  return true
+}
+
+/** The text of a STRING value; `undefined` where it is not UTF-8. */
+export function textOf(value: Value): string | undefined {
+  return isText(value) ? value.bytes.toString('utf8', value.start, value.end) : undefined
+}
+
+/** Letters' case without a locale, as Unicode has it. */
+export function folded(text: string, fold: Fold): string {
+  return fold === 'upper' ? text.toUpperCase() : fold === 'lower' ? text.toLowerCase() : text
+}

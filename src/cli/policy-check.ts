@@ -1,0 +1,27 @@
+// `policy check FILE`: every mistake with its place, or what the policy lets out and how much that tells. A policy that
+// tells more than its limits allow is sound and yet not to be used: exit 1.
+import { type Checked, checkPolicy } from '../anonymize/parse.ts'
+import { summary } from '../anonymize/summary.ts'
+import { ConfigError } from '../errors.ts'
+import { EXIT, type Host, type Input, onlyPositional } from './command.ts'
+import { readText } from './policy-file.ts'
+
+export async function check(host: Host, input: Input): Promise<number> {
+  const file = onlyPositional(input, 'the policy file')
+  const text = await readText(file)
+  let checked: Checked
+  try {
+    checked = checkPolicy(text)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    for (const mistake of error.mistakes) host.err(`${file}:${mistake}\n`)
+    const count = error.mistakes.length
+    host.err(`${count} mistake${count === 1 ? '' : 's'}. With this policy nothing would be kept or sent.\n`)
+    return EXIT.config
+  }
+  host.out(summary(checked.policy))
+  for (const sentence of checked.over) host.err(`${file}:${sentence}\n`)
+  if (checked.over.length === 0) return EXIT.done
+  host.err('It tells more than its limits allow. With this policy nothing would be kept or sent.\n')
+  return EXIT.failed
+}

@@ -1,0 +1,20 @@
+// `policy sheet FILE`: the data sheet for humans, as Markdown, HTML or JSON.
+import { type Sheet, sheetOf } from '../anonymize/sheet.ts'
+import { sheetHtml } from '../anonymize/sheet-html.ts'
+import { sheetMarkdown } from '../anonymize/sheet-markdown.ts'
+import { EXIT, type Host, type Input, onlyPositional, UsageError } from './command.ts'
+import { readPolicy } from './policy-file.ts'
+
+const FORMATS: Record<string, (sheet: Sheet) => string> = {
+  markdown: sheetMarkdown,
+  html: sheetHtml,
+  json: (sheet) => `${JSON.stringify(sheet, undefined, 2)}\n`,
+}
+
+export async function sheet(host: Host, input: Input): Promise<number> {
+  const file = onlyPositional(input, 'the policy file')
+  const format = Object.entries(FORMATS).find(([name]) => name === (input.flags.format ?? 'markdown'))
+  if (format === undefined) throw new UsageError(`--format is one of ${Object.keys(FORMATS).join(', ')}.`)
+  host.out(format[1](sheetOf(await readPolicy(file))))
+  return EXIT.done
+}

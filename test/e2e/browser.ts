@@ -1,0 +1,48 @@
+// A real Chromium, and the pictures it takes: into a temporary folder for the reader of a failed run, and for the README
+// where USAGE_UPDATE_PICTURES asks for it.
+import { mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { chromium, type Page } from 'playwright-core'
+import { atEnd } from './processes.ts'
+
+const PICTURES = new URL('../pictures/', import.meta.url).pathname
+const TEMPORARY = join(tmpdir(), 'usage-sidecar-pictures')
+
+export interface Opened {
+  page: Page
+  /** Lines on the console, and errors of the page. */
+  told: string[]
+  /** Every address that the page asked for. */
+  asked: string[]
+}
+
+export async function openBrowser(
+  t: TestContext,
+  { colorScheme, width, height }: { colorScheme: 'light' | 'dark'; width: number; height: number },
+): Promise<Opened> {
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    // Root has no sandbox to give; the page is our own.
+    chromiumSandbox: false,
+    args: ['--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
+  })
+  atEnd(t, () => browser.close())
+  const page = await browser.newPage({ colorScheme, viewport: { width, height } })
+  const told: string[] = []
+  const asked: string[] = []
+  page.on('console', (message) => told.push(message.text()))
+  page.on('pageerror', (error) => told.push(error.message))
+  page.on('request', (request) => asked.push(request.url()))
+  return { page, told, asked }
+}
+
+/** `readme`: the name among README's pictures, of what is seen without scrolling. */
+export async function savePicture(page: Page, name: string, readme?: string): Promise<void> {
+  mkdirSync(TEMPORARY, { recursive: true })
+  await page.screenshot({ path: join(TEMPORARY, `${name}.png`), fullPage: true })
+  if (readme === undefined || process.env.USAGE_UPDATE_PICTURES !== '1') return
+  mkdirSync(PICTURES, { recursive: true })
+  await page.screenshot({ path: join(PICTURES, readme) })
+}

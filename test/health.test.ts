@@ -1,0 +1,70 @@
+// What the kubelet asks: two paths that answer as long as the process does, and nothing else to learn there.
+import assert from 'node:assert/strict'
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { createHealth } from '../src/health.ts'
+import { until } from './wait.ts'
+
+async function healthHere(t: TestContext) {
+  const health = createHealth({ host: '127.0.0.1', port: 0 })
+  const { port } = await health.start()
+  t.after(() => health.stop())
+  const ask = (path: string, method = 'GET') =>
+    new Promise<{ status: number; headers: Record<string, unknown>; body: string }>((resolve, reject) => {
+      const asked = request({ host: '127.0.0.1', port, path, method, agent: false }, (response) => {
+        let body = ''
+        response.setEncoding('utf8').on('data', (part: string) => {
+          body += part
+        })
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
+      })
+      asked.on('error', reject)
+      asked.end(method === 'POST' ? 'body' : undefined)
+    })
+  return { health, port, ask }
+}
+
+test('/startupz and /livez answer 200', async (t) => {
+  const { ask } = await healthHere(t)
+  for (const path of ['/startupz', '/livez']) {
+    const { status, body } = await ask(path)
+    assert.deepEqual([status, body], [200, 'ok\n'])
+    assert.deepEqual([(await ask(path, 'HEAD')).status, (await ask(path, 'HEAD')).body], [200, ''])
+  }
+})
+
+test('nothing else is there', async (t) => {
+  const { ask } = await healthHere(t)
+  for (const path of ['/', '/livez/', '/livez?x', '/LIVEZ', '/readyz', '/metrics', '/v1/traces', '//livez', '/../livez', '*']) {
+    const { status, body } = await ask(path)
+    assert.deepEqual([status, body], [404, ''], path)
+  }
+})
+
+test('another method than GET and HEAD is answered 405', async (t) => {
+  const { ask } = await healthHere(t)
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+    const { status, headers } = await ask('/livez', method)
+    assert.deepEqual([status, headers.allow], [405, 'GET, HEAD'], method)
+  }
+  assert.equal((await ask('/nowhere', 'POST')).status, 404)
+})
+
+test('many connections that say nothing do not hold up its end', { timeout: 20_000 }, async (t) => {
+  const { health, port } = await healthHere(t)
+  const sockets = Array.from({ length: 100 }, () => connect(port, '127.0.0.1').on('error', () => undefined))
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  let connected = 0
+  for (const socket of sockets) socket.on('connect', () => connected++)
+  // Those beyond the bound are closed at once.
+  let closed = 0
+  for (const socket of sockets) socket.resume().on('close', () => closed++)
+  await until(() => connected === 100 && closed === 36)
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const stopped = health.stop()
+  t.mock.timers.tick(5_000)
+  await stopped
+})

@@ -1,0 +1,133 @@
+// The sidecar's own sign of life: once per UTC day whatever happens in between, marked before it is kept, and never in
+// one body with what the application sent.
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { Counters } from '../src/counters.ts'
+import { createHeartbeat } from '../src/heartbeat.ts'
+import { createLog } from '../src/log.ts'
+import { type Left, spansIn, spansWaiting, startCollector } from './collector.ts'
+import { execution, placeOf, post, startHere, temporaryFolder, until } from './sidecar.ts'
+import { DEFAULT_POLICY_FILE, request, span } from './spans.ts'
+
+async function heartbeats(t: TestContext) {
+  const folder = await temporaryFolder(t)
+  const counters = new Counters()
+  const log = createLog('error', () => undefined)
+  const days: string[] = []
+  const start = (where: string | undefined = folder) => {
+    const { beat } = createHeartbeat({ folder: where, counters, log })
+    return (day: string): void => beat(day, () => async () => void days.push(day))
+  }
+  return { folder, counters, log, days, start }
+}
+
+describe('a heartbeat', () => {
+  it('is made once a day, by this process or by one before it, and never for a day that is over', async (t) => {
+    const { days, start } = await heartbeats(t)
+    const beat = start()
+    for (const day of ['2026-10-05', '2026-10-05', '2026-10-06', '2026-10-05', '2026-10-06']) beat(day)
+    assert.deepEqual(days, ['2026-10-05', '2026-10-06'])
+    const again = start()
+    for (const day of ['2026-10-06', '2026-10-05', '2026-10-07']) again(day)
+    assert.deepEqual(days, ['2026-10-05', '2026-10-06', '2026-10-07'])
+  })
+
+  it('is marked on disk before its record is handed on', async (t) => {
+    const { folder, counters, log } = await heartbeats(t)
+    let marked: Promise<string> | undefined
+    createHeartbeat({ folder, counters, log }).beat('2026-10-05', () => () => {
+      marked = readFile(join(folder, 'heartbeat'), 'utf8')
+      return Promise.resolve()
+    })
+    assert.equal(await marked, '2026-10-05\n')
+    await until('it was counted', () => counters.get('heartbeats.kept') === 1)
+  })
+
+  it('that the policy does not name leaves the day for one that does', async (t) => {
+    const { folder, counters, log, days, start } = await heartbeats(t)
+    const { beat } = createHeartbeat({ folder, counters, log })
+    beat('2026-10-05', () => undefined)
+    beat('2026-10-05', () => async () => void days.push('2026-10-05'))
+    assert.deepEqual(days, ['2026-10-05'])
+    createHeartbeat({ folder, counters, log }).beat('2026-10-06', () => undefined)
+    start()('2026-10-06')
+    assert.deepEqual(days, ['2026-10-05', '2026-10-06'])
+  })
+
+  it('that could not be kept is counted as lost, and no second one follows', async (t) => {
+    const { folder, counters, log, days, start } = await heartbeats(t)
+    createHeartbeat({ folder, counters, log }).beat('2026-10-05', () => () => Promise.reject(new Error('full')))
+    await until('it was counted', () => counters.get('heartbeats.lost') === 1)
+    start()('2026-10-05')
+    assert.deepEqual(days, [])
+    assert.equal(counters.get('heartbeats.kept'), 0)
+  })
+
+  it('is not made where its day cannot be marked', async (t) => {
+    const { folder, counters, days, start } = await heartbeats(t)
+    await writeFile(join(folder, 'file'), '')
+    const beat = start(join(folder, 'file'))
+    for (const day of ['2026-10-05', '2026-10-05', '2026-10-06']) beat(day)
+    assert.deepEqual(days, [])
+    assert.equal(counters.get('heartbeats.lost'), 2)
+  })
+
+  it('is not made where the mark of an earlier one cannot be read', async (t) => {
+    const { counters, days, start } = await heartbeats(t)
+    start()('2026-10-05')
+    t.mock.method(fs, 'readFileSync', () => {
+      throw Object.assign(new Error('A disk that fails.'), { code: 'EIO' })
+    })
+    syncBuiltinESMExports()
+    t.after(() => {
+      t.mock.restoreAll()
+      syncBuiltinESMExports()
+    })
+    start()('2026-10-05')
+    assert.deepEqual([days, counters.get('heartbeats.lost')], [['2026-10-05'], 1])
+  })
+
+  it('leaves no mark in mode local', async (t) => {
+    const { folder, counters, log, days } = await heartbeats(t)
+    for (let i = 0; i < 2; i++)
+      createHeartbeat({ folder: undefined, counters, log }).beat('2026-10-05', () => async () => void days.push('2026-10-05'))
+    assert.deepEqual(days, ['2026-10-05', '2026-10-05'])
+    await assert.rejects(readFile(join(folder, 'heartbeat')), { code: 'ENOENT' })
+  })
+})
+
+const isHeartbeat = ({ span: { name } }: Left): boolean => name === 'usage.heartbeat'
+
+describe('the heartbeat of a sidecar', { concurrency: true }, () => {
+  it('goes out in a body of its own, once over a restart, with a pseudonym of the month', async (t) => {
+    const collector = await startCollector(t)
+    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: DEFAULT_POLICY_FILE })
+    for (let life = 1; life <= 2; life++) {
+      const sidecar = await startHere(t, place)
+      for (let i = 0; i < 3; i++) assert.equal((await post(sidecar.port(), execution())).status, 200)
+      await until('all of it arrived', () => collector.spans().length === 1 + 3 * life)
+      await sidecar.stop()
+    }
+    const bodies = collector.requests.map(({ body }) => spansIn(body)).filter((spans) => spans.some(isHeartbeat))
+    assert.equal(bodies.length, 1)
+    assert.equal(bodies[0]!.length, 1)
+    const [{ attributes, resource, span: sent }] = bodies[0] as [Left]
+    assert.match(String(attributes['installation.id']), /^[0-9a-f]{32}$/)
+    assert.equal(resource['host.arch'], 'amd64')
+    assert.equal(BigInt(sent.startTimeUnixNano) % 86_400_000_000_000n, 0n)
+  })
+
+  it('waits in mode local as well, and one from the application is left out and counted', async (t) => {
+    const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: DEFAULT_POLICY_FILE })
+    const sidecar = await startHere(t, place)
+    assert.equal((await post(sidecar.port(), request(span({ name: 'usage.heartbeat' })))).status, 200)
+    await until('it is kept', async () => (await spansWaiting(place.dataFolder)).length > 0)
+    await sidecar.stop()
+    assert.deepEqual((await spansWaiting(place.dataFolder)).map(isHeartbeat), [true])
+    assert.equal(sidecar.counters.get('spans.usage.heartbeat.foreign'), 1)
+  })
+})

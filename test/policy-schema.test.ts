@@ -1,0 +1,94 @@
+// Broken policies, each with the place and the sentence that the checker must tell, and whether the published JSON Schema
+// sees the mistake too, so that an editor underlines what the checker refuses. Sound policies pass both.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { Ajv } from 'ajv'
+import { parse } from 'yaml'
+import { parsePolicy } from '../src/anonymize/parse.ts'
+import { ConfigError } from '../src/errors.ts'
+
+interface Broken {
+  /** Line of BASE that the text takes the place of, counted from 1. */
+  line: number
+  text: string
+  /** The rest of BASE is left out. */
+  cut?: true
+  mistakes: string[]
+  /** Why the schema accepts it all the same. */
+  schema?: string
+}
+
+const BASE = `apiVersion: usage-sidecar.dev/v1
+project: example.org/demo
+version: 3
+purpose: To learn.
+contact: usage@example.org
+retention: 395d
+expires: 2027-12-31
+spans:
+  execution:
+    attributes:
+      a.b: {keep: [x], reason: Because.}
+`
+const file = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+const broken = JSON.parse(file('test/fixtures/broken-policies.json')) as Broken[]
+const fitsSchema = new Ajv({ strict: false }).compile(JSON.parse(file('deploy/policy.schema.json')) as object)
+
+function mistakesOf(text: string): readonly string[] {
+  try {
+    parsePolicy(text)
+    return []
+  } catch (error) {
+    assert.ok(error instanceof ConfigError)
+    return error.mistakes
+  }
+}
+
+/** `undefined` where it is no YAML that a schema could judge. */
+function schemaAccepts(text: string): boolean | undefined {
+  let value: unknown
+  try {
+    value = parse(text)
+  } catch {
+    return undefined
+  }
+  return fitsSchema(value)
+}
+
+function policyOf({ line, text, cut }: Broken): string {
+  const lines = BASE.split('\n')
+  lines[line - 1] = text
+  return lines.slice(0, cut ? line : undefined).join('\n')
+}
+
+test('the checker tells each mistake with its line, column and sentence', () => {
+  assert.ok(broken.length >= 60)
+  for (const one of broken) {
+    assert.ok(one.mistakes.length > 0)
+    assert.deepEqual(mistakesOf(policyOf(one)), one.mistakes, one.text)
+  }
+})
+
+test('the schema refuses what the checker refuses, but for what a schema cannot say', () => {
+  for (const one of broken) {
+    const accepted = schemaAccepts(policyOf(one))
+    if (one.schema === undefined) assert.equal(accepted, false, one.text)
+    else assert.notEqual(accepted, false, `the schema can say it: ${one.text}`)
+  }
+})
+
+test('the schema and the checker accept the same sound policies', () => {
+  const sound = ['deploy/policies', 'test/fixtures/policies'].flatMap((folder) =>
+    readdirSync(new URL(`../${folder}`, import.meta.url))
+      .filter((name) => name.endsWith('.yaml'))
+      .map((name) => `${folder}/${name}`),
+  )
+  assert.ok(sound.length > 5)
+  for (const path of sound) {
+    assert.deepEqual(mistakesOf(file(path)), [], path)
+    assert.equal(schemaAccepts(file(path)), true, path)
+  }
+  assert.deepEqual(mistakesOf(BASE), [])
+  assert.equal(schemaAccepts(BASE), true)
+})

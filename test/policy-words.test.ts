@@ -1,0 +1,124 @@
+// The words of the policy language that go beyond one value and one action: lists of sources, steps, compat policies and
+// what they alone may say, days of expiry, periods that must not join, and limits on bits.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { checkPolicy, parsePolicy } from '../src/anonymize/parse.ts'
+import { ConfigError } from '../src/errors.ts'
+import { policyText } from './spans.ts'
+
+function mistakes(text: string): readonly string[] {
+  try {
+    parsePolicy(text)
+  } catch (error) {
+    assert.ok(error instanceof ConfigError)
+    return error.mistakes
+  }
+  return []
+}
+
+const field = (body: string): string => policyText(`execution:\n  attributes:\n    a.b: {${body}, reason: Because.}`)
+const compat = (text: string): string => `compat: true\nlimits: none\n${text}`
+
+function refuses(text: string, sentence: RegExp): void {
+  const found = mistakes(text)
+  assert.ok(
+    found.some((mistake) => sentence.test(mistake)),
+    found.join('\n') || 'no mistake',
+  )
+}
+
+const WRONG: readonly [string, RegExp][] = [
+  ['from: [], keep: [x]', /1 to 8/],
+  ['from: [a, b, c, d, e, f, g, h, i], keep: [x]', /1 to 8/],
+  ['from: [a, [b]], keep: [x]', /A source is/],
+  ['from: [a, "span:duration"], keep: [x]', /joins texts/],
+  ['from: [a, "fact:instance.id"], keep: [x]', /may only reach pseudonym, hash or hmac/],
+  ['or: "fact:instance.id", version: core', /may only reach pseudonym, hash or hmac/],
+  ['before: "", keep: [x]', /before is the separator/],
+  ['after: 123456789, keep: [x]', /after is the separator/],
+  ['after: "/", buckets: [1]', /after needs text/],
+  ['before: "/", keep: [1]', /before needs text/],
+  ['shape: word, keep: [x]', /shape is one of: ulid, uuid, ec2-instance, semver, dns-label/],
+  ['shape: [], keep: [x]', /shape is one or more of/],
+  ['shape: uuid, keep: [true]', /shape needs text/],
+  ['keep: [x], max: 3', /max goes with exact only/],
+  ['keep: [x], key: y', /key goes with hmac only/],
+  ['keep: [x], expires: 2027-02-30', /no such day/],
+  ['keep: [x], expires: soon', /expires is a day/],
+  ['hash: sha256', /^\d+:\d+: hash reproduces an old reporter .* only with compat: true/],
+  ['hmac: sha256, key: k', /only with compat: true/],
+  ['exact: number', /only with compat: true/],
+  ['pseudonym: forever', /pseudonym: forever reproduces .* only with compat: true/],
+]
+for (const [body, sentence] of WRONG) test(`refuses {${body}}`, () => refuses(field(body), sentence))
+
+const WRONG_COMPAT: readonly [string, RegExp][] = [
+  ['hash: sha1', /hash is one of: sha256, md5/],
+  ['hmac: md5, key: k', /hmac is one of: sha256/],
+  ['hmac: sha256', /hmac needs a key/],
+  ['exact: word', /exact is one of: number, version, text/],
+  ['exact: number, max: 4', /max is the bytes of a text/],
+  ['exact: text, max: 0', /max is a whole number from 1 to 1024/],
+  ['exact: number, fold: upper', /fold needs text/],
+  ['exact: text, absent: 1', /absent is a value of the type/],
+  ['from: "fact:instance.id", exact: text', /may only reach pseudonym, hash or hmac/],
+]
+for (const [body, sentence] of WRONG_COMPAT) test(`refuses {${body}} in a compat policy`, () => refuses(compat(field(body)), sentence))
+
+test('what only a compat policy may say is taken there and refused elsewhere', () => {
+  const actions = ['hash: md5', 'hmac: sha256, key: k', 'exact: version, max: 9', 'pseudonym: forever']
+  for (const action of actions) assert.deepEqual(mistakes(compat(field(action))), [], action)
+  const exactTime = policyText('execution: {time: exact}')
+  assert.deepEqual(mistakes(compat(exactTime)), [])
+  refuses(exactTime, /time: exact .* only with compat: true/)
+  refuses(`limits: none\n${policyText('execution: {}')}`, /^1:9: limits: none .* only with compat: true/)
+  refuses(`compat: false\n${policyText('execution: {}')}`, /compat is true, or the line is left out/)
+})
+
+test('a compat policy whose record has no bound must say limits: none', () => {
+  for (const action of ['hash: md5', 'hmac: sha256, key: k', 'exact: text'])
+    refuses(`compat: true\n${field(action)}`, /One record of "execution" has no bound \(a\.b\)\. .* limits: none/)
+  refuses(`compat: true\n${policyText('execution: {time: exact}')}`, /no bound \(time\)/)
+  assert.deepEqual(mistakes(`compat: true\n${field('pseudonym: forever')}`), [])
+})
+
+test('a record over its limit is a mistake that names the span and the largest parts', () => {
+  const bounds = Array.from({ length: 63 }, (_, i) => i).join(', ')
+  const attribute = (name: string, values: string): string => `    ${name}: {buckets: [${values}], reason: Because.}`
+  const spans = (count: number): string =>
+    `execution:\n  attributes:\n${Array.from({ length: count }, (_, i) => attribute(`a${i}`, bounds)).join('\n')}\n${attribute('small', '1')}`
+  assert.deepEqual(mistakes(policyText(spans(6))), [])
+  const over = mistakes(policyText(spans(7)))
+  assert.deepEqual(over, [
+    '9:3: One record of "execution" tells 43.0 bits, more than limits.recordBits (40). The largest parts, 18.0 bits: a0 6.0, a1 6.0, a2 6.0. Send less, or raise the limit.',
+  ])
+  assert.deepEqual(checkPolicy(policyText(spans(7))).over, over)
+  assert.deepEqual(mistakes(`limits: {recordBits: 43}\n${policyText(spans(7))}`), [])
+})
+
+test('what stays the same from day to day has a limit of its own', () => {
+  const resource = (more: string): string =>
+    `a: {from: "fact:a", version: core, reason: Because.}\nb: {from: "fact:b", version: core, reason: Because.}${more}`
+  assert.deepEqual(mistakes(policyText('execution: {}', resource(''))), [])
+  const more = '\nc: {from: "fact:c", version: core, reason: Because.}'
+  refuses(
+    policyText('execution: {}', resource(more)),
+    /What stays the same from day to day tells 18\.0 bits, more than limits\.stableBits \(16\)/,
+  )
+})
+
+test('a pseudonym of the resource may not outlive the shortest period under spans', () => {
+  const policy = (resource: string, spans: string): string =>
+    policyText(spans, `installation: {from: "fact:instance.id", pseudonym: ${resource}, reason: Because.}`)
+  const span = (period: string): string => `execution:\n  attributes:\n    app: {pseudonym: ${period}, reason: Because.}`
+  refuses(policy('month', span('day')), /^9:3: This pseudonym lasts longer \(month\) than .* \(day; .*make it pseudonym: day/)
+  refuses(policy('month', 'execution: {ids: linked}'), /lasts longer/)
+  refuses(compat(policy('forever', span('month'))), /lasts longer \(forever\)/)
+  for (const fine of [
+    policy('day', 'execution: {ids: linked}'),
+    policy('month', 'execution: {}'),
+    policy('month', span('month')),
+    policy('day', span('month')),
+  ])
+    assert.deepEqual(mistakes(fine), [])
+})

@@ -1,0 +1,78 @@
+// A record that asked for a body of its own: whatever comes before, after or at the same time lies in other files.
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { nodeDisk } from '../src/queue/disk.ts'
+import { diskWith, failure, openHere, yes } from './queue-here.ts'
+import { idsIn, idsOf, recordOf } from './queue-records.ts'
+
+describe('a record in a body of its own', () => {
+  it('shares its file with nothing that came before, after or at the same time', async (t) => {
+    const { queue, folder } = await openHere(t)
+    await queue.append(recordOf('before'), 1)
+    await Promise.all([
+      queue.append(recordOf('with-1'), 1),
+      queue.appendAlone(recordOf('alone'), 1),
+      queue.append(recordOf('with-2'), 1),
+      queue.appendAlone(recordOf('alone-too'), 1),
+      queue.append(recordOf('with-3'), 1),
+    ])
+    await queue.append(recordOf('after'), 1)
+    await queue.seal()
+    const files: string[][] = []
+    for (const name of await nodeDisk.list(join(folder, 'queue'))) files.push(idsIn(await nodeDisk.read(join(folder, 'queue', name))))
+    for (const id of ['alone', 'alone-too'])
+      assert.deepEqual(
+        files.filter((ids) => ids.includes(id)),
+        [[id]],
+      )
+    assert.deepEqual(files.flat().sort(), ['after', 'alone', 'alone-too', 'before', 'with-1', 'with-2', 'with-3'])
+  })
+
+  it('is refused by a full queue and dropped by one that can never hold it, like any other', async (t) => {
+    const full = await openHere(t, { maxBytes: 100 })
+    await assert.rejects(full.queue.appendAlone(recordOf('x', 200), 1), { status: 503 })
+    assert.equal(full.counters.get('queue.refused'), 1)
+    const ring = await openHere(t, { maxBytes: 100, full: 'ring' })
+    await ring.queue.appendAlone(recordOf('x', 200), 1)
+    assert.equal(ring.counters.get('queue.dropped.full'), 1)
+  })
+
+  it('never reaches the disk when consent ends or the policy changes while it waits', async (t) => {
+    const { queue, folder, counters } = await openHere(t)
+    const writes: string[] = []
+    const watched = await openHere(t, {
+      disk: diskWith({
+        write: (file, bytes, position) => {
+          writes.push(...idsIn(bytes))
+          return nodeDisk.write(file, bytes, position)
+        },
+      }),
+    })
+    const waiting = watched.queue.appendAlone(recordOf('secret'), 2)
+    const wiped = watched.queue.wipe()
+    await Promise.all([waiting, wiped])
+    assert.deepEqual(writes, [])
+    assert.equal(watched.counters.get('queue.dropped.consent'), 2)
+
+    const old = queue.appendAlone(recordOf('old'), 3)
+    const relabelled = queue.relabel('policy-b')
+    await queue.appendAlone(recordOf('new'), 1)
+    await Promise.all([old, relabelled])
+    assert.deepEqual(await idsOf(nodeDisk, join(folder, 'queue')), ['new'])
+    assert.equal(counters.get('queue.dropped.policy'), 3)
+  })
+
+  it('is answered 503 when its write fails, and the queue goes on', async (t) => {
+    let failing = false
+    const { queue, ids } = await openHere(t, {
+      disk: diskWith({ sync: (file) => (failing ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)) }),
+    })
+    failing = true
+    await assert.rejects(queue.appendAlone(recordOf('lost'), 1), { status: 503 })
+    failing = false
+    await queue.appendAlone(recordOf('kept'), 1)
+    assert.deepEqual(await ids('queue'), ['kept'])
+    assert.ok((await queue.next(yes)) !== undefined)
+  })
+})
