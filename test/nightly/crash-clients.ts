@@ -1,7 +1,8 @@
-// Applications that lose nothing by their own fault: the official exporter, which retries as its SDK does, and a raw client
+// Applications that lose nothing by their own fault: the official exporters, which retry as their SDK does, and a raw client
 // that sends the same bytes until it is told 200. Each knows which spans were acknowledged, and how often each was sent.
 import { type Tracer, trace } from '@opentelemetry/api'
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import { post } from '../sidecar.ts'
 import { attribute, int, policyText, request, span } from '../spans.ts'
@@ -22,8 +23,8 @@ export const numberOf = (attributes: Readonly<Record<string, unknown>>): number 
   digitsOf(0).reduce((sum, [key], place) => sum + Number(attributes[key]) * BASE ** place, 0)
 
 export interface Ledger {
-  /** Spans that were acknowledged, by their numbers. */
-  acknowledged: Set<number>
+  /** Spans that were acknowledged, by their numbers, and to whom. */
+  acknowledged: Map<number, string>
   /** How often a span was sent. */
   sent: Map<number, number>
   next: () => number
@@ -48,7 +49,7 @@ export async function rawClient(port: number, ledger: Ledger, random: () => numb
         (answer) => answer.status,
         () => 0,
       )
-      if (status === 200) for (const number of numbers) ledger.acknowledged.add(number)
+      if (status === 200) for (const number of numbers) ledger.acknowledged.set(number, 'raw')
       if ((status !== 0 && status !== 503) || ledger.stopped()) break
       await pause(20 + random() * 50)
     }
@@ -62,7 +63,7 @@ function idOf(number: number): Buffer {
   return id
 }
 
-type Span = Parameters<OTLPTraceExporter['export']>[0][number]
+type Span = Parameters<JsonExporter['export']>[0][number]
 
 /** Real spans of the real SDK, which end up here instead of in a batch processor, so that each export has its answer. */
 export function startSdk(): { tracer: Tracer; take(): Span[]; stop(): Promise<void> } {
@@ -93,9 +94,15 @@ export function startSdk(): { tracer: Tracer; take(): Span[]; stop(): Promise<vo
   }
 }
 
-export async function officialClient(port: number, ledger: Ledger, random: () => number, sdk: ReturnType<typeof startSdk>): Promise<void> {
+export async function officialClient(
+  encoding: 'json' | 'protobuf',
+  port: number,
+  ledger: Ledger,
+  random: () => number,
+  sdk: ReturnType<typeof startSdk>,
+): Promise<void> {
   let numbers: number[] = []
-  const exporter = new OTLPTraceExporter({
+  const exporter = new (encoding === 'json' ? JsonExporter : ProtobufExporter)({
     url: `http://127.0.0.1:${port}/v1/traces`,
     timeoutMillis: 8_000,
     // Called for every attempt.
@@ -110,7 +117,7 @@ export async function officialClient(port: number, ledger: Ledger, random: () =>
     for (const number of numbers) sdk.tracer.startSpan('execution', { attributes: Object.fromEntries(digitsOf(number)) }).end()
     const spans = sdk.take()
     const code = await new Promise<number>((resolve) => exporter.export(spans, (result) => resolve(result.code)))
-    if (code === 0) for (const number of numbers) ledger.acknowledged.add(number)
+    if (code === 0) for (const number of numbers) ledger.acknowledged.set(number, encoding)
     await pause(random() * 20)
   }
   await exporter.shutdown()

@@ -26,6 +26,7 @@ export interface CrashResult {
   /** Of these, within 300 ms of a start. */
   soon: number
   acknowledged: number
+  acknowledgedBy: Readonly<Record<string, number>>
   /** Acknowledged, and neither taken nor refused by the collector. */
   lost: number[]
   /** Taken under two batch ids though the client sent it once. */
@@ -130,11 +131,12 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
   const port = await freePort()
   let last = 0
   let stopped = false
-  const ledger: Ledger = { acknowledged: new Set(), sent: new Map(), next: () => ++last, stopped: () => stopped }
+  const ledger: Ledger = { acknowledged: new Map(), sent: new Map(), next: () => ++last, stopped: () => stopped }
   const sdk = startSdk()
   const clients = Promise.all([
     ...[11, 12].map((seed) => rawClient(port, ledger, seeded(options.seed + seed))),
-    ...[21, 22].map((seed) => officialClient(port, ledger, seeded(options.seed + seed), sdk)),
+    officialClient('json', port, ledger, seeded(options.seed + 21), sdk),
+    officialClient('protobuf', port, ledger, seeded(options.seed + 22), sdk),
   ])
   try {
     const soon = await killAgainAndAgain(options, port, collector, random)
@@ -159,10 +161,13 @@ function judge({ acknowledged, sent }: Ledger, { taken, refused, met }: CrashCol
     batchesOf.set(number, (batchesOf.get(number) ?? new Set()).add(batchId))
     bodiesOf.set(batchId, (bodiesOf.get(batchId) ?? new Set()).add(sha256))
   }
+  const acknowledgedBy: Record<string, number> = {}
+  for (const client of acknowledged.values()) acknowledgedBy[client] = (acknowledgedBy[client] ?? 0) + 1
   const several = [...batchesOf].filter(([, batches]) => batches.size > 1)
   return {
     acknowledged: acknowledged.size,
-    lost: [...acknowledged].filter((number) => !batchesOf.has(number) && !refused.has(number)),
+    acknowledgedBy,
+    lost: [...acknowledged.keys()].filter((number) => !batchesOf.has(number) && !refused.has(number)),
     twice: several.filter(([number]) => sent.get(number) === 1).map(([number]) => number),
     split: [...bodiesOf].filter(([, bodies]) => bodies.size > 1).map(([batchId]) => batchId),
     resent: several.filter(([number]) => sent.get(number) !== 1).length,
@@ -172,10 +177,13 @@ function judge({ acknowledged, sent }: Ledger, { taken, refused, met }: CrashCol
   }
 }
 
+const countsOf = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ')
+
 export const figuresOf = (result: CrashResult): string =>
-  `${result.kills} kills, ${result.soon} of them within ${SOON_MS} ms of a start: ${result.acknowledged} spans acknowledged, ${result.lost.length} lost, ` +
+  `${result.kills} kills, ${result.soon} of them within ${SOON_MS} ms of a start: ${result.acknowledged} spans acknowledged (${countsOf(result.acknowledgedBy)}), ${result.lost.length} lost, ` +
   `${result.twice.length} counted twice; ${result.resent} counted twice because their client sent them again after a lost 200; ` +
   `${result.recognised} arrived again and were recognised; ${result.refused} refused by the collector. ` +
-  `Bodies met ${Object.entries(result.met)
-    .map(([verdict, times]) => `${verdict} ${times}`)
-    .join(', ')}.`
+  `Bodies met ${countsOf(result.met)}.`
