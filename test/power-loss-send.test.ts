@@ -16,8 +16,8 @@ import { idsIn, queueOptions, recordOf } from './queue-records.ts'
 
 const FOLDER = '/data'
 const DAY = 86_400_000
-/** Ways to lose, for each operation. */
-const MOST = 24
+/** Ways to lose, for each operation; more of them at night. */
+const MOST = Number(process.env.USAGE_TEST_POWER_LOSSES ?? 24)
 
 interface Living {
   disk: MemoryDisk
@@ -225,12 +225,13 @@ async function check(history: readonly Operation[], random: () => number): Promi
   return losses.length
 }
 
-test('after power loss at any operation of a sidecar that sends, each span leaves that may, in the bytes that left before', async () => {
+test('after power loss at any operation of a sidecar that sends, each span leaves that may, in the bytes that left before', async (t) => {
   const { operations } = await life()
   const random = seeded(1)
   let recoveries = 0
   for (let length = 0; length <= operations.length; length++) recoveries += await check(operations.slice(0, length), random)
   assert.ok(recoveries > 500, `only ${recoveries} states were recovered`)
+  t.diagnostic(`${recoveries} states after a power loss were recovered`)
 })
 
 test('what a start after power loss has sent survives the next power loss', async () => {
@@ -281,7 +282,7 @@ function failingOnce(place: number, code: string, count: { operations: number })
   }
 }
 
-test('any one operation of the disk may fail: what was acknowledged leaves once, and what is appended later does too', async () => {
+test('any one operation of the disk may fail: what was acknowledged leaves once, and what is appended later does too', async (t) => {
   const random = seeded(3)
   const whole = { operations: 0 }
   await life(failingOnce(-1, '', whole))
@@ -295,4 +296,5 @@ test('any one operation of the disk may fail: what was acknowledged leaves once,
       await check(operations, random).catch((error: unknown) => assert.fail(`${context}: ${String(error)}`))
     }
   }
+  t.diagnostic(`${2 * whole.operations} lives with one failing operation`)
 })

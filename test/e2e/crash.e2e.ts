@@ -14,5 +14,5 @@ test('sixty kills lose no acknowledged span, and count none twice that its clien
   assert.deepEqual(result.split, [], `${where}: a batch arrived in two different bodies`)
   for (const [client, acknowledged] of Object.entries(result.acknowledgedBy))
     assert.ok(acknowledged > 60, `${where}: ${client} had ${acknowledged}`)
-  assert.ok(result.recognised > 0 && result.refused > 0, `${where}: the collector was too kind`)
+  assert.ok(result.recognised > 0, `${where}: the collector was too kind`)
 })
