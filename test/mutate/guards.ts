@@ -3,6 +3,7 @@ import { accept } from './accept.ts'
 import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
+import { delivery } from './delivery.ts'
 import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
 import { otlp } from './otlp.ts'
@@ -36,4 +37,5 @@ export const guards: readonly GuardTable[] = [
   sendGuards,
   postGuards,
   ground,
+  delivery,
 ]
