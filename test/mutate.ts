@@ -23,11 +23,12 @@ const RUN_LIMIT_MS = 30_000
 /** A guard and the file that it is in, from the root of the repository. */
 type Placed = Guard & { file: string }
 
-/** Results of the named tests of one file in a copy of the repository; `undefined` where they came to no end. */
-async function run(copy: string, { test, name, env = {} }: Witness): Promise<Result[] | undefined> {
+/** Results of the tests with these names of one file in a copy of the repository; `undefined` where they came to no end. */
+async function run(copy: string, { test, env = {} }: Witness, names: readonly string[]): Promise<Result[] | undefined> {
   const reporter = `--test-reporter=${join(copy, 'test/mutate/reporter.ts')}`
   const limits = ['--test-force-exit', `--test-timeout=${TEST_LIMIT_MS}`]
-  const child = spawn(process.execPath, [reporter, ...limits, `--test-name-pattern=${name}`, join(copy, test)], {
+  const patterns = names.map((name) => `--test-name-pattern=${name}`)
+  const child = spawn(process.execPath, [reporter, ...limits, ...patterns, join(copy, test)], {
     cwd: copy,
     env: { ...process.env, USAGE_TEST_DEADLINE_MS: String(WAIT_LIMIT_MS), ...env },
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -61,7 +62,7 @@ async function missed(copy: string, guard: Placed): Promise<string | undefined> 
   const path = join(copy, guard.file)
   const { source, without } = await mutate(copy, guard)
   await writeFile(path, without)
-  const results = await run(copy, guard.noticed)
+  const results = await run(copy, guard.noticed, [guard.noticed.name])
   await writeFile(path, source)
   if (results === undefined) return 'the test comes to no end'
   if (results.some(({ outcome }) => outcome === 'failed')) return undefined
@@ -86,6 +87,16 @@ async function inCopies<T>(copies: readonly string[], items: readonly T[], work:
   await Promise.all(copies.map(inOne))
 }
 
+/** The witnesses that one run can hear: those in one file with one environment. */
+function byFile(guards: readonly Placed[]): Witness[][] {
+  const files = new Map<string, Witness[]>()
+  for (const { noticed } of guards) {
+    const key = JSON.stringify([noticed.test, noticed.env])
+    files.set(key, [...(files.get(key) ?? []), noticed])
+  }
+  return [...files.values()]
+}
+
 async function main(pattern: RegExp): Promise<boolean> {
   const all = tables.flatMap((table) => Object.entries(table).flatMap(([file, guards]) => guards.map((guard) => ({ ...guard, file }))))
   const guards = all.filter(({ file, promise }) => pattern.test(file) || pattern.test(promise))
@@ -102,10 +113,13 @@ async function main(pattern: RegExp): Promise<boolean> {
   const copies = await Promise.all(Array.from({ length: AT_ONCE }, makeCopy))
 
   const failing: string[] = []
-  const witnesses = new Map(guards.map(({ noticed }) => [JSON.stringify(noticed), noticed]))
-  await inCopies(copies, [...witnesses.values()], async (copy, witness) => {
-    const results = (await run(copy, witness)) ?? []
-    if (results.length === 0 || results.some(({ outcome }) => outcome !== 'passed')) failing.push(`${witness.test} "${witness.name}"`)
+  await inCopies(copies, byFile(guards), async (copy, witnesses) => {
+    const names = [...new Set(witnesses.map(({ name }) => name))]
+    const results = (await run(copy, witnesses[0]!, names)) ?? []
+    for (const name of names) {
+      const those = results.filter((result) => new RegExp(name).test(result.name))
+      if (those.length === 0 || those.some(({ outcome }) => outcome !== 'passed')) failing.push(`${witnesses[0]!.test} "${name}"`)
+    }
   })
   if (failing.length > 0) throw new Error(`These must pass before anything is taken away:\n${failing.join('\n')}`)
 

@@ -1,0 +1,89 @@
+// Proves with strace that a 200 means "on disk": with one connection, between any two answers 200 an fdatasync of the
+// file that holds the bodies has come to its end; with eight, that one fdatasync stands for at most eight answers.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { IMAGE_FLAGS, type Running, scratchFolder, startFloor, startOurs, startSink, whenEnded } from './processes.ts'
+import { Side } from './road.ts'
+
+const SECONDS = 1
+const SPANS = 10
+
+/** Answers 200 and what was durable before them, as the kernel saw it. */
+export interface Trace {
+  answers: number
+  syncs: number
+  /** Answers before which no fdatasync had ended since the answer before. */
+  without: number
+}
+
+/** Reads a trace of `strace -f -y`: `PID call(3</path>…) = 0`, where a call may be cut into `<unfinished ...>` and `resumed`. */
+export function readTrace(text: string, folder: string): Trace {
+  const trace = { answers: 0, syncs: 0, without: 0 }
+  const unfinished = new Set<string>()
+  let isSynced = false
+  for (const line of text.split('\n')) {
+    const pid = line.split(' ', 1)[0]!
+    const ofOurFile = line.includes(`<${folder}/`)
+    if (line.includes(' fdatasync(') && ofOurFile && line.includes('<unfinished')) unfinished.add(pid)
+    const ended = line.includes('fdatasync resumed>') ? unfinished.delete(pid) : line.includes(' fdatasync(') && ofOurFile
+    if (ended && line.endsWith(' = 0')) {
+      trace.syncs++
+      isSynced = true
+    }
+    if (line.includes('"HTTP/1.1 200')) {
+      trace.answers++
+      if (!isSynced) trace.without++
+      isSynced = false
+    }
+  }
+  return trace
+}
+
+async function traced(which: 'floor' | 'ours', connections: number): Promise<Trace> {
+  const sink = await startSink()
+  const program = which === 'floor' ? await startFloor(sink, IMAGE_FLAGS) : await startOurs(sink, IMAGE_FLAGS)
+  const side = new Side(program, sink)
+  const file = join(scratchFolder(), 'trace')
+  const { ended } = await attach(program, file)
+  const { requests } = await side.run({ connections, spans: SPANS, seconds: SECONDS })
+  await side.stop()
+  await ended
+  const trace = readTrace(readFileSync(file, 'utf8'), program.folder)
+  if (trace.answers !== requests) throw new Error(`strace saw ${trace.answers} answers, the clients ${requests}.`)
+  return trace
+}
+
+/** Resolves when strace follows every thread; what it resolves to, when the traced process has ended. */
+async function attach({ pid }: Running, file: string): Promise<{ ended: Promise<unknown> }> {
+  const strace = spawn('strace', ['-f', '-y', '-e', 'trace=fdatasync,write,writev', '-o', file, '-p', String(pid)])
+  const ended = whenEnded(strace)
+  const [said] = (await Promise.race([once(strace.stderr, 'data'), ended.then(() => ['it is not installed'])])) as [Buffer | string]
+  if (!String(said).includes('attached')) throw new Error(`strace cannot follow the process: ${String(said).trim()}`)
+  return { ended }
+}
+
+export async function proveFsync(): Promise<{ table: string; missed: string[] }> {
+  const rows: string[] = []
+  const missed: string[] = []
+  for (const connections of [1, 8]) {
+    for (const which of ['ours', 'floor'] as const) {
+      const name = `${which === 'ours' ? 'usage-sidecar' : 'floor'}, ${connections === 1 ? '1 connection' : `${connections} connections`}`
+      const { answers, syncs, without } = await traced(which, connections)
+      if (answers === 0 || answers > connections * syncs || (connections === 1 && without > 0))
+        missed.push(`fsync: ${name}: ${answers} answers 200, ${syncs} fdatasync, ${without} answers without one of their own`)
+      rows.push(`| ${name} | ${answers} | ${syncs} | ${connections === 1 ? without : 'shared'} |`)
+    }
+  }
+  return {
+    table: [
+      '| fsync, seen by strace | answers 200 | fdatasync of the file | answers without one of their own |',
+      '|---|---|---|---|',
+      ...rows,
+    ].join('\n'),
+    missed,
+  }
+}
+
+if (import.meta.main) process.stdout.write(`${(await proveFsync()).table}\n`)
