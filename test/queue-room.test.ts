@@ -165,7 +165,7 @@ test('a receipt that was written in part leaves nothing of it behind the next on
   })
   const { folder, queue } = await openHere(t, { disk })
   const body = await appendAndTake(queue, 'one')
-  part = 150
+  part = 200
   await assert.rejects(queue.recordAttempt(body), { code: 'ENOSPC' })
   part = 0
   await queue.recordOutcome(body, { result: 'retry', status: 503 })
