@@ -20,7 +20,20 @@ export const SETTINGS: readonly Setting[] = [
     standard: 'local',
     parse: parsers.oneOf(MODES),
     sentence:
-      '`off`: nothing is kept, nothing is sent. `local`: everything but sending, to look at what would leave. `on`: reports are sent.',
+      '`off`: nothing is kept, nothing is sent. `local`: everything but sending, to look at what would leave. `on`: reports are sent. DO_NOT_TRACK and the two files below can only lower it.',
+  },
+  {
+    name: 'USAGE_ANNOTATIONS_FILE',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence:
+      'Annotations of the pod, a file of a downward API volume. `usage-sidecar.dev/reporting` (`off`, `local`, `on`) is in force in two seconds. A file that cannot be read, or another word, is off.',
+  },
+  {
+    name: 'USAGE_OFF_FILE',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'Kill switch: while a file of this name exists, whatever it holds, reporting is off. In force in two seconds.',
   },
   {
     name: 'USAGE_POLICY',
@@ -109,7 +122,7 @@ export const SETTINGS: readonly Setting[] = [
     name: 'USAGE_FIRST_SEND_DELAY',
     standard: '0',
     parse: parsers.duration,
-    sentence: 'Nothing is sent before this time after reporting was turned on.',
+    sentence: 'Nothing is sent before this time after reporting was turned on, nor before this time after the policy changed.',
   },
   {
     name: 'USAGE_MAX_BODY',
@@ -140,10 +153,12 @@ export const SETTINGS: readonly Setting[] = [
 ]
 
 /** Named by the design and not carried out yet. Ignoring one could send what somebody meant to stop, so it is a mistake. */
-const LATER = ['USAGE_POLICY_OVERLAY', 'USAGE_ANNOTATIONS_FILE', 'USAGE_OFF_FILE', 'USAGE_GRPC_LISTEN', 'USAGE_PAGE_LISTEN']
+const LATER = ['USAGE_POLICY_OVERLAY', 'USAGE_GRPC_LISTEN', 'USAGE_PAGE_LISTEN']
 
 export interface Config {
   reporting: (typeof MODES)[number]
+  annotationsFile: string | undefined
+  offFile: string | undefined
   policy: string | undefined
   policyText: string | undefined
   policyDigest: string | undefined

@@ -3,24 +3,21 @@
 // nothing, and says why. Raw spans exist inside `handle` only.
 import { type Accept, createAccept, type Handled, type Listen } from './accept/accept.ts'
 import { Budget } from './accept/budget.ts'
-import { type Anonymizer, createAnonymizer } from './anonymize/anonymize.ts'
 import { Clock } from './anonymize/clock.ts'
-import { parsePolicy } from './anonymize/parse.ts'
-import { type Policy, policyDigest } from './anonymize/policy.ts'
 import { type Config, limitsFor } from './config.ts'
-import { beginEpoch, decide, type Epoch, endEpoch, folderExists, readEpoch } from './consent/consent.ts'
+import { type Consent, type Decision, watchConsent } from './consent/consent.ts'
 import type { Counters } from './counters.ts'
-import { batchIdOf, createEnricher, type Enricher } from './enrich/enrich.ts'
-import { allFacts, parseFacts } from './enrich/facts.ts'
-import { ConfigError, errorCode } from './errors.ts'
+import { batchIdOf } from './enrich/enrich.ts'
+import { errorCode } from './errors.ts'
 import { createHealth } from './health.ts'
 import { createHeartbeat } from './heartbeat.ts'
-import { openIdentity } from './identity/identity.ts'
 import type { Log } from './log.ts'
+import { createModes, type Goal } from './modes.ts'
 import { rejectedSpans } from './otlp/answer.ts'
-import { openQueue, type Queue, wipeFolder } from './queue/queue.ts'
-import { createSender, type Sender } from './send/send.ts'
-import { WATCH_EVERY_MS, type Watch, watchFile } from './watch.ts'
+import { openQueue, wipeFolder } from './queue/queue.ts'
+import { type RoadWatch, watchRoad } from './road.ts'
+import { createSender } from './send/send.ts'
+import { WATCH_EVERY_MS } from './watch.ts'
 
 /** What the process knows of its machine. */
 export interface Machine {
@@ -50,57 +47,43 @@ export interface Pipeline {
   addresses(): { http: Listen | undefined; health: Listen | undefined }
 }
 
-/** What turns one request into one record; made anew when the policy or a fact changes. */
-interface Road {
-  policy: Policy
-  anonymizer: Anonymizer
-  enricher: Enricher
-}
-
 const RETRY_MS = 5_000
-/** The label of a folder whose policy has expired: what was queued under it is dropped like that of any other policy. */
-const EXPIRED = 'expired'
-const OLD_BATCHES = 'queue: the batches of the old policy could not be dropped'
 const REJECTED_MESSAGE =
   'Some spans were left out because they are not valid OTLP: a trace id has 16 bytes and a span id 8, neither all zero, and no field of a span occurs twice.'
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { config, machine, counters, log } = options
-  const decision =
-    options.mistakes.length > 0
-      ? { mode: 'off' as const, by: 'a wrong setting' }
-      : decide({ reporting: config.reporting, doNotTrack: options.doNotTrack })
-  const { mode } = decision
+  const { config, mistakes, machine, counters, log } = options
   const limits = limitsFor(config, machine.memoryLimit)
-  const watches: Watch[] = []
   const timers = new Set<NodeJS.Timeout>()
-  let road: Road | undefined
-  let queue: Queue | undefined
-  let sender: Sender | undefined
+  let consent: Consent | undefined
+  let road: RoadWatch | undefined
   let http: Listen | undefined
   let healthAt: Listen | undefined
-  let label: string | undefined
-  let opening = false
+  let decisions = 0
   let stopped = false
 
-  // One for all roads: a day that is over does not come back with a new policy, nor with a clock that is put back.
   const clock = new Clock()
-  const heartbeat = createHeartbeat({ folder: mode === 'on' ? config.dataDir : undefined, counters, log })
-
-  const expired = ({ expires }: Policy): boolean => {
-    clock.advance(Date.now())
-    return clock.period('day') > expires
+  const heartbeats = {
+    on: createHeartbeat({ folder: config.dataDir, counters, log }),
+    local: createHeartbeat({ folder: undefined, counters, log }),
   }
 
-  const handle = async (body: Uint8Array): Promise<Handled> => {
-    if (road === undefined || queue === undefined || expired(road.policy)) {
+  const handle = async (body: Uint8Array, began: number): Promise<Handled> => {
+    const { anonymizer, enricher } = road?.current() ?? {}
+    const queue = modes.queueFor(began)
+    if (anonymizer === undefined || enricher === undefined || queue === undefined) {
       counters.add('requests.discarded')
       return { rejected: 0, message: '' }
     }
-    const passed = road.anonymizer.pass(body, Date.now())
+    const passed = anonymizer.pass(body, Date.now())
     const { spans, rejected } = passed
-    if (spans > 0) await queue.append(road.enricher.frame(passed), spans)
-    counters.add('spans.kept', spans)
+    try {
+      if (spans > 0) await queue.append(enricher.frame(passed), spans)
+      counters.add('spans.kept', spans)
+    } catch (error) {
+      // Where the mode has changed meanwhile, there is nothing that the application should send again.
+      if (modes.queueFor(began) === queue) throw error
+    }
     return { rejected, message: rejected > 0 ? REJECTED_MESSAGE : '' }
   }
 
@@ -114,7 +97,70 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   })
   const health = createHealth(config.healthListen)
 
-  /** Tries until it works: a port or folder that is taken now may be free when another process has ended. */
+  const goal = (): Goal => {
+    const mode = consent === undefined ? 'off' : consent.look().mode
+    return { mode, policy: road?.label() }
+  }
+
+  const modes = createModes({
+    folder: config.dataDir,
+    goal,
+    openQueue: ({ policy, mode, wipe }) =>
+      openQueue({
+        folder: config.dataDir,
+        maxBytes: config.queueMax,
+        maxAgeMs: config.queueMaxAge,
+        full: mode === 'local' ? 'ring' : config.queueFull,
+        label: policy,
+        wipe,
+        order: batchIdOf,
+        counters,
+        log,
+      }),
+    wipeFolder: () => wipeFolder(config.dataDir, counters),
+    openSender: (queue, notBefore, allowed) => {
+      const destination = { ...config, endpoint: config.endpoint! }
+      const sender = createSender({ queue, destination, intervalMs: config.sendInterval, notBefore, allowed, rejectedSpans, counters, log })
+      sender.start()
+      return sender
+    },
+    firstSendDelay: config.firstSendDelay,
+    log,
+  })
+
+  /** Off ends first what may not go on; reporting again begins with the policy as it is then. */
+  const follow = ({ mode, by }: Decision): void => {
+    // The number makes each line another one: the log keeps equal ones back for a while.
+    log.info('consent: the mode is decided', { mode, by, decision: ++decisions })
+    if (mode !== 'off') road ??= watchRoad({ config, machine, maxBytes: limits.maxBody, clock, counters, log }, modes.look)
+    modes.look()
+    if (mode !== 'off') return
+    road?.stop()
+    road = undefined
+  }
+
+  /** The sidecar's own report: through the same policy and to the same queue, but never in one body with others. */
+  const beat = (): void => {
+    const { anonymizer, enricher } = road?.current() ?? {}
+    const queue = modes.queueFor(performance.now())
+    const mode = consent?.decision().mode ?? 'off'
+    if (anonymizer === undefined || enricher === undefined || queue === undefined || mode === 'off') return
+    heartbeats[mode].beat(clock.period('day'), () => {
+      const passed = anonymizer.heartbeat(Date.now())
+      const { spans } = passed
+      if (spans === 0) return undefined
+      const record = enricher.frame(passed)
+      return () => queue.appendAlone(record, spans)
+    })
+  }
+
+  /** What changes with time alone: a policy expires, a day begins. */
+  const tick = (): void => {
+    modes.look()
+    beat()
+  }
+
+  /** Tries until it works: a port that is taken now may be free when another process has ended. */
   const persist = async (what: string, attempt: () => Promise<void>): Promise<void> => {
     try {
       await attempt()
@@ -129,158 +175,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
-  /** Policy and facts as they are now, to a road; `undefined`, and said why, where one of them is wrong. */
-  const buildRoad = (policyText: string | undefined, factsText: string | undefined): Road | undefined => {
-    try {
-      if (policyText === undefined) throw new ConfigError(['The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.'])
-      const policy = parsePolicy(policyText)
-      const identity = openIdentity(config.identityDir, true)
-      if ('reason' in identity) log.info('identity: there is none, so there are no pseudonyms', { reason: identity.reason })
-      const given =
-        factsText === undefined ? new Map() : parseFacts(factsText, config.facts === undefined ? 'USAGE_FACTS_FILE' : 'USAGE_FACTS')
-      const known = 'reason' in identity ? undefined : identity
-      const facts = allFacts(given, machine.arch, machine.platform, known?.instanceId)
-      const digest = policyDigest(policy)
-      const anonymizer = createAnonymizer({ policy, facts, secret: known?.secret, counters, maxBytes: limits.maxBody, clock })
-      const enricher = createEnricher(policy, digest === config.policyDigest ? digest : 'custom', anonymizer)
-      if (!expired(policy))
-        log.info('policy: in force', { project: policy.project, version: policy.version, digest, expires: policy.expires })
-      return { policy, anonymizer, enricher }
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error
-      for (const mistake of error.mistakes) log.error(`policy: nothing is kept or sent, because: ${mistake}`)
-      return undefined
-    }
-  }
-
-  /** Drops what another policy made, in the moment in which that of `road` takes its place or expires. */
-  const enforce = (): void => {
-    if (road === undefined) return
-    const next = expired(road.policy) ? EXPIRED : policyDigest(road.policy)
-    if (next === label) return
-    label = next
-    if (next === EXPIRED)
-      log.error(`policy: nothing is kept or sent, because: It expired on ${road.policy.expires}. Give one with a later day in "expires".`)
-    if (queue !== undefined) void persist(OLD_BATCHES, () => queue!.relabel(label!))
-  }
-
-  /** The sidecar's own report: through the same policy and to the same queue, but never in one body with others. */
-  const beat = (): void => {
-    if (road === undefined || queue === undefined || expired(road.policy)) return
-    const { anonymizer, enricher } = road
-    const opened = queue
-    heartbeat.beat(clock.period('day'), () => {
-      const passed = anonymizer.heartbeat(Date.now())
-      const { spans } = passed
-      if (spans === 0) return undefined
-      const record = enricher.frame(passed)
-      return () => opened.appendAlone(record, spans)
-    })
-  }
-
-  const watchInputs = (): Road | undefined => {
-    const changed = (): void => {
-      road = buildRoad(policyText(), factsText())
-      enforce()
-      void openFolder()
-    }
-    const watched = (path: string | undefined, text: string | undefined): (() => string | undefined) => {
-      if (path === undefined) return () => text
-      const watch = watchFile(path, changed)
-      watches.push(watch)
-      return () => watch.current()
-    }
-    const policyText = watched(config.policy, config.policyText)
-    const factsText = watched(config.factsFile, config.facts)
-    return buildRoad(policyText(), factsText())
-  }
-
-  const openFolder = async (): Promise<void> => {
-    if (opening || label === undefined) return
-    opening = true
-    await persist('queue: the data folder cannot be used', openQueueAndSender)
-  }
-
-  const openQueueAndSender = async (): Promise<void> => {
-    const folder = config.dataDir
-    const epoch = readEpoch(folder)
-    const interrupted = mode === 'on' ? epoch === undefined : folderExists(`${folder}/epoch`)
-    if (mode !== 'on') endEpoch(folder)
-    const labelAtOpening = label!
-    const opened = await openQueue({
-      folder,
-      maxBytes: config.queueMax,
-      maxAgeMs: config.queueMaxAge,
-      full: mode === 'local' ? 'ring' : config.queueFull,
-      label: labelAtOpening,
-      wipe: interrupted,
-      order: batchIdOf,
-      counters,
-      log,
-    })
-    try {
-      if (mode === 'on') sender = createSenderOf(opened, epoch ?? beginEpoch(folder, Date.now()))
-    } catch (error) {
-      // Nothing may be accepted before the epoch is on disk; the lock goes, so that the next attempt can have it.
-      await opened.close()
-      throw error
-    }
-    queue = opened
-    // In the same tick as the queue is there for appends: the policy may have changed while it was opened.
-    if (label !== labelAtOpening) void persist(OLD_BATCHES, () => opened.relabel(label!))
-    sender?.start()
-    beat()
-  }
-
-  const createSenderOf = (opened: Queue, { id, since }: Epoch): Sender =>
-    createSender({
-      queue: opened,
-      destination: { ...config, endpoint: config.endpoint! },
-      intervalMs: config.sendInterval,
-      notBefore: since + config.firstSendDelay,
-      allowed: () => road !== undefined && !expired(road.policy) && readEpoch(config.dataDir)?.id === id,
-      rejectedSpans,
-      counters,
-      log,
-    })
-
-  const begin = async (): Promise<void> => {
-    for (const mistake of options.mistakes) log.error(`settings: nothing is kept or sent, because: ${mistake}`)
-    log.info('consent: the mode is decided', { mode, by: decision.by })
-    if (mode === 'off') {
-      await persist('consent: what the data folder holds could not be wiped', async () => {
-        endEpoch(config.dataDir)
-        await wipeFolder(config.dataDir, counters)
-      })
-      return
-    }
-    road = watchInputs()
-    enforce()
-    const look = (): void => {
-      enforce()
-      beat()
-    }
-    timers.add(setInterval(look, WATCH_EVERY_MS).unref())
-    await openFolder()
-  }
-
-  const stop = async (graceMs = 0): Promise<void> => {
-    if (stopped) return
-    stopped = true
-    for (const timer of timers) clearTimeout(timer)
-    for (const watch of watches) watch.stop()
-    await accept.stop()
-    await sender?.stop(graceMs)
-    await queue?.close()
-    await health.stop()
-  }
-
   return {
     start: async () => {
       await persist('health: the port cannot be used', async () => {
         healthAt = await health.start()
       })
-      await begin()
+      for (const mistake of mistakes) log.error(`settings: nothing is kept or sent, because: ${mistake}`)
+      consent = watchConsent({ ...config, doNotTrack: options.doNotTrack, wrongSettings: mistakes.length > 0 }, follow)
+      follow(consent.decision())
+      await modes.start()
+      beat()
+      timers.add(setInterval(tick, WATCH_EVERY_MS).unref())
       await persist('accept: the port cannot be used', async () => {
         http = await accept.start()
         log.info('accept: ready', {
@@ -292,7 +197,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       })
     },
     untilUnused: accept.untilUnused,
-    stop,
+    stop: async (graceMs = 0) => {
+      if (stopped) return
+      stopped = true
+      for (const timer of timers) clearTimeout(timer)
+      consent?.stop()
+      road?.stop()
+      await accept.stop()
+      await modes.stop(graceMs)
+      await health.stop()
+    },
     addresses: () => ({ http, health: healthAt }),
   }
 }

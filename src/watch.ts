@@ -1,16 +1,20 @@
-// Tells when a small file's content changes, by reading it again every two seconds and comparing. Reading finds what
-// notifications miss: the symlink swap of a Kubernetes volume, a file that appears later, network file systems,
-// exhausted inotify limits. Unreadable is told as `undefined`; what it means is the caller's business (for consent: off).
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
-import { open } from 'node:fs/promises'
+// Tells when a small file's content changes, or whether it is there, by looking again every two seconds and comparing.
+// Looking finds what notifications miss: the symlink swap of a Kubernetes volume, a file that appears later, network file
+// systems, exhausted inotify limits. What could not be found out is told as `undefined`; what that means is the caller's
+// business (for consent: off).
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats } from 'node:fs'
+import { lstat, open } from 'node:fs/promises'
+import { errorCode } from './errors.ts'
 
 export const WATCH_EVERY_MS = 2_000
 /** No file that we watch is larger; one that is counts as unreadable. */
 const MAX_FILE_BYTES = 1024 * 1024
 
-export interface Watch {
-  /** Content at the last look; `undefined` where the file could not be read as UTF-8 text of at most 1 MiB. */
-  current(): string | undefined
+export interface Watch<Seen = string | undefined> {
+  /** What the last look saw. */
+  current(): Seen
+  /** Looks now, and tells of a change before it returns. */
+  look(): Seen
   stop(): void
 }
 
@@ -46,29 +50,64 @@ async function read(path: string): Promise<string | undefined> {
   }
 }
 
-/** Reads `path` now, then every `everyMs`; `onChange` is called with the new content, never twice with the same. */
+/** Content of `path`; `undefined` where it could not be read as UTF-8 text of at most 1 MiB. */
 export function watchFile(path: string, onChange: (content: string | undefined) => void, everyMs = WATCH_EVERY_MS): Watch {
-  let content: string | undefined
-  let stopped = false
-  try {
-    content = readNow(path)
-  } catch {
-    content = undefined
-  }
-
-  const look = async (): Promise<void> => {
-    const next = await read(path).catch(() => undefined)
-    if (stopped) return
-    if (next !== content) {
-      content = next
-      onChange(next)
+  const now = (): string | undefined => {
+    try {
+      return readNow(path)
+    } catch {
+      return undefined
     }
+  }
+  return watch(now, () => read(path).catch(() => undefined), onChange, everyMs)
+}
+
+/** Whether anything stands at `path`, a symlink to nothing too; `undefined` where that could not be found out. */
+export function watchPresence(
+  path: string,
+  onChange: (there: boolean | undefined) => void,
+  everyMs = WATCH_EVERY_MS,
+): Watch<boolean | undefined> {
+  const missing = (error: unknown): false | undefined => (errorCode(error) === 'ENOENT' ? false : undefined)
+  const now = (): boolean | undefined => {
+    try {
+      lstatSync(path)
+      return true
+    } catch (error) {
+      return missing(error)
+    }
+  }
+  return watch(now, () => lstat(path).then(() => true as const, missing), onChange, everyMs)
+}
+
+/** Looks with `now` at once, then with `later` every `everyMs`; `onChange` is never called twice with the same. */
+function watch<Seen>(now: () => Seen, later: () => Promise<Seen>, onChange: (seen: Seen) => void, everyMs: number): Watch<Seen> {
+  let seen = now()
+  let looks = 0
+  let stopped = false
+
+  const take = (next: Seen): void => {
+    if (next === seen) return
+    seen = next
+    onChange(next)
+  }
+  const look = async (): Promise<void> => {
+    const before = looks
+    const next = await later()
+    if (stopped) return
+    // A look() meanwhile may have seen what is newer than this.
+    if (looks === before) take(next)
     timer = setTimeout(() => void look(), everyMs).unref()
   }
   let timer = setTimeout(() => void look(), everyMs).unref()
 
   return {
-    current: () => content,
+    current: () => seen,
+    look: () => {
+      looks++
+      take(now())
+      return seen
+    },
     stop: () => {
       stopped = true
       clearTimeout(timer)

@@ -53,8 +53,8 @@ test('an address without a host is every address, of IPv4 alone where there is n
 })
 
 test('a setting of the design that is not carried out yet is a mistake, not ignored', () => {
-  assert.deepEqual(readConfig({ ...WORKING, USAGE_OFF_FILE: '/x' }).mistakes, [
-    'USAGE_OFF_FILE is not carried out by this version of usage-sidecar. Remove it.',
+  assert.deepEqual(readConfig({ ...WORKING, USAGE_POLICY_OVERLAY: '/x' }).mistakes, [
+    'USAGE_POLICY_OVERLAY is not carried out by this version of usage-sidecar. Remove it.',
   ])
 })
 

@@ -128,6 +128,7 @@ describe('the heartbeat of a sidecar', { concurrency: true }, () => {
     await until('it is kept', async () => (await spansWaiting(place.dataFolder)).length > 0)
     await sidecar.stop()
     assert.deepEqual((await spansWaiting(place.dataFolder)).map(isHeartbeat), [true])
+    await assert.rejects(readFile(join(place.dataFolder, 'heartbeat')), { code: 'ENOENT' })
     assert.equal(sidecar.counters.get('spans.usage.heartbeat.foreign'), 1)
   })
 })

@@ -19,7 +19,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   otlp: [],
 }
 /** Files beside the rooms that wire them, and the commands. */
-const WIRING = ['cli', 'config.ts', 'setting-parsers.ts', 'health.ts', 'heartbeat.ts', 'pipeline.ts', 'main.ts']
+const WIRING = ['cli', 'config.ts', 'setting-parsers.ts', 'health.ts', 'heartbeat.ts', 'road.ts', 'modes.ts', 'pipeline.ts', 'main.ts']
 const FORBIDDEN_NAMES = /^(index|utils?|common|helpers?|misc)(\.ts)?$/
 const MAX_LINES = 300
 

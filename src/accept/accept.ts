@@ -28,8 +28,11 @@ export interface AcceptOptions {
   maxBody: number
   maxJsonBody: number
   budget: Budget
-  /** Gets the protobuf bytes of an ExportTraceServiceRequest, valid until the first await; throws a Refusal to refuse it. */
-  handle: (body: Uint8Array) => Promise<Handled>
+  /**
+   * Gets the protobuf bytes of an ExportTraceServiceRequest, valid until the first await, and when the request began
+   * (performance.now()); throws a Refusal to refuse it.
+   */
+  handle: (body: Uint8Array, began: number) => Promise<Handled>
   counters: Counters
   log: Log
 }
@@ -55,7 +58,7 @@ const MAX_CONNECTIONS = 1024
 export function createAccept(options: AcceptOptions): Accept {
   const { counters, log, budget } = options
 
-  const takeIn = async (request: IncomingMessage, encoding: Encoding, share: Share): Promise<Handled> => {
+  const takeIn = async (request: IncomingMessage, encoding: Encoding, share: Share, began: number): Promise<Handled> => {
     const maxBody = encoding === 'json' ? options.maxJsonBody : options.maxBody
     const gzip = isGzip(request)
     let body = await readBody(request, maxBody, share)
@@ -65,17 +68,18 @@ export function createAccept(options: AcceptOptions): Accept {
       if (refusal !== undefined) throw refusal
       body = jsonToProtobuf(body, options.maxBody)
     }
-    return options.handle(body)
+    return options.handle(body, began)
   }
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const began = performance.now()
     const encoding = encodingOf(request)
     const share = budget.share()
     /** A connection that lives on would hold up a server that is being closed. */
     const parting = (): Record<string, string> => (server.listening ? {} : { connection: 'close' })
     try {
       checkTarget(request, encoding)
-      const { rejected, message } = await takeIn(request, encoding ?? 'json', share)
+      const { rejected, message } = await takeIn(request, encoding ?? 'json', share, began)
       counters.add('requests.accepted')
       reply(response, 200, encoding ?? 'json', successBody(encoding ?? 'json', rejected, message), parting())
     } catch (error) {

@@ -86,7 +86,8 @@ export function sheetOf(whole: Policy): Sheet {
 const finite = (bits: number): number | undefined => (Number.isFinite(bits) ? bits : undefined)
 
 const OFF = [
-  'Set USAGE_REPORTING=off, or DO_NOT_TRACK=1, in the sidecar’s environment.',
+  'A running pod: kubectl annotate pod NAME usage-sidecar.dev/reporting=off, or a file at the place that USAGE_OFF_FILE names.',
+  'For good: set USAGE_REPORTING=off, or DO_NOT_TRACK=1, in the sidecar’s environment. Any one of these is enough.',
   'Off is silent: no connection, no DNS query, no file; what was waiting is wiped. The application notices nothing.',
 ]
 

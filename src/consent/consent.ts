@@ -1,19 +1,24 @@
 // May we report? One answer, the lowest of several switches (off < local < on); what cannot be read or understood is
-// `off`. And the epoch: a random id in a file that stands for one unbroken time of `on`. A batch may leave only if it was
-// accepted and is sent within the same epoch, so the file is made before the first accept and ended before all else.
-import { randomBytes } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
-import { errorCode } from '../errors.ts'
+// `off`. Two of the switches are files and may change while we run: they are looked at every two seconds, and anew
+// before anything leaves.
+import { type Watch, watchFile, watchPresence } from '../watch.ts'
+import { REPORTING, reportingIn } from './annotations.ts'
 
 export type Mode = 'off' | 'local' | 'on'
 export const MODES: readonly Mode[] = ['off', 'local', 'on']
 
+/** The switches as they stand; a file that no setting names is left out. */
 export interface Switches {
   /** Setting USAGE_REPORTING. */
   reporting: string
   /** Variable DO_NOT_TRACK: any value but the empty text, 0 and false means off (consoledonottrack.com). */
   doNotTrack: string | undefined
+  /** USAGE_ANNOTATIONS_FILE: `text` is `undefined` where it cannot be read. */
+  annotations?: { text: string | undefined }
+  /** USAGE_OFF_FILE: `there` is `undefined` where that cannot be found out. */
+  offFile?: { there: boolean | undefined }
+  /** Any setting is wrong, so that nobody knows what was meant. */
+  wrongSettings?: boolean
 }
 
 export interface Decision {
@@ -22,72 +27,75 @@ export interface Decision {
   by: string
 }
 
-export function decide({ reporting, doNotTrack }: Switches): Decision {
-  if (doNotTrack !== undefined && !['', '0', 'false'].includes(doNotTrack.trim().toLowerCase())) return { mode: 'off', by: 'DO_NOT_TRACK' }
-  const mode = MODES.find((candidate) => candidate === reporting)
-  return { mode: mode ?? 'off', by: 'USAGE_REPORTING' }
-}
-
-const EPOCH = /^[0-9a-f]{32}\n(\d{4}-\d\d-\d\dT[\d:.]{8,12}Z)\n$/
-
-export interface Epoch {
-  id: string
-  /** When it began, milliseconds since 1970: the first send waits from here. */
-  since: number
-}
-
-/** The epoch of this data folder; `undefined` where there is none or its file is not whole. */
-export function readEpoch(folder: string): Epoch | undefined {
-  try {
-    const text = readFileSync(join(folder, 'epoch'), 'utf8')
-    const since = EPOCH.exec(text)?.[1]
-    return since === undefined || Number.isNaN(Date.parse(since)) ? undefined : { id: text.slice(0, 32), since: Date.parse(since) }
-  } catch {
-    return undefined
+/** The lowest wins; of equal ones the first, in the order of the lines below. */
+export function decide({ reporting, annotations, doNotTrack, offFile, wrongSettings = false }: Switches): Decision {
+  const said: Decision[] = wrongSettings ? [{ mode: 'off', by: 'a wrong setting' }] : []
+  said.push({ mode: modeOf(reporting), by: 'USAGE_REPORTING' })
+  if (annotations !== undefined) {
+    const read = annotations.text === undefined ? 'malformed' : reportingIn(annotations.text)
+    if (read === 'malformed') said.push({ mode: 'off', by: 'USAGE_ANNOTATIONS_FILE' })
+    else if (read.value !== undefined) said.push({ mode: modeOf(read.value), by: REPORTING })
   }
+  if (!['', '0', 'false'].includes((doNotTrack ?? '').trim().toLowerCase())) said.push({ mode: 'off', by: 'DO_NOT_TRACK' })
+  if (offFile !== undefined && offFile.there !== false) said.push({ mode: 'off', by: 'USAGE_OFF_FILE' })
+  return said.reduce((lowest, next) => (MODES.indexOf(next.mode) < MODES.indexOf(lowest.mode) ? next : lowest))
 }
 
-/** Begins an epoch; durable when it returns. What was on disk before must be wiped already. */
-export function beginEpoch(folder: string, nowMs: number): Epoch {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const epoch = { id: randomBytes(16).toString('hex'), since: nowMs }
-  const temporary = join(folder, 'epoch.tmp')
-  const file = openSync(temporary, 'w', 0o600)
-  try {
-    writeSync(file, `${epoch.id}\n${new Date(nowMs).toISOString()}\n`)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
+/** A word that is none of ours is `off`. */
+const modeOf = (word: string): Mode => MODES.find((mode) => mode === word) ?? 'off'
+
+export interface Consent {
+  /** As it was seen last. */
+  decision(): Decision
+  /** As it is now: reads the files anew. */
+  look(): Decision
+  stop(): void
+}
+
+export interface ConsentSources {
+  reporting: string
+  doNotTrack: string | undefined
+  annotationsFile: string | undefined
+  offFile: string | undefined
+  wrongSettings: boolean
+}
+
+/** `onChange` is called with every decision that differs from the one before it, also from within look(). */
+export function watchConsent(sources: ConsentSources, onChange: (decision: Decision) => void): Consent {
+  const { reporting, doNotTrack, wrongSettings } = sources
+  const annotations = sources.annotationsFile === undefined ? undefined : watchFile(sources.annotationsFile, () => look())
+  const offFile = sources.offFile === undefined ? undefined : watchPresence(sources.offFile, () => look())
+  const watches: Watch<unknown>[] = [annotations, offFile].filter((watch) => watch !== undefined)
+  let looking = false
+
+  const decideNow = (): Decision =>
+    decide({
+      reporting,
+      doNotTrack,
+      wrongSettings,
+      ...(annotations === undefined ? {} : { annotations: { text: annotations.current() } }),
+      ...(offFile === undefined ? {} : { offFile: { there: offFile.current() } }),
+    })
+  let decision = decideNow()
+
+  /** At all files, then decides: one that has risen must not count before one that has fallen in the same moment. */
+  const look = (): Decision => {
+    if (looking) return decision
+    looking = true
+    for (const watch of watches) watch.look()
+    looking = false
+    const next = decideNow()
+    const before = decision
+    decision = next
+    if (next.mode !== before.mode || next.by !== before.by) onChange(next)
+    return decision
   }
-  renameSync(temporary, join(folder, 'epoch'))
-  syncFolder(folder)
-  return epoch
-}
 
-/**
- * Ends the epoch, durably, before anything else happens; nothing that was accepted in it may leave from now on. Where
- * its file is gone already, a process that was killed may have removed it: only the sync keeps it from coming back.
- */
-export function endEpoch(folder: string): void {
-  if (!folderExists(folder)) return
-  try {
-    unlinkSync(join(folder, 'epoch'))
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error
-  }
-  syncFolder(folder)
-}
-
-/** Whether a data folder was ever used; `off` must find out without making it. */
-export function folderExists(folder: string): boolean {
-  return existsSync(folder)
-}
-
-function syncFolder(folder: string): void {
-  const directory = openSync(folder, 'r')
-  try {
-    fsyncSync(directory)
-  } finally {
-    closeSync(directory)
+  return {
+    decision: () => decision,
+    look,
+    stop: () => {
+      for (const watch of watches) watch.stop()
+    },
   }
 }

@@ -94,7 +94,7 @@ export async function wipeFolder(
   folder: string,
   counters: Counters,
   disk: Disk,
-  reason: Reason,
+  reason: Reason = 'consent',
   known?: Map<number, Stored>,
 ): Promise<void> {
   for (const place of FOLDERS) {

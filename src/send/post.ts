@@ -6,8 +6,8 @@ import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from '
 import type { Agent as HttpsAgent } from 'node:https'
 import { createRequire } from 'node:module'
 import { errorCode } from '../errors.ts'
+import { dialWith } from './dial.ts'
 import { TOO_LARGE } from './retry.ts'
-import { tunnelThrough } from './tunnel.ts'
 
 export interface Destination {
   /** Base URL; `/v1/traces` is appended. */
@@ -37,6 +37,7 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 const USER_AGENT = 'usage-sidecar/0'
 
 export interface Poster {
+  /** `signal` resets the connection: what the kernel has of the body and has not sent, it then never sends. */
   post(body: Buffer, signal: AbortSignal): Promise<Answer>
   /** Closes the connection that one drain used. */
   close(): void
@@ -63,15 +64,18 @@ export const SYSTEM_CERTIFICATES = [
 export function openPoster(to: Destination): Poster {
   const url = new URL(`${to.endpoint.replace(/\/+$/, '')}/v1/traces`)
   const https = url.protocol === 'https:' ? loadHttps() : undefined
-  const secure = https && secureAgent(https, to)
-  const agent = secure ?? new HttpAgent(COMMON)
-  const tunnel = secure && to.proxy !== undefined ? tunnelThrough(new URL(to.proxy), secure) : undefined
+  const agent = https ? secureAgent(https, to) : new HttpAgent(COMMON)
+  const dial = dialWith(agent, https !== undefined, to.proxy === undefined ? undefined : new URL(to.proxy))
   const extra = parseHeaders(to.headersFile === undefined ? '' : readFileSync(to.headersFile, 'utf8'))
 
-  const post = (body: Buffer, signal: AbortSignal): Promise<Answer> =>
+  const post = (body: Buffer, signal: AbortSignal): Promise<Answer> => {
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
+    deadline.addEventListener('abort', dial.cancel)
+    return attempt(body, signal, deadline).finally(() => deadline.removeEventListener('abort', dial.cancel))
+  }
+
+  const attempt = (body: Buffer, signal: AbortSignal, deadline: AbortSignal): Promise<Answer> =>
     new Promise((resolve) => {
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
-      tunnel?.until(deadline)
       const failed = (error: unknown): void =>
         resolve({
           status: 0,
@@ -121,11 +125,7 @@ export function openPoster(to: Destination): Poster {
       })
       request.end(body)
     })
-  const close = (): void => {
-    tunnel?.close()
-    agent.destroy()
-  }
-  return { post, close }
+  return { post, close: dial.close }
 }
 
 const COMMON = { keepAlive: true, proxyEnv: undefined }

@@ -91,7 +91,8 @@ export function createSender(options: SendOptions): Sender {
     await queue.recordAttempt(body)
     if (!allowed()) return 'retry'
     const answer = await poster.post(body.content, abort.signal)
-    return !allowed() || abort.signal.aborted ? 'retry' : await settle(body, answer)
+    // Cancelled: nobody knows what became of it. An answer that came is recorded, whatever has changed since.
+    return abort.signal.aborted ? 'retry' : await settle(body, answer)
   }
 
   const drain = async (): Promise<void> => {

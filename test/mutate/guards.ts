@@ -3,9 +3,11 @@ import { accept } from './accept.ts'
 import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
+import { consent } from './consent.ts'
 import { delivery } from './delivery.ts'
 import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
+import { modesGuards } from './modes.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
 import { overlayGuards } from './overlay.ts'
@@ -24,6 +26,8 @@ export const guards: readonly GuardTable[] = [
   anonymizeIn,
   anonymizeValues,
   anonymizeOut,
+  consent,
+  modesGuards,
   overlayGuards,
   policyGuards,
   policyFields,

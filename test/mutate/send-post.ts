@@ -141,13 +141,13 @@ export const postGuards: GuardTable = {
     },
     {
       promise: 'a proxy that is set is used',
-      text: 'secure && to.proxy !== undefined ? ',
-      instead: 'secure && to.proxy === null ? ',
+      text: 'to.proxy === undefined ? undefined : ',
+      instead: 'to.proxy !== null ? undefined : ',
       noticed: proxy('^a body goes through'),
     },
     {
       promise: 'a proxy that hangs holds nobody longer than the deadline',
-      text: 'tunnel?.until(deadline)\n',
+      text: "deadline.addEventListener('abort', dial.cancel)\n",
       noticed: proxy('^a proxy that hangs'),
     },
     {
@@ -164,7 +164,7 @@ export const postGuards: GuardTable = {
     { promise: 'the path is appended with one slash', text: ".replace(/\\/+$/, '')", noticed: post('^/v1/traces is appended') },
     { promise: 'the length is said', text: "'content-length': body.length,\n", noticed: post('^a request has exactly') },
   ],
-  'src/send/tunnel.ts': [
+  'src/send/dial.ts': [
     {
       promise: 'what the proxy answers but 200 is no tunnel',
       text: 'response.statusCode === 200',
@@ -179,7 +179,7 @@ export const postGuards: GuardTable = {
     },
     {
       promise: 'the connection to a proxy that is given up ends',
-      text: 'for (const connect of connecting) connect.destroy()\n',
+      text: '      tcp?.destroy()\n',
       noticed: { ...proxy('^a poster that is closed'), env: { USAGE_TEST_DEADLINE_MS: '1000' } },
     },
   ],

@@ -24,15 +24,15 @@ export const sendGuards: GuardTable = {
       noticed: consent('^consent that ends while the receipt'),
     },
     {
-      promise: 'what consent ended has no outcome',
-      text: "return !allowed() || abort.signal.aborted ? 'retry' : await settle(body, answer)",
-      instead: 'return await settle(body, answer)',
+      promise: 'an answer that came is in the receipts, whatever has changed since',
+      text: "return abort.signal.aborted ? 'retry' : await settle(body, answer)",
+      instead: "return abort.signal.aborted || !allowed() ? 'retry' : await settle(body, answer)",
       noticed: consent('^consent that ends while a request'),
     },
     {
       promise: 'a request that a stop ended has no outcome',
-      text: 'return !allowed() || abort.signal.aborted ? ',
-      instead: 'return !allowed() ? ',
+      text: "return abort.signal.aborted ? 'retry' : await settle(body, answer)",
+      instead: 'return await settle(body, answer)',
       noticed: consent('^a stop ends a request'),
     },
     {

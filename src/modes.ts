@@ -1,0 +1,251 @@
+// Goes between off, local and on while the process runs, and from one policy to the next. What was kept in one mode
+// never comes into another: the epoch ends first, durably, then the request in flight, then all that is on disk. Whatever
+// fails is tried again, and until it has worked nothing comes in and nothing leaves.
+import type { Mode } from './consent/consent.ts'
+import { beginEpoch, type Epoch, endEpoch, folderExists, readEpoch, renewEpoch } from './consent/epoch.ts'
+import { errorCode } from './errors.ts'
+import type { Log } from './log.ts'
+import type { Queue } from './queue/queue.ts'
+import type { Sender } from './send/send.ts'
+
+export interface Goal {
+  mode: Mode
+  /** Digest of the policy in force; `undefined` where there is none: then what is kept stays, and stays here. */
+  policy: string | undefined
+}
+
+export interface ModesOptions {
+  folder: string
+  /** As the switches and the policy are now; reads the switches anew. */
+  goal: () => Goal
+  openQueue: (kind: { policy: string; mode: Epoch['mode']; wipe: boolean }) => Promise<Queue>
+  /** Removes all that holds spans from a folder that is not open. */
+  wipeFolder: () => Promise<void>
+  /** Sends what the queue holds while `allowed`, which reads the switches anew. */
+  openSender: (queue: Queue, notBefore: number, allowed: () => boolean) => Sender
+  firstSendDelay: number
+  log: Log
+  now?: () => number
+}
+
+export interface Modes {
+  /** Resolves when the first attempt to be as the switches want it has ended. */
+  start(): Promise<void>
+  /** The switches or the policy may have changed: when it returns, nothing leaves any more that may not. */
+  look(): void
+  /** Where a request is kept that began at `began` (performance.now()); `undefined`: it is discarded. */
+  queueFor(began: number): Queue | undefined
+  /** Closes the folder and leaves what is in it; a send that has begun, or whose moment has come, gets the grace. */
+  stop(graceMs?: number): Promise<void>
+}
+
+/** The data folder while it is open. */
+interface Open {
+  queue: Queue
+  epoch: Epoch
+  /** performance.now(): a request that began before was taken in, in part, in another epoch. */
+  since: number
+  policy: string
+  policySince: number
+  /** Until it has resolved, the queue may hold what another policy made. */
+  relabelled: Promise<void> | undefined
+  /** All of it fits `policy`, and in mode on there is a sender. */
+  ready: boolean
+  sender: Sender | undefined
+}
+
+const RETRY_MS = 5_000
+
+export function createModes(options: ModesOptions): Modes {
+  const { folder, log, now = Date.now } = options
+  let goal: Goal | undefined
+  let open: Open | undefined
+  /** What is in the folder was kept in an epoch that has ended. */
+  let dirty = false
+  /** The folder, still open, in the epoch that has ended. */
+  let leaving: Open | undefined
+  /** All that were told to stop. */
+  let senders: Promise<unknown> = Promise.resolve()
+  let doing = ''
+  let wanted = false
+  let running: Promise<void> | undefined
+  let retry: NodeJS.Timeout | undefined
+  let stopped = false
+
+  const stopSender = (it: Open): void => {
+    if (it.sender !== undefined) senders = Promise.all([senders, it.sender.stop()])
+    it.sender = undefined
+  }
+
+  /** What may not wait when an epoch ends; clear() does the rest, and again what fails here, and says so. */
+  const leave = (): void => {
+    dirty = true
+    leaving ??= open
+    open = undefined
+    try {
+      endEpoch(folder)
+    } catch {}
+    if (leaving !== undefined) stopSender(leaving)
+  }
+
+  /** What the old policy made is dropped in the same moment as the new one begins. */
+  const relabel = (it: Open, policy: string): void => {
+    stopSender(it)
+    it.ready = false
+    it.policy = policy
+    it.policySince = now()
+    it.relabelled = it.queue.relabel(policy)
+    // Both are done again by prepare() where they fail.
+    it.relabelled.catch(() => undefined)
+    try {
+      renew(it)
+    } catch {}
+  }
+
+  /** The first report under this policy waits from its `policySince`, whatever becomes of this process. */
+  const renew = (it: Open): void => {
+    const { epoch, policy, policySince } = it
+    if (readEpoch(folder)?.id !== epoch.id || (epoch.policy === policy && epoch.policySince === policySince)) return
+    it.epoch = renewEpoch(folder, epoch, policy, policySince)
+  }
+
+  const look = (): void => {
+    if (stopped) return
+    const before = goal
+    const next = options.goal()
+    // Finding a change, options.goal() has come here before.
+    if (goal !== before || (next.mode === before?.mode && next.policy === before.policy)) return
+    goal = next
+    // At the start: without an epoch, opening wipes.
+    const was = before === undefined && next.mode !== 'off' ? (readEpoch(folder)?.mode ?? next.mode) : before?.mode
+    if (next.mode !== was) leave()
+    if (open !== undefined && next.policy !== undefined && next.policy !== open.policy) relabel(open, next.policy)
+    settle()
+  }
+
+  const settle = (): void => {
+    wanted = true
+    if (running === undefined) running = fitUntilNothingChanges()
+  }
+
+  const fitUntilNothingChanges = async (): Promise<void> => {
+    await Promise.resolve()
+    clearTimeout(retry)
+    while (wanted && !stopped) {
+      wanted = false
+      try {
+        await fit()
+      } catch (error) {
+        log.error(`${doing}; it is tried again`, { code: errorCode(error) })
+        clearTimeout(retry)
+        retry = setTimeout(settle, RETRY_MS).unref()
+      }
+    }
+    running = undefined
+  }
+
+  /** One step after the other from what is to what shall be; what shall be may change at every await. */
+  const fit = async (): Promise<void> => {
+    while (!stopped && goal !== undefined) {
+      if (dirty) await clear()
+      else if (goal.mode === 'off' || goal.policy === undefined) return
+      else if (open === undefined) await enter(goal.mode, goal.policy)
+      else if (!open.ready) await prepare(open)
+      else return
+    }
+  }
+
+  const clear = async (): Promise<void> => {
+    doing = 'consent: what the data folder holds could not be wiped'
+    dirty = false
+    try {
+      endEpoch(folder)
+      await senders
+      const it = leaving
+      if (it !== undefined) {
+        await it.queue.wipe()
+        leaving = undefined
+        await it.queue.close()
+      } else if (folderExists(folder)) await options.wipeFolder()
+      else return
+      log.info('consent: nothing is left of what was kept before')
+    } catch (error) {
+      dirty = true
+      throw error
+    }
+  }
+
+  const enter = async (mode: Epoch['mode'], policy: string): Promise<void> => {
+    doing = 'queue: the data folder cannot be used'
+    const found = readEpoch(folder)
+    const queue = await options.openQueue({ policy, mode, wipe: found === undefined })
+    // Where the epoch has ended meanwhile, all begins anew; from here to `open` nothing is awaited.
+    if (dirty || stopped || readEpoch(folder)?.id !== found?.id) return await queue.close()
+    let epoch: Epoch
+    try {
+      epoch = found === undefined ? beginEpoch(folder, mode, policy, now()) : found
+      if (epoch.policy !== policy) epoch = renewEpoch(folder, epoch, policy, now())
+    } catch (error) {
+      await queue.close()
+      throw error
+    }
+    const since = performance.now()
+    open = { queue, epoch, since, policy, policySince: epoch.policySince, relabelled: Promise.resolve(), ready: false, sender: undefined }
+    if (goal?.policy !== undefined && goal.policy !== policy) relabel(open, goal.policy)
+  }
+
+  /** Makes all of it fit the policy, then lets it leave. */
+  const prepare = async (it: Open): Promise<void> => {
+    doing = 'queue: the batches of the old policy could not be dropped'
+    await senders
+    it.relabelled ??= it.queue.relabel(it.policy)
+    const { relabelled, policy } = it
+    try {
+      await relabelled
+    } catch (error) {
+      if (it.relabelled === relabelled) it.relabelled = undefined
+      throw error
+    }
+    if (stopped || open !== it || it.relabelled !== relabelled || !holds(it)) return
+    doing = 'consent: the epoch could not be written'
+    renew(it)
+    it.ready = true
+    if (it.epoch.mode === 'local') return
+    // Of a time in the future, from a clock that was wrong, nothing is known but that it has begun.
+    const notBefore = Math.min(now(), Math.max(it.epoch.since, it.epoch.policySince)) + options.firstSendDelay
+    log.info('send: reports may leave', { from: new Date(notBefore).toISOString() })
+    it.sender = options.openSender(it.queue, notBefore, () => allowed(it, policy))
+  }
+
+  /** Whether the epoch is still on disk; somebody may have ended it from outside. */
+  const holds = (it: Open): boolean => {
+    if (readEpoch(folder)?.id === it.epoch.id) return true
+    log.warn('consent: the file epoch is not ours any more; another one begins')
+    leave()
+    settle()
+    return false
+  }
+
+  const allowed = (it: Open, policy: string): boolean => {
+    look()
+    return !stopped && open === it && it.ready && it.policy === policy && goal?.policy === policy && holds(it)
+  }
+
+  return {
+    start: async () => {
+      look()
+      await running
+    },
+    look,
+    queueFor: (began) => (open !== undefined && began > open.since ? open.queue : undefined),
+    stop: async (graceMs = 0) => {
+      await open?.sender?.stop(graceMs)
+      stopped = true
+      clearTimeout(retry)
+      if (open !== undefined) stopSender(open)
+      await running
+      await senders
+      await (open ?? leaving)?.queue.close()
+    },
+  }
+}

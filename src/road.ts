@@ -1,0 +1,111 @@
+// Policy and facts, as they are now, to a road: what turns one request into one record. Made anew when either changes;
+// where one of them is wrong there is no road, and the log says why.
+import { type Anonymizer, createAnonymizer } from './anonymize/anonymize.ts'
+import type { Clock } from './anonymize/clock.ts'
+import { parsePolicy } from './anonymize/parse.ts'
+import { type Policy, policyDigest } from './anonymize/policy.ts'
+import type { Config } from './config.ts'
+import type { Counters } from './counters.ts'
+import { createEnricher, type Enricher } from './enrich/enrich.ts'
+import { allFacts, parseFacts } from './enrich/facts.ts'
+import { ConfigError } from './errors.ts'
+import { openIdentity } from './identity/identity.ts'
+import type { Log } from './log.ts'
+import { type Watch, watchFile } from './watch.ts'
+
+export interface Road {
+  policy: Policy
+  digest: string
+  anonymizer: Anonymizer
+  enricher: Enricher
+}
+
+export interface RoadOptions {
+  config: Config
+  machine: { arch: string; platform: string }
+  /** Of one request. */
+  maxBytes: number
+  /** One for all roads: a day that is over does not come back with a new policy, nor with a clock that is put back. */
+  clock: Clock
+  counters: Counters
+  log: Log
+}
+
+export interface RoadWatch {
+  /** `undefined` where there is none, or its policy has expired. */
+  current(): Road | undefined
+  /** Under what all that is kept now is made: the digest of the policy, or EXPIRED; `undefined` where none is valid. */
+  label(): string | undefined
+  stop(): void
+}
+
+/** What was kept under a policy that has expired is dropped like that of any other policy that is not in force. */
+const EXPIRED = 'expired'
+
+/** Makes the identity where it can and there is none, so it is called only when reporting is not off. */
+export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch {
+  const { config, clock, log } = options
+  const watches: Watch[] = []
+  let road: Road | undefined
+  let label: string | undefined
+
+  const take = (next: Road | undefined): void => {
+    road = next
+    if (road === undefined) return
+    const before = label
+    label = hasExpired(clock, road.policy) ? EXPIRED : road.digest
+    if (label !== EXPIRED || before === EXPIRED) return
+    log.error(`policy: nothing is kept or sent, because: It expired on ${road.policy.expires}. Give one with a later day in "expires".`)
+  }
+  const watched = (path: string | undefined, text: string | undefined): (() => string | undefined) => {
+    if (path === undefined) return () => text
+    const watch = watchFile(path, () => {
+      take(buildRoad(options, policyText(), factsText()))
+      onChange()
+    })
+    watches.push(watch)
+    return () => watch.current()
+  }
+  const policyText = watched(config.policy, config.policyText)
+  const factsText = watched(config.factsFile, config.facts)
+  take(buildRoad(options, policyText(), factsText()))
+  return {
+    current: () => (road === undefined || hasExpired(clock, road.policy) ? undefined : road),
+    label: () => {
+      take(road)
+      return road === undefined ? undefined : label
+    },
+    stop: () => {
+      for (const watch of watches) watch.stop()
+    },
+  }
+}
+
+function hasExpired(clock: Clock, { expires }: Policy): boolean {
+  clock.advance(Date.now())
+  return clock.period('day') > expires
+}
+
+function buildRoad(options: RoadOptions, policyText: string | undefined, factsText: string | undefined): Road | undefined {
+  const { config, machine, maxBytes, clock, counters, log } = options
+  try {
+    if (policyText === undefined) throw new ConfigError(['The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.'])
+    const policy = parsePolicy(policyText)
+    const identity = openIdentity(config.identityDir, true)
+    if ('reason' in identity) log.info('identity: there is none, so there are no pseudonyms', { reason: identity.reason })
+    const given =
+      factsText === undefined ? new Map() : parseFacts(factsText, config.facts === undefined ? 'USAGE_FACTS_FILE' : 'USAGE_FACTS')
+    const known = 'reason' in identity ? undefined : identity
+    const facts = allFacts(given, machine.arch, machine.platform, known?.instanceId)
+    const digest = policyDigest(policy)
+    const anonymizer = createAnonymizer({ policy, facts, secret: known?.secret, counters, maxBytes, clock })
+    const enricher = createEnricher(policy, digest === config.policyDigest ? digest : 'custom', anonymizer)
+    if (!hasExpired(clock, policy))
+      log.info('policy: in force', { project: policy.project, version: policy.version, digest, expires: policy.expires })
+    return { policy, digest, anonymizer, enricher }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    for (const mistake of error.mistakes) log.error(`policy: nothing is kept or sent, because: ${mistake}`)
+    return undefined
+  }
+}

@@ -1,0 +1,132 @@
+// The switches that are files, on a real disk: seen at once by a look and within two seconds without one, unreadable is
+// off, and no moment in between is taken for an `on` that never was.
+import assert from 'node:assert/strict'
+import promises from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
+import { join } from 'node:path'
+import { mock, type TestContext, test } from 'node:test'
+import { type ConsentSources, type Decision, watchConsent } from '../src/consent/consent.ts'
+import { watchFile } from '../src/watch.ts'
+import { atEnd, temporaryFolder, until } from './sidecar.ts'
+
+const { mkdir, rename, rm, symlink, writeFile } = promises
+const annotated = (word: string): string => `usage-sidecar.dev/reporting="${word}"`
+
+async function watchHere(t: TestContext, prepare: (folder: string) => Promise<Partial<ConsentSources>>) {
+  const folder = await temporaryFolder(t)
+  const told: Decision[] = []
+  const sources = { reporting: 'on', doNotTrack: undefined, annotationsFile: undefined, offFile: undefined, wrongSettings: false }
+  const consent = watchConsent({ ...sources, ...(await prepare(folder)) }, (decision) => void told.push(decision))
+  atEnd(t, async () => consent.stop())
+  return { folder, told, consent }
+}
+
+test('a look sees the annotation as it is now, and tells of a change before it returns', async (t) => {
+  const { folder, told, consent } = await watchHere(t, async (at) => {
+    await writeFile(join(at, 'annotations'), annotated('on'))
+    return { annotationsFile: join(at, 'annotations') }
+  })
+  const path = join(folder, 'annotations')
+  assert.deepEqual(consent.decision(), { mode: 'on', by: 'USAGE_REPORTING' })
+  await writeFile(path, annotated('local'))
+  assert.deepEqual(consent.look(), { mode: 'local', by: 'usage-sidecar.dev/reporting' })
+  await rm(path)
+  assert.deepEqual(consent.look(), { mode: 'off', by: 'USAGE_ANNOTATIONS_FILE' })
+  await mkdir(path)
+  assert.equal(consent.look().mode, 'off')
+  assert.deepEqual(
+    told.map(({ mode }) => mode),
+    ['local', 'off'],
+  )
+})
+
+test('the kill switch is a name: whatever stands there is off, and what cannot be found out is off', async (t) => {
+  const { folder, consent } = await watchHere(t, async (at) => {
+    await mkdir(join(at, 'switch'))
+    return { offFile: join(at, 'switch/off') }
+  })
+  const path = join(folder, 'switch/off')
+  const expect = (mode: string, what: string): void => assert.equal(consent.look().mode, mode, what)
+  expect('on', 'nothing there')
+  await writeFile(path, '')
+  expect('off', 'an empty file')
+  await rm(path)
+  expect('on', 'nothing there again')
+  await symlink('/nowhere', path)
+  expect('off', 'a link to nothing')
+  await rm(path)
+  await mkdir(path)
+  expect('off', 'a folder')
+  await rm(join(folder, 'switch'), { recursive: true })
+  expect('on', 'no folder above it')
+  await writeFile(join(folder, 'switch'), '')
+  expect('off', 'a file where the folder should be')
+})
+
+test('without a look, a change is seen all the same: a volume that swaps its link, and a file that appears', async (t) => {
+  const publish = async (folder: string, version: string, text: string): Promise<void> => {
+    await mkdir(join(folder, version))
+    await writeFile(join(folder, version, 'annotations'), text)
+    await symlink(version, join(folder, '..data_tmp'))
+    await rename(join(folder, '..data_tmp'), join(folder, '..data'))
+  }
+  const { folder, told } = await watchHere(t, async (at) => {
+    await publish(at, '..1', annotated('on'))
+    await symlink('..data/annotations', join(at, 'annotations'))
+    return { annotationsFile: join(at, 'annotations'), offFile: join(at, 'off') }
+  })
+  await publish(folder, '..2', annotated('local'))
+  await until('the new volume is seen', () => told.length === 1)
+  await writeFile(join(folder, 'off'), 'on')
+  await until('the kill switch is seen', () => told.length === 2)
+  assert.deepEqual(told, [
+    { mode: 'local', by: 'usage-sidecar.dev/reporting' },
+    { mode: 'off', by: 'USAGE_OFF_FILE' },
+  ])
+})
+
+test('one switch that rises while another falls is never taken for on', async (t) => {
+  const { folder, told, consent } = await watchHere(t, async (at) => {
+    await writeFile(join(at, 'annotations'), annotated('off'))
+    return { annotationsFile: join(at, 'annotations'), offFile: join(at, 'off') }
+  })
+  await writeFile(join(folder, 'off'), '')
+  await writeFile(join(folder, 'annotations'), annotated('on'))
+  await until('it is seen', () => told.length > 0)
+  await writeFile(join(folder, 'annotations'), annotated('off'))
+  await rm(join(folder, 'off'))
+  consent.look()
+  assert.deepEqual(told, [
+    { mode: 'off', by: 'USAGE_OFF_FILE' },
+    { mode: 'off', by: 'usage-sidecar.dev/reporting' },
+  ])
+})
+
+test('what was read before a look, and comes after it, does not count', async (t) => {
+  const path = join(await temporaryFolder(t), 'file')
+  await writeFile(path, 'old')
+  const { promise: looked, resolve: lookedAt } = Promise.withResolvers<void>()
+  let reads = 0
+  const { open } = promises
+  const read = mock.method(promises, 'open', async (...given: Parameters<typeof open>) => {
+    const file = await open(...given)
+    const bytes = await file.readFile()
+    reads++
+    await looked
+    return Object.assign(file, { readFile: async () => bytes })
+  })
+  syncBuiltinESMExports()
+  atEnd(t, async () => {
+    read.mock.restore()
+    syncBuiltinESMExports()
+  })
+  const told: (string | undefined)[] = []
+  const watch = watchFile(path, (content) => void told.push(content), 1)
+  atEnd(t, async () => watch.stop())
+  await until('a read is under way', () => reads === 1)
+  await writeFile(path, 'new')
+  assert.equal(watch.look(), 'new')
+  lookedAt()
+  await until('it has come, and the next one', () => reads > 1)
+  assert.deepEqual(told, ['new'])
+})

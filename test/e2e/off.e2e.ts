@@ -1,0 +1,120 @@
+// Off is silent, as the network sees it: from the start there is no packet but those on loopback, no name is asked for, no
+// file is made; and once a running sidecar has been turned off, none goes out any more. The same capture sees the packets
+// of a sidecar that is on.
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { type TestContext, test } from 'node:test'
+import { atEnd, filesIn, until } from '../sidecar.ts'
+import { type Cable, end, FAR, layCable } from './namespaces.ts'
+import { type Sidecar, startSidecar, temporaryFolder } from './processes.ts'
+
+/** How long nothing may be seen. */
+const SILENT_SECONDS = process.env.USAGE_NIGHTLY === '1' ? 60 : 15
+const NAME = 'collector.usage.svc'
+const PORT = 4318
+const ON = { USAGE_REPORTING: 'on', USAGE_ENDPOINT: `http://${NAME}:${PORT}`, USAGE_SEND_INTERVAL: '100ms' }
+
+interface Lines {
+  child: ChildProcess
+  lines: string[]
+}
+
+/** A program of the test's own, in TypeScript, and what it prints; it says `ready` first. */
+async function run(t: TestContext, before: readonly string[], program: string, ...args: string[]): Promise<Lines> {
+  const [command, ...rest] = [...before, process.execPath, join(import.meta.dirname, program), ...args]
+  const child = spawn(command!, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
+  atEnd(t, () => end(child))
+  const lines: string[] = []
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line))
+  await until(`${program} is ready`, () => lines.includes('ready'))
+  return { child, lines }
+}
+
+const startFarHost = (t: TestContext, { far }: Cable): Promise<Lines> => run(t, far, 'far-host.ts', FAR, NAME, String(PORT))
+
+/** Ends the traffic; gives how many answers of each status each sidecar gave. */
+async function answers({ child, lines }: Lines): Promise<Record<string, number>> {
+  await end(child)
+  return JSON.parse(lines.at(-1)!) as Record<string, number>
+}
+
+const seconds = (count: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1000 * count))
+
+/** The proof that the capture sees what a sidecar does that is on. */
+async function seesReports({ packets }: Cable, farHost: Lines): Promise<void> {
+  const [before, lines] = [packets.length, farHost.lines.length]
+  const since = (): string[] => packets.slice(before).map(({ text }) => text)
+  await until('the collector has a request', () => farHost.lines.slice(lines).includes('request'))
+  assert.ok(farHost.lines.slice(lines).includes(`question ${NAME}`))
+  await until('the question was seen', () => since().some((text) => text.includes(`> ${FAR}.53: `) && text.includes(NAME)))
+  await until('the connection was seen', () => since().some((text) => text.includes(`> ${FAR}.${PORT}: Flags [S]`)))
+}
+
+test('off from the start: no packet outside of loopback, no question for a name, no file, and every answer is 200', async (t) => {
+  const cable = await layCable(t)
+  const farHost = await startFarHost(t, cable)
+  const folder = await temporaryFolder(t)
+  const switches = join(folder, 'switches')
+  const [annotations, offFile] = [`${switches}-annotations`, `${switches}-off`]
+  await writeFile(annotations, 'usage-sidecar.dev/reporting="off"\n')
+  await writeFile(offFile, '')
+  const ways: Record<string, Record<string, string>> = {
+    setting: { USAGE_REPORTING: 'off' },
+    variable: { DO_NOT_TRACK: '1' },
+    annotation: { USAGE_ANNOTATIONS_FILE: annotations },
+    'kill-switch': { USAGE_OFF_FILE: offFile },
+    'unreadable-annotations': { USAGE_ANNOTATIONS_FILE: `${switches}-missing` },
+  }
+  const sidecars: Sidecar[] = []
+  for (const [way, env] of Object.entries(ways))
+    sidecars.push(await startSidecar(t, { folder: join(folder, way), env: { ...ON, ...env }, before: cable.near }))
+  const traffic = await run(t, cable.near, 'traffic.ts', ...sidecars.map(({ port }) => String(port)))
+  await seconds(SILENT_SECONDS)
+  const counts = await answers(traffic)
+  assert.deepEqual(Object.keys(counts).sort(), sidecars.map(({ port }) => `${port} 200`).sort())
+  for (const count of Object.values(counts)) assert.ok(count > SILENT_SECONDS)
+  assert.deepEqual(cable.packets, [])
+  assert.deepEqual(farHost.lines, ['ready'])
+  assert.deepEqual((await readdir(folder)).sort(), ['switches-annotations', 'switches-off'])
+
+  // Turned on, one of them is seen.
+  const turnedOn = await run(t, cable.near, 'traffic.ts', String(sidecars[3]!.port))
+  await rm(offFile)
+  await seesReports(cable, farHost)
+  await answers(turnedOn)
+  assert.ok((await filesIn(folder)).has('kill-switch/sidecar/epoch'))
+})
+
+test('turned off while a request is in flight: it is reset, and after that nothing goes out any more', async (t) => {
+  const cable = await layCable(t)
+  const farHost = await startFarHost(t, cable)
+  const folder = await temporaryFolder(t)
+  const annotations = join(folder, 'annotations')
+  const annotate = (word: string): Promise<void> => writeFile(annotations, `usage-sidecar.dev/reporting="${word}"`)
+  await annotate('on')
+  const env = { ...ON, USAGE_ANNOTATIONS_FILE: annotations }
+  const sidecar = await startSidecar(t, { folder, env, before: cable.near })
+  const traffic = await run(t, cable.near, 'traffic.ts', String(sidecar.port))
+  await seesReports(cable, farHost)
+  farHost.child.stdin!.write('hold\n')
+  await until('a request is in flight', () => farHost.lines.includes('held'))
+  await annotate('off')
+  const done = await sidecar.said('consent: nothing is left of what was kept before')
+  await until('it was reset', () => farHost.lines.includes('broken ECONNRESET'))
+  const sent = farHost.lines.length
+  farHost.child.stdin!.write('answer\n')
+  await seconds(SILENT_SECONDS)
+  // The log's time is cut to the millisecond.
+  const afterwards = cable.packets.filter(({ at }) => 1000 * at > Date.parse(String(done.time)) + 1)
+  assert.deepEqual(afterwards, [])
+  assert.deepEqual(farHost.lines.slice(sent), ['answer'])
+  const kept = [...(await filesIn(folder)).keys()].filter((name) => /^sidecar\/(queue|sending|sent)\/|epoch$/.test(name))
+  assert.deepEqual(kept, [])
+
+  await annotate('on')
+  await seesReports(cable, farHost)
+  assert.deepEqual(Object.keys(await answers(traffic)), [`${sidecar.port} 200`])
+})

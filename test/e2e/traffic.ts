@@ -1,0 +1,22 @@
+// An application: ten executions a second to a sidecar on its own loopback, until it is told to stop; then the answers,
+// counted by their status.
+import { execution, post } from '../sidecar.ts'
+
+const ports = process.argv.slice(2).map(Number)
+const counts: Record<string, number> = {}
+let stopped = false
+process.once('SIGTERM', () => {
+  stopped = true
+})
+process.stdout.write('ready\n')
+while (!stopped) {
+  for (const port of ports) {
+    const status = await post(port, execution()).then(
+      (answer) => answer.status,
+      () => 0,
+    )
+    counts[`${port} ${status}`] = (counts[`${port} ${status}`] ?? 0) + 1
+  }
+  await new Promise((resolve) => setTimeout(resolve, 100))
+}
+process.stdout.write(`${JSON.stringify(counts)}\n`)

@@ -1,0 +1,395 @@
+// The world of the epochs' state machine: switches that are turned whether or not anybody looks, an application, a disk
+// that goes step by step, a collector, and the sidecar's machine between them, which is killed and started again. The
+// world knows what it gave in which time of `on`, and checks at the collector's door what comes out.
+import assert from 'node:assert/strict'
+import fs, { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { mock } from 'node:test'
+import zlib, { gunzipSync, gzipSync, type InputType, type ZlibOptions } from 'node:zlib'
+import type { Mode } from '../src/consent/consent.ts'
+import { Counters } from '../src/counters.ts'
+import { createLog } from '../src/log.ts'
+import { createModes, type Goal, type Modes } from '../src/modes.ts'
+import { sha256Of } from '../src/queue/body.ts'
+import { openQueue } from '../src/queue/queue.ts'
+import { wipeFolder } from '../src/queue/shelf.ts'
+import type { Answer } from '../src/send/post.ts'
+import { createSender } from '../src/send/send.ts'
+import { MemoryDisk } from './memory-disk.ts'
+import { idsIn, idsOf, queueOptions, recordOf } from './queue-records.ts'
+import { SteppedDisk } from './stepped-disk.ts'
+
+export const FIRST_SEND_DELAY = 4_000
+const log = createLog('error', () => undefined)
+
+/** What happened in all worlds, so that a test can tell that it looked at something. */
+export const seen = { delivered: 0, deliveredAfterKill: 0, cancelled: 0, killedInEpoch: 0, discarded: 0, wiped: 0, renewed: 0 }
+
+interface Given {
+  /** Which unbroken time of one mode, as the machine has seen it, and under which policy. */
+  time: number
+  mode: Mode
+  policy: string | undefined
+  /** Counts the changes of policy that were observed: what the old one made may be dropped, also by one that came and went. */
+  era: number
+  life: number
+  acknowledged: boolean
+}
+
+interface Post {
+  ids: string[]
+  signal: AbortSignal
+  answer: (answer: Answer) => void
+}
+
+/** Compression on other threads would end at moments of its own. */
+type Done = (error: null, result: Buffer) => void
+mock.method(zlib, 'gzip', (bytes: InputType, options: ZlibOptions, done: Done) => done(null, gzipSync(bytes, options)))
+mock.method(zlib, 'gunzip', (bytes: InputType, done: Done) => done(null, gunzipSync(bytes)))
+syncBuiltinESMExports()
+
+let current: World | undefined
+for (const name of ['openSync', 'renameSync', 'unlinkSync'] as const) {
+  const original = fs[name] as (...args: unknown[]) => unknown
+  mock.method(fs, name, (path: unknown, ...rest: unknown[]) => {
+    if (current !== undefined && String(path).startsWith(current.folder)) current.beforeEpochOperation()
+    return original(path, ...rest)
+  })
+}
+
+// A killed process loses nothing that it wrote, so nothing has to reach the real disk.
+mock.method(fs, 'fsyncSync', () => undefined)
+
+const idle = async (): Promise<void> => {
+  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+export class World {
+  readonly folder = join(mkdtempSync(join(tmpdir(), 'epochs-')), 'data')
+  readonly #memory = new MemoryDisk()
+  readonly #given = new Map<string, Given>()
+  readonly #settled = new Set<string>()
+  #actual: Goal = { mode: 'on', policy: 'a' }
+  #observed: Goal | undefined
+  /** Counts the unbroken times of one mode that were observed. */
+  #time = 0
+  #now = 1_790_000_000_000
+  /** When what is accepted now could be accepted for the first time in this mode, and under this policy. */
+  #openSince = 0
+  #openTime = -1
+  #inForce: string | undefined
+  #inForceSince = 0
+  #era = 0
+  #lastPolicy: string | undefined
+  #posts: Post[] = []
+  #lives = 0
+  #killIn = Number.POSITIVE_INFINITY
+  #killed = false
+  #wrong: unknown
+  #began: { at: number; time: number; mode: Mode } | undefined
+  #disk!: SteppedDisk
+  #modes!: Modes
+
+  static begin(): World {
+    const world = new World()
+    current = world
+    mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
+    world.#start()
+    return world
+  }
+
+  #start(): void {
+    const life = ++this.#lives
+    const alive = (): boolean => life === this.#lives && !this.#killed
+    const disk = new SteppedDisk(this.#memory)
+    this.#disk = disk
+    this.#killed = false
+    const counters = new Counters()
+    const now = (): number => this.#now
+    this.#modes = createModes({
+      folder: this.folder,
+      goal: () => this.#observe(),
+      openQueue: ({ policy, mode, wipe }) =>
+        openQueue(
+          queueOptions(this.folder, {
+            label: policy,
+            wipe,
+            full: mode === 'local' ? 'ring' : 'refuse',
+            maxAgeMs: Number.MAX_SAFE_INTEGER,
+            disk,
+            counters,
+            now,
+          }),
+        ),
+      wipeFolder: () => wipeFolder(this.folder, counters, disk),
+      openSender: (queue, notBefore, allowed) => {
+        const sender = createSender({
+          queue,
+          notBefore,
+          allowed,
+          now,
+          log,
+          counters,
+          destination: {
+            endpoint: '',
+            headersFile: undefined,
+            caFile: undefined,
+            clientCertFile: undefined,
+            clientKeyFile: undefined,
+            proxy: undefined,
+          },
+          intervalMs: 1_000,
+          rejectedSpans: () => 0,
+          random: () => 0,
+          open: () => ({ post: (body, signal) => this.#post(alive, body, signal), close: () => undefined }),
+        })
+        sender.start()
+        return sender
+      },
+      firstSendDelay: FIRST_SEND_DELAY,
+      log,
+      now,
+    })
+    void this.#modes.start().catch(() => assert.fail('start() rejected'))
+  }
+
+  #observe(): Goal {
+    const before = this.#observed
+    this.#observed = { ...this.#actual }
+    if (before?.mode !== this.#observed.mode) this.#time++
+    const { policy } = this.#observed
+    if (policy !== undefined && policy !== this.#lastPolicy) {
+      this.#lastPolicy = policy
+      this.#era++
+    }
+    return this.#observed
+  }
+
+  /** What leaves, at the moment in which it does. */
+  #check(ids: readonly string[], body: Buffer): void {
+    assert.equal(this.#actual.mode, 'on', 'a request while the switches, looked at now, are not on')
+    for (const id of ids) {
+      const { time, mode, policy, life } = this.#given.get(id)!
+      assert.deepEqual({ time, mode }, { time: this.#time, mode: 'on' }, `${id} was not accepted in this time of on`)
+      assert.equal(policy, this.#actual.policy, `${id} was made under another policy`)
+      if (life !== this.#lives) seen.deliveredAfterKill++
+    }
+    const early = Math.max(this.#openSince, this.#inForceSince) + FIRST_SEND_DELAY - this.#now
+    assert.ok(early <= 0, `a request ${early} ms before the first may be sent`)
+    assert.ok(this.#receipts().includes(sha256Of(body)), 'a request without a receipt')
+  }
+
+  /** The sidecar takes what fails here for a failure of the network; `after` tells. */
+  #must(check: () => void): void {
+    try {
+      check()
+    } catch (error) {
+      this.#wrong ??= error
+    }
+  }
+
+  #post(alive: () => boolean, body: Buffer, signal: AbortSignal): Promise<Answer> {
+    if (!alive()) return new Promise(() => undefined)
+    const ids = idsIn(gunzipSync(body))
+    this.#must(() => this.#check(ids, body))
+    return new Promise((resolve) => {
+      const post: Post = { ids, signal, answer: resolve }
+      this.#posts.push(post)
+      signal.addEventListener('abort', () => {
+        if (!alive()) return
+        this.#posts = this.#posts.filter((other) => other !== post)
+        resolve({ status: 0, code: 'ABORTED', retryAfter: undefined, body: Buffer.alloc(0) })
+        if (this.#observed?.mode === 'on') return
+        seen.cancelled++
+        this.#must(() => assert.ok(!existsSync(join(this.folder, 'epoch')), 'a request was cancelled before the epoch was ended'))
+      })
+    })
+  }
+
+  #receipts(): string {
+    return this.#memory.operations
+      .flatMap((operation) => (operation.kind === 'write' ? [operation.bytes.toString('latin1')] : []))
+      .filter((text) => text.startsWith('{'))
+      .join('')
+  }
+
+  turn(mode: Mode): void {
+    this.#actual.mode = mode
+  }
+
+  usePolicy(policy: string | undefined): void {
+    this.#actual.policy = policy
+  }
+
+  look(): void {
+    this.#modes.look()
+    if (this.#observed?.mode !== 'on' && !this.#killed)
+      assert.deepEqual(
+        this.#posts.map(({ signal }) => signal.aborted),
+        [],
+        'a request goes on after the end of on was seen',
+      )
+  }
+
+  /** As `handle` of the pipeline does. */
+  accept(began = { at: performance.now(), time: this.#time, mode: this.#observed!.mode }): void {
+    const { mode, policy } = this.#observed!
+    const id = `n${this.#given.size}`
+    const time = this.#time === began.time ? this.#time : -1
+    const given: Given = { time, mode, policy, era: this.#era, life: this.#lives, acknowledged: false }
+    this.#given.set(id, given)
+    const modes = this.#modes
+    const queue = policy === undefined ? undefined : modes.queueFor(began.at)
+    if (queue === undefined) {
+      seen.discarded++
+      return
+    }
+    queue.append(recordOf(id), 1).then(
+      () => {
+        given.acknowledged = true
+      },
+      () => undefined,
+    )
+  }
+
+  /** A request whose body takes its time. */
+  beginAccept(): void {
+    this.#began = { at: performance.now(), time: this.#time, mode: this.#observed!.mode }
+  }
+
+  endAccept(): void {
+    if (this.#began !== undefined) this.accept(this.#began)
+    this.#began = undefined
+  }
+
+  async step(): Promise<void> {
+    await this.#disk.step()
+    await idle()
+    this.#noteOpen()
+  }
+
+  fail(when: 'before' | 'after'): void {
+    this.#disk.failNext = when
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.#now += ms
+    mock.timers.tick(ms)
+    await idle()
+  }
+
+  answer(status: number): void {
+    const post = this.#posts.shift()
+    if (post === undefined) return
+    if (status === 200 || status === 400) for (const id of post.ids) this.#settled.add(id)
+    if (status === 200) seen.delivered += post.ids.length
+    post.answer({ status, code: '', retryAfter: undefined, body: Buffer.alloc(0) })
+  }
+
+  kill(): void {
+    this.#killed = true
+    this.#disk.kill()
+    this.#posts = []
+    this.#began = undefined
+    mock.timers.reset()
+    mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
+  }
+
+  /** The process is killed before the epoch file's operation after `operations` others. */
+  killInEpoch(operations: number): void {
+    this.#killIn = operations
+  }
+
+  beforeEpochOperation(): void {
+    if (!this.#killed && this.#killIn-- > 0) return
+    if (!this.#killed) seen.killedInEpoch++
+    this.#killIn = Number.POSITIVE_INFINITY
+    this.#killed = true
+    throw Object.assign(new Error('killed'), { code: 'EIO' })
+  }
+
+  /** After every command: what is due in the world, not in the machine. */
+  async after(): Promise<void> {
+    await idle()
+    if (this.#wrong !== undefined) throw this.#wrong
+    // Before anybody turns a switch: an off that no living process has ended cannot be seen by the next one.
+    while (this.#killed) {
+      this.kill()
+      this.#start()
+      await idle()
+    }
+    this.#noteOpen()
+  }
+
+  /** When a request could be kept for the first time in this mode, and under this policy. */
+  #noteOpen(): void {
+    if (this.#killed || this.#modes.queueFor(performance.now()) === undefined) return
+    if (this.#openTime !== this.#time) {
+      this.#openTime = this.#time
+      this.#openSince = this.#now
+    }
+    if (this.#inForce !== this.#lastPolicy) {
+      if (this.#inForce !== undefined) seen.renewed++
+      this.#inForce = this.#lastPolicy
+      this.#inForceSince = this.#now
+    }
+  }
+
+  /** Lets all happen that is under way, and then looks at the folder. */
+  async settle(): Promise<void> {
+    this.#killIn = Number.POSITIVE_INFINITY
+    for (let round = 0; round < 3; round++) {
+      while (this.#disk.waiting > 0) await this.step()
+      // What failed is tried again.
+      await this.pass(5_000)
+      await this.after()
+    }
+    while (this.#disk.waiting > 0) await this.step()
+    const { mode, policy } = this.#observed!
+    const places = ['queue', 'sending', 'sent']
+    const ids = (await Promise.all(places.map((place) => idsOf(this.#memory, join(this.folder, place))))).flat()
+    if (mode === 'off') {
+      seen.wiped++
+      assert.deepEqual(ids, [], 'something is left in mode off')
+      assert.ok(!existsSync(join(this.folder, 'epoch')), 'the epoch is left in mode off')
+    }
+    // Without a policy nothing is opened; what a killed process left there is wiped when there is one.
+    if (policy === undefined) return
+    for (const id of ids) assert.equal(this.#given.get(id)!.time, this.#time, `${id} is left of a time that has ended`)
+  }
+
+  /** In the end, all that was acknowledged and may leave has left. */
+  async end(): Promise<void> {
+    this.turn('on')
+    this.usePolicy('a')
+    this.look()
+    await this.after()
+    await this.settle()
+    this.#disk.failNext = undefined
+    this.accept()
+    await this.after()
+    await this.settle()
+    for (let round = 0; round < 40; round++) {
+      await this.pass(1_000)
+      while (this.#disk.waiting > 0) await this.step()
+      while (this.#posts.length > 0) {
+        this.answer(200)
+        await this.after()
+      }
+    }
+    const missing = [...this.#given]
+      .filter(([id, { acknowledged, time, era }]) => acknowledged && time === this.#time && era === this.#era && !this.#settled.has(id))
+      .map(([id]) => id)
+    assert.deepEqual(missing, [], 'acknowledged, allowed, and never sent')
+    assert.ok(this.#settled.size > 0)
+  }
+
+  leave(): void {
+    this.kill()
+    mock.timers.reset()
+    current = undefined
+    rmSync(join(this.folder, '..'), { recursive: true, force: true })
+  }
+}

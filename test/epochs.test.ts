@@ -1,0 +1,78 @@
+// Consent as a state machine: switches turned, policies changed, processes killed between any two steps of accepting,
+// queueing, joining and sending. Nothing that was accepted outside of one unbroken time of `on`, or across its end, ever
+// reaches the collector; and nothing that may is lost.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { seen, World } from './epoch-world.ts'
+
+const RUNS = Number(process.env.USAGE_TEST_RUNS ?? 400)
+const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
+
+/** The world is its own model: it checks what reaches the collector, and the folder when it has settled. */
+type Model = Record<string, never>
+
+class Command implements fc.AsyncCommand<Model, World> {
+  readonly #name: string
+  readonly #act: (world: World) => void | Promise<void>
+
+  constructor(name: string, act: (world: World) => void | Promise<void>) {
+    this.#name = name
+    this.#act = act
+  }
+
+  check = (): boolean => true
+  async run(_model: Model, world: World): Promise<void> {
+    await this.#act(world)
+    await world.after()
+  }
+  toString = (): string => this.#name
+}
+
+const command = (name: string, act: (world: World) => void | Promise<void>): fc.Arbitrary<Command> => fc.constant(new Command(name, act))
+const commandOf = <T>(
+  values: fc.Arbitrary<T>,
+  name: string,
+  act: (world: World, value: T) => void | Promise<void>,
+): fc.Arbitrary<Command> => values.map((value) => new Command(`${name}(${String(value)})`, (world) => act(world, value)))
+
+const steps = commandOf(fc.integer({ min: 1, max: 12 }), 'steps', async (world, count) => {
+  for (let step = 0; step < count; step++) await world.step()
+})
+const pass = commandOf(fc.constantFrom(250, 1_000, 5_000), 'pass', (world, ms) => world.pass(ms))
+
+const COMMANDS = [
+  commandOf(fc.constantFrom('off', 'local', 'on', 'on', 'on'), 'turn', (world, mode) => world.turn(mode)),
+  commandOf(fc.constantFrom('a', 'a', 'b', undefined), 'usePolicy', (world, policy) => world.usePolicy(policy)),
+  command('look', (world) => world.look()),
+  command('accept', (world) => world.accept()),
+  command('accept', (world) => world.accept()),
+  command('beginAccept', (world) => world.beginAccept()),
+  command('endAccept', (world) => world.endAccept()),
+  steps,
+  steps,
+  steps,
+  pass,
+  pass,
+  commandOf(fc.constantFrom(200, 200, 503, 400), 'answer', (world, status) => world.answer(status)),
+  commandOf(fc.constantFrom('before', 'after'), 'fail', (world, when) => world.fail(when)),
+  command('kill', (world) => world.kill()),
+  commandOf(fc.integer({ min: 0, max: 6 }), 'killInEpoch', (world, operations) => world.killInEpoch(operations)),
+  command('settle', (world) => world.settle()),
+]
+
+test('nothing accepted outside or across a time of on reaches the collector, and nothing that may is lost', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.commands(COMMANDS, { maxCommands: 120, size: 'max' }), async (commands) => {
+      const world = World.begin()
+      try {
+        await fc.asyncModelRun(() => ({ model: {}, real: world }), commands)
+        await world.end()
+      } finally {
+        world.leave()
+      }
+    }),
+    { numRuns: RUNS, seed: SEED },
+  )
+  for (const [what, times] of Object.entries(seen)) assert.ok(times > 0, `no run has ${what}`)
+})

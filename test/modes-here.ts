@@ -1,0 +1,114 @@
+// The machine between the modes over a real folder, with switches that the test turns and senders that are only told of.
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { Counters } from '../src/counters.ts'
+import { errorCode } from '../src/errors.ts'
+import { createLog } from '../src/log.ts'
+import { createModes, type Goal } from '../src/modes.ts'
+import { type Disk, openQueue, type Queue } from '../src/queue/queue.ts'
+import { wipeFolder } from '../src/queue/shelf.ts'
+import type { Sender } from '../src/send/send.ts'
+import { diskWith } from './queue-here.ts'
+import { idsOf, queueOptions, recordOf } from './queue-records.ts'
+import { atEnd, temporaryFolder } from './sidecar.ts'
+
+export const DELAY_MS = 86_400_000
+export const RETRY_MS = 5_000
+
+interface Opened {
+  queue: Queue
+  notBefore: number
+  allowed: () => boolean
+  stopped: boolean
+}
+
+export async function modesHere(
+  t: TestContext,
+  { folder = '', disk = diskWith({}), at = { now: 1_790_000_000_000 }, goal, started = true }: Partial<Here> = {},
+) {
+  const here = { folder: folder || join(await temporaryFolder(t), 'data'), at, goal: goal ?? { mode: 'on', policy: 'a' } }
+  const senders: Opened[] = []
+  const events: string[] = []
+  const lastWord = { of: Promise.resolve() }
+  const lines: string[] = []
+  let logged = 0
+  const counters = new Counters()
+  const modes = createModes({
+    folder: here.folder,
+    goal: () => ({ ...here.goal }) as Goal,
+    openQueue: ({ policy, mode, wipe }) =>
+      openQueue(queueOptions(here.folder, { label: policy, wipe, full: mode === 'local' ? 'ring' : 'refuse', disk, counters })),
+    wipeFolder: () => wipeFolder(here.folder, counters, disk),
+    openSender: (queue, notBefore, allowed) => {
+      const opened: Opened = { queue, notBefore, allowed, stopped: false }
+      senders.push(opened)
+      const stop = async (): Promise<void> => {
+        opened.stopped = true
+        events.push('cancel')
+        await lastWord.of
+      }
+      return { start: () => undefined, stop } as Partial<Sender> as Sender
+    },
+    firstSendDelay: DELAY_MS,
+    // No line is kept back as one that was just there.
+    log: createLog(
+      'info',
+      (line) => void lines.push(line),
+      () => 60_000 * logged++,
+    ),
+    now: () => here.at.now,
+  })
+  atEnd(t, () => modes.stop())
+  const starting = modes.start()
+  if (started) await starting
+  const turn = (next: Partial<Goal>): void => {
+    here.goal = { ...here.goal, ...next }
+    modes.look()
+  }
+  const append = async (id: string): Promise<boolean> => {
+    const queue = modes.queueFor(performance.now())
+    await queue?.append(recordOf(id), 1)
+    return queue !== undefined
+  }
+  const ids = async (): Promise<string[]> => {
+    try {
+      return (await Promise.all(['queue', 'sending', 'sent'].map((place) => idsOf(diskWith({}), join(here.folder, place))))).flat()
+    } catch (error) {
+      // A file went while they were read.
+      if (errorCode(error) === 'ENOENT') return ids()
+      throw error
+    }
+  }
+  const epoch = (): Promise<string> =>
+    readFile(join(here.folder, 'epoch'), 'utf8').then(
+      (text) => text.slice(0, 32),
+      () => '',
+    )
+  const told = (event: string): number => lines.filter((line) => line.includes(event)).length
+  return { ...here, modes, senders, events, lastWord, turn, append, ids, epoch, told }
+}
+
+interface Here {
+  folder: string
+  disk: Disk
+  at: { now: number }
+  goal: Goal
+  /** Whether the first attempt to open the folder is waited for. */
+  started: boolean
+}
+
+/** As `until` does, where the clock stands still. */
+export async function happens(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = process.hrtime.bigint() + 10_000_000_000n
+  while (!(await holds())) {
+    assert.ok(process.hrtime.bigint() < deadline, `waited in vain until ${what}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+/** Long enough for what would happen at once. */
+export async function turns(): Promise<void> {
+  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
+}

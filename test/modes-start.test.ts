@@ -1,0 +1,170 @@
+// How a time of a mode begins: what a start finds, what changes while the folder is opened, and from when the first report
+// waits.
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { readEpoch } from '../src/consent/epoch.ts'
+import { DELAY_MS, happens, modesHere } from './modes-here.ts'
+import { diskWith } from './queue-here.ts'
+import { until } from './sidecar.ts'
+
+test('off that comes and goes while the folder is opened wipes it all the same', async (t) => {
+  for (const [mode, lived] of [
+    ['on', true],
+    ['local', true],
+    ['on', false],
+  ] as const) {
+    const first = await modesHere(t, { goal: { mode, policy: 'a' } })
+    await first.append('one')
+    const epoch = await first.epoch()
+    await first.modes.stop()
+    const folder = lived ? first.folder : join(first.folder, 'fresh')
+    const gate = Promise.withResolvers<void>()
+    let opening = false
+    const { list } = diskWith({})
+    const disk = diskWith({
+      list: async (path) => {
+        opening = true
+        await gate.promise
+        return list(path)
+      },
+    })
+    const second = await modesHere(t, { folder, disk, goal: { mode, policy: 'a' }, started: false })
+    await until('it is opened', () => opening)
+    second.turn({ mode: 'off' })
+    second.turn({ mode })
+    gate.resolve()
+    await happens('it is open', () => second.append('two'))
+    await until('it may leave', () => second.senders.length > 0 || mode === 'local')
+    assert.deepEqual(await second.ids(), ['two'])
+    assert.match(await second.epoch(), /^[0-9a-f]{32}$/)
+    assert.notEqual(await second.epoch(), epoch)
+  }
+})
+
+test('an epoch that somebody takes away while the folder is opened does not come back', async (t) => {
+  const first = await modesHere(t)
+  const epoch = await first.epoch()
+  await first.modes.stop()
+  const gate = Promise.withResolvers<void>()
+  let opening = false
+  const { list } = diskWith({})
+  const disk = diskWith({
+    list: async (path) => {
+      opening = true
+      await gate.promise
+      return list(path)
+    },
+  })
+  // Under another policy, which is written into the epoch that is gone on with.
+  const second = await modesHere(t, { folder: first.folder, disk, goal: { mode: 'on', policy: 'b' }, started: false })
+  await until('it is opened', () => opening)
+  await rm(join(first.folder, 'epoch'))
+  gate.resolve()
+  await until('it is open', () => second.senders.length > 0)
+  assert.notEqual(await second.epoch(), epoch)
+})
+
+test('a policy that changes while the folder is opened is the one whose batches are kept', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  let opening = false
+  const { list } = diskWith({})
+  const disk = diskWith({
+    list: async (path) => {
+      opening = true
+      await gate.promise
+      return list(path)
+    },
+  })
+  const { turn, append, folder, ids } = await modesHere(t, { disk, started: false })
+  await until('it is opened', () => opening)
+  turn({ policy: 'b' })
+  gate.resolve()
+  await until('it is open', () => append('one'))
+  assert.deepEqual([await ids(), await readFile(join(folder, 'policy'), 'utf8')], [['one'], '1 b\n'])
+})
+
+test('a start that finds the epoch of its mode goes on; with any other, or none, it begins with nothing', async (t) => {
+  for (const [before, after, kept] of [
+    ['on', 'on', true],
+    ['local', 'local', true],
+    ['on', 'local', false],
+    ['local', 'on', false],
+  ] as const) {
+    const first = await modesHere(t, { goal: { mode: before, policy: 'a' } })
+    await first.append('one')
+    const epoch = await first.epoch()
+    await first.modes.stop()
+    const { unlink } = diskWith({})
+    const disk = diskWith({
+      unlink: (path) => {
+        assert.ok(!path.endsWith('.otlp') || !existsSync(join(first.folder, 'epoch')), 'wiped before the epoch was ended')
+        return unlink(path)
+      },
+    })
+    const second = await modesHere(t, { folder: first.folder, disk, goal: { mode: after, policy: 'a' } })
+    assert.deepEqual([await second.ids(), (await second.epoch()) === epoch], [kept ? ['one'] : [], kept], `${before} to ${after}`)
+    await second.modes.stop()
+    await writeFile(join(first.folder, 'epoch'), 'cut o')
+    const third = await modesHere(t, { folder: first.folder, goal: { mode: after, policy: 'a' } })
+    assert.deepEqual(await third.ids(), [])
+  }
+})
+
+test('the first report waits from the begin of the epoch, and again from a change of the policy, over every restart', async (t) => {
+  const at = { now: 1_790_000_000_000 }
+  const later = (): number => {
+    at.now += 1_000
+    return at.now
+  }
+  const began = at.now
+  let here = await modesHere(t, { at })
+  const { folder } = here
+  const waitsFrom = (expected: number, what: string): void => assert.equal(here.senders.at(-1)!.notBefore - DELAY_MS, expected, what)
+  const restart = async (policy: string): Promise<void> => {
+    await here.modes.stop()
+    here = await modesHere(t, { folder, at, goal: { mode: 'on', policy } })
+  }
+  const sender = (count: number) => until('there is another sender', () => here.senders.length === count)
+  waitsFrom(began, 'the start')
+  later()
+  await restart('a')
+  waitsFrom(began, 'a restart')
+
+  const changed = later()
+  here.turn({ policy: 'b' })
+  assert.equal(readEpoch(folder)?.policy, 'b', 'on disk at once')
+  assert.ok(here.senders[0]!.stopped, 'a request under the old policy is cancelled')
+  await sender(2)
+  waitsFrom(changed, 'another policy')
+  later()
+  await restart('b')
+  waitsFrom(changed, 'a restart under it')
+
+  const unseen = later()
+  await restart('c')
+  waitsFrom(unseen, 'a policy that changed while nothing ran')
+
+  const back = later()
+  here.turn({ policy: 'd' })
+  here.turn({ policy: 'c' })
+  await sender(2)
+  waitsFrom(back, 'a policy that comes back')
+  later()
+  here.turn({ policy: undefined })
+  here.turn({ policy: 'c' })
+  assert.ok(!here.senders[1]!.stopped)
+  waitsFrom(back, 'one that could not be read for a while')
+
+  here.turn({ mode: 'local' })
+  const again = later()
+  here.turn({ mode: 'on' })
+  await sender(3)
+  waitsFrom(again, 'turned on again')
+
+  at.now -= 3_600_000
+  await restart('c')
+  waitsFrom(at.now, 'a clock that was in the future')
+})

@@ -1,0 +1,105 @@
+// A request that is cancelled, because consent has ended: its connection is reset, so that the kernel never sends what it
+// still holds of the body, and one that is not there yet does not come.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { createServer as createSecureServer } from 'node:tls'
+import { openPoster } from '../src/send/post.ts'
+import { createAuthority } from './certificates.ts'
+import { temporaryFolder } from './queue-here.ts'
+import { destinationOf } from './send-here.ts'
+import { settle, until } from './wait.ts'
+
+const authority = createAuthority()
+const certified = authority.issue('collector', '127.0.0.1')
+/** More than the buffers of both ends hold. */
+const BODY = Buffer.alloc(32 * 1024 * 1024, 7)
+
+const STALLS_AT = 64 * 1024
+
+/** A relay before a collector: it passes on a first piece of what comes, then takes nothing until it is told to go on. */
+async function stallingRelay(t: TestContext, secure: boolean) {
+  const folder = await temporaryFolder(t)
+  const caFile = join(folder, 'ca.pem')
+  await writeFile(caFile, authority.cert)
+  const clients: Socket[] = []
+  const ends: string[] = []
+  let bytes = 0
+  let stalled = true
+  const swallow = (socket: Socket): void => void socket.on('error', () => undefined).resume()
+  const collector = secure ? createSecureServer(certified, swallow) : createServer(swallow)
+  const relay = createServer((client) => {
+    clients.push(client)
+    const behind = connect((collector.address() as AddressInfo).port, '127.0.0.1')
+    behind.on('error', () => undefined).on('data', (chunk) => void client.write(chunk))
+    client.on('data', (chunk) => {
+      bytes += chunk.length
+      behind.write(chunk)
+      if (stalled && bytes > STALLS_AT) client.pause()
+    })
+    client.on('end', () => void ends.push('FIN'))
+    client.on('error', (error: NodeJS.ErrnoException) => void ends.push(error.code ?? ''))
+    client.on('close', () => behind.destroy())
+  })
+  for (const server of [collector, relay]) {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.after(() => server.close())
+  }
+  t.after(() => {
+    for (const client of clients) client.destroy()
+  })
+  const goOn = (): void => {
+    stalled = false
+    for (const client of clients) client.resume()
+  }
+  const { port } = relay.address() as AddressInfo
+  const open = () => openPoster(destinationOf(`${secure ? 'https' : 'http'}://127.0.0.1:${port}`, secure ? { caFile } : {}))
+  return { open, clients, ends, bytes: () => bytes, goOn }
+}
+
+for (const secure of [false, true]) {
+  const over = secure ? 'TLS' : 'plain HTTP'
+
+  test(`over ${over}, the connection of a request in flight is reset`, async (t) => {
+    const { open, ends, bytes, goOn } = await stallingRelay(t, secure)
+    const poster = open()
+    const abort = new AbortController()
+    const answer = poster.post(BODY, abort.signal)
+    await until(() => bytes() > STALLS_AT)
+    for (let turns = 0; turns < 100; turns++) await settle()
+    abort.abort()
+    assert.deepEqual([(await answer).status, (await answer).code], [0, 'ABORTED'])
+    poster.close()
+    goOn()
+    await until(() => ends.length > 0)
+    assert.deepEqual(ends, ['ECONNRESET'])
+  })
+
+  test(`over ${over}, a connection that is not there yet does not come`, async (t) => {
+    const { open, clients, bytes, goOn } = await stallingRelay(t, secure)
+    const poster = open()
+    const abort = new AbortController()
+    let code = ''
+    void poster.post(BODY, abort.signal).then((answer) => {
+      code = answer.code
+    })
+    abort.abort()
+    await until(() => code !== '')
+    assert.equal(code, 'ABORTED')
+    poster.close()
+    // One that comes later is the clock.
+    goOn()
+    const later = new AbortController()
+    const next = open()
+    const unanswered = next.post(Buffer.from('later'), later.signal)
+    await until(() => bytes() > 0)
+    assert.equal(clients.length, 1)
+    later.abort()
+    await unanswered
+    next.close()
+  })
+}
