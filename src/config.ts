@@ -43,6 +43,12 @@ export const SETTINGS: readonly Setting[] = [
   },
   { name: 'USAGE_POLICY_TEXT', standard: undefined, parse: parsers.anyText, sentence: 'The policy itself, instead of a file.' },
   {
+    name: 'USAGE_POLICY_OVERLAY',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'File that narrows the policy and can do nothing else. Read again when it changes.',
+  },
+  {
     name: 'USAGE_POLICY_DIGEST',
     standard: undefined,
     parse: parsers.digest,
@@ -86,6 +92,18 @@ export const SETTINGS: readonly Setting[] = [
     standard: '127.0.0.1:4318',
     parse: parsers.loopbackAddress,
     sentence: 'Where OTLP over HTTP is taken in; loopback only.',
+  },
+  {
+    name: 'USAGE_GRPC_LISTEN',
+    standard: '127.0.0.1:4317',
+    parse: parsers.loopbackAddress,
+    sentence: 'Where OTLP over gRPC is taken in; loopback only.',
+  },
+  {
+    name: 'USAGE_PAGE_LISTEN',
+    standard: '127.0.0.1:4320',
+    parse: parsers.loopbackAddress,
+    sentence: 'Where the page shows what is reported, what waits and what left; loopback only.',
   },
   {
     name: 'USAGE_HEALTH_LISTEN',
@@ -152,15 +170,13 @@ export const SETTINGS: readonly Setting[] = [
   },
 ]
 
-/** Named by the design and not carried out yet. Ignoring one could send what somebody meant to stop, so it is a mistake. */
-const LATER = ['USAGE_POLICY_OVERLAY', 'USAGE_GRPC_LISTEN', 'USAGE_PAGE_LISTEN']
-
 export interface Config {
   reporting: (typeof MODES)[number]
   annotationsFile: string | undefined
   offFile: string | undefined
   policy: string | undefined
   policyText: string | undefined
+  policyOverlay: string | undefined
   policyDigest: string | undefined
   endpoint: string | undefined
   headersFile: string | undefined
@@ -169,6 +185,8 @@ export interface Config {
   clientKeyFile: string | undefined
   proxy: string | undefined
   httpListen: Listen
+  grpcListen: Listen
+  pageListen: Listen
   healthListen: Listen
   dataDir: string
   identityDir: string | undefined
@@ -215,8 +233,6 @@ export function readConfig(
     }
   }
   const config = values as unknown as Config
-  for (const name of LATER)
-    if ((env[name] ?? '') !== '') mistakes.push(`${name} is not carried out by this version of usage-sidecar. Remove it.`)
   mistakes.push(...together(config, given))
   return { config: Object.freeze(config), mistakes }
 }
@@ -249,19 +265,31 @@ export function requireConfig(read: ReadConfig): Config {
 /** What the process itself needs, whatever arrives: measured, see test/bench/README.md. */
 const OWN_MEMORY = 64 * 1024 * 1024
 const JSON_BODY = 8 * 1024 * 1024
+/** Of records for the disk, where no memory limit asks for less. */
+const WAITING = 8 * 1024 * 1024
 
 export interface Limits {
   maxBody: number
   maxJsonBody: number
   maxInflight: number
+  /** Of the records that wait for the disk. */
+  maxWaiting: number
 }
 
 /**
- * The limits that the settings ask for, lowered to what a memory limit bears. A body exists up to four times (as sent,
- * inflated, policed, on its way to disk), so one may take an eighth of what is left, all together a quarter.
+ * The limits that the settings ask for, lowered to what a memory limit bears: of what it leaves, a body b may take 1/16,
+ * all bodies on their way in 4b, and as much as one body may wait for the disk. Then there are at most, besides them:
+ * while one body is policed, its spans and the record made of them (2b); the two groups of records of which one is being
+ * written, in buffers that may be twice as large (2b); in a drain a file of the queue, joined and compressed, each at
+ * most 1 MiB and what one write added to it (3b + 3 MiB). That is 11b + 3 MiB of the 16b that there are.
  */
 export function limitsFor(config: Config, memoryLimit: number | undefined): Limits {
   const free = memoryLimit === undefined ? Number.POSITIVE_INFINITY : Math.max(8 * 1024 * 1024, memoryLimit - OWN_MEMORY)
-  const maxBody = Math.floor(Math.min(config.maxBody, free / 8))
-  return { maxBody, maxJsonBody: Math.min(maxBody, JSON_BODY), maxInflight: Math.floor(Math.min(config.maxInflight, free / 4)) }
+  const maxBody = Math.floor(Math.min(config.maxBody, free / 16))
+  return {
+    maxBody,
+    maxJsonBody: Math.min(maxBody, JSON_BODY),
+    maxInflight: Math.floor(Math.min(config.maxInflight, free / 4)),
+    maxWaiting: Math.floor(Math.min(WAITING, free / 16)),
+  }
 }

@@ -35,7 +35,9 @@ export interface Modes {
   look(): void
   /** Where a request is kept that began at `began` (performance.now()); `undefined`: it is discarded. */
   queueFor(began: number): Queue | undefined
-  /** Closes the folder and leaves what is in it; a send that has begun, or whose moment has come, gets the grace. */
+  /** When the next reports are sent, at the soonest, and how often in a row it failed; `undefined` where nothing is sent. */
+  sending(): { nextDrainAt: number; failures: number } | undefined
+  /** Closes the folder and leaves what is in it; a drain that has begun, or is due, first gets the time of the grace. */
   stop(graceMs?: number): Promise<void>
 }
 
@@ -136,8 +138,7 @@ export function createModes(options: ModesOptions): Modes {
       try {
         await fit()
       } catch (error) {
-        const code = errorCode(error)
-        log.error(`${doing}; it is tried again`, { code, ...(code === 'EBUSY' ? { reason: 'another process uses it' } : {}) })
+        log.error(`${doing}; it is tried again`, { code: errorCode(error) })
         clearTimeout(retry)
         retry = setTimeout(settle, RETRY_MS).unref()
       }
@@ -239,8 +240,9 @@ export function createModes(options: ModesOptions): Modes {
     },
     look,
     queueFor: (began) => (open !== undefined && began > open.since ? open.queue : undefined),
+    sending: () => open?.sender?.status(),
     stop: async (graceMs = 0) => {
-      await open?.sender?.stop(graceMs)
+      if (graceMs > 0) await open?.sender?.stop(graceMs)
       stopped = true
       clearTimeout(retry)
       if (open !== undefined) stopSender(open)

@@ -52,12 +52,6 @@ test('an address without a host is every address, of IPv4 alone where there is n
   assert.equal(readConfig({ ...WORKING, USAGE_HTTP_LISTEN: ':4318' }).mistakes.length, 1)
 })
 
-test('a setting of the design that is not carried out yet is a mistake, not ignored', () => {
-  assert.deepEqual(readConfig({ ...WORKING, USAGE_POLICY_OVERLAY: '/x' }).mistakes, [
-    'USAGE_POLICY_OVERLAY is not carried out by this version of usage-sidecar. Remove it.',
-  ])
-})
-
 test('every setting that is not free text refuses nonsense', () => {
   const free = SETTINGS.filter(({ parse }) => {
     try {
@@ -67,14 +61,15 @@ test('every setting that is not free text refuses nonsense', () => {
     }
   }).map(({ name }) => name)
   assert.ok(
-    free.every((name) => /_(FILE|DIR|TEXT)$|^USAGE_(POLICY|FACTS)$/.test(name)),
+    free.every((name) => /_(FILE|DIR|TEXT|OVERLAY)$|^USAGE_(POLICY|FACTS)$/.test(name)),
     free.join(' '),
   )
 })
 
 test('limits follow the memory of the container', () => {
   const { config } = readConfig(WORKING)
-  assert.deepEqual(limitsFor(config, undefined), { maxBody: 64 * MIB, maxJsonBody: 8 * MIB, maxInflight: 128 * MIB })
-  assert.deepEqual(limitsFor(config, 96 * MIB), { maxBody: 4 * MIB, maxJsonBody: 4 * MIB, maxInflight: 8 * MIB })
+  const free = { maxBody: 64 * MIB, maxJsonBody: 8 * MIB, maxInflight: 128 * MIB, maxWaiting: 8 * MIB }
+  assert.deepEqual(limitsFor(config, undefined), free)
+  assert.deepEqual(limitsFor(config, 96 * MIB), { maxBody: 2 * MIB, maxJsonBody: 2 * MIB, maxInflight: 8 * MIB, maxWaiting: 2 * MIB })
   assert.deepEqual(limitsFor(readConfig({ ...WORKING, USAGE_MAX_BODY: '1MiB' }).config, 96 * MIB).maxBody, MIB)
 })

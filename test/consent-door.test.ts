@@ -77,13 +77,14 @@ test('of a request that began in another time of the mode nothing is kept', asyn
   assert.equal((await spansWaiting(place.dataFolder)).length, before - 1)
 })
 
-/** Time goes on from now by what it is told: that of the day, and that which nobody can set. */
+/** The time of day goes on from now by what it is told. */
 function runClock(t: TestContext): (ms: number) => void {
   const start = Date.now()
-  const uptime = performance.now.bind(performance)
-  const began = uptime()
+  const began = performance.now()
   let ahead = 0
+  const uptime = performance.now.bind(performance)
   const now = (): number => Math.floor(start + ahead + uptime() - began)
+  // Time passes for the clock that nobody sets as well.
   t.mock.method(performance, 'now', () => uptime() + ahead)
   t.mock.timers.enable({ apis: ['Date'], now: now() })
   const ticking = setInterval(() => t.mock.timers.setTime(now()), 5)

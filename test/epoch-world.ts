@@ -123,7 +123,7 @@ export class World {
             now,
           }),
         ),
-      wipeFolder: () => wipeFolder(this.folder, counters, disk),
+      wipeFolder: () => wipeFolder(this.folder, counters, disk, 'consent'),
       openSender: (queue, notBefore, allowed) => {
         const sender = createSender({
           queue,

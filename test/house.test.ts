@@ -5,7 +5,7 @@ import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 
 const SRC = new URL('../src/', import.meta.url).pathname
-const GROUND = ['errors.ts', 'log.ts', 'counters.ts', 'watch.ts']
+const GROUND = ['errors.ts', 'log.ts', 'counters.ts', 'memory.ts', 'watch.ts']
 /** Room: the rooms that it may import besides itself and the ground. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   accept: ['otlp'],
@@ -17,9 +17,21 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   identity: [],
   collect: ['otlp', 'accept'],
   otlp: [],
+  page: [],
 }
 /** Files beside the rooms that wire them, and the commands. */
-const WIRING = ['cli', 'config.ts', 'setting-parsers.ts', 'health.ts', 'heartbeat.ts', 'road.ts', 'modes.ts', 'pipeline.ts', 'main.ts']
+const WIRING = [
+  'cli',
+  'config.ts',
+  'setting-parsers.ts',
+  'health.ts',
+  'heartbeat.ts',
+  'road.ts',
+  'modes.ts',
+  'status.ts',
+  'pipeline.ts',
+  'main.ts',
+]
 const FORBIDDEN_NAMES = /^(index|utils?|common|helpers?|misc)(\.ts)?$/
 const MAX_LINES = 300
 

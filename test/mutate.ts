@@ -137,7 +137,7 @@ async function main(pattern: RegExp): Promise<boolean> {
   return missing.length === 0
 }
 
-process.once('SIGINT', () => process.exit(130))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 try {
   process.exitCode = (await main(new RegExp(process.argv[2] ?? '', 'i'))) ? 0 : 1
 } catch (error) {

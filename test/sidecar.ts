@@ -126,6 +126,8 @@ export async function placeOf(t: TestContext, env: Record<string, string>): Prom
     USAGE_POLICY: await policyWithoutHeartbeat(t),
     USAGE_HTTP_LISTEN: '127.0.0.1:0',
     USAGE_HEALTH_LISTEN: '127.0.0.1:0',
+    USAGE_GRPC_LISTEN: '127.0.0.1:0',
+    USAGE_PAGE_LISTEN: '127.0.0.1:0',
     USAGE_DATA_DIR: dataFolder,
     USAGE_IDENTITY_DIR: identityFolder,
     USAGE_SEND_INTERVAL: '100ms',
@@ -137,6 +139,7 @@ export interface Sidecar {
   /** Where it takes spans in; 0 while it does not. */
   port(): number
   healthPort(): number
+  pagePort(): number
   lines(): LogLine[]
   counters: Counters
   stop(): Promise<void>
@@ -158,6 +161,7 @@ export async function startHere(t: TestContext, { env }: Place): Promise<Sidecar
   return {
     port: () => addresses().http?.port ?? 0,
     healthPort: () => addresses().health?.port ?? 0,
+    pagePort: () => addresses().page?.port ?? 0,
     lines: () => linesOf(output),
     counters,
     stop,

@@ -6,10 +6,13 @@ import type { AddressInfo } from 'node:net'
 import type { Counters } from '../counters.ts'
 import { placeOf, Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { release } from '../memory.ts'
 import { type Encoding, statusBody, successBody } from '../otlp/answer.ts'
 import { jsonToProtobuf } from '../otlp/json.ts'
-import { inflate, readBody } from './body.ts'
+import { drain, readBody } from './body.ts'
 import type { Budget, Share } from './budget.ts'
+import { createInflate } from './inflate.ts'
+import { untilUnused } from './unused.ts'
 
 export interface Listen {
   /** Empty: all addresses, of IPv6 and IPv4; where IPv6 is off, of IPv4 alone (node:net decides, `::` would fail there). */
@@ -45,6 +48,8 @@ export interface Accept {
 }
 
 const PATH = '/v1/traces'
+/** Applications that export everything: discarded unread and counted, as a policy has no words for them. */
+const DISCARDED = ['/v1/metrics', '/v1/logs']
 const CONTENT_TYPES: Record<Encoding, string> = { protobuf: 'application/x-protobuf', json: 'application/json' }
 /** google.rpc.Code for an HTTP status (google/rpc/code.proto); clients are not expected to act on it. */
 const RPC_CODES: Record<number, number> = { 400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 503: 14 }
@@ -57,18 +62,29 @@ const MAX_CONNECTIONS = 1024
 
 export function createAccept(options: AcceptOptions): Accept {
   const { counters, log, budget } = options
+  const inflate = createInflate()
 
   const takeIn = async (request: IncomingMessage, encoding: Encoding, share: Share, began: number): Promise<Handled> => {
     const maxBody = encoding === 'json' ? options.maxJsonBody : options.maxBody
     const gzip = isGzip(request)
-    let body = await readBody(request, maxBody, share)
-    if (gzip) body = inflate(body, maxBody, share)
-    if (encoding === 'json') {
-      const refusal = share.take(body.length)
-      if (refusal !== undefined) throw refusal
-      body = jsonToProtobuf(body, options.maxBody)
+    const announced = request.headers['content-length']
+    let body = await readBody(request, announced === undefined ? undefined : Number(announced), maxBody, share)
+    if (gzip) body = await inflate(body, maxBody, share)
+    try {
+      if (encoding === 'json') body = fromJson(body, share)
+      // Only the part before its first await reads the body.
+      return options.handle(body, began)
+    } finally {
+      release(body)
     }
-    return options.handle(body, began)
+  }
+
+  const fromJson = (body: Uint8Array, share: Share): Uint8Array => {
+    const refusal = share.take(body.length)
+    if (refusal !== undefined) throw refusal
+    const turned = jsonToProtobuf(body, options.maxBody)
+    release(body)
+    return turned
   }
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -78,7 +94,12 @@ export function createAccept(options: AcceptOptions): Accept {
     /** A connection that lives on would hold up a server that is being closed. */
     const parting = (): Record<string, string> => (server.listening ? {} : { connection: 'close' })
     try {
-      checkTarget(request, encoding)
+      if (isDiscarded(request, encoding)) {
+        request.resume()
+        counters.add('requests.discarded')
+        reply(response, 200, encoding ?? 'json', successBody(encoding ?? 'json', 0, ''), parting())
+        return
+      }
       const { rejected, message } = await takeIn(request, encoding ?? 'json', share, began)
       counters.add('requests.accepted')
       reply(response, 200, encoding ?? 'json', successBody(encoding ?? 'json', rejected, message), parting())
@@ -119,11 +140,13 @@ function encodingOf(request: IncomingMessage): Encoding | undefined {
   return bare === CONTENT_TYPES.protobuf ? 'protobuf' : bare === CONTENT_TYPES.json ? 'json' : undefined
 }
 
-function checkTarget(request: IncomingMessage, encoding: Encoding | undefined): void {
-  const path = request.url?.split('?', 1)[0]
-  if (path !== PATH) throw new Refusal(404, `There is nothing here. Send traces to ${PATH}.`)
+/** False: traces. Throws a Refusal for what is neither. */
+function isDiscarded(request: IncomingMessage, encoding: Encoding | undefined): boolean {
+  const path = request.url?.split('?', 1)[0] ?? ''
+  if (path !== PATH && !DISCARDED.includes(path)) throw new Refusal(404, `There is nothing here. Send traces to ${PATH}.`)
   if (request.method !== 'POST') throw new Refusal(405, 'Send traces with POST.')
   if (encoding === undefined) throw new Refusal(415, 'Send Content-Type application/x-protobuf or application/json.')
+  return path !== PATH
 }
 
 function isGzip(request: IncomingMessage): boolean {
@@ -136,12 +159,21 @@ function isGzip(request: IncomingMessage): boolean {
 function reply(response: ServerResponse, status: number, encoding: Encoding, body: Buffer, headers: Record<string, string>): void {
   if (response.destroyed) return
   response.writeHead(status, { ...headers, 'content-type': CONTENT_TYPES[encoding], 'content-length': body.length })
-  // Nothing instead of no bytes: the head then goes out alone, not as one of two pieces.
-  response.end(body.length === 0 ? undefined : body)
+  const { req: request } = response
+  if (request.complete || status === 408) {
+    // Nothing instead of no bytes: the head then goes out alone, not as one of two pieces.
+    response.end(body.length === 0 ? undefined : body)
+    return
+  }
+  // The client has its answer now. Were the response ended too, a connection that closes with it would be reset while
+  // the client still sends, and the answer lost (RFC 9112 9.6).
+  response.write(body)
+  request.once('close', () => response.end())
+  drain(request)
 }
 
 /** What must not happen: told with the place in our code, never with the error's text, which may hold raw data. */
-function bug(error: unknown, log: Log): Refusal {
+export function bug(error: unknown, log: Log): Refusal {
   log.error('accept: a request failed by a fault of ours', { place: placeOf(error) })
   return new Refusal(500, 'The request could not be handled, by a fault of ours. Do not send it again.')
 }
@@ -170,23 +202,6 @@ export function close(server: Server): Promise<void> {
     })
     server.closeIdleConnections()
   })
-}
-
-const LOOK_EVERY_MS = 50
-
-async function untilUnused(server: Server, quietMs: number, mostMs: number): Promise<void> {
-  const began = performance.now()
-  let usedAt = began
-  const use = (): void => {
-    usedAt = performance.now()
-  }
-  server.on('connection', use)
-  while (performance.now() - began < mostMs && performance.now() - usedAt < quietMs) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
-    const open = await new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count ?? 0)))
-    if (open > 0) use()
-  }
-  server.removeListener('connection', use)
 }
 
 /** Whether somebody could listen there now. */

@@ -1,6 +1,19 @@
 // Reads YAML 1.2 (core schema) with the place of every value, and collects mistakes instead of stopping at the first.
 // What makes YAML dangerous or surprising is refused: anchors, aliases, merge keys, tags, keys given twice, many documents.
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type Scalar, visit, type YAMLMap } from 'yaml'
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Scalar,
+  visit,
+  type YAMLMap,
+} from 'yaml'
 
 export type { Node }
 
@@ -10,11 +23,42 @@ const MAX_MISTAKES = 100
 
 /** Sentences for the codes of the parser that people meet; the parser's own messages quote the text. */
 const PARSE_MISTAKES: Record<string, string> = {
-  DUPLICATE_KEY: 'This key is given twice.',
   MULTIPLE_DOCS: 'A second document begins here; a policy is one document.',
   BAD_INDENT: 'The indentation is wrong here.',
   TAB_AS_INDENT: 'Indent with blanks, not with tabs.',
   MISSING_CHAR: 'A character is missing here (a bracket, a quote or a colon).',
+}
+
+/** Of the parser's work and memory, both of which grow with the parts of a file far more than with its bytes. */
+const MAX_PARTS = 100_000
+/** A policy has three: a map of attributes on one line, an attribute, a list. */
+const MAX_NESTING = 16
+
+/** The lexer says with these what follows; they do not stand in the text. */
+const ADDED_TOKENS = ['\u0002', '\u0018', '\u001f']
+
+/** Why a file is not even parsed, with its place. */
+function refusal(text: string): string | undefined {
+  if (Buffer.byteLength(text) > MAX_POLICY_BYTES) return '1:1: The file is larger than 1 MiB.'
+  // What is not UTF-8 was read as this character, and two such words are no longer told apart.
+  const notUtf8 = text.indexOf('\ufffd')
+  if (notUtf8 >= 0) return `${placeOf(text, notUtf8)}: This is not UTF-8.`
+  let parts = 0
+  let nesting = 0
+  let at = 0
+  for (const token of new Lexer().lex(text)) {
+    if (++parts > MAX_PARTS) return `1:1: The file has more than ${MAX_PARTS} parts (words, marks and blanks between them).`
+    if (token === '[' || token === '{') nesting++
+    else if (token === ']' || token === '}') nesting--
+    if (nesting > MAX_NESTING) return `${placeOf(text, at)}: Brackets are nested too deep here.`
+    if (!ADDED_TOKENS.includes(token)) at += token.length
+  }
+  return undefined
+}
+
+function placeOf(text: string, offset: number): string {
+  const before = text.slice(0, offset)
+  return `${before.split('\n').length}:${offset - before.lastIndexOf('\n')}`
 }
 
 export class YamlReader {
@@ -25,16 +69,18 @@ export class YamlReader {
   readonly root: Node | null
 
   constructor(text: string) {
-    if (Buffer.byteLength(text) > MAX_POLICY_BYTES) {
+    const tooMuch = refusal(text)
+    if (tooMuch !== undefined) {
       this.root = null
-      this.mistakes.push('1:1: The file is larger than 1 MiB.')
+      this.mistakes.push(tooMuch)
       return
     }
     const document = parseDocument(text, {
       version: '1.2',
       schema: 'core',
       merge: false,
-      uniqueKeys: true,
+      // The parser compares each key with each other one, which takes minutes for a large map; see #keysOnce.
+      uniqueKeys: false,
       lineCounter: this.#lines,
       prettyErrors: false,
     })
@@ -42,6 +88,7 @@ export class YamlReader {
       this.#report(error.pos[0], PARSE_MISTAKES[error.code] ?? 'This is not YAML.')
     visit(document, {
       Node: (_, node) => {
+        if (isMap(node)) this.#keysOnce(node)
         if (isAlias(node)) this.mistake(node, 'Aliases are not allowed; write the value out.')
         else if (node.anchor !== undefined) this.mistake(node, 'Anchors are not allowed; write the value out.')
         else if (node.tag !== undefined) this.mistake(node, 'Tags are not allowed.')
@@ -49,6 +96,15 @@ export class YamlReader {
     })
     this.root = this.mistakes.length > 0 ? null : (document.contents as Node | null)
     if (document.contents === null && this.mistakes.length === 0) this.mistakes.push('1:1: The file is empty.')
+  }
+
+  #keysOnce(map: YAMLMap): void {
+    const seen = new Set<unknown>()
+    for (const { key } of map.items) {
+      if (!isScalar(key)) continue
+      if (seen.has(key.value)) this.mistake(key as Node, 'This key is given twice.')
+      seen.add(key.value)
+    }
   }
 
   mistake(node: Node | null, sentence: string): void {

@@ -53,6 +53,8 @@ export async function demo(host: Host, input: Input): Promise<number> {
       USAGE_SEND_INTERVAL: '1s',
       USAGE_HTTP_LISTEN: await address(4318),
       USAGE_HEALTH_LISTEN: await address(4319),
+      USAGE_GRPC_LISTEN: await address(4317),
+      USAGE_PAGE_LISTEN: await address(4320),
     })
     const { port } = await family.ready(sidecar, 'accept: ready')
     host.out(`\ncollector  http://127.0.0.1:${collectPort}    sidecar  http://127.0.0.1:${port}    policy  ${defaultPolicy()}\n`)

@@ -5,15 +5,6 @@ import { createLog } from '../log.ts'
 import { createPipeline } from '../pipeline.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
 
-/**
- * After SIGTERM. A native sidecar gets it when the containers of the application have ended, so all connections are closed
- * already; where it is an ordinary container the application may still be about to flush. Together with 5 s for closing,
- * these leave a part of the 30 s that Kubernetes gives a pod by default.
- */
-const QUIET_MS = 1_000
-const LINGER_MS = 15_000
-const LAST_SEND_MS = 5_000
-
 export async function run(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('run takes settings only.')
   const { config, mistakes } = readConfig(host.env, input.flags)
@@ -27,8 +18,7 @@ export async function run(host: Host, input: Input): Promise<number> {
   const alive = setInterval(() => undefined, 60_000)
   await told
   clearInterval(alive)
-  await pipeline.untilUnused(QUIET_MS, LINGER_MS)
-  await pipeline.stop(LAST_SEND_MS)
+  await pipeline.finish()
   log.info('run: stopped', counters.snapshot())
   return EXIT.done
 }

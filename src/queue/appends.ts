@@ -13,6 +13,8 @@ export interface AppendsOptions {
   shelf: Shelf
   growing: Growing
   maxBytes: number
+  /** What may wait in memory for the disk. */
+  maxWaitingBytes: number
   maxAgeMs: number
   full: 'refuse' | 'drop-oldest' | 'ring'
   /** Runs one operation after all that were asked for before it. */
@@ -35,14 +37,12 @@ export interface Appends {
   waitingBytes(): number
 }
 
-/** What may wait in memory for the disk. */
-const MAX_WAITING_BYTES = 8 * 1024 * 1024
 const FULL_RETRY_SECONDS = 60
 const BUSY_RETRY_SECONDS = 1
 
 export function createAppends(options: AppendsOptions): Appends {
   const { shelf, growing, maxBytes, counters, log, now } = options
-  const maxWaiting = Math.min(MAX_WAITING_BYTES, maxBytes)
+  const maxWaiting = Math.min(options.maxWaitingBytes, maxBytes)
   const episodes = {
     full: createEpisode(log, now, 'queue: full; requests are answered 503', 'queue: there is room again'),
     dropping: createEpisode(log, now, 'queue: full; the oldest spans are dropped', 'queue: there is room again, and nothing is dropped'),
@@ -135,7 +135,7 @@ export function createAppends(options: AppendsOptions): Appends {
       const told = turnedAway(record.length + CHECKSUM_BYTES, spans)
       if (told !== undefined) return told
       if (group === undefined) {
-        const mine = new Group(spare)
+        const mine = new Group(spare, maxWaiting)
         spare = undefined
         group = mine
         // After all requests that have arrived in this round of the event loop: they share the commit.
@@ -146,7 +146,7 @@ export function createAppends(options: AppendsOptions): Appends {
     appendAlone: (record, spans) => {
       const told = turnedAway(record.length + CHECKSUM_BYTES, spans)
       if (told !== undefined) return told
-      const mine = new Group(undefined)
+      const mine = new Group(undefined, maxWaiting)
       lonely.add(mine)
       void options.inTurn(async () => {
         await growing.seal()

@@ -24,6 +24,8 @@ export interface QueueOptions {
   folder: string
   /** Of queue/ and sending/ together. */
   maxBytes: number
+  /** What may wait in memory for the disk; over it appends are refused. */
+  maxWaitingBytes: number
   maxAgeMs: number
   /** `ring`: mode local; the oldest goes and nothing is ever sent. */
   full: 'refuse' | 'drop-oldest' | 'ring'
@@ -136,6 +138,7 @@ async function openLocked(options: QueueOptions, disk: Disk, unlock: () => void)
     shelf,
     growing,
     maxBytes,
+    maxWaitingBytes: options.maxWaitingBytes,
     maxAgeMs,
     full,
     inTurn,

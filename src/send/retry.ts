@@ -8,10 +8,10 @@ const MAX_WAIT_MS = 3_600_000
 /** A collector may ask for a day of silence, not for silence for ever. */
 const MAX_RETRY_AFTER_MS = 86_400_000
 
-export type Result = 'delivered' | 'refused' | 'retry'
-
-/** The code of an answer that is larger than we read: OTLP/HTTP forbids to ask for it again. */
+/** The code of an answer that is larger than OTLP/HTTP lets a client take: it is not to be tried again. */
 export const TOO_LARGE = 'TOO_LARGE'
+
+export type Result = 'delivered' | 'refused' | 'retry'
 
 /** Status 0: there was no answer. Redirects are not followed, so they are refusals (the body must not go elsewhere). */
 export function resultOf(status: number, code = ''): Result {

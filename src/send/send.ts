@@ -3,9 +3,10 @@
 import type { Counters } from '../counters.ts'
 import { errorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { release } from '../memory.ts'
 import type { Body, Queue } from '../queue/queue.ts'
 import type { Answer, Destination, Poster } from './post.ts'
-import { type Result, resultOf, retryAfterMs } from './retry.ts'
+import { type Result, resultOf, retryAfterMs, TOO_LARGE } from './retry.ts'
 import { createSchedule } from './schedule.ts'
 
 export interface SendOptions {
@@ -45,11 +46,11 @@ const LOOK_EVERY_MS = 250
 /** What the log was last told of the collector: one line for each change, none while it lasts. */
 type State = 'delivers' | 'refuses' | 'away' | 'failed'
 
-/** Loaded when there is something to send: many sidecars send once a day. */
-const openWhenNeeded = async (to: Destination): Promise<Poster> => (await import('./post.ts')).openPoster(to)
+/** Loaded when there is something to send: TLS takes 3 MB, and many sidecars send once a day. */
+const openLater = async (to: Destination): Promise<Poster> => (await import('./post.ts')).openPoster(to)
 
 export function createSender(options: SendOptions): Sender {
-  const { queue, counters, log, allowed, now = Date.now, random = Math.random, open = openWhenNeeded } = options
+  const { queue, counters, log, allowed, now = Date.now, random = Math.random, open = openLater } = options
   const uptime = options.uptime ?? options.now ?? (() => performance.now())
   const abort = new AbortController()
   const { intervalMs, notBefore } = options
@@ -65,7 +66,8 @@ export function createSender(options: SendOptions): Sender {
   }
 
   const settle = async (body: Body, { status, code, retryAfter, body: answer }: Answer): Promise<Result> => {
-    const result = resultOf(status, code)
+    const asked = resultOf(status)
+    const result = code === TOO_LARGE && asked === 'retry' ? 'refused' : asked
     const rejected = result === 'delivered' ? Math.min(options.rejectedSpans(answer), body.spans) : 0
     await queue.recordOutcome(body, { result, status, rejected })
     lastStatus = status
@@ -109,7 +111,7 @@ export function createSender(options: SendOptions): Sender {
           continue
         }
         poster ??= await open(options.destination)
-        if ((await attempt(poster, body)) === 'retry') return
+        if ((await attempt(poster, body).finally(() => release(body.content))) === 'retry') return
       }
     } catch (error) {
       if (abort.signal.aborted) return

@@ -148,7 +148,7 @@ export const delivery: GuardTable = {
       noticed: room('^a receipt that was written in part'),
     },
   ],
-  'src/accept/accept.ts': [
+  'src/accept/unused.ts': [
     {
       promise: 'an application that is connected is waited for',
       text: 'if (open > 0) use()\n',
@@ -160,11 +160,18 @@ export const delivery: GuardTable = {
       noticed: end('^an application that never'),
     },
   ],
-  'src/cli/run.ts': [
+  'src/pipeline.ts': [
+    {
+      promise: 'the sidecar ends after the application, whichever door it uses',
+      text: '[accept, grpc].map(',
+      instead: '[accept].map(',
+      noticed: end('^after SIGTERM.*gRPC'),
+    },
     {
       promise: 'the sidecar ends after the application',
-      text: 'await pipeline.untilUnused(QUIET_MS, LINGER_MS)\n',
-      noticed: end('^after SIGTERM'),
+      text: '[accept, grpc].map(',
+      instead: '[grpc].map(',
+      noticed: end('^after SIGTERM.*HTTP'),
     },
   ],
   'src/main.ts': [

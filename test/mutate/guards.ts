@@ -7,6 +7,8 @@ import { consent } from './consent.ts'
 import { delivery } from './delivery.ts'
 import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
+import { language } from './language.ts'
+import { languageChecks } from './language-checks.ts'
 import { modesGuards } from './modes.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
@@ -20,17 +22,20 @@ import { queueMemory } from './queue-memory.ts'
 import { road } from './road.ts'
 import { sendGuards } from './send.ts'
 import { postGuards } from './send-post.ts'
+import { sheetGuards } from './sheet.ts'
 
 export const guards: readonly GuardTable[] = [
   accept,
   anonymizeIn,
   anonymizeValues,
   anonymizeOut,
+  overlayGuards,
   consent,
   modesGuards,
-  overlayGuards,
   policyGuards,
   policyFields,
+  language,
+  languageChecks,
   otlp,
   otlpJson,
   queueIn,
@@ -40,6 +45,7 @@ export const guards: readonly GuardTable[] = [
   road,
   sendGuards,
   postGuards,
+  sheetGuards,
   ground,
   delivery,
 ]

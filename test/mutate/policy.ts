@@ -35,7 +35,7 @@ export const policyGuards: GuardTable = {
       text: "else if (node.tag !== undefined) this.mistake(node, 'Tags are not allowed.')\n",
       noticed: surprising,
     },
-    { promise: 'a key twice is a mistake', text: 'uniqueKeys: true', instead: 'uniqueKeys: false', noticed: surprising },
+    { promise: 'a key twice is a mistake', text: 'if (seen.has(key.value)) this', instead: "if (seen.has('')) this", noticed: surprising },
     { promise: 'merge keys mean nothing', text: 'merge: false', instead: 'merge: true', noticed: checker('^an alias') },
     {
       promise: 'every mistake of the parser is one',
@@ -56,8 +56,7 @@ export const policyGuards: GuardTable = {
     },
     {
       promise: 'a policy has at most 1 MiB',
-      text: 'if (Buffer.byteLength(text) > MAX_POLICY_BYTES) {',
-      instead: 'if (false) {',
+      text: "if (Buffer.byteLength(text) > MAX_POLICY_BYTES) return '1:1: The file is larger than 1 MiB.'\n",
       noticed: surprising,
     },
     {

@@ -34,8 +34,8 @@ export const road: GuardTable = {
     { promise: 'requests that are discarded are counted', text: "counters.add('requests.discarded')\n", noticed: modes('DO_NOT_TRACK=1') },
     {
       promise: '200 means that what is kept is on disk',
-      text: 'await queue.append(',
-      instead: 'void queue.append(',
+      text: 'await kept\n',
+      instead: 'void kept\n',
       noticed: modes('answers 503 with Retry-After'),
     },
     { promise: 'kept spans are counted', text: "counters.add('spans.kept', spans)\n", noticed: broken('a taken port is said') },
@@ -69,11 +69,7 @@ export const road: GuardTable = {
       text: 'timers.add(setInterval(tick, WATCH_EVERY_MS).unref())\n',
       noticed: expired,
     },
-    {
-      promise: 'a stop closes the queue',
-      text: 'await modes.stop(graceMs)\n',
-      noticed: restart('that another policy filled'),
-    },
+    { promise: 'a stop closes the queue', text: 'await modes.stop(graceMs)\n', noticed: restart('that another policy filled') },
     {
       promise: 'a heartbeat of mode local leaves no mark',
       text: 'local: createHeartbeat({ folder: undefined,',

@@ -158,7 +158,8 @@ export const postGuards: GuardTable = {
     },
     {
       promise: 'an answer that never begins is none',
-      text: "if (!answered) failed({ code: 'ECONNRESET' })\n",
+      text: "request.on('close', () => resolve(outcome ?? failure({ code: 'ECONNRESET' })))",
+      instead: "request.on('close', () => outcome !== undefined && resolve(outcome))",
       noticed: post('counts as no answer'),
     },
     { promise: 'the path is appended with one slash', text: ".replace(/\\/+$/, '')", noticed: post('^/v1/traces is appended') },

@@ -24,15 +24,15 @@ export const sendGuards: GuardTable = {
       noticed: consent('^consent that ends while the receipt'),
     },
     {
-      promise: 'an answer that came is in the receipts, whatever has changed since',
+      promise: 'an answer that came is in the receipts, although consent has ended',
       text: "return abort.signal.aborted ? 'retry' : await settle(body, answer)",
       instead: "return abort.signal.aborted || !allowed() ? 'retry' : await settle(body, answer)",
       noticed: consent('^consent that ends while a request'),
     },
     {
       promise: 'a request that a stop ended has no outcome',
-      text: "return abort.signal.aborted ? 'retry' : await settle(body, answer)",
-      instead: 'return await settle(body, answer)',
+      text: 'return abort.signal.aborted ? ',
+      instead: 'return !(abort.signal satisfies object) ? ',
       noticed: consent('^a stop ends a request'),
     },
     {
@@ -77,8 +77,8 @@ export const sendGuards: GuardTable = {
     },
     {
       promise: 'nothing follows a body that is to be tried again',
-      text: "if ((await attempt(poster, body)) === 'retry') return\n",
-      instead: 'await attempt(poster, body)\n',
+      text: "if ((await attempt(poster, body).finally(() => release(body.content))) === 'retry') return\n",
+      instead: 'await attempt(poster, body).finally(() => release(body.content))\n',
       noticed: outage('^the drain after an outage'),
     },
     {
@@ -151,8 +151,8 @@ export const sendGuards: GuardTable = {
     },
     {
       promise: 'an answer that is too large to read is not asked for again',
-      text: 'resultOf(status, code)',
-      instead: 'resultOf(status)',
+      text: "code === TOO_LARGE && asked === 'retry' ? 'refused' : asked",
+      instead: 'asked',
       noticed: send('^an answer that is too large'),
     },
     {

@@ -69,6 +69,8 @@ function start({ program, folder }: CrashOptions, port: number, collector: numbe
     USAGE_ENDPOINT: `http://127.0.0.1:${collector}`,
     USAGE_HTTP_LISTEN: `127.0.0.1:${port}`,
     USAGE_HEALTH_LISTEN: '127.0.0.1:0',
+    USAGE_GRPC_LISTEN: '127.0.0.1:0',
+    USAGE_PAGE_LISTEN: '127.0.0.1:0',
     USAGE_DATA_DIR: join(folder, 'data'),
     USAGE_SEND_INTERVAL: '100ms',
   }

@@ -39,6 +39,11 @@ function tests(env: Record<string, string>, ...files: string[]): boolean {
 const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] = [
   ['kills', thousandKills],
   ['power loss', () => tests({ USAGE_TEST_POWER_LOSSES: '1000' }, 'power-loss.test.ts', 'power-loss-send.test.ts')],
+  [
+    'guards, taken away one at a time',
+    () => spawnSync(process.execPath, [join(root, 'test/mutate.ts')], { stdio: 'inherit' }).status === 0,
+  ],
+  ['fuzz', () => spawnSync(process.execPath, [join(root, 'test/nightly/fuzz.ts'), '600'], { stdio: 'inherit' }).status === 0],
   ['a week without a collector', () => tests({}, 'outage.test.ts')],
   [
     'ten thousand sidecars',
