@@ -239,19 +239,31 @@ export function requireConfig(read: ReadConfig): Config {
 /** What the process itself needs, whatever arrives: measured, see test/bench/README.md. */
 const OWN_MEMORY = 64 * 1024 * 1024
 const JSON_BODY = 8 * 1024 * 1024
+/** Of records for the disk, where no memory limit asks for less. */
+const WAITING = 8 * 1024 * 1024
 
 export interface Limits {
   maxBody: number
   maxJsonBody: number
   maxInflight: number
+  /** Of the records that wait for the disk. */
+  maxWaiting: number
 }
 
 /**
- * The limits that the settings ask for, lowered to what a memory limit bears. A body exists up to four times (as sent,
- * inflated, policed, on its way to disk), so one may take an eighth of what is left, all together a quarter.
+ * The limits that the settings ask for, lowered to what a memory limit bears: of what it leaves, a body b may take 1/16,
+ * all bodies on their way in 4b, and as much as one body may wait for the disk. Then there are at most, besides them:
+ * while one body is policed, its spans and the record made of them (2b); the two groups of records of which one is being
+ * written, in buffers that may be twice as large (2b); in a drain a file of the queue, joined and compressed, each at
+ * most 1 MiB and what one write added to it (3b + 3 MiB). That is 11b + 3 MiB of the 16b that there are.
  */
 export function limitsFor(config: Config, memoryLimit: number | undefined): Limits {
   const free = memoryLimit === undefined ? Number.POSITIVE_INFINITY : Math.max(8 * 1024 * 1024, memoryLimit - OWN_MEMORY)
-  const maxBody = Math.floor(Math.min(config.maxBody, free / 8))
-  return { maxBody, maxJsonBody: Math.min(maxBody, JSON_BODY), maxInflight: Math.floor(Math.min(config.maxInflight, free / 4)) }
+  const maxBody = Math.floor(Math.min(config.maxBody, free / 16))
+  return {
+    maxBody,
+    maxJsonBody: Math.min(maxBody, JSON_BODY),
+    maxInflight: Math.floor(Math.min(config.maxInflight, free / 4)),
+    maxWaiting: Math.floor(Math.min(WAITING, free / 16)),
+  }
 }

@@ -76,7 +76,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const passed = anonymizer.pass(body, Date.now())
     const { spans, rejected } = passed
     try {
-      if (spans > 0) await queue.append(enricher.frame(passed), spans)
+      if (spans > 0) {
+        const kept = queue.append(enricher.frame(passed), spans)
+        enricher.done()
+        await kept
+      }
       counters.add('spans.kept', spans)
     } catch (error) {
       // Where the mode has changed meanwhile, there is nothing that the application should send again.
@@ -107,6 +111,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       openQueue({
         folder: config.dataDir,
         maxBytes: config.queueMax,
+        maxWaitingBytes: limits.maxWaiting,
         maxAgeMs: config.queueMaxAge,
         full: mode === 'local' ? 'ring' : config.queueFull,
         label: policy,

@@ -5,6 +5,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats } from 'node:fs'
 import { lstat, open } from 'node:fs/promises'
 import { errorCode } from './errors.ts'
+import { release } from './memory.ts'
 
 export const WATCH_EVERY_MS = 2_000
 /** No file that we watch is larger; one that is counts as unreadable. */
@@ -29,6 +30,8 @@ function decode(bytes: Buffer): string | undefined {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
     return undefined
+  } finally {
+    release(bytes)
   }
 }
 

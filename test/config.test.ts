@@ -74,7 +74,8 @@ test('every setting that is not free text refuses nonsense', () => {
 
 test('limits follow the memory of the container', () => {
   const { config } = readConfig(WORKING)
-  assert.deepEqual(limitsFor(config, undefined), { maxBody: 64 * MIB, maxJsonBody: 8 * MIB, maxInflight: 128 * MIB })
-  assert.deepEqual(limitsFor(config, 96 * MIB), { maxBody: 4 * MIB, maxJsonBody: 4 * MIB, maxInflight: 8 * MIB })
+  const free = { maxBody: 64 * MIB, maxJsonBody: 8 * MIB, maxInflight: 128 * MIB, maxWaiting: 8 * MIB }
+  assert.deepEqual(limitsFor(config, undefined), free)
+  assert.deepEqual(limitsFor(config, 96 * MIB), { maxBody: 2 * MIB, maxJsonBody: 2 * MIB, maxInflight: 8 * MIB, maxWaiting: 2 * MIB })
   assert.deepEqual(limitsFor(readConfig({ ...WORKING, USAGE_MAX_BODY: '1MiB' }).config, 96 * MIB).maxBody, MIB)
 })

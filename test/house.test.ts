@@ -5,7 +5,7 @@ import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 
 const SRC = new URL('../src/', import.meta.url).pathname
-const GROUND = ['errors.ts', 'log.ts', 'counters.ts', 'watch.ts']
+const GROUND = ['errors.ts', 'log.ts', 'counters.ts', 'memory.ts', 'watch.ts']
 /** Room: the rooms that it may import besides itself and the ground. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   accept: ['otlp'],

@@ -84,6 +84,8 @@ test('refuses what makes YAML surprising', () => {
   assert.ok(mistakes('- a\n- b\n').some((mistake) => /map/.test(mistake)))
   assert.ok(mistakes('a: [').length > 0)
   assert.ok(mistakes(`# ${'x'.repeat(1_100_000)}`).some((mistake) => /1 MiB/.test(mistake)))
+  assert.deepEqual(mistakes(`${base}# fine: "[[["\n${'# \n'.repeat(60_000)}`), ['1:1: The file has more than 50000 words and signs.'])
+  assert.deepEqual(mistakes(`${base}review: ${'['.repeat(33)}${']'.repeat(33)}\n`), ['1:1: More than 32 brackets are open at once.'])
 })
 
 test('never repeats what stands in the file, but its own printable words', () => {

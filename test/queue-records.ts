@@ -31,6 +31,7 @@ export function queueOptions(folder: string, changes: Partial<QueueOptions> = {}
   return {
     folder,
     maxBytes: 64 * 1024 * 1024,
+    maxWaitingBytes: 8 * 1024 * 1024,
     maxAgeMs: 7 * 86_400_000,
     full: 'refuse',
     label: 'policy-a',

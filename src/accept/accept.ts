@@ -6,10 +6,12 @@ import type { AddressInfo } from 'node:net'
 import type { Counters } from '../counters.ts'
 import { placeOf, Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { release } from '../memory.ts'
 import { type Encoding, statusBody, successBody } from '../otlp/answer.ts'
 import { jsonToProtobuf } from '../otlp/json.ts'
-import { inflate, readBody } from './body.ts'
+import { drain, readBody } from './body.ts'
 import type { Budget, Share } from './budget.ts'
+import { createInflate } from './inflate.ts'
 
 export interface Listen {
   /** Empty: all addresses, of IPv6 and IPv4; where IPv6 is off, of IPv4 alone (node:net decides, `::` would fail there). */
@@ -55,18 +57,28 @@ const MAX_CONNECTIONS = 1024
 
 export function createAccept(options: AcceptOptions): Accept {
   const { counters, log, budget } = options
+  const inflate = createInflate()
 
   const takeIn = async (request: IncomingMessage, encoding: Encoding, share: Share, began: number): Promise<Handled> => {
     const maxBody = encoding === 'json' ? options.maxJsonBody : options.maxBody
     const gzip = isGzip(request)
     let body = await readBody(request, maxBody, share)
-    if (gzip) body = inflate(body, maxBody, share)
-    if (encoding === 'json') {
-      const refusal = share.take(body.length)
-      if (refusal !== undefined) throw refusal
-      body = jsonToProtobuf(body, options.maxBody)
+    if (gzip) body = await inflate(body, maxBody, share)
+    try {
+      if (encoding === 'json') body = fromJson(body, share)
+      // Only the part before its first await reads the body.
+      return options.handle(body, began)
+    } finally {
+      release(body)
     }
-    return options.handle(body, began)
+  }
+
+  const fromJson = (body: Uint8Array, share: Share): Uint8Array => {
+    const refusal = share.take(body.length)
+    if (refusal !== undefined) throw refusal
+    const turned = jsonToProtobuf(body, options.maxBody)
+    release(body)
+    return turned
   }
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -130,8 +142,17 @@ function isGzip(request: IncomingMessage): boolean {
 function reply(response: ServerResponse, status: number, encoding: Encoding, body: Buffer, headers: Record<string, string>): void {
   if (response.destroyed) return
   response.writeHead(status, { ...headers, 'content-type': CONTENT_TYPES[encoding], 'content-length': body.length })
-  // Nothing instead of no bytes: the head then goes out alone, not as one of two pieces.
-  response.end(body.length === 0 ? undefined : body)
+  const { req: request } = response
+  if (request.complete || status === 408) {
+    // Nothing instead of no bytes: the head then goes out alone, not as one of two pieces.
+    response.end(body.length === 0 ? undefined : body)
+    return
+  }
+  // The client has its answer now. Were the response ended too, a connection that closes with it would be reset while
+  // the client still sends, and the answer lost (RFC 9112 9.6).
+  response.write(body)
+  request.once('close', () => response.end())
+  drain(request)
 }
 
 /** What must not happen: told with the place in our code, never with the error's text, which may hold raw data. */

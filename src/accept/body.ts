@@ -1,63 +1,48 @@
-// Reads a request's body and inflates it, never beyond the body limit (413), the budget that all requests share (503)
-// and a deadline (408). Chunks are copied into one buffer that grows, because a body sent byte by byte would otherwise cost two
-// hundred times its size in small buffers; what a body claims to be is never allocated before it arrives.
+// Reads a request's body, never beyond the body limit (413), the budget that all requests share (503) and a deadline
+// (408). Chunks are copied into blocks, because a body sent byte by byte would otherwise cost two hundred times its size
+// in small buffers, and a buffer that grows leaves holes of all sizes to malloc; what a body claims to be is never
+// allocated before it arrives.
 import type { IncomingMessage } from 'node:http'
-import { gunzipSync } from 'node:zlib'
-import { badRequest, errorCode, Refusal } from '../errors.ts'
+import { Refusal } from '../errors.ts'
+import { release } from '../memory.ts'
 import type { Share } from './budget.ts'
 
-const FIRST_BUFFER = 16 * 1024
+const FIRST_BLOCK = 16 * 1024
+const BLOCK = 64 * 1024
 /** For the whole body: a client that sends it byte by byte would otherwise hold its share of the budget for ever. */
 const DEADLINE_MS = 30_000
 
-const tooLarge = (maxBytes: number): Refusal =>
+export const tooLarge = (maxBytes: number): Refusal =>
   new Refusal(413, `The body is larger than ${maxBytes} bytes. Send smaller batches, or raise USAGE_MAX_BODY.`)
 
-/**
- * The body as it was sent. Rejects with a Refusal; node:http then reads the rest and throws it away, so that the client
- * can read the answer (RFC 9112 9.3).
- */
+/** The body as it was sent. Rejects with a Refusal; then `drain` is due. */
 export function readBody(request: IncomingMessage, maxBytes: number, share: Share): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const header = request.headers['content-length']
     const announced = header === undefined ? undefined : Number(header)
-    let buffer: Buffer = Buffer.alloc(0)
-    let length = 0
+    const blocks = new Blocks(Math.min(announced ?? maxBytes, maxBytes), share)
 
     const late = (): void => refuse(new Refusal(408, `The body was not there after ${DEADLINE_MS / 1000} seconds.`))
     const timer = setTimeout(late, DEADLINE_MS)
-    const refuse = (refusal: Refusal): void => {
+    const stop = (): void => {
       clearTimeout(timer)
       request.removeListener('data', onData)
       request.removeListener('end', onEnd)
-      buffer = Buffer.alloc(0)
+    }
+    const refuse = (refusal: Refusal): void => {
+      stop()
+      blocks.release()
       reject(refusal)
     }
-    const grow = (needed: number): Refusal | undefined => {
-      const capacity = Math.min(announced ?? maxBytes, maxBytes, Math.max(FIRST_BUFFER, needed, buffer.length * 2))
-      const refusal = share.take(capacity - buffer.length)
-      if (refusal !== undefined) return refusal
-      const grown = Buffer.allocUnsafeSlow(capacity)
-      buffer.copy(grown, 0, 0, length)
-      buffer = grown
-      return undefined
-    }
     const onData = (chunk: Buffer): void => {
-      const needed = length + chunk.length
-      const whole = length === 0 && chunk.length === announced
-      const refusal =
-        needed > maxBytes ? tooLarge(maxBytes) : whole ? share.take(chunk.length) : needed > buffer.length ? grow(needed) : undefined
-      if (refusal !== undefined) {
-        refuse(refusal)
-        return
-      }
-      if (whole) buffer = chunk
-      else chunk.copy(buffer, length)
-      length = needed
+      const refusal = blocks.length + chunk.length > maxBytes ? tooLarge(maxBytes) : blocks.add(chunk)
+      if (refusal === undefined) return
+      release(chunk)
+      refuse(refusal)
     }
     const onEnd = (): void => {
-      clearTimeout(timer)
-      resolve(buffer.subarray(0, length))
+      stop()
+      resolve(blocks.join())
     }
 
     request.on('error', () => refuse(new Refusal(400, 'The body was not sent to its end.')))
@@ -69,24 +54,71 @@ export function readBody(request: IncomingMessage, maxBytes: number, share: Shar
   })
 }
 
-/**
- * The inflated body. Synchronous on purpose: one body is inflated at a time, so the memory for it exists once.
- * The last four bytes of gzip (RFC 1952 2.3.1, ISIZE) say the size; they are believed as a first guess only, because
- * they are wrong where the stream is cut off, has several members, or lies.
- */
-export function inflate(body: Uint8Array, maxBytes: number, share: Share): Uint8Array {
-  const said = body.length < 18 ? 0 : new DataView(body.buffer, body.byteOffset + body.length - 4, 4).getUint32(0, true)
-  let taken = 0
-  for (const size of [Math.min(Math.max(said, 1024), maxBytes), maxBytes]) {
-    const refusal = share.take(size - taken)
-    if (refusal !== undefined) throw refusal
-    taken = size
-    try {
-      return gunzipSync(body, { maxOutputLength: size, chunkSize: Math.max(size, 64) })
-    } catch (error) {
-      if (errorCode(error) !== 'ERR_BUFFER_TOO_LARGE') throw badRequest('The gzip stream is broken or cut off, seen', body.length)
-      if (size === maxBytes) break
-    }
+/** What has arrived of a body of at most `maxBytes`. */
+class Blocks {
+  length = 0
+  readonly #maxBytes: number
+  readonly #share: Share
+  readonly #blocks: Buffer[] = []
+  /** How much of the last block is filled. */
+  #filled = 0
+
+  constructor(maxBytes: number, share: Share) {
+    this.#maxBytes = maxBytes
+    this.#share = share
   }
-  throw tooLarge(maxBytes)
+
+  /** Takes the chunk over; or says why not, then it is still the caller's. */
+  add(chunk: Buffer): Refusal | undefined {
+    // All of it at once, as nearly all bodies come: there is nothing to copy.
+    if (this.length === 0 && chunk.length === this.#maxBytes) {
+      const refusal = this.#share.take(chunk.length)
+      if (refusal !== undefined) return refusal
+      this.#blocks.push(chunk)
+      this.length = this.#filled = chunk.length
+      return undefined
+    }
+    for (let at = 0; at < chunk.length; ) {
+      let block = this.#blocks.at(-1)
+      if (block === undefined || this.#filled === block.length) {
+        const size = Math.min(block === undefined ? FIRST_BLOCK : BLOCK, this.#maxBytes - this.length)
+        const refusal = this.#share.take(size)
+        if (refusal !== undefined) return refusal
+        block = Buffer.allocUnsafeSlow(size)
+        this.#blocks.push(block)
+        this.#filled = 0
+      }
+      const copied = chunk.copy(block, this.#filled, at)
+      at += copied
+      this.#filled += copied
+      this.length += copied
+    }
+    release(chunk)
+    return undefined
+  }
+
+  /** The whole, which is the caller's from now on. */
+  join(): Uint8Array {
+    const blocks = this.#blocks.splice(0)
+    if (blocks.length < 2) return blocks[0]?.subarray(0, this.length) ?? new Uint8Array(0)
+    const joined = Buffer.allocUnsafeSlow(this.length)
+    let at = 0
+    for (const block of blocks) {
+      at += block.copy(joined, at)
+      release(block)
+    }
+    return joined
+  }
+
+  release(): void {
+    for (const block of this.#blocks.splice(0)) release(block)
+  }
+}
+
+/**
+ * Reads the rest of a refused body and throws it away, so that the client can read the answer (RFC 9112 9.3). Where
+ * node:http does this, each chunk waits for the garbage collector.
+ */
+export function drain(request: IncomingMessage): void {
+  request.on('data', release)
 }

@@ -34,7 +34,7 @@ export interface AnonymizerOptions {
 }
 
 export interface Passed {
-  /** ScopeSpans.spans fields one after the other; a view, valid until the next pass. */
+  /** ScopeSpans.spans fields one after the other; a view, valid until `done` or the next pass. */
   bytes: Buffer
   spans: number
   /** Spans that are not valid OTLP; those that the policy leaves out are not among them. */
@@ -46,6 +46,8 @@ export interface Anonymizer {
   pass(body: Uint8Array, nowMs: number): Passed
   /** The sidecar's own span, policed like any other; no span where the policy does not name it. Valid until the next pass. */
   heartbeat(nowMs: number): Passed
+  /** What the last pass gave is not needed any more: its memory is given back where it is much. */
+  done(): void
   /** The attributes of the Resource that the policy names, encoded, for the UTC day of the last pass. */
   resource(): Uint8Array
   /** UTC day of the last pass, `2026-10-05`. */
@@ -85,6 +87,7 @@ export function createAnonymizer(options: AnonymizerOptions): Anonymizer {
     },
     resource: () => compileResource(inForce, context),
     day: () => day,
+    done: () => writer.done(),
   }
 }
 

@@ -1,11 +1,12 @@
 // Trace and span ids that leave. `linked`: a keyed permutation of the incoming ids under keys that change every UTC day,
 // so that stages still point at their execution and nobody finds an id in the user's own tracing. `random`: fresh ones.
-// All ids of a request are made in three native calls, because one call per id would cost more than the whole walk.
+// Ids are made in three native calls for many, because one call per id would cost more than the whole walk.
 //
 //   trace id   AES-128(trace key, id)                         one block
 //   span id    first 8 bytes of AES-128(span key, id ‖ copy)  copy: uint64, 0 for all but the copies of a split
 //   keys       HKDF-SHA256(secret, salt "usage-sidecar/ids/v1", info lp(project, "trace" or "span", day), 16 bytes)
 import { type Cipheriv, createCipheriv, randomBytes } from 'node:crypto'
+import { release } from '../memory.ts'
 import { deriveKey, lengthPrefixed } from './pseudonym.ts'
 
 const BLOCK = 16
@@ -13,6 +14,9 @@ const BLOCK = 16
 const NOWHERE = -1
 
 export type Random = (buffer: Uint8Array) => void
+
+/** So many are made at once, and no more: a request may hold a hundred thousand spans, each noted here with 60 bytes. */
+const AT_ONCE = 4096
 
 export class Ids {
   readonly #secret: Uint8Array
@@ -89,10 +93,16 @@ export class Ids {
     this.#randomPlaces[n * 2 + 1] = outSpan
   }
 
-  /** Makes all that was noted since `begin` and writes it into `out`. */
+  /** So much was noted that `finish` is due. */
+  get full(): boolean {
+    return this.#linked + this.#randoms >= AT_ONCE
+  }
+
+  /** Makes all that was noted since the last call and writes it into `out`. */
   finish(out: Uint8Array): void {
     if (this.#linked > 0) this.#writeLinked(out)
     if (this.#randoms > 0) this.#writeRandom(out)
+    this.begin()
   }
 
   #writeLinked(out: Uint8Array): void {
@@ -108,6 +118,8 @@ export class Ids {
       for (let i = 0, at = n * 2 * BLOCK; i < 8; i++) out[span + i] = spans[at + i]!
       if (parent !== NOWHERE) for (let i = 0, at = (n * 2 + 1) * BLOCK; i < 8; i++) out[parent + i] = spans[at + i]!
     }
+    release(traces)
+    release(spans)
   }
 
   #writeRandom(out: Uint8Array): void {
@@ -122,6 +134,7 @@ export class Ids {
       out.set(fresh.subarray(n * 24, n * 24 + 16), trace)
       out.set(fresh.subarray(n * 24 + 16, n * 24 + 24), span)
     }
+    release(fresh)
   }
 
   #grow(): void {

@@ -1,6 +1,7 @@
 // Writes the spans that leave, field by field from the policy's table, into one buffer that is used again for every
 // request. What it writes is: ids of our making, the policy's name, a cut time, outcomes of the policy, a status code.
 import { Refusal } from '../errors.ts'
+import { release } from '../memory.ts'
 import { putVarint, varintSize } from '../otlp/wire.ts'
 import type { SpanPlan, Test } from './compile.ts'
 import { applied, chosen, evaluate, type FieldPlan } from './field-plan.ts'
@@ -46,13 +47,21 @@ export class SpanWriter {
   }
 
   begin(): void {
-    if (this.#out.length > KEPT_BUFFER) this.#out = Buffer.allocUnsafeSlow(FIRST_BUFFER)
+    // Where the last request was refused nobody has said that it is done.
+    this.done()
     this.#pos = 0
     this.#count = 0
     this.ids.begin()
   }
 
-  /** What was written since `begin`: ScopeSpans.spans, one after the other. A view, valid until the next `begin`. */
+  /** What `finish` gave is not looked at any more. */
+  done(): void {
+    if (this.#out.length <= KEPT_BUFFER) return
+    release(this.#out)
+    this.#out = Buffer.allocUnsafeSlow(FIRST_BUFFER)
+  }
+
+  /** What was written since `begin`: ScopeSpans.spans, one after the other. A view, valid until `done`. */
   finish(): { bytes: Buffer; spans: number } {
     this.ids.finish(this.#out)
     return { bytes: this.#out.subarray(0, this.#pos), spans: this.#count }
@@ -178,6 +187,7 @@ export class SpanWriter {
     }
     this.#pos = pos
     this.#count++
+    if (this.ids.full) this.ids.finish(this.#out)
   }
 
   /** Each of the outgoing attributes is there and has one of the values. */
@@ -214,6 +224,7 @@ export class SpanWriter {
     }
     const grown = Buffer.allocUnsafeSlow(Math.min(this.#maxBytes, Math.max(needed, this.#out.length * 2)))
     this.#out.copy(grown, 0, 0, this.#pos)
+    release(this.#out)
     this.#out = grown
   }
 }

@@ -1,10 +1,27 @@
 // Reads YAML 1.2 (core schema) with the place of every value, and collects mistakes instead of stopping at the first.
 // What makes YAML dangerous or surprising is refused: anchors, aliases, merge keys, tags, keys given twice, many documents.
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type Scalar, visit, type YAMLMap } from 'yaml'
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Scalar,
+  visit,
+  type YAMLMap,
+} from 'yaml'
 
 export type { Node }
 
 const MAX_POLICY_BYTES = 1024 * 1024
+/** Reading takes some hundred bytes for each, which a sidecar has to have. A policy of eight hundred attributes has so many. */
+const MAX_WORDS = 50_000
+/** Each level costs a multiple of that; policies have three. */
+const MAX_BRACKETS = 32
 /** Nobody mends more at once. */
 const MAX_MISTAKES = 100
 
@@ -25,9 +42,10 @@ export class YamlReader {
   readonly root: Node | null
 
   constructor(text: string) {
-    if (Buffer.byteLength(text) > MAX_POLICY_BYTES) {
+    const why = whyTooMuch(text)
+    if (why !== undefined) {
       this.root = null
-      this.mistakes.push('1:1: The file is larger than 1 MiB.')
+      this.mistakes.push(`1:1: ${why}`)
       return
     }
     const document = parseDocument(text, {
@@ -141,4 +159,18 @@ export class YamlReader {
     if (day !== '' && new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day) this.mistake(node, 'There is no such day.')
     return day
   }
+}
+
+/** Why the text costs more to read than a policy may; the lexer keeps nothing of it. */
+function whyTooMuch(text: string): string | undefined {
+  if (Buffer.byteLength(text) > MAX_POLICY_BYTES) return 'The file is larger than 1 MiB.'
+  let words = 0
+  let depth = 0
+  for (const word of new Lexer().lex(text)) {
+    if (++words > MAX_WORDS) return `The file has more than ${MAX_WORDS} words and signs.`
+    if (word === '[' || word === '{') depth++
+    if (word === ']' || word === '}') depth--
+    if (depth > MAX_BRACKETS) return `More than ${MAX_BRACKETS} brackets are open at once.`
+  }
+  return undefined
 }

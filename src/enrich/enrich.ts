@@ -6,6 +6,7 @@ import type { Anonymizer, Passed } from '../anonymize/anonymize.ts'
 import type { Random } from '../anonymize/ids.ts'
 import { encodeAttribute, RESOURCE_ATTRIBUTES } from '../anonymize/outcome.ts'
 import type { Policy } from '../anonymize/policy.ts'
+import { release } from '../memory.ts'
 import { Cursor, LEN, putVarint, tag, varintSize } from '../otlp/wire.ts'
 
 /** ExportTraceServiceRequest.resource_spans, ResourceSpans.resource and ResourceSpans.scope_spans. */
@@ -19,8 +20,10 @@ const KEPT_BUFFER = 64 * 1024
 const HEX = Buffer.from('0123456789abcdef', 'ascii')
 
 export interface Enricher {
-  /** One field 1 of an ExportTraceServiceRequest; a view, valid until the next frame. */
+  /** One field 1 of an ExportTraceServiceRequest; a view, valid until the next frame. `passed` is not any more. */
   frame(passed: Passed): Buffer
+  /** The last frame is not needed any more: its memory is given back where it is much. */
+  done(): void
 }
 
 /** `digest` is what goes out as `usage.policy.digest`: the policy's own, or the word `custom`. */
@@ -32,6 +35,7 @@ export function createEnricher(policy: Policy, digest: string, anonymizer: Anony
   let hole = 0
   // One buffer for all frames: memory outside of V8's heap that comes and goes with each request makes it collect garbage.
   const buffer = Buffer.allocUnsafeSlow(KEPT_BUFFER)
+  let large: Buffer | undefined
 
   const encodeResource = (): void => {
     const attribute = (key: string, value: string | number): Uint8Array => encodeAttribute(RESOURCE_ATTRIBUTES, key, value)
@@ -65,7 +69,8 @@ export function createEnricher(policy: Policy, digest: string, anonymizer: Anony
       if (anonymizer.day() !== day) encodeResource()
       const inner = 1 + varintSize(resource.length) + resource.length + 1 + varintSize(bytes.length) + bytes.length
       const size = 1 + varintSize(inner) + inner
-      const out = size > KEPT_BUFFER ? Buffer.allocUnsafe(size) : buffer.subarray(0, size)
+      large = size > KEPT_BUFFER ? Buffer.allocUnsafeSlow(size) : undefined
+      const out = large ?? buffer.subarray(0, size)
       out[0] = RESOURCE_SPANS
       let pos = putVarint(out, 1, inner)
       out[pos] = RESOURCE
@@ -76,7 +81,12 @@ export function createEnricher(policy: Policy, digest: string, anonymizer: Anony
       out[pos] = SCOPE_SPANS
       pos = putVarint(out, pos + 1, bytes.length)
       bytes.copy(out, pos)
+      anonymizer.done()
       return out
+    },
+    done() {
+      if (large !== undefined) release(large)
+      large = undefined
     },
   }
 }

@@ -1,6 +1,7 @@
 // The protobuf that grows while JSON is read: one buffer, bounded. A message is opened before its length is known; when
 // it is closed, its length is written in front of it.
 import { Refusal } from '../errors.ts'
+import { release } from '../memory.ts'
 import { hexDigit } from './json-reader.ts'
 import { putVarint, varintSize } from './wire.ts'
 
@@ -38,6 +39,7 @@ export class Output {
     if (size > largest) throw this.#tooLarge()
     const grown = new Uint8Array(Math.min(largest, Math.max(size, this.bytes.length * 2)))
     grown.set(this.bytes.subarray(0, this.pos))
+    release(this.bytes)
     this.bytes = grown
   }
 

@@ -3,6 +3,7 @@
 // the frame, or occurs twice, is so in the protobuf too, and the reader of that decides (test/fixtures/malformed.md).
 // JSON.parse would keep the last of two equal members and say nothing.
 import { badRequest } from '../errors.ts'
+import { release } from '../memory.ts'
 import { Output } from './json-output.ts'
 import { beginsNumber, FALSE, JsonReader, LIST, LIST_END, MAX_DEPTH, NULL, OBJECT, OBJECT_END, QUOTE, TRUE } from './json-reader.ts'
 import { type Member, type Message, memberNamed, REQUEST } from './json-schema.ts'
@@ -15,9 +16,13 @@ const NOTHING = new Uint8Array(1)
 /** Throws a 400 where `body` is no OTLP/JSON trace request, a 413 where its protobuf is longer than `maxBytes`. */
 export function jsonToProtobuf(body: Uint8Array, maxBytes = Number.POSITIVE_INFINITY): Uint8Array {
   const out = new Output((body.length >>> 1) + 64, maxBytes)
-  const walk = new Walk(new JsonReader(body), out)
-  walk.request()
-  return out.take()
+  try {
+    new Walk(new JsonReader(body), out).request()
+    return out.take()
+  } catch (error) {
+    release(out.bytes)
+    throw error
+  }
 }
 
 class Walk {

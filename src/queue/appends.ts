@@ -12,6 +12,8 @@ export interface AppendsOptions {
   shelf: Shelf
   growing: Growing
   maxBytes: number
+  /** What may wait in memory for the disk. */
+  maxWaitingBytes: number
   maxAgeMs: number
   full: 'refuse' | 'drop-oldest' | 'ring'
   /** Runs one operation after all that were asked for before it. */
@@ -34,8 +36,6 @@ export interface Appends {
   waitingBytes(): number
 }
 
-/** What may wait in memory for the disk. */
-const MAX_WAITING_BYTES = 8 * 1024 * 1024
 const FULL_RETRY_SECONDS = 60
 const BUSY_RETRY_SECONDS = 1
 
@@ -45,7 +45,7 @@ const unwritable = (): Refusal => retryLater('The queue cannot be written.', BUS
 
 export function createAppends(options: AppendsOptions): Appends {
   const { shelf, growing, maxBytes, counters, log, now } = options
-  const maxWaiting = Math.min(MAX_WAITING_BYTES, maxBytes)
+  const maxWaiting = Math.min(options.maxWaitingBytes, maxBytes)
   let group: Group | undefined
   /** Each of one record, on its way to a file of its own. */
   const lonely = new Set<Group>()
@@ -119,7 +119,7 @@ export function createAppends(options: AppendsOptions): Appends {
       const told = turnedAway(record.length + CHECKSUM_BYTES, spans)
       if (told !== undefined) return told
       if (group === undefined) {
-        const mine = new Group(spare)
+        const mine = new Group(spare, maxWaiting)
         spare = undefined
         group = mine
         // After all requests that have arrived in this round of the event loop: they share the commit.
@@ -130,7 +130,7 @@ export function createAppends(options: AppendsOptions): Appends {
     appendAlone: (record, spans) => {
       const told = turnedAway(record.length + CHECKSUM_BYTES, spans)
       if (told !== undefined) return told
-      const mine = new Group(undefined)
+      const mine = new Group(undefined, maxWaiting)
       lonely.add(mine)
       void options.inTurn(async () => {
         await growing.seal()

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { constants, gunzip, gzip } from 'node:zlib'
+import { release } from '../memory.ts'
 import { type Disk, readIfThere, unlinkIfThere } from './disk.ts'
 import { BATCHES, bodyName, countFields, queueName, SPANS, type Stored, scanFile } from './file.ts'
 
@@ -24,17 +25,22 @@ export async function bodyOf(disk: Disk, path: string, file: Stored, order: Orde
   if (bytes === undefined) return undefined
   if (file.place === 'sending') return await openBody(bytes, file.sequence)
   const { records, spans } = scanFile(bytes.subarray(0, file.bytes))
-  return records.length === 0 ? undefined : await makeBody(file.sequence, records, spans, order)
-}
-
-async function makeBody(sequence: number, records: readonly Uint8Array[], spans: number, order: Order): Promise<Body> {
   const keyed = records.map((record) => ({ record, key: order(record) }))
   keyed.sort((a, b) => Buffer.compare(a.key, b.key))
   const joined = Buffer.concat(keyed.map(({ record }) => record))
+  // The file, joined and compressed: never all three at once.
+  release(bytes)
+  return records.length === 0 ? undefined : await makeBody(file.sequence, joined, records.length, spans)
+}
+
+async function makeBody(sequence: number, joined: Buffer, batches: number, spans: number): Promise<Body> {
+  // zlib gives its output in pieces of this size and then joins them: one piece is enough for what does not get smaller.
+  const chunkSize = joined.length + (joined.length >>> 8) + 1024
   const content = await new Promise<Buffer>((resolve, reject) => {
-    gzip(joined, { level: constants.Z_BEST_SPEED }, (error, zipped) => (error ? reject(error) : resolve(zipped)))
+    gzip(joined, { level: constants.Z_BEST_SPEED, chunkSize }, (error, zipped) => (error ? reject(error) : resolve(zipped)))
   })
-  return { sequence, content, sha256: sha256Of(content), batches: records.length, spans }
+  release(joined)
+  return { sequence, content, sha256: sha256Of(content), batches, spans }
 }
 
 /** Puts the body into sending/, durably; false, and nothing done, once it is no longer allowed. */
@@ -74,7 +80,9 @@ export async function openBody(content: Buffer, sequence: number): Promise<Body 
     gunzip(content, (error, plain) => resolve(error ? undefined : plain))
   })
   if (joined === undefined) return undefined
-  return { sequence, content, sha256: sha256Of(content), batches: countFields(joined, BATCHES), spans: countFields(joined, SPANS) }
+  const body = { sequence, content, sha256: sha256Of(content), batches: countFields(joined, BATCHES), spans: countFields(joined, SPANS) }
+  release(joined)
+  return body
 }
 
 export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')

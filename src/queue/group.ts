@@ -1,4 +1,5 @@
 // The records that wait for one shared write and one shared fdatasync, gathered in one buffer, and who waits for them.
+import { release } from '../memory.ts'
 import { CHECKSUM_BYTES, putRecord } from './file.ts'
 
 const FIRST_BYTES = 64 * 1024
@@ -17,17 +18,21 @@ export class Group {
   discarded = false
   #buffer: Buffer
   #waiters: Waiter[] = []
+  readonly #maxBytes: number
 
-  constructor(spare: Buffer | undefined) {
+  /** One record alone may be larger than `maxBytes`. */
+  constructor(spare: Buffer | undefined, maxBytes: number) {
     this.#buffer = spare ?? Buffer.allocUnsafeSlow(FIRST_BYTES)
+    this.#maxBytes = maxBytes
   }
 
   /** Copies the record at once; the promise tells what became of it. */
   add(record: Uint8Array, spans: number): Promise<void> {
     const needed = this.bytes + record.length + CHECKSUM_BYTES
     if (needed > this.#buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#buffer.length))
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(2 * this.#buffer.length, this.#maxBytes)))
       this.#buffer.copy(grown, 0, 0, this.bytes)
+      release(this.#buffer)
       this.#buffer = grown
     }
     this.bytes = putRecord(this.#buffer, this.bytes, record)
@@ -49,8 +54,10 @@ export class Group {
     this.#waiters = []
   }
 
-  /** The buffer, for the next group. */
+  /** The buffer, for the next group; a large one is given back. */
   spare(): Buffer | undefined {
-    return this.#buffer.length <= KEPT_BYTES ? this.#buffer : undefined
+    if (this.#buffer.length <= KEPT_BYTES) return this.#buffer
+    release(this.#buffer)
+    return undefined
   }
 }

@@ -21,6 +21,8 @@ export interface QueueOptions {
   folder: string
   /** Of queue/ and sending/ together. */
   maxBytes: number
+  /** What may wait in memory for the disk; over it appends are refused. */
+  maxWaitingBytes: number
   maxAgeMs: number
   /** `ring`: mode local; the oldest goes and nothing is ever sent. */
   full: 'refuse' | 'drop-oldest' | 'ring'
@@ -132,6 +134,7 @@ async function openLocked(options: QueueOptions, disk: Disk, unlock: () => void)
     shelf,
     growing,
     maxBytes,
+    maxWaitingBytes: options.maxWaitingBytes,
     maxAgeMs,
     full,
     inTurn,

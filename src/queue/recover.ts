@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { Counters } from '../counters.ts'
 import type { Log } from '../log.ts'
+import { release } from '../memory.ts'
 import { sha256Of } from './body.ts'
 import { type Disk, unlinkIfThere } from './disk.ts'
 import { type Stored, scanFile, sequenceOf } from './file.ts'
@@ -35,10 +36,12 @@ export async function recover(disk: Disk, folder: string, shelf: Shelf, past: Pa
     bodies.add(sequence)
     const content = await disk.read(path)
     const sha256 = sha256Of(content)
+    const bytes = content.length
+    release(content)
     const body = {
       sequence,
       place: 'sending' as const,
-      bytes: content.length,
+      bytes,
       since: (await disk.stat(path)).modifiedAt,
       spans: undefined,
       attempted: past.attempted(sequence, sha256),
@@ -74,11 +77,13 @@ async function recoverFile(disk: Disk, path: string, sequence: number, counters:
     counters.add('queue.dropped.corrupt')
     log.error('queue: a file is damaged; what stands before the damage is kept', { sequence, kept: length, lost: bytes.length - length })
   }
+  const cut = length < bytes.length
+  release(bytes)
   if (records.length === 0) {
     await unlinkIfThere(disk, path)
     return undefined
   }
-  if (length < bytes.length) {
+  if (cut) {
     const file = await disk.openFile(path)
     try {
       await disk.truncate(file, length)

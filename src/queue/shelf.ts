@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { Counters } from '../counters.ts'
 import { errorCode } from '../errors.ts'
+import { release } from '../memory.ts'
 import { openBody } from './body.ts'
 import { type Disk, unlinkIfThere } from './disk.ts'
 import { bodyName, queueName, type Stored, scanFile, sequenceOf } from './file.ts'
@@ -98,7 +99,9 @@ export async function wipeFolder(folder: string, counters: Counters, disk: Disk,
 async function spansOf(disk: Disk, path: string): Promise<number> {
   try {
     const bytes = await disk.read(path)
-    return path.endsWith('.gz') ? ((await openBody(bytes, 0))?.spans ?? 0) : scanFile(bytes).spans
+    const spans = path.endsWith('.gz') ? ((await openBody(bytes, 0))?.spans ?? 0) : scanFile(bytes).spans
+    release(bytes)
+    return spans
   } catch {
     return 0
   }

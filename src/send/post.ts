@@ -30,7 +30,10 @@ const MAX_ANSWER_BYTES = 64 * 1024
 const USER_AGENT = 'usage-sidecar/0'
 
 export interface Poster {
-  /** `signal` resets the connection: what the kernel has of the body and has not sent, it then never sends. */
+  /**
+   * Never rejects. Nothing reads `body` any more when it resolves. `signal` resets the connection: what the kernel has of
+   * the body and has not sent, it then never sends.
+   */
   post(body: Buffer, signal: AbortSignal): Promise<Answer>
   /** Closes the connection that one drain used. */
   close(): void
@@ -94,14 +97,21 @@ export function openPoster(to: Destination): Poster {
   const attempt = (body: Buffer, signal: AbortSignal): Promise<Answer> =>
     new Promise((resolve) => {
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
-      const failed = (error: unknown): void =>
-        resolve({
-          status: 0,
-          code: deadline.aborted ? (signal.aborted ? 'ABORTED' : 'DEADLINE') : errorCode(error),
-          retryAfter: undefined,
-          body: Buffer.alloc(0),
-        })
+      const failure = (error: unknown): Answer => ({
+        status: 0,
+        code: deadline.aborted ? (signal.aborted ? 'ABORTED' : 'DEADLINE') : errorCode(error),
+        retryAfter: undefined,
+        body: Buffer.alloc(0),
+      })
+      const failed = (error: unknown): void => settle(failure(error))
       let request: ClientRequest
+      /** The first counts. It is told when the request is closed: the body's memory is given back then. */
+      let outcome: Answer | undefined
+      const settle = (answer: Answer): void => {
+        outcome ??= answer
+        // An answer may come before all of the body has gone. The rest is not sent.
+        if (!request.writableFinished) request.destroy()
+      }
       try {
         request = (https?.request ?? httpRequest)(url, {
           method: 'POST',
@@ -116,17 +126,13 @@ export function openPoster(to: Destination): Poster {
           },
         })
       } catch (error) {
-        failed(error)
+        resolve(failure(error))
         return
       }
-      let answered = false
       request.on('error', failed)
       // An upgrade (101) that nobody asked for ends the connection without an error and without an answer.
-      request.on('close', () => {
-        if (!answered) failed({ code: 'ECONNRESET' })
-      })
+      request.on('close', () => resolve(outcome ?? failure({ code: 'ECONNRESET' })))
       request.on('response', (response) => {
-        answered = true
         const chunks: Buffer[] = []
         let length = 0
         response.on('error', failed)
@@ -140,7 +146,7 @@ export function openPoster(to: Destination): Poster {
           }
         })
         const done = (): void =>
-          resolve({ status: response.statusCode ?? 0, code: '', retryAfter: response.headers['retry-after'], body: Buffer.concat(chunks) })
+          settle({ status: response.statusCode ?? 0, code: '', retryAfter: response.headers['retry-after'], body: Buffer.concat(chunks) })
         response.on('end', done)
       })
       request.end(body)

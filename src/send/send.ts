@@ -4,6 +4,7 @@
 import type { Counters } from '../counters.ts'
 import { errorCode } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { release } from '../memory.ts'
 import type { Body, Queue } from '../queue/queue.ts'
 import type { Destination, Poster } from './post.ts'
 import { momentOf, type Result, resultOf, retryAfterMs, waitMs } from './retry.ts'
@@ -93,7 +94,7 @@ export function createSender(options: SendOptions): Sender {
         const body = await queue.next(allowed)
         if (body === undefined) return
         poster ??= await open(options.destination)
-        const result = await attempt(poster, body)
+        const result = await attempt(poster, body).finally(() => release(body.content))
         if (result === 'retry') return
         if (failures > 0) log.info('send: the collector answers again', { failures })
         failures = 0

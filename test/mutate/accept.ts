@@ -2,6 +2,7 @@
 import type { GuardTable, Witness } from './guard.ts'
 
 const answers = (name: string): Witness => ({ test: 'test/accept.test.ts', name })
+const inflation = (name: string): Witness => ({ test: 'test/accept-inflate.test.ts', name })
 const limits = (name: string): Witness => ({ test: 'test/accept-limits.test.ts', name })
 
 const refused = answers('^what is refused is answered')
@@ -44,30 +45,30 @@ export const accept: GuardTable = {
     },
     {
       promise: 'a body that grows too large is refused',
-      text: 'needed > maxBytes ? tooLarge(maxBytes) : whole',
-      instead: 'whole',
+      text: '> maxBytes ? tooLarge(maxBytes) : blocks',
+      instead: '> maxBytes ? undefined : blocks',
       noticed: exact,
     },
     {
       promise: 'a body in one piece takes its size of the budget',
-      text: 'whole ? share.take(chunk.length) : needed',
-      instead: 'whole ? undefined : needed',
+      text: 'const refusal = this.#share.take(chunk.length)\n      if (refusal !== undefined) return refusal\n',
       noticed: limits('^a body that the budget could never'),
     },
     {
-      promise: 'a buffer that grows takes its size of the budget',
-      text: 'const refusal = share.take(capacity - buffer.length)\n      if (refusal !== undefined) return refusal\n',
+      promise: 'a block takes its size of the budget',
+      text: 'const refusal = this.#share.take(size)\n        if (refusal !== undefined) return refusal\n',
       noticed: limits('^a body sent byte by byte'),
     },
     {
-      promise: 'a buffer is never larger than what has arrived asks for',
-      text: 'Math.min(announced ?? maxBytes, maxBytes, Math.max(FIRST_BUFFER, needed, buffer.length * 2))',
-      instead: 'Math.min(announced ?? maxBytes, maxBytes)',
+      promise: 'a block is never larger than what has arrived asks for',
+      text: 'Math.min(block === undefined ? FIRST_BLOCK : BLOCK, this.#maxBytes - this.length)',
+      instead: 'this.#maxBytes - this.length',
       noticed: limits('^a body announced as large'),
     },
     {
-      promise: 'a buffer that grows keeps what it holds',
-      text: 'buffer.copy(grown, 0, 0, length)\n',
+      promise: 'a body of several blocks is joined in their order',
+      text: 'at += block.copy(joined, at)',
+      instead: 'block.copy(joined, at)',
       noticed: limits('^a body that grows'),
     },
     {
@@ -87,26 +88,41 @@ export const accept: GuardTable = {
       text: "request.removeListener('data', onData)\n",
       noticed: limits('^clients whose bodies'),
     },
+  ],
+  'src/accept/inflate.ts': [
     {
-      promise: 'inflation stops at the limit',
+      promise: 'inflation in one call stops at what it takes of the budget',
       text: 'maxOutputLength: size',
       instead: 'maxOutputLength: 2 ** 30',
       noticed: limits('^a gzip bomb'),
     },
     {
+      promise: 'inflation in pieces stops at the limit',
+      text: 'if (needed > maxBytes) return tooLarge(maxBytes)\n',
+      noticed: limits('^a gzip bomb'),
+    },
+    {
       promise: 'what is inflated takes its size of the budget',
-      text: 'const refusal = share.take(size - taken)\n    if (refusal !== undefined) throw refusal\n',
-      noticed: limits('^a body that the budget could never'),
+      text: 'const refused = share.take(first)\n',
+      instead: 'const refused = undefined as Refusal | undefined\n',
+      noticed: inflation('^what is inflated takes'),
     },
     {
       promise: 'a gzip stream that says too little is inflated all the same',
-      text: 'if (size === maxBytes) break',
-      instead: 'break',
-      noticed: limits('^a body sent byte by byte'),
+      text: "if (errorCode(error) !== 'ERR_BUFFER_TOO_LARGE') throw",
+      instead: 'throw',
+      noticed: inflation('^a stream of several members'),
     },
     {
-      promise: 'a broken gzip stream is a mistake of the client',
-      text: "if (errorCode(error) !== 'ERR_BUFFER_TOO_LARGE') throw badRequest('The gzip stream is broken or cut off, seen', body.length)\n",
+      promise: 'a small gzip stream that is broken is a mistake of the client',
+      text: 'throw broken(body)',
+      instead: 'throw error',
+      noticed: limits('^a gzip stream that is cut off'),
+    },
+    {
+      promise: 'a large gzip stream that is broken is a mistake of the client',
+      text: 'fail(broken(body))',
+      instead: 'fail(tooLarge(maxBytes))',
       noticed: limits('^a gzip stream that is cut off'),
     },
   ],
@@ -119,7 +135,7 @@ export const accept: GuardTable = {
     },
     {
       promise: 'the protobuf of JSON takes its size of the budget',
-      text: 'const refusal = share.take(body.length)\n      if (refusal !== undefined) throw refusal\n',
+      text: 'const refusal = share.take(body.length)\n    if (refusal !== undefined) throw refusal\n',
       noticed: limits('^a body that the budget could never'),
     },
     {

@@ -115,8 +115,8 @@ export const ground: GuardTable = {
     },
     {
       promise: 'a large frame is whole',
-      text: 'size > KEPT_BUFFER ? Buffer.allocUnsafe(size) : buffer',
-      instead: 'buffer',
+      text: 'size > KEPT_BUFFER ? Buffer.allocUnsafeSlow(size) : undefined',
+      instead: 'undefined',
       noticed: enrich('^a frame that is too large'),
     },
   ],
@@ -214,7 +214,7 @@ export const ground: GuardTable = {
     },
     {
       promise: 'limits follow the memory',
-      text: 'Math.min(config.maxBody, free / 8)',
+      text: 'Math.min(config.maxBody, free / 16)',
       instead: 'config.maxBody',
       noticed: config('^limits follow'),
     },

@@ -6,6 +6,7 @@ import { anonymizeValues } from './anonymize-values.ts'
 import { consent } from './consent.ts'
 import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
+import { memoryGuards } from './memory.ts'
 import { modesGuards } from './modes.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
@@ -38,4 +39,5 @@ export const guards: readonly GuardTable[] = [
   road,
   sendGuards,
   ground,
+  memoryGuards,
 ]

@@ -56,8 +56,19 @@ export const policyGuards: GuardTable = {
     },
     {
       promise: 'a policy has at most 1 MiB',
-      text: 'if (Buffer.byteLength(text) > MAX_POLICY_BYTES) {',
-      instead: 'if (false) {',
+      text: "if (Buffer.byteLength(text) > MAX_POLICY_BYTES) return 'The file is larger than 1 MiB.'\n",
+      noticed: surprising,
+    },
+    {
+      promise: 'a policy has no more words than the memory to read it bears',
+      text: '++words > MAX_WORDS',
+      instead: '++words > 2 ** 31',
+      noticed: surprising,
+    },
+    {
+      promise: 'the brackets of a policy are bounded',
+      text: 'depth > MAX_BRACKETS',
+      instead: 'depth > 2 ** 31',
       noticed: surprising,
     },
     {

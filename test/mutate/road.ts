@@ -34,8 +34,8 @@ export const road: GuardTable = {
     { promise: 'requests that are discarded are counted', text: "counters.add('requests.discarded')\n", noticed: modes('DO_NOT_TRACK=1') },
     {
       promise: '200 means that what is kept is on disk',
-      text: 'await queue.append(',
-      instead: 'void queue.append(',
+      text: 'await kept\n',
+      instead: 'void kept\n',
       noticed: modes('answers 503 with Retry-After'),
     },
     { promise: 'kept spans are counted', text: "counters.add('spans.kept', spans)\n", noticed: broken('a taken port is said') },
@@ -67,7 +67,7 @@ export const road: GuardTable = {
     {
       promise: 'expiry is looked for while nothing happens',
       text: 'timers.add(setInterval(tick, WATCH_EVERY_MS).unref())\n',
-      noticed: expired,
+      noticed: changes('drops what a preview holds'),
     },
     {
       promise: 'a stop closes the queue',
@@ -121,7 +121,7 @@ export const road: GuardTable = {
     {
       promise: 'a new version is told',
       text: '      onChange()\n',
-      noticed: changes('a new version takes over'),
+      noticed: changes('what is accepted right behind'),
     },
   ],
 }

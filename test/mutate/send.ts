@@ -275,7 +275,8 @@ export const sendGuards: GuardTable = {
     },
     {
       promise: 'an answer that never begins is none',
-      text: "if (!answered) failed({ code: 'ECONNRESET' })\n",
+      text: "resolve(outcome ?? failure({ code: 'ECONNRESET' }))",
+      instead: 'outcome === undefined ? undefined : resolve(outcome)',
       noticed: post('counts as no answer'),
     },
     { promise: 'the path is appended with one slash', text: ".replace(/\\/+$/, '')", noticed: post('^/v1/traces is appended') },
