@@ -43,6 +43,12 @@ export const SETTINGS: readonly Setting[] = [
   },
   { name: 'USAGE_POLICY_TEXT', standard: undefined, parse: parsers.anyText, sentence: 'The policy itself, instead of a file.' },
   {
+    name: 'USAGE_POLICY_OVERLAY',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'File that narrows the policy and can do nothing else. Read again when it changes.',
+  },
+  {
     name: 'USAGE_POLICY_DIGEST',
     standard: undefined,
     parse: parsers.digest,
@@ -65,7 +71,7 @@ export const SETTINGS: readonly Setting[] = [
     name: 'USAGE_CA_FILE',
     standard: undefined,
     parse: parsers.anyText,
-    sentence: 'Certificates (PEM) that are trusted instead of the built-in ones.',
+    sentence: 'Certificates (PEM) that are trusted instead of those of the system.',
   },
   {
     name: 'USAGE_CLIENT_CERT_FILE',
@@ -75,10 +81,29 @@ export const SETTINGS: readonly Setting[] = [
   },
   { name: 'USAGE_CLIENT_KEY_FILE', standard: undefined, parse: parsers.anyText, sentence: 'Its private key (PEM).' },
   {
+    name: 'USAGE_PROXY',
+    standard: undefined,
+    parse: parsers.proxy,
+    sentence:
+      'HTTP proxy on the way to the collector, `http://[user:password@]host:port`; it sees the host of the endpoint, not what is sent. No other variable names one.',
+  },
+  {
     name: 'USAGE_HTTP_LISTEN',
     standard: '127.0.0.1:4318',
     parse: parsers.loopbackAddress,
     sentence: 'Where OTLP over HTTP is taken in; loopback only.',
+  },
+  {
+    name: 'USAGE_GRPC_LISTEN',
+    standard: '127.0.0.1:4317',
+    parse: parsers.loopbackAddress,
+    sentence: 'Where OTLP over gRPC is taken in; loopback only.',
+  },
+  {
+    name: 'USAGE_PAGE_LISTEN',
+    standard: '127.0.0.1:4320',
+    parse: parsers.loopbackAddress,
+    sentence: 'Where the page shows what is reported, what waits and what left; loopback only.',
   },
   {
     name: 'USAGE_HEALTH_LISTEN',
@@ -145,22 +170,23 @@ export const SETTINGS: readonly Setting[] = [
   },
 ]
 
-/** Named by the design and not carried out yet. Ignoring one could send what somebody meant to stop, so it is a mistake. */
-const LATER = ['USAGE_POLICY_OVERLAY', 'USAGE_PROXY', 'USAGE_GRPC_LISTEN', 'USAGE_PAGE_LISTEN']
-
 export interface Config {
   reporting: (typeof MODES)[number]
   annotationsFile: string | undefined
   offFile: string | undefined
   policy: string | undefined
   policyText: string | undefined
+  policyOverlay: string | undefined
   policyDigest: string | undefined
   endpoint: string | undefined
   headersFile: string | undefined
   caFile: string | undefined
   clientCertFile: string | undefined
   clientKeyFile: string | undefined
+  proxy: string | undefined
   httpListen: Listen
+  grpcListen: Listen
+  pageListen: Listen
   healthListen: Listen
   dataDir: string
   identityDir: string | undefined
@@ -207,8 +233,6 @@ export function readConfig(
     }
   }
   const config = values as unknown as Config
-  for (const name of LATER)
-    if ((env[name] ?? '') !== '') mistakes.push(`${name} is not carried out by this version of usage-sidecar. Remove it.`)
   mistakes.push(...together(config, given))
   return { config: Object.freeze(config), mistakes }
 }
@@ -225,6 +249,8 @@ function together(config: Config, given: ReadonlySet<string>): string[] {
     mistakes.push('USAGE_FACTS and USAGE_FACTS_FILE are both set. Remove one.')
   if (config.reporting === 'on' && !given.has('USAGE_ENDPOINT'))
     mistakes.push('USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.')
+  if (config.proxy !== undefined && config.endpoint?.startsWith('http:'))
+    mistakes.push('USAGE_PROXY is set, and USAGE_ENDPOINT is not https. Remove the proxy, or use an https endpoint.')
   if ((config.clientCertFile === undefined) !== (config.clientKeyFile === undefined))
     mistakes.push('USAGE_CLIENT_CERT_FILE and USAGE_CLIENT_KEY_FILE go together. Set both or none.')
   return mistakes

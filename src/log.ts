@@ -1,5 +1,6 @@
 // One line of JSON per event, to one writer. The text of a line is a constant and its fields are numbers, booleans
-// or words of our own (a mode, an error code): raw data has no way in. Equal lines are bounded to one in ten seconds.
+// or words of our own (a mode, an error code): raw data has no way in. A line that comes again and again is written after
+// ten seconds, twenty, and so on to an hour, with how often it came; whatever lasts for a week does not fill a disk.
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
@@ -15,29 +16,28 @@ export interface Log {
 }
 
 const QUIET_MS = 10_000
+const LONGEST_QUIET_MS = 3_600_000
 const REMEMBERED = 256
 
 /** `write` gets whole lines; `now` is milliseconds since 1970. */
 export function createLog(level: LogLevel, write: (line: string) => void, now: () => number = Date.now): Log {
-  const lastAt = new Map<string, number>()
-  const suppressed = new Map<string, number>()
+  const written = new Map<string, { at: number; quietMs: number; repeated: number }>()
 
   const emit = (at: LogLevel, event: string, fields: LogFields = {}): void => {
     if (LOG_LEVELS.indexOf(at) < LOG_LEVELS.indexOf(level)) return
     const time = now()
     const key = `${at} ${event} ${JSON.stringify(fields)}`
-    const last = lastAt.get(key)
-    if (last !== undefined && Math.abs(time - last) < QUIET_MS) {
-      suppressed.set(key, (suppressed.get(key) ?? 0) + 1)
+    const last = written.get(key)
+    // Also of a clock that was set back.
+    const ago = last === undefined ? Number.POSITIVE_INFINITY : Math.abs(time - last.at)
+    if (last !== undefined && ago < last.quietMs) {
+      last.repeated++
       return
     }
-    if (lastAt.size >= REMEMBERED) {
-      lastAt.clear()
-      suppressed.clear()
-    }
-    lastAt.set(key, time)
-    const repeated = suppressed.get(key)
-    suppressed.delete(key)
+    if (written.size >= REMEMBERED) written.clear()
+    const goesOn = last !== undefined && ago < 2 * last.quietMs
+    written.set(key, { at: time, quietMs: goesOn ? Math.min(2 * last.quietMs, LONGEST_QUIET_MS) : QUIET_MS, repeated: 0 })
+    const repeated = last?.repeated
     write(`${JSON.stringify({ time: new Date(time).toISOString(), level: at, event, ...fields, ...(repeated ? { repeated } : {}) })}\n`)
   }
 

@@ -15,9 +15,12 @@ if (major < NEEDED) {
   if (memoryLimit !== undefined && memoryLimit < SMALL) (await import('node:v8')).setFlagsFromString('--memory-saver-mode')
   const { runCommand } = await import('./cli/commands.ts')
   const stops: (() => void)[] = []
+  let told = 0
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       for (const stop of stops) stop()
+      // Whoever asks twice wants it now; nothing that counts is only in memory.
+      if (++told > 1) process.exit(1)
     })
   }
   process.exitCode = await runCommand(process.argv.slice(2), {

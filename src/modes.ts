@@ -35,8 +35,10 @@ export interface Modes {
   look(): void
   /** Where a request is kept that began at `began` (performance.now()); `undefined`: it is discarded. */
   queueFor(began: number): Queue | undefined
-  /** Closes the folder and leaves what is in it. */
-  stop(): Promise<void>
+  /** When the next reports are sent, at the soonest, and how often in a row it failed; `undefined` where nothing is sent. */
+  sending(): { nextDrainAt: number; failures: number } | undefined
+  /** Closes the folder and leaves what is in it; a drain that has begun, or is due, first gets the time of the grace. */
+  stop(graceMs?: number): Promise<void>
 }
 
 /** The data folder while it is open. */
@@ -238,7 +240,9 @@ export function createModes(options: ModesOptions): Modes {
     },
     look,
     queueFor: (began) => (open !== undefined && began > open.since ? open.queue : undefined),
-    stop: async () => {
+    sending: () => open?.sender?.status(),
+    stop: async (graceMs = 0) => {
+      if (graceMs > 0) await open?.sender?.stop(graceMs)
       stopped = true
       clearTimeout(retry)
       if (open !== undefined) stopSender(open)

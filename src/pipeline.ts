@@ -3,6 +3,7 @@
 // nothing, and says why. Raw spans exist inside `handle` only.
 import { type Accept, createAccept, type Handled, type Listen } from './accept/accept.ts'
 import { Budget } from './accept/budget.ts'
+import { createGrpcDoor } from './accept/grpc-listen.ts'
 import { Clock } from './anonymize/clock.ts'
 import { type Config, limitsFor } from './config.ts'
 import { type Consent, type Decision, watchConsent } from './consent/consent.ts'
@@ -14,9 +15,11 @@ import { createHeartbeat } from './heartbeat.ts'
 import type { Log } from './log.ts'
 import { createModes, type Goal } from './modes.ts'
 import { rejectedSpans } from './otlp/answer.ts'
+import { createPage } from './page/page.ts'
 import { openQueue, wipeFolder } from './queue/queue.ts'
 import { type RoadWatch, watchRoad } from './road.ts'
 import { createSender } from './send/send.ts'
+import { reportOf, statusOf } from './status.ts'
 import { WATCH_EVERY_MS } from './watch.ts'
 
 /** What the process knows of its machine. */
@@ -37,15 +40,32 @@ export interface PipelineOptions {
   log: Log
 }
 
+export interface Addresses {
+  http: Listen | undefined
+  grpc: Listen | undefined
+  health: Listen | undefined
+  page: Listen | undefined
+}
+
 export interface Pipeline {
   start(): Promise<void>
+  /** Stops when the application is gone, and gives a send whose moment has come its chance. */
+  finish(): Promise<void>
   /** Front to back; safe to call twice. */
-  stop(): Promise<void>
+  stop(graceMs?: number): Promise<void>
   /** Where it listens; `undefined` while it could not. */
-  addresses(): { http: Listen | undefined; health: Listen | undefined }
+  addresses(): Addresses
 }
 
 const RETRY_MS = 5_000
+/**
+ * After SIGTERM. A native sidecar gets it when the containers of the application have ended, so all connections are closed
+ * already; where it is an ordinary container the application may still be about to flush. Together with 5 s for closing,
+ * these leave a part of the 30 s that Kubernetes gives a pod by default.
+ */
+const QUIET_MS = 1_000
+const LINGER_MS = 15_000
+const LAST_SEND_MS = 5_000
 const REJECTED_MESSAGE =
   'Some spans were left out because they are not valid OTLP: a trace id has 16 bytes and a span id 8, neither all zero, and no field of a span occurs twice.'
 
@@ -55,8 +75,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const timers = new Set<NodeJS.Timeout>()
   let consent: Consent | undefined
   let road: RoadWatch | undefined
-  let http: Listen | undefined
-  let healthAt: Listen | undefined
+  const at: Addresses = { http: undefined, grpc: undefined, health: undefined, page: undefined }
+  const startedAt = Date.now()
   let decisions = 0
   let stopped = false
 
@@ -89,15 +109,36 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     return { rejected, message: rejected > 0 ? REJECTED_MESSAGE : '' }
   }
 
-  const accept: Accept = createAccept({
-    listen: config.httpListen,
-    ...limits,
-    budget: new Budget(limits.maxInflight),
-    handle,
-    counters,
+  // One budget over both doors.
+  const door = { ...limits, budget: new Budget(limits.maxInflight), handle, counters, log }
+  const accept: Accept = createAccept({ ...door, listen: config.httpListen })
+  const grpc = createGrpcDoor({ ...door, listen: config.grpcListen })
+  const health = createHealth(config.healthListen)
+  const page = createPage({
+    listen: config.pageListen,
+    view: () => {
+      const now = road?.current()
+      const sending = modes.sending()
+      const failing = sending !== undefined && sending.failures > 0
+      return statusOf({
+        folder: config.dataDir,
+        decision: consent?.decision() ?? { mode: 'off', by: 'the start' },
+        problems: [
+          ...mistakes,
+          ...(road?.mistakes() ?? []).map((mistake) => `Nothing is kept or sent, because of the policy: ${mistake}`),
+          ...(failing ? ['The collector cannot be reached or is busy. What waits stays on disk, and is tried again.'] : []),
+        ],
+        policy: now?.policy,
+        facts: now?.facts ?? new Map(),
+        endpoint: config.endpoint,
+        nextSendAt: sending?.nextDrainAt,
+        counters: counters.snapshot(),
+        startedAt,
+      })
+    },
+    report: (place, name) => reportOf(config.dataDir, place, name),
     log,
   })
-  const health = createHealth(config.healthListen)
 
   const goal = (): Goal => {
     const mode = consent === undefined ? 'off' : consent.look().mode
@@ -178,10 +219,22 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     }
   }
 
+  const stop = async (graceMs = 0): Promise<void> => {
+    if (stopped) return
+    stopped = true
+    for (const timer of timers) clearTimeout(timer)
+    await Promise.all([accept.stop(), grpc.stop()])
+    await modes.stop(graceMs)
+    consent?.stop()
+    road?.stop()
+    await page.stop()
+    await health.stop()
+  }
+
   return {
     start: async () => {
       await persist('health: the port cannot be used', async () => {
-        healthAt = await health.start()
+        at.health = await health.start()
       })
       for (const mistake of mistakes) log.error(`settings: nothing is kept or sent, because: ${mistake}`)
       consent = watchConsent({ ...config, doNotTrack: options.doNotTrack, wrongSettings: mistakes.length > 0 }, follow)
@@ -189,26 +242,29 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       await modes.start()
       beat()
       timers.add(setInterval(tick, WATCH_EVERY_MS).unref())
+      await persist('accept: the port for gRPC cannot be used', async () => {
+        at.grpc = await grpc.start()
+      })
+      await persist('page: the port cannot be used', async () => {
+        at.page = await page.start()
+      })
       await persist('accept: the port cannot be used', async () => {
-        http = await accept.start()
+        at.http = await accept.start()
         log.info('accept: ready', {
-          port: http.port,
-          health: healthAt?.port ?? 0,
+          port: at.http.port,
+          grpc: at.grpc?.port ?? 0,
+          health: at.health?.port ?? 0,
+          page: at.page?.port ?? 0,
           maxBody: limits.maxBody,
           maxInflight: limits.maxInflight,
         })
       })
     },
-    stop: async () => {
-      if (stopped) return
-      stopped = true
-      for (const timer of timers) clearTimeout(timer)
-      consent?.stop()
-      road?.stop()
-      await accept.stop()
-      await modes.stop()
-      await health.stop()
+    finish: async () => {
+      await accept.untilUnused(QUIET_MS, LINGER_MS)
+      await stop(LAST_SEND_MS)
     },
-    addresses: () => ({ http, health: healthAt }),
+    stop,
+    addresses: () => at,
   }
 }

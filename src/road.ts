@@ -2,8 +2,10 @@
 // where one of them is wrong there is no road, and the log says why.
 import { type Anonymizer, createAnonymizer } from './anonymize/anonymize.ts'
 import type { Clock } from './anonymize/clock.ts'
+import { applyOverlay } from './anonymize/overlay.ts'
 import { parsePolicy } from './anonymize/parse.ts'
 import { type Policy, policyDigest } from './anonymize/policy.ts'
+import type { Facts } from './anonymize/source.ts'
 import type { Config } from './config.ts'
 import type { Counters } from './counters.ts'
 import { createEnricher, type Enricher } from './enrich/enrich.ts'
@@ -18,6 +20,7 @@ export interface Road {
   digest: string
   anonymizer: Anonymizer
   enricher: Enricher
+  facts: Facts
 }
 
 export interface RoadOptions {
@@ -36,6 +39,8 @@ export interface RoadWatch {
   current(): Road | undefined
   /** Under what all that is kept now is made: the digest of the policy, or EXPIRED; `undefined` where none is valid. */
   label(): string | undefined
+  /** Why there is none; sentences. */
+  mistakes(): readonly string[]
   stop(): void
 }
 
@@ -49,6 +54,13 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
   let road: Road | undefined
   let label: string | undefined
 
+  let mistakes: readonly string[] = []
+
+  const build = (): Road | undefined => {
+    const built = buildRoad(options, { policy: policyText(), facts: factsText(), overlay: overlayText() })
+    mistakes = 'policy' in built ? [] : built
+    return 'policy' in built ? built : undefined
+  }
   const take = (next: Road | undefined): void => {
     road = next
     if (road === undefined) return
@@ -60,7 +72,7 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
   const watched = (path: string | undefined, text: string | undefined): (() => string | undefined) => {
     if (path === undefined) return () => text
     const watch = watchFile(path, () => {
-      take(buildRoad(options, policyText(), factsText()))
+      take(build())
       onChange()
     })
     watches.push(watch)
@@ -68,13 +80,15 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
   }
   const policyText = watched(config.policy, config.policyText)
   const factsText = watched(config.factsFile, config.facts)
-  take(buildRoad(options, policyText(), factsText()))
+  const overlayText = watched(config.policyOverlay, undefined)
+  take(build())
   return {
     current: () => (road === undefined || hasExpired(clock, road.policy) ? undefined : road),
     label: () => {
       take(road)
       return road === undefined ? undefined : label
     },
+    mistakes: () => mistakes,
     stop: () => {
       for (const watch of watches) watch.stop()
     },
@@ -86,15 +100,31 @@ function hasExpired(clock: Clock, { expires }: Policy): boolean {
   return clock.period('day') > expires
 }
 
-function buildRoad(options: RoadOptions, policyText: string | undefined, factsText: string | undefined): Road | undefined {
+/** Given by the setting as `undefined`: there is no overlay; one that cannot be read is a mistake, not none. */
+function readPolicy({ policyOverlay }: Config, policyText: string | undefined, overlayText: string | undefined): Policy {
+  if (policyText === undefined) throw new ConfigError(['The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.'])
+  const policy = parsePolicy(policyText)
+  if (policyOverlay === undefined) return policy
+  if (overlayText === undefined)
+    throw new ConfigError(['The overlay cannot be read. USAGE_POLICY_OVERLAY names a UTF-8 file of at most 1 MiB.'])
+  try {
+    return applyOverlay(policy, overlayText)
+  } catch (error) {
+    throw error instanceof ConfigError ? new ConfigError(error.mistakes.map((mistake) => `In the overlay, ${mistake}`)) : error
+  }
+}
+
+function buildRoad(
+  options: RoadOptions,
+  texts: { policy: string | undefined; facts: string | undefined; overlay: string | undefined },
+): Road | readonly string[] {
   const { config, machine, maxBytes, clock, counters, log } = options
   try {
-    if (policyText === undefined) throw new ConfigError(['The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.'])
-    const policy = parsePolicy(policyText)
+    const policy = readPolicy(config, texts.policy, texts.overlay)
     const identity = openIdentity(config.identityDir, true)
     if ('reason' in identity) log.info('identity: there is none, so there are no pseudonyms', { reason: identity.reason })
     const given =
-      factsText === undefined ? new Map() : parseFacts(factsText, config.facts === undefined ? 'USAGE_FACTS_FILE' : 'USAGE_FACTS')
+      texts.facts === undefined ? new Map() : parseFacts(texts.facts, config.facts === undefined ? 'USAGE_FACTS_FILE' : 'USAGE_FACTS')
     const known = 'reason' in identity ? undefined : identity
     const facts = allFacts(given, machine.arch, machine.platform, known?.instanceId)
     const digest = policyDigest(policy)
@@ -102,10 +132,10 @@ function buildRoad(options: RoadOptions, policyText: string | undefined, factsTe
     const enricher = createEnricher(policy, digest === config.policyDigest ? digest : 'custom', anonymizer)
     if (!hasExpired(clock, policy))
       log.info('policy: in force', { project: policy.project, version: policy.version, digest, expires: policy.expires })
-    return { policy, digest, anonymizer, enricher }
+    return { policy, digest, anonymizer, enricher, facts }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     for (const mistake of error.mistakes) log.error(`policy: nothing is kept or sent, because: ${mistake}`)
-    return undefined
+    return error.mistakes
   }
 }

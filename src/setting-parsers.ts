@@ -70,6 +70,15 @@ export function endpoint(text: string): string {
   return text
 }
 
+/** The proxy is spoken to in plain HTTP; what goes through it is TLS from end to end. */
+export function proxy(text: string): string {
+  const url = URL.parse(text)
+  const percent = /%(?![0-9a-fA-F]{2})/
+  const bare = url !== null && url.pathname === '/' && url.search === '' && url.hash === '' && !percent.test(text)
+  if (!bare || url.protocol !== 'http:') throw new WrongSetting('is the URL of an HTTP proxy, such as http://proxy.example.org:3128.')
+  return text
+}
+
 export function oneOf<Word extends string>(words: readonly Word[]): (text: string) => Word {
   return (text) => {
     const word = words.find((candidate) => candidate === text)

@@ -94,7 +94,7 @@ interface Refused {
 const LARGE = Buffer.alloc(16 * KIB * KIB, 0x20)
 /** Code: google/rpc/code.proto. */
 const REFUSED: Record<string, Refused> = {
-  'another path': { sent: { path: '/v1/metrics' }, status: 404, code: 12 },
+  'another path': { sent: { path: '/v1/profiles' }, status: 404, code: 12 },
   'another method': { sent: { method: 'GET', body: '' }, status: 405, code: 12, headers: { allow: 'POST' } },
   'an unknown coding': { sent: { headers: { 'content-encoding': 'br' } }, status: 415, code: 3 },
   'an announced size over the limit': { sent: { body: LARGE }, status: 413, code: 8 },
@@ -222,4 +222,16 @@ test('an empty host is every address of this machine', async (t) => {
   const client = connect(port, '127.0.0.1')
   await new Promise((resolve, reject) => client.once('connect', resolve).once('error', reject))
   client.destroy()
+})
+
+test('metrics and logs are answered 200 in the encoding of the request, discarded unread and counted', async (t) => {
+  const { send, bodies, counters } = await openDoor(t)
+  for (const path of ['/v1/metrics', '/v1/logs']) {
+    const { status, body } = await send({ path, headers: { 'content-type': TYPES.protobuf }, body: Buffer.alloc(4 * KIB, 0xff) })
+    assert.deepEqual([status, body.length], [200, 0])
+    const json = await send({ path, headers: { 'content-type': TYPES.json }, body: '{"nonsense' })
+    assert.deepEqual([json.status, json.body.toString()], [200, '{}'])
+  }
+  assert.deepEqual(bodies, [])
+  assert.equal(counters.get('requests.discarded'), 4)
 })

@@ -73,9 +73,16 @@ test('the sidecar’s own span has what the policy names of facts, and nothing o
   assert.match(own!.attributes[0]!.value!.stringValue!, /^[0-9a-f]{32}$/)
   assert.equal(BigInt(own!.startTimeUnixNano), BigInt(Date.UTC(2026, 9, 5, 14)) * 1_000_000n)
   assert.equal(own!.parentSpanId.length, 0)
-  const [again] = spansOf(heartbeat(NOW))
-  assert.notDeepEqual(own!.traceId, again!.traceId)
-  assert.notDeepEqual(own!.spanId, again!.spanId)
+})
+
+test('the ids of the sidecar’s own span are fresh, linked or not', () => {
+  for (const ids of ['random', 'linked']) {
+    const { heartbeat } = anonymizer(policyText(`usage.heartbeat: {ids: ${ids}}`))
+    const [first] = spansOf(heartbeat(NOW))
+    const [second] = spansOf(heartbeat(NOW))
+    assert.notDeepEqual(first!.traceId, second!.traceId)
+    assert.notDeepEqual(first!.spanId, second!.spanId)
+  }
 })
 
 test('a span of its name from the application is left out and counted, and is unlisted where the policy does not name it', () => {

@@ -92,7 +92,7 @@ test('or is read where a list is missing or empty', () => {
 
 test('facts, literals and the status of the span are parts of lists as well', () => {
   assert.equal(outcome('from: ["fact:version", "text:/", a], keep: [v1.31.4-gke.100/x]', attribute('a', text('x'))), 'v1.31.4-gke.100/x')
-  assert.equal(outcome('from: ["fact:nodes", a], keep: [12x]', attribute('a', text('x'))), 'other')
+  assert.equal(outcome('from: ["fact:nodes", a], keep: [12x, x]', attribute('a', text('x'))), 'other')
   assert.equal(outcome('from: ["span:status", a], keep: [unsetx]', attribute('a', text('x'))), 'unsetx')
   assert.equal(outcome('from: ["text:a", "text:b"], keep: [ab]'), 'ab')
 })

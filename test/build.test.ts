@@ -26,7 +26,7 @@ test('run loads the rooms of the road and the libraries ulid and yaml, and no ot
   const inputs = [...loaded].flatMap((path) => Object.keys(outputs[path]!.inputs))
   const rooms = inputs.map((path) => /(?:^|\/)src\/([\w-]+)\/(?!.*node_modules)/.exec(path)?.[1] ?? 'none')
   const libraries = inputs.map((path) => /node_modules\/((?:@[\w-]+\/)?[\w-]+)\//.exec(path)?.[1] ?? 'none')
-  assert.deepEqual([...new Set(rooms)].filter((room) => room !== 'none').sort(), [...ROAD, 'cli'].sort())
+  assert.deepEqual([...new Set(rooms)].filter((room) => room !== 'none').sort(), [...ROAD, 'cli', 'page'].sort())
   assert.deepEqual([...new Set(libraries)].filter((library) => library !== 'none').sort(), ['ulid', 'yaml'])
   assert.ok(!inputs.includes('src/send/post.ts'), 'the door out is loaded before there is something to send')
 })
@@ -43,6 +43,8 @@ test('a sidecar that has nothing to send has loaded neither the fetch of Node no
       USAGE_ENDPOINT: 'https://127.0.0.1:1',
       USAGE_HTTP_LISTEN: '127.0.0.1:0',
       USAGE_HEALTH_LISTEN: '127.0.0.1:0',
+      USAGE_GRPC_LISTEN: '127.0.0.1:0',
+      USAGE_PAGE_LISTEN: '127.0.0.1:0',
       USAGE_DATA_DIR: join(folder, 'data'),
       USAGE_IDENTITY_DIR: join(folder, 'identity'),
     },

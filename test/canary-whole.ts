@@ -1,10 +1,14 @@
-// A policy with every action, and a request in which a secret stands wherever the policy looks and wherever it does not.
+// Policies with every action, step and source that there is, and a request in which a secret stands wherever they look and
+// wherever they do not.
 import type { Entry, Value } from './canary-message.ts'
 import type { CanaryRequests } from './canary-request.ts'
 import { policyText } from './spans.ts'
 
-/** Every action, step and source that there is. */
-export const CANARY_POLICY = policyText(
+const RESOURCE =
+  'app.version: {from: "fact:app.version", version: core, reason: A test.}\napp.place: {from: "fact:app.place", pseudonym: day, reason: A test.}'
+
+/** What any policy may say. */
+export const CANARY_POLICY = `limits: {recordBits: 500, stableBits: 500}\n${policyText(
   `execution:
   ids: linked
   time: minute
@@ -20,15 +24,53 @@ export const CANARY_POLICY = policyText(
     owner: {pseudonym: day, reason: A test.}
     team: {from: owner, pseudonym: month, reason: A test.}
     place: {from: "fact:app.place", or: word, keep: [here], reason: A test.}
+    service: {from: "resource:service.name", keep: [web], reason: A test.}
+    region: {from: "resource:cloud.region", pseudonym: day, reason: A test.}
+    joined: {from: [owner, "text:-", "resource:service.name", "fact:app.place"], pseudonym: day, reason: A test.}
+    words.joined: {from: [word, release], keep: [pipeline1], else: none, reason: A test.}
+    zone: {before: "/", keep: [a], reason: A test.}
+    image: {after: ":", version: minor, reason: A test.}
+    machine: {shape: [uuid, dns-label], pseudonym: day, reason: A test.}
 stage:
   skip: [synthetic]
   attributes:
     word: {keep: [pipeline], reason: A test.}`,
-  'app.version: {from: "fact:app.version", version: core, reason: A test.}\napp.place: {from: "fact:app.place", pseudonym: day, reason: A test.}',
-)
-const LISTED = ['word', 'words', 'number', 'flag', 'size', 'release', 'owner']
+  RESOURCE,
+)}`
+const LISTED = ['word', 'words', 'number', 'flag', 'size', 'release', 'owner', 'zone', 'image', 'machine']
+const LISTED_RESOURCE = ['service.name', 'cloud.region']
 
-/** One request with a secret everywhere, and how many spans the policy makes of it. */
+/**
+ * What only a compat policy may say. It sends digests and values as they are, so a secret is never where one of them looks
+ * in a form that it takes: those are too long, of another kind, without a version or a shape, or under a key.
+ */
+export const CANARY_COMPAT_POLICY = `compat: true\nlimits: none\n${policyText(
+  `execution:
+  ids: linked
+  time: day
+  status: keep
+  attributes:
+    word: {exact: text, max: 20, reason: A test.}
+    words: {split: ",", exact: text, max: 20, reason: A test.}
+    number: {from: mail, exact: number, reason: A test.}
+    flag: {exact: version, reason: A test.}
+    size: {from: "resource:service.name", exact: version, max: 256, reason: A test.}
+    release: {after: "/", exact: version, max: 256, reason: A test.}
+    owner: {from: "text:owner", hmac: sha256, key: owner, reason: A test.}
+    team: {from: owner, pseudonym: forever, reason: A test.}
+    place: {from: owner, hmac: sha256, key: "fact:app.missing", reason: A test.}
+    joined: {from: [owner, "fact:instance.id"], hash: sha256, reason: A test.}
+    joined.old: {from: ["text:a", owner, "resource:cloud.region"], hash: md5, reason: A test.}
+    zone: {before: "/", exact: text, max: 20, reason: A test.}
+    machine: {after: "/", shape: ec2-instance, exact: text, reason: A test.}
+stage:
+  skip: [synthetic]
+  attributes:
+    word: {from: word, exact: text, max: 20, reason: A test.}`,
+  RESOURCE,
+)}`
+
+/** One request with a secret everywhere, and how many spans the policies make of it. */
 export function wholeRequest(requests: CanaryRequests): { message: Entry[]; spans: number } {
   const spanOf = (name: Value | undefined, attributes?: Value[]): Value => ({
     message: requests.message('Span', {
@@ -52,15 +94,28 @@ export function wholeRequest(requests: CanaryRequests): { message: Entry[]; span
     text('release', 'v1.2.3-'),
     text('owner', ''),
     text('size', '7'),
+    text('zone', 'b/'),
+    text('image', 'nginx:1.2.'),
+    text('machine', ''),
+    text('mail', ''),
   ])
   const left = [spanOf(undefined, []), spanOf(stage, [requests.keyValue('synthetic', 'string_value')])]
+  const unlisted = (): Value[] => requests.kinds.map((kind) => requests.keyValue(undefined, kind))
   const ours = requests.message('ResourceSpans', {
+    'Resource.attributes': [...unlisted(), ...LISTED_RESOURCE.map((key) => text(key, ''))],
     'ScopeSpans.spans': [...full, ...listed, mixed, ...left],
   })
+  // The resource's listed attributes in each kind.
+  const kinds = requests.kinds.map((kind) => ({
+    message: requests.message('ResourceSpans', {
+      'Resource.attributes': LISTED_RESOURCE.map((key) => requests.keyValue(key, kind)),
+      'ScopeSpans.spans': [spanOf(execution, [text('owner', 'o ')])],
+    }),
+  }))
   // Nothing in this one is listed but the name of its span.
   const strange = requests.message('ResourceSpans', { 'Span.name': [execution] })
-  const resourceSpans = [{ message: strange }, { message: ours }]
+  const resourceSpans = [{ message: strange }, { message: ours }, ...kinds]
   const message = requests.message('ExportTraceServiceRequest', { 'ExportTraceServiceRequest.resource_spans': resourceSpans })
   // Of `mixed` the policy makes one for each of its words.
-  return { message, spans: 1 + full.length + listed.length + 2 }
+  return { message, spans: 1 + full.length + listed.length + 2 + kinds.length }
 }

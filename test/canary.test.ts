@@ -12,7 +12,7 @@ import { exchange, JSON_TYPE, malformedRequests, requestBytes, secretHeaders } f
 import { toJson, toProtobuf } from './canary-message.ts'
 import { CanaryRequests } from './canary-request.ts'
 import { type Finding, Secrets } from './canary-search.ts'
-import { CANARY_POLICY, wholeRequest } from './canary-whole.ts'
+import { CANARY_COMPAT_POLICY, CANARY_POLICY, wholeRequest } from './canary-whole.ts'
 import { spansWaiting, startCollector } from './collector.ts'
 import { filesIn, PROTOBUF, placeOf, startChild, temporaryFolder, until } from './sidecar.ts'
 
@@ -139,70 +139,73 @@ async function postWhole(secrets: Secrets, headers: Record<string, string>, port
   return { answers, spans: 2 * (protobuf.spans + json.spans) }
 }
 
+const POLICIES = { 'under a policy': CANARY_POLICY, 'under a compat policy': CANARY_COMPAT_POLICY }
+
 describe('the sidecar', () => {
-  it('lets no secret out, keeps none on disk, answers none and prints none', async (t) => {
-    const secrets = new Secrets()
-    const collector = await startCollector(t, () => 503)
-    const decoy = await startCollector(t)
-    const place = await placeOf(t, {
-      ...environment(secrets, decoy.port),
-      USAGE_ENDPOINT: collector.endpoint,
-      USAGE_POLICY: '',
-      USAGE_POLICY_TEXT: CANARY_POLICY,
-      USAGE_LOG_LEVEL: 'debug',
+  for (const [under, policy] of Object.entries(POLICIES))
+    it(`lets no secret out, keeps none on disk, answers none and prints none, ${under}`, async (t) => {
+      const secrets = new Secrets()
+      const collector = await startCollector(t, () => 503)
+      const decoy = await startCollector(t)
+      const place = await placeOf(t, {
+        ...environment(secrets, decoy.port),
+        USAGE_ENDPOINT: collector.endpoint,
+        USAGE_POLICY: '',
+        USAGE_POLICY_TEXT: policy,
+        USAGE_LOG_LEVEL: 'debug',
+      })
+      const { folder, dataFolder, identityFolder } = place
+      const temporary = join(folder, 'tmp')
+      await mkdir(temporary)
+      const child = await startChild(t, { ...place, env: { ...place.env, TMPDIR: temporary, HOME: temporary } })
+      for (const [name, bytes] of await filesIn(identityFolder)) secrets.existing(`identity: ${name}`, bytes.toString('utf8').trim())
+      assert.ok(secrets.places.has('identity: secret') && secrets.places.has('identity: instance-id'))
+
+      const headers = secretHeaders(secrets)
+      const { answers, spans } = await postWhole(secrets, headers, child.port)
+      await until('the first report was tried', () => collector.requests.length > 0)
+      assert.equal((await spansWaiting(dataFolder)).length, spans)
+      const waiting = await filesBut(identityFolder, folder)
+
+      const statuses: string[] = []
+      for (const bytes of malformedRequests(secrets, headers)) {
+        const answer = await exchange(child.port, bytes)
+        answers.push(answer)
+        statuses.push(answer.toString('latin1', 9, 12))
+      }
+      assert.deepEqual(new Set(statuses), new Set(['200', '400', '404', '405', '415', '431']))
+      assert.ok(statuses.filter((status) => status === '400').length > 100, 'most are malformed')
+      for (const line of ['GET /livez', `GET /${secrets.text('path of health')}`])
+        answers.push(await exchange(child.healthPort, requestBytes(headers, '', line)))
+
+      collector.answer = () => 200
+      await until('all spans arrived', async () => collector.spans().length >= spans && (await spansWaiting(dataFolder)).length === 0)
+      assert.equal(await child.end('SIGTERM'), 0)
+
+      assertClean(secrets, waiting)
+      assertClean(secrets, await filesBut(identityFolder, folder))
+      assertClean(
+        secrets,
+        answers.map((answer, index) => [`answer ${index}`, answer]),
+      )
+      const printed = Object.entries(child.output).map(([name, text]): [string, Buffer] => [name, Buffer.from(text)])
+      assertClean(secrets, printed)
+      for (const { url, rawHeaders, body } of collector.requests) {
+        assertClean(secrets, [
+          ['body', body],
+          ['head', Buffer.from(`${url} ${rawHeaders.join(' ')}`)],
+        ])
+      }
+      assert.equal(decoy.connections, 0, 'a variable of the environment led somewhere')
+
+      const planted = gzipSync(createHash('sha256').update(headers.cookie!).digest('base64url'))
+      await writeFile(join(dataFolder, 'sent', 'planted.gz'), planted)
+      const found = foundIn(secrets, await filesBut(identityFolder, folder))
+      assert.deepEqual(
+        found.map(({ place: from, where }) => [from, where]),
+        [['header cookie', 'data/sent/planted.gz, unpacked']],
+      )
     })
-    const { folder, dataFolder, identityFolder } = place
-    const temporary = join(folder, 'tmp')
-    await mkdir(temporary)
-    const child = await startChild(t, { ...place, env: { ...place.env, TMPDIR: temporary, HOME: temporary } })
-    for (const [name, bytes] of await filesIn(identityFolder)) secrets.existing(`identity: ${name}`, bytes.toString('utf8').trim())
-    assert.ok(secrets.places.has('identity: secret') && secrets.places.has('identity: instance-id'))
-
-    const headers = secretHeaders(secrets)
-    const { answers, spans } = await postWhole(secrets, headers, child.port)
-    await until('the first report was tried', () => collector.requests.length > 0)
-    assert.equal((await spansWaiting(dataFolder)).length, spans)
-    const waiting = await filesBut(identityFolder, folder)
-
-    const statuses: string[] = []
-    for (const bytes of malformedRequests(secrets, headers)) {
-      const answer = await exchange(child.port, bytes)
-      answers.push(answer)
-      statuses.push(answer.toString('latin1', 9, 12))
-    }
-    assert.deepEqual(new Set(statuses), new Set(['200', '400', '404', '405', '415', '431']))
-    assert.ok(statuses.filter((status) => status === '400').length > 100, 'most are malformed')
-    for (const line of ['GET /livez', `GET /${secrets.text('path of health')}`])
-      answers.push(await exchange(child.healthPort, requestBytes(headers, '', line)))
-
-    collector.answer = () => 200
-    await until('all spans arrived', async () => collector.spans().length >= spans && (await spansWaiting(dataFolder)).length === 0)
-    assert.equal(await child.end('SIGTERM'), 0)
-
-    assertClean(secrets, waiting)
-    assertClean(secrets, await filesBut(identityFolder, folder))
-    assertClean(
-      secrets,
-      answers.map((answer, index) => [`answer ${index}`, answer]),
-    )
-    const printed = Object.entries(child.output).map(([name, text]): [string, Buffer] => [name, Buffer.from(text)])
-    assertClean(secrets, printed)
-    for (const { url, rawHeaders, body } of collector.requests) {
-      assertClean(secrets, [
-        ['body', body],
-        ['head', Buffer.from(`${url} ${rawHeaders.join(' ')}`)],
-      ])
-    }
-    assert.equal(decoy.connections, 0, 'a variable of the environment led somewhere')
-
-    const planted = gzipSync(createHash('sha256').update(headers.cookie!).digest('base64url'))
-    await writeFile(join(dataFolder, 'sent', 'planted.gz'), planted)
-    const found = foundIn(secrets, await filesBut(identityFolder, folder))
-    assert.deepEqual(
-      found.map(({ place: from, where }) => [from, where]),
-      [['header cookie', 'data/sent/planted.gz, unpacked']],
-    )
-  })
 
   it("prints none in the commands that read an application's spans", async (t) => {
     const secrets = new Secrets()

@@ -123,7 +123,7 @@ export class World {
             now,
           }),
         ),
-      wipeFolder: () => wipeFolder(this.folder, counters, disk),
+      wipeFolder: () => wipeFolder(this.folder, counters, disk, 'consent'),
       openSender: (queue, notBefore, allowed) => {
         const sender = createSender({
           queue,
@@ -132,7 +132,14 @@ export class World {
           now,
           log,
           counters,
-          destination: { endpoint: '', headersFile: undefined, caFile: undefined, clientCertFile: undefined, clientKeyFile: undefined },
+          destination: {
+            endpoint: '',
+            headersFile: undefined,
+            caFile: undefined,
+            clientCertFile: undefined,
+            clientKeyFile: undefined,
+            proxy: undefined,
+          },
           intervalMs: 1_000,
           rejectedSpans: () => 0,
           random: () => 0,

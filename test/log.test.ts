@@ -1,100 +1,64 @@
-// A log of whole lines of JSON: at its level, bounded, and with nothing in it but what the code says.
+// What is said again and again fills no disk, and a state that came back after a pause is said at once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLog, LOG_LEVELS, type LogLevel } from '../src/log.ts'
+import { createLog } from '../src/log.ts'
 
-const START = Date.UTC(2026, 9, 5, 13, 47, 11)
+const HOUR = 3_600_000
+const START = 1_790_000_000_000
 
-function logHere(level: LogLevel = 'debug') {
-  const written: string[] = []
-  let now = START
+function logAt() {
+  let time = START
+  const lines: { at: number; event: string; repeated: number | undefined }[] = []
   const log = createLog(
-    level,
-    (line) => written.push(line),
-    () => now,
-  )
-  return {
-    log,
-    written,
-    lines: () => written.map((line) => JSON.parse(line) as Record<string, unknown>),
-    pass: (ms: number) => {
-      now += ms
+    'info',
+    (line) => {
+      const { event, repeated } = JSON.parse(line) as { event: string; repeated?: number }
+      lines.push({ at: time - START, event, repeated })
     },
+    () => time,
+  )
+  const pass = (ms: number): void => {
+    time += ms
   }
+  return { log, lines, pass }
 }
 
-test('an event is one line of JSON with its time, its level and its fields', () => {
-  const { log, written } = logHere()
-  log.warn('queue: full', { bytes: 12, ring: true, code: 'ENOSPC\n"' })
-  assert.deepEqual(written, [
-    '{"time":"2026-10-05T13:47:11.000Z","level":"warn","event":"queue: full","bytes":12,"ring":true,"code":"ENOSPC\\n\\""}\n',
-  ])
+test('a line that comes every five seconds for a week is written after ten seconds, twenty, and so on to once an hour', () => {
+  const { log, lines, pass } = logAt()
+  let said = 0
+  for (; said < (7 * 24 * HOUR) / 5_000; said++) {
+    log.error('the folder cannot be used', { code: 'EBUSY' })
+    pass(5_000)
+  }
+  assert.deepEqual(
+    lines.slice(0, 5).map(({ at }) => at),
+    [0, 10_000, 30_000, 70_000, 150_000],
+  )
+  assert.ok(lines.length > 160 && lines.length < 190, `${lines.length} lines`)
+  const told = lines.reduce((sum, { repeated = 0 }) => sum + 1 + repeated, 0)
+  assert.ok(said - told < HOUR / 5_000, 'how often it came is told')
 })
 
-test('what is below the level is not written', () => {
-  LOG_LEVELS.forEach((level, index) => {
-    const { log, lines } = logHere(level)
-    for (const at of LOG_LEVELS) log[at]('event')
-    assert.deepEqual(
-      lines().map((line) => line.level),
-      LOG_LEVELS.slice(index),
-    )
-  })
-})
-
-test('equal lines are one in ten seconds, and the next one says how many there were', () => {
-  const { log, lines, pass } = logHere()
-  for (let i = 0; i < 5; i++) log.error('event', { code: 'EIO' })
-  pass(9_999)
-  log.error('event', { code: 'EIO' })
-  assert.equal(lines().length, 1)
-  pass(1)
-  log.error('event', { code: 'EIO' })
+test('a line is written at once when it is another one, or comes back after a pause', () => {
+  const { log, lines, pass } = logAt()
+  for (const code of ['EBUSY', 'EBUSY', 'EROFS', 'EBUSY']) log.error('the folder cannot be used', { code })
+  assert.equal(lines.length, 2)
+  for (let i = 0; i < 100; i++) {
+    pass(5_000)
+    log.error('the folder cannot be used', { code: 'EBUSY' })
+  }
+  const before = lines.length
+  pass(24 * HOUR)
+  log.error('the folder cannot be used', { code: 'EBUSY' })
   pass(10_000)
-  log.error('event', { code: 'EIO' })
-  assert.deepEqual(
-    lines().map((line) => line.repeated),
-    [undefined, 5, undefined],
-  )
+  log.error('the folder cannot be used', { code: 'EBUSY' })
+  assert.equal(lines.length, before + 2)
 })
 
-test('lines that differ in level, event or a field are not equal', () => {
-  const { log, lines } = logHere()
-  log.error('event', { code: 'EIO' })
-  log.error('event', { code: 'ENOSPC' })
-  log.warn('event', { code: 'EIO' })
-  log.error('another', { code: 'EIO' })
-  log.error('event')
-  assert.equal(lines().length, 5)
-})
-
-test('a line that is not written for its level is not counted as repeated', () => {
-  const { log, lines } = logHere('info')
-  log.debug('event')
-  log.info('event')
-  assert.deepEqual(
-    lines().map((line) => line.repeated),
-    [undefined],
-  )
-})
-
-test('what it remembers is bounded: it forgets all and begins again', () => {
-  const { log, lines } = logHere()
-  for (let i = 0; i < 256; i++) log.info('event', { i })
-  log.info('event', { i: 0 })
-  assert.equal(lines().length, 256)
-  log.info('event', { i: 256 })
-  log.info('event', { i: 0 })
-  assert.equal(lines().length, 258)
-  assert.equal(lines().at(-1)!.repeated, undefined)
-})
-
-test('a clock that goes back keeps no line back', () => {
-  const { log, lines, pass } = logHere()
-  log.info('event')
-  pass(-3_600_000)
-  log.info('event')
-  pass(-9_999)
-  log.info('event')
-  assert.equal(lines().length, 2)
+test('a clock that is set back a day silences nothing', () => {
+  const { log, lines, pass } = logAt()
+  log.warn('a')
+  pass(-24 * HOUR)
+  log.warn('a')
+  assert.equal(lines.length, 2)
 })

@@ -76,6 +76,7 @@ export class MemoryDisk implements Disk {
   close = async (): Promise<void> => {}
   setModifiedAt = async (): Promise<void> => {}
   lock = () => (): void => {}
+  free = async (): Promise<number> => Number.MAX_SAFE_INTEGER
   list = async (path: string): Promise<string[]> =>
     [...this.#names.keys()]
       .filter((name) => dirname(name) === path)

@@ -157,7 +157,7 @@ test('a body may be given back as soon as its answer is told, also where that co
     for (const socket of sockets) socket.destroy()
     server.close()
   })
-  const files = { headersFile: undefined, caFile: undefined, clientCertFile: undefined, clientKeyFile: undefined }
+  const files = { headersFile: undefined, caFile: undefined, clientCertFile: undefined, clientKeyFile: undefined, proxy: undefined }
   const poster = openPoster({ endpoint: `http://127.0.0.1:${port}`, ...files })
   assert.equal((await poster.post(body, new AbortController().signal)).status, 200)
   // In the place of whatever would lie there next.

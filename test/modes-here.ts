@@ -40,7 +40,7 @@ export async function modesHere(
     goal: () => ({ ...here.goal }) as Goal,
     openQueue: ({ policy, mode, wipe }) =>
       openQueue(queueOptions(here.folder, { label: policy, wipe, full: mode === 'local' ? 'ring' : 'refuse', disk, counters })),
-    wipeFolder: () => wipeFolder(here.folder, counters, disk),
+    wipeFolder: () => wipeFolder(here.folder, counters, disk, 'consent'),
     openSender: (queue, notBefore, allowed) => {
       const opened: Opened = { queue, notBefore, allowed, stopped: false }
       senders.push(opened)

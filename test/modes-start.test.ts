@@ -83,7 +83,7 @@ test('a policy that changes while the folder is opened is the one whose batches 
   turn({ policy: 'b' })
   gate.resolve()
   await until('it is open', () => append('one'))
-  assert.deepEqual([await ids(), await readFile(join(folder, 'policy'), 'utf8')], [['one'], 'b\n'])
+  assert.deepEqual([await ids(), await readFile(join(folder, 'policy'), 'utf8')], [['one'], '1 b\n'])
 })
 
 test('a start that finds the epoch of its mode goes on; with any other, or none, it begins with nothing', async (t) => {

@@ -34,7 +34,12 @@ class RequestArbitrary extends fc.Arbitrary<Tree> {
 export const requests = (policy: PolicyFile, nowMs: number): fc.Arbitrary<Tree> => new RequestArbitrary(policy, nowMs)
 
 /** The same without fast-check: the request of a seed. */
-export const requestOf = (policy: PolicyFile, nowMs: number, seed: number): Tree => request(new Rng(seed), vocabularies(policy), nowMs)
+export function requestOf(policy: PolicyFile, nowMs: number, seed: number): Tree {
+  const words = known.get(policy) ?? vocabularies(policy)
+  known.set(policy, words)
+  return request(new Rng(seed), words, nowMs)
+}
+const known = new WeakMap<PolicyFile, Vocabularies>()
 
 const MAX_ATTRIBUTES = 4096
 const EMPTY_ATTRIBUTES: Bytes = Array.from({ length: MAX_ATTRIBUTES + 1 }, () => [0x4a, 0]).flat()

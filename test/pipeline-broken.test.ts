@@ -115,12 +115,12 @@ describe('whatever is broken', { concurrency: true }, () => {
 
   describe('wrong settings', () => {
     it('are told all at once, and nothing is kept or sent', async (t) => {
-      const place = await placeOf(t, { USAGE_SEND_INTERVAL: 'often', USAGE_QUEUE_FULL: 'explode', USAGE_PROXY: 'http://proxy' })
+      const place = await placeOf(t, { USAGE_SEND_INTERVAL: 'often', USAGE_QUEUE_FULL: 'explode', USAGE_LOG_LEVEL: 'loud' })
       const sidecar = await startHere(t, place)
       const sentences = [
         'USAGE_SEND_INTERVAL is a duration such as 30s, 5m, 1h or 7d.',
         'USAGE_QUEUE_FULL is one of refuse, drop-oldest.',
-        'USAGE_PROXY is not carried out by this version of usage-sidecar. Remove it.',
+        'USAGE_LOG_LEVEL is one of debug, info, warn, error.',
         'USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.',
       ]
       const errors = sentences.map((sentence) => `settings: nothing is kept or sent, because: ${sentence}`)

@@ -23,7 +23,7 @@ const versionsAt = (collector: Collector): unknown[] => collector.spans().map(({
 
 /** The policy of which a data folder says that it made all that is in it. */
 const labelOf = async ({ dataFolder }: Place): Promise<string> =>
-  (await readFile(join(dataFolder, 'policy'), 'utf8').catch(() => '')).trimEnd()
+  /^1 (.*)\n$/.exec(await readFile(join(dataFolder, 'policy'), 'utf8').catch(() => ''))?.[1] ?? ''
 
 /** A sidecar under the policy in a file, with one report that the collector does not take yet. */
 async function startWithReport(t: TestContext, text = POLICY) {

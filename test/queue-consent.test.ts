@@ -20,7 +20,7 @@ test('relabel drops what was appended before it and keeps what comes after', { t
   await Promise.all([waiting, relabelled, after])
   assert.deepEqual([await ids('queue'), await names('sending'), await ids('sent')], [['new'], [], ['tried']])
   assert.equal(counters.get('queue.dropped.policy'), 7)
-  assert.equal(await readFile(join(folder, 'policy'), 'utf8'), 'policy-b\n')
+  assert.equal(await readFile(join(folder, 'policy'), 'utf8'), '1 policy-b\n')
   await assert.rejects(queue.recordAttempt(attempted), { code: 'ECANCELED' })
   await queue.recordAttempt(await appendAndTake(queue))
   assert.equal((await receiptsIn(folder)).at(-1)?.policy, 'policy-b')
@@ -33,7 +33,7 @@ test('the same label drops nothing, and of two changes in a row the last one hol
   assert.deepEqual(await ids('queue'), ['one'])
   await Promise.all([queue.relabel('policy-b'), queue.relabel('policy-a')])
   assert.deepEqual(await ids('queue'), [])
-  assert.equal(await readFile(join(folder, 'policy'), 'utf8'), 'policy-a\n')
+  assert.equal(await readFile(join(folder, 'policy'), 'utf8'), '1 policy-a\n')
 })
 
 test('nothing comes in or leaves after a change of policy that failed, until it is done', async (t) => {
@@ -60,7 +60,7 @@ test('a label that could not be written is written at the next try', async (t) =
   await assert.rejects(queue.relabel('policy-b'), { code: 'EIO' })
   fail = false
   await queue.relabel('policy-b')
-  assert.equal(await readFile(join(folder, 'policy'), 'utf8'), 'policy-b\n')
+  assert.equal(await readFile(join(folder, 'policy'), 'utf8'), '1 policy-b\n')
 })
 
 test('a commit that failed half way leaves nothing behind a change of policy', async (t) => {

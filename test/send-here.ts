@@ -65,6 +65,7 @@ export const destinationOf = (endpoint: string, changes: Partial<Destination> = 
   caFile: undefined,
   clientCertFile: undefined,
   clientKeyFile: undefined,
+  proxy: undefined,
   ...changes,
 })
 
@@ -76,6 +77,7 @@ export function senderHere(t: TestContext, queue: Queue, changes: Partial<SendOp
   t.mock.timers.enable({ apis: ['setInterval'] })
   let now = START_MS
   let drains = 0
+  let looked = false
   const counters = new Counters()
   const logged: LogFields[] = []
   const say =
@@ -85,9 +87,10 @@ export function senderHere(t: TestContext, queue: Queue, changes: Partial<SendOp
   const sender = createSender({
     queue: {
       ...queue,
-      seal: () => {
-        drains++
-        return queue.seal()
+      next: (isAllowed) => {
+        if (looked) drains++
+        looked = false
+        return queue.next(isAllowed)
       },
     },
     destination: destinationOf('http://127.0.0.1:9'),
@@ -113,6 +116,7 @@ export function senderHere(t: TestContext, queue: Queue, changes: Partial<SendOp
     /** The time goes on by `ms` at once, then the sender looks at its clock. */
     pass: (ms: number) => {
       now += ms
+      looked = true
       t.mock.timers.tick(TICK_MS)
     },
   }

@@ -95,7 +95,7 @@ test('a moment of the interval that has begun is kept where it is still to come'
   assert.equal(sender.status().nextDrainAt, START_MS + 10.5 * HOUR_MS)
 })
 
-test('a queue that is half full is drained at once, and the moment of the interval stays', async (t) => {
+test('a queue that is half full is drained after a part of the time in which it filled, and the moment of the interval stays', async (t) => {
   let full = false
   const { sender, drains, pass } = senderHere(
     t,
@@ -107,11 +107,16 @@ test('a queue that is half full is drained at once, and the moment of the interv
   assert.equal(drains(), 0)
   full = true
   pass(1000)
+  // Half of a quarter of two seconds.
+  pass(249)
+  await settle()
+  assert.equal(drains(), 0)
+  pass(1)
   await settle()
   assert.equal(drains(), 1)
   full = false
   assert.equal(sender.status().nextDrainAt, moment)
-  pass(moment - START_MS - 2000)
+  pass(moment - START_MS - 2250)
   await settle()
   assert.equal(drains(), 2)
 })
@@ -124,6 +129,11 @@ test('nothing is sent before the first send delay, and the first moment behind i
   )
   assert.equal(sender.status().nextDrainAt, START_MS + DAY_MS + HOUR_MS / 4)
   pass(DAY_MS - 1)
+  await settle()
+  assert.equal(drains(), 0)
+  pass(1)
+  // Half full for a day already, which is a quarter of five minutes.
+  pass(74_999)
   await settle()
   assert.equal(drains(), 0)
   pass(1)
@@ -178,7 +188,8 @@ test('each failure in a row makes the bound of the wait larger, until a body is 
   const { queue, drains, sender, pass, counters } = await roadHere(t, statuses(503, 0, 503, 200, 503), { random: () => 0.5 })
   await queue.append(recordOf('one'), 1)
   pass(HOUR_MS / 2)
-  for (const [index, wait] of [500, 1000, 2000].entries()) {
+  // The first bound is a minute, a sixtieth of the interval.
+  for (const [index, wait] of [30_000, 60_000, 120_000].entries()) {
     await until(() => sender.status().failures === index + 1)
     pass(wait - 1)
     assert.equal(drains(), index + 1)
@@ -190,7 +201,7 @@ test('each failure in a row makes the bound of the wait larger, until a body is 
   await queue.append(recordOf('two'), 1)
   pass(HOUR_MS)
   await until(() => sender.status().failures === 1)
-  pass(499)
+  pass(29_999)
   assert.equal(drains(), 5)
   pass(1)
   assert.equal(drains(), 6)
@@ -214,8 +225,9 @@ for (const [name, [retryAfter, waits]] of Object.entries(ASKED)) {
     // The first moment, at half of the interval, is a tenth of a second after the start.
     pass(100)
     await until(() => sender.status().failures === 1)
-    const jitter = 500
     const asked = name === 'a date' ? waits - 100 : waits
+    // As wide as what was asked, a second at least and an hour at most.
+    const jitter = Math.min(Math.max(asked, 1000), HOUR_MS) / 2
     pass(asked + jitter - 1)
     assert.equal(drains(), 1)
     pass(1)

@@ -189,3 +189,14 @@ test('a drain that cannot begin is told by its code, and made up for once it can
   await until(() => counters.get('sent.bodies') === 1)
   assert.ok(got[0]!.rawHeaders.includes('Bearer x'))
 })
+
+test('an answer that is too large to read is not asked for again, whatever its status', async (t) => {
+  const { queue, pass, counters, folder, sender } = await roadHere(t, (_request, response) =>
+    response.writeHead(503).end(Buffer.alloc(5 * 1024 * 1024)),
+  )
+  await queue.append(recordOf('one'), 1)
+  pass(0)
+  await until(() => counters.get('refused.spans') === 1)
+  assert.deepEqual(await outcomesIn(folder), [['refused', 503]])
+  assert.equal(sender.status().failures, 0)
+})

@@ -126,6 +126,8 @@ export async function placeOf(t: TestContext, env: Record<string, string>): Prom
     USAGE_POLICY: await policyWithoutHeartbeat(t),
     USAGE_HTTP_LISTEN: '127.0.0.1:0',
     USAGE_HEALTH_LISTEN: '127.0.0.1:0',
+    USAGE_GRPC_LISTEN: '127.0.0.1:0',
+    USAGE_PAGE_LISTEN: '127.0.0.1:0',
     USAGE_DATA_DIR: dataFolder,
     USAGE_IDENTITY_DIR: identityFolder,
     USAGE_SEND_INTERVAL: '100ms',

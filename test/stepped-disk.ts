@@ -49,6 +49,7 @@ export class SteppedDisk implements Disk {
   /** The data folder is also a real one: the epoch is a file in it. */
   makeFolder = (path: string) => this.#later(async () => void mkdirSync(path, { recursive: true }))
   lock = () => () => undefined
+  free = () => this.#disk.free()
   list = (path: string) => this.#later(() => this.#disk.list(path))
   syncFolder = (path: string) => this.#later(() => this.#disk.syncFolder(path))
   create = (path: string) => this.#later(() => this.#disk.create(path))

@@ -41,10 +41,14 @@ export interface AcceptOptions {
 
 export interface Accept {
   start(): Promise<Listen>
+  /** Goes on until nobody has been connected for `quietMs`, `mostMs` at most. */
+  untilUnused(quietMs: number, mostMs: number): Promise<void>
   stop(): Promise<void>
 }
 
 const PATH = '/v1/traces'
+/** Applications that export everything: discarded unread and counted, as a policy has no words for them. */
+const DISCARDED = ['/v1/metrics', '/v1/logs']
 const CONTENT_TYPES: Record<Encoding, string> = { protobuf: 'application/x-protobuf', json: 'application/json' }
 /** google.rpc.Code for an HTTP status (google/rpc/code.proto); clients are not expected to act on it. */
 const RPC_CODES: Record<number, number> = { 400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 503: 14 }
@@ -62,7 +66,8 @@ export function createAccept(options: AcceptOptions): Accept {
   const takeIn = async (request: IncomingMessage, encoding: Encoding, share: Share, began: number): Promise<Handled> => {
     const maxBody = encoding === 'json' ? options.maxJsonBody : options.maxBody
     const gzip = isGzip(request)
-    let body = await readBody(request, maxBody, share)
+    const announced = request.headers['content-length']
+    let body = await readBody(request, announced === undefined ? undefined : Number(announced), maxBody, share)
     if (gzip) body = await inflate(body, maxBody, share)
     try {
       if (encoding === 'json') body = fromJson(body, share)
@@ -88,7 +93,12 @@ export function createAccept(options: AcceptOptions): Accept {
     /** A connection that lives on would hold up a server that is being closed. */
     const parting = (): Record<string, string> => (server.listening ? {} : { connection: 'close' })
     try {
-      checkTarget(request, encoding)
+      if (isDiscarded(request, encoding)) {
+        request.resume()
+        counters.add('requests.discarded')
+        reply(response, 200, encoding ?? 'json', successBody(encoding ?? 'json', 0, ''), parting())
+        return
+      }
       const { rejected, message } = await takeIn(request, encoding ?? 'json', share, began)
       counters.add('requests.accepted')
       reply(response, 200, encoding ?? 'json', successBody(encoding ?? 'json', rejected, message), parting())
@@ -114,7 +124,11 @@ export function createAccept(options: AcceptOptions): Accept {
     },
   )
   server.maxConnections = MAX_CONNECTIONS
-  return { start: () => listen(server, options.listen), stop: () => close(server) }
+  return {
+    start: () => listen(server, options.listen),
+    untilUnused: (quietMs, mostMs) => untilUnused(server, quietMs, mostMs),
+    stop: () => close(server),
+  }
 }
 
 /** The encoding that the Content-Type names, parameters aside; `undefined` where it names neither. */
@@ -125,11 +139,13 @@ function encodingOf(request: IncomingMessage): Encoding | undefined {
   return bare === CONTENT_TYPES.protobuf ? 'protobuf' : bare === CONTENT_TYPES.json ? 'json' : undefined
 }
 
-function checkTarget(request: IncomingMessage, encoding: Encoding | undefined): void {
-  const path = request.url?.split('?', 1)[0]
-  if (path !== PATH) throw new Refusal(404, `There is nothing here. Send traces to ${PATH}.`)
+/** False: traces. Throws a Refusal for what is neither. */
+function isDiscarded(request: IncomingMessage, encoding: Encoding | undefined): boolean {
+  const path = request.url?.split('?', 1)[0] ?? ''
+  if (path !== PATH && !DISCARDED.includes(path)) throw new Refusal(404, `There is nothing here. Send traces to ${PATH}.`)
   if (request.method !== 'POST') throw new Refusal(405, 'Send traces with POST.')
   if (encoding === undefined) throw new Refusal(415, 'Send Content-Type application/x-protobuf or application/json.')
+  return path !== PATH
 }
 
 function isGzip(request: IncomingMessage): boolean {
@@ -156,7 +172,7 @@ function reply(response: ServerResponse, status: number, encoding: Encoding, bod
 }
 
 /** What must not happen: told with the place in our code, never with the error's text, which may hold raw data. */
-function bug(error: unknown, log: Log): Refusal {
+export function bug(error: unknown, log: Log): Refusal {
   log.error('accept: a request failed by a fault of ours', { place: placeOf(error) })
   return new Refusal(500, 'The request could not be handled, by a fault of ours. Do not send it again.')
 }
@@ -185,6 +201,23 @@ export function close(server: Server): Promise<void> {
     })
     server.closeIdleConnections()
   })
+}
+
+const LOOK_EVERY_MS = 50
+
+async function untilUnused(server: Server, quietMs: number, mostMs: number): Promise<void> {
+  const began = performance.now()
+  let usedAt = began
+  const use = (): void => {
+    usedAt = performance.now()
+  }
+  server.on('connection', use)
+  while (performance.now() - began < mostMs && performance.now() - usedAt < quietMs) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+    const open = await new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count ?? 0)))
+    if (open > 0) use()
+  }
+  server.removeListener('connection', use)
 }
 
 /** Whether somebody could listen there now. */

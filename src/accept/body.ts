@@ -2,7 +2,7 @@
 // (408). Chunks are copied into blocks, because a body sent byte by byte would otherwise cost two hundred times its size
 // in small buffers, and a buffer that grows leaves holes of all sizes to malloc; what a body claims to be is never
 // allocated before it arrives.
-import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import { Refusal } from '../errors.ts'
 import { release } from '../memory.ts'
 import type { Share } from './budget.ts'
@@ -15,11 +15,9 @@ const DEADLINE_MS = 30_000
 export const tooLarge = (maxBytes: number): Refusal =>
   new Refusal(413, `The body is larger than ${maxBytes} bytes. Send smaller batches, or raise USAGE_MAX_BODY.`)
 
-/** The body as it was sent. Rejects with a Refusal; then `drain` is due. */
-export function readBody(request: IncomingMessage, maxBytes: number, share: Share): Promise<Uint8Array> {
+/** The body as it was sent; `announced` is the length that its header says. Rejects with a Refusal; then `drain` is due. */
+export function readBody(request: Readable, announced: number | undefined, maxBytes: number, share: Share): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const header = request.headers['content-length']
-    const announced = header === undefined ? undefined : Number(header)
     const blocks = new Blocks(Math.min(announced ?? maxBytes, maxBytes), share)
 
     const late = (): void => refuse(new Refusal(408, `The body was not there after ${DEADLINE_MS / 1000} seconds.`))
@@ -119,6 +117,6 @@ class Blocks {
  * Reads the rest of a refused body and throws it away, so that the client can read the answer (RFC 9112 9.3). Where
  * node:http does this, each chunk waits for the garbage collector.
  */
-export function drain(request: IncomingMessage): void {
+export function drain(request: Readable): void {
   request.on('data', release)
 }

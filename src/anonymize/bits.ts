@@ -112,8 +112,8 @@ function bitsOf(field: Field): number {
   }
 }
 
-/** Whether a keep can leave its attribute out, which is one outcome more. */
-function canBeLeftOut({ action, absent, from, or }: Field): boolean {
+/** Whether what has a source can leave its attribute out; for a keep that is one outcome more. */
+export function canBeLeftOut({ action, absent, from, or }: Field): boolean {
   if (action.kind !== 'keep' || action.otherwise === undefined) return true
   const sources = or === undefined ? [from] : [from, or]
   if (sources.some((source) => placesOf(source).some(canBeMalformed))) return true

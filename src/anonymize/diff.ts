@@ -11,7 +11,7 @@ export interface PolicyDiff {
   added: readonly string[]
   removed: readonly string[]
   bits: readonly string[]
-  /** Something new would leave, and `review` is the one of the old version. */
+  /** Something new would leave, and `review` is the one of the old version, or there is none. */
   unreviewed: boolean
 }
 
@@ -34,7 +34,8 @@ export function diffPolicies(old: Policy, next: Policy): PolicyDiff {
     added: changes.added,
     removed: changes.removed,
     bits: bitsLines(old, next),
-    unreviewed: changes.isNew && next.review === old.review,
+    // To take the review away is none either.
+    unreviewed: changes.isNew && (next.review === undefined || next.review === old.review),
   }
 }
 

@@ -43,5 +43,5 @@ function integer({ number, bytes, start, end }: Value): number | bigint {
   if (Number.isSafeInteger(number)) return number
   let result = 0n
   for (let i = end - 1; i >= start; i--) result = (result << 7n) | BigInt(bytes[i]! & 0x7f)
-  return BigInt.asIntN(64, result)
+  return result
 }

@@ -16,7 +16,7 @@ ${text(sheet.purpose)}
 | In force until | ${sheet.expires}; after this day nothing is sent |
 | Kept by the collector for | ${sheet.retention.replace('d', ' days')} (its promise) |
 | Who receives it | ${text(sheet.receiver)} |
-| Discussed in public | ${sheet.review === undefined ? 'nowhere yet' : `<${sheet.review}>`} |
+| Discussed in public | ${sheet.review === undefined ? 'nowhere yet' : `<${sheet.review.replace(/[<>|`\\]/g, encodeURIComponent)}>`} |
 | Stays the same from day to day | ${bitsText(stable.bits)}${stable.of.length === 0 ? '' : `: ${stable.of.map(code).join(', ')}`}${stable.assumed.length === 0 ? '' : ` (assumed: ${stable.assumed.map(code).join(', ')})`} |
 
 What stands in no row below does not leave: it has no place in what the sidecar builds.
@@ -24,7 +24,7 @@ What stands in no row below does not leave: it has no place in what the sidecar 
 ## With every batch
 
 ${table(sheet.batch)}
-${sheet.spans.map((span) => `\n## Each span \`${span.name}\`\n\n${[...span.conditions, `One record tells ${bitsText(span.bits)}, with what comes with its batch.`].map(text).join(' ')}\n\n${table(span.rows)}\n`).join('')}
+${sheet.spans.map((span) => `\n## Each span ${code(span.name)}\n\n${[...span.conditions, `One record tells ${bitsText(span.bits)}, with what comes with its batch.`].map(text).join(' ')}\n\n${table(span.rows)}\n`).join('')}
 ## Turn it off
 
 ${sheet.off.map((line) => `- ${text(line)}`).join('\n')}

@@ -93,7 +93,8 @@ const OFF = [
 
 function verdictOf(policy: Policy): string {
   const linking = linkingOf(policy)
-  if (linking.length === 0) return 'Anonymous: no pseudonym, no hash and no linked id is in it, and every value is one of a closed list.'
+  if (linking.length === 0)
+    return 'Anonymous: no pseudonym, no hash and no linked id is in it, and every value is one of a closed list or a plain version number.'
   const exact = linking.some((what) => /^(hashes|values)/.test(what))
   return `Pseudonymous, not anonymous, because of ${linking.join('; ')}.${exact ? ' Hashes can be confirmed by guessing, and values that leave as they are can hold anything.' : ''}`
 }
@@ -125,6 +126,9 @@ function batchRows({ project, version }: Policy, digest: string): Row[] {
     ),
   ]
 }
+
+/** A span without a parent has none here either. */
+const withAbsent = (row: Row): Row => ({ ...row, values: [...row.values, '(absent)'] })
 
 function spanSheet(rule: SpanRule, record: RecordBudget): SpanSheet {
   const share = (name: string): Share | undefined => record.shares.slice(rule.fields.length).find((one) => one.name === name)
@@ -168,7 +172,7 @@ function spanSheet(rule: SpanRule, record: RecordBudget): SpanSheet {
       { ...fixed('span.name', 'text', rule.name, rule.name, 'What kind of event it is.'), from: 'the policy itself' },
       id('span.trace_id', 32, '1e1f05f6adcd338c9e0c5593684fcb5b'),
       id('span.span_id', 16, '740fdc37cc8c71d8'),
-      ...(isLinked ? [id('span.parent_span_id', 16, '1a2b3c4d5e6f7081')] : []),
+      ...(isLinked ? [withAbsent(id('span.parent_span_id', 16, '1a2b3c4d5e6f7081'))] : []),
     ],
   }
 }

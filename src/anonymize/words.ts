@@ -1,5 +1,6 @@
 // The policy in words for people: where a value comes from, what happens to it, and every value that can leave. Shared
 // by `policy check`, the data sheet and `policy diff`, so that all three say the same.
+import { canBeLeftOut } from './bits.ts'
 import { type Action, type Field, type Place, type Policy, placesOf, type Scalar, type Source, type SpanRule } from './policy.ts'
 
 /** `the attribute stage.cloud_provider, or else stage.cloud_providers; split at ","; lower case`. */
@@ -45,11 +46,13 @@ export interface Values {
 
 const CASES = { major: '1', minor: '1.31', core: '1.31.4' } as const
 
-export function valuesOf({ action, absent, from }: Field): Values {
+export function valuesOf(field: Field): Values {
+  const { action, absent, expires } = field
   const add = (values: readonly Scalar[], ...more: (Scalar | undefined)[]): Scalar[] => [
     ...new Set([...values, ...more.filter((value) => value !== undefined)]),
   ]
-  const optional = !(action.kind === 'constant' || (absent !== undefined && from.kind === 'text'))
+  // After its last day an attribute is as if the policy never named it.
+  const optional = expires !== undefined || (action.kind !== 'constant' && canBeLeftOut(field))
   switch (action.kind) {
     case 'keep':
       return { listed: add(action.values, action.otherwise, absent), open: '', optional }
@@ -58,7 +61,7 @@ export function valuesOf({ action, absent, from }: Field): Values {
     case 'version':
       return { listed: add(['other'], absent), open: `a version such as ${CASES[action.level]}, of digits only`, optional }
     case 'constant':
-      return { listed: [action.value], open: '', optional: false }
+      return { listed: [action.value], open: '', optional }
     default:
       return { listed: add([], absent), open: openValues(action), optional }
   }
@@ -147,10 +150,12 @@ export function linkingOf(policy: Policy): string[] {
     return names.length === 0 ? [] : [`${kind}: ${names.join(', ')}`]
   }
   const linked = policy.spans.filter((rule) => rule.ids === 'linked').map((rule) => rule.name)
+  const timed = policy.spans.filter((rule) => rule.time === 'exact').map((rule) => rule.name)
   return [
     ...named('pseudonyms', ({ action }) => action.kind === 'pseudonym'),
     ...(linked.length === 0 ? [] : [`ids that link spans for a day: ${linked.join(', ')}`]),
     ...named('hashes', ({ action }) => action.kind === 'hash' || action.kind === 'hmac'),
     ...named('values as they are', ({ action }) => action.kind === 'exact'),
+    ...(timed.length === 0 ? [] : [`exact times: ${timed.join(', ')}`]),
   ]
 }

@@ -18,20 +18,47 @@ import {
 export type { Node }
 
 const MAX_POLICY_BYTES = 1024 * 1024
-/** Reading takes some hundred bytes for each, which a sidecar has to have. A policy of eight hundred attributes has so many. */
-const MAX_WORDS = 50_000
-/** Each level costs a multiple of that; policies have three. */
-const MAX_BRACKETS = 32
 /** Nobody mends more at once. */
 const MAX_MISTAKES = 100
 
 /** Sentences for the codes of the parser that people meet; the parser's own messages quote the text. */
 const PARSE_MISTAKES: Record<string, string> = {
-  DUPLICATE_KEY: 'This key is given twice.',
   MULTIPLE_DOCS: 'A second document begins here; a policy is one document.',
   BAD_INDENT: 'The indentation is wrong here.',
   TAB_AS_INDENT: 'Indent with blanks, not with tabs.',
   MISSING_CHAR: 'A character is missing here (a bracket, a quote or a colon).',
+}
+
+/** Of the parser's work and memory, both of which grow with the parts of a file far more than with its bytes. */
+const MAX_PARTS = 100_000
+/** A policy has three: a map of attributes on one line, an attribute, a list. */
+const MAX_NESTING = 16
+
+/** The lexer says with these what follows; they do not stand in the text. */
+const ADDED_TOKENS = ['\u0002', '\u0018', '\u001f']
+
+/** Why a file is not even parsed, with its place. */
+function refusal(text: string): string | undefined {
+  if (Buffer.byteLength(text) > MAX_POLICY_BYTES) return '1:1: The file is larger than 1 MiB.'
+  // What is not UTF-8 was read as this character, and two such words are no longer told apart.
+  const notUtf8 = text.indexOf('\ufffd')
+  if (notUtf8 >= 0) return `${placeOf(text, notUtf8)}: This is not UTF-8.`
+  let parts = 0
+  let nesting = 0
+  let at = 0
+  for (const token of new Lexer().lex(text)) {
+    if (++parts > MAX_PARTS) return `1:1: The file has more than ${MAX_PARTS} parts (words, marks and blanks between them).`
+    if (token === '[' || token === '{') nesting++
+    else if (token === ']' || token === '}') nesting--
+    if (nesting > MAX_NESTING) return `${placeOf(text, at)}: Brackets are nested too deep here.`
+    if (!ADDED_TOKENS.includes(token)) at += token.length
+  }
+  return undefined
+}
+
+function placeOf(text: string, offset: number): string {
+  const before = text.slice(0, offset)
+  return `${before.split('\n').length}:${offset - before.lastIndexOf('\n')}`
 }
 
 export class YamlReader {
@@ -42,17 +69,18 @@ export class YamlReader {
   readonly root: Node | null
 
   constructor(text: string) {
-    const why = whyTooMuch(text)
-    if (why !== undefined) {
+    const tooMuch = refusal(text)
+    if (tooMuch !== undefined) {
       this.root = null
-      this.mistakes.push(`1:1: ${why}`)
+      this.mistakes.push(tooMuch)
       return
     }
     const document = parseDocument(text, {
       version: '1.2',
       schema: 'core',
       merge: false,
-      uniqueKeys: true,
+      // The parser compares each key with each other one, which takes minutes for a large map; see #keysOnce.
+      uniqueKeys: false,
       lineCounter: this.#lines,
       prettyErrors: false,
     })
@@ -60,6 +88,7 @@ export class YamlReader {
       this.#report(error.pos[0], PARSE_MISTAKES[error.code] ?? 'This is not YAML.')
     visit(document, {
       Node: (_, node) => {
+        if (isMap(node)) this.#keysOnce(node)
         if (isAlias(node)) this.mistake(node, 'Aliases are not allowed; write the value out.')
         else if (node.anchor !== undefined) this.mistake(node, 'Anchors are not allowed; write the value out.')
         else if (node.tag !== undefined) this.mistake(node, 'Tags are not allowed.')
@@ -67,6 +96,15 @@ export class YamlReader {
     })
     this.root = this.mistakes.length > 0 ? null : (document.contents as Node | null)
     if (document.contents === null && this.mistakes.length === 0) this.mistakes.push('1:1: The file is empty.')
+  }
+
+  #keysOnce(map: YAMLMap): void {
+    const seen = new Set<unknown>()
+    for (const { key } of map.items) {
+      if (!isScalar(key)) continue
+      if (seen.has(key.value)) this.mistake(key as Node, 'This key is given twice.')
+      seen.add(key.value)
+    }
   }
 
   mistake(node: Node | null, sentence: string): void {
@@ -159,18 +197,4 @@ export class YamlReader {
     if (day !== '' && new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day) this.mistake(node, 'There is no such day.')
     return day
   }
-}
-
-/** Why the text costs more to read than a policy may; the lexer keeps nothing of it. */
-function whyTooMuch(text: string): string | undefined {
-  if (Buffer.byteLength(text) > MAX_POLICY_BYTES) return 'The file is larger than 1 MiB.'
-  let words = 0
-  let depth = 0
-  for (const word of new Lexer().lex(text)) {
-    if (++words > MAX_WORDS) return `The file has more than ${MAX_WORDS} words and signs.`
-    if (word === '[' || word === '{') depth++
-    if (word === ']' || word === '}') depth--
-    if (depth > MAX_BRACKETS) return `More than ${MAX_BRACKETS} brackets are open at once.`
-  }
-  return undefined
 }

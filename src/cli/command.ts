@@ -12,7 +12,7 @@ export interface Host {
   stdin: AsyncIterable<Buffer | string>
   /** `undefined` where the output is no terminal. */
   terminal: { columns: number } | undefined
-  /** Called on SIGTERM and SIGINT. */
+  /** Called on SIGTERM and SIGINT; after the second one the process ends at once. */
   onStop: (stop: () => void) => void
 }
 

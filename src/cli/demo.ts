@@ -2,7 +2,7 @@
 // of its own. It shows one span as the application sent it and as it left, then counts. `--once` ends by itself: 0 if
 // what the application says should have left is what the collector counted, else 1.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,7 +30,12 @@ export async function demo(host: Host, input: Input): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'usage-sidecar-demo-'))
   const family = new Family(host)
   const stopped = Promise.withResolvers<'stopped'>()
-  host.onStop(() => stopped.resolve('stopped'))
+  let told = 0
+  host.onStop(() => {
+    stopped.resolve('stopped')
+    // The second time this process ends before `finally`.
+    if (++told > 1) family.end(folder)
+  })
   try {
     const collector = family.start(
       'collect',
@@ -48,6 +53,8 @@ export async function demo(host: Host, input: Input): Promise<number> {
       USAGE_SEND_INTERVAL: '1s',
       USAGE_HTTP_LISTEN: await address(4318),
       USAGE_HEALTH_LISTEN: await address(4319),
+      USAGE_GRPC_LISTEN: await address(4317),
+      USAGE_PAGE_LISTEN: await address(4320),
     })
     const { port } = await family.ready(sidecar, 'accept: ready')
     host.out(`\ncollector  http://127.0.0.1:${collectPort}    sidecar  http://127.0.0.1:${port}    policy  ${defaultPolicy()}\n`)
@@ -143,6 +150,12 @@ class Family {
       else if (entry.level === 'warn' || entry.level === 'error') this.#host.err(`${line}\n`)
     })
     return Promise.race([promise, this.ended])
+  }
+
+  /** At once, without waiting for anybody. */
+  end(folder: string): void {
+    for (const child of this.#children) child.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
   }
 
   async stop(): Promise<void> {

@@ -15,6 +15,8 @@ export async function diff(host: Host, input: Input): Promise<number> {
   host.out(list('Would newly leave:', added) + list('Would no longer leave:', removed) + list('How much it tells:', bits).trimEnd())
   host.out('\n')
   if (!unreviewed) return EXIT.done
-  host.err('Something new would leave, and "review" is the same as before. Discuss it in public, then name the place in "review".\n')
+  host.err(
+    'Something new would leave, and "review" is the same as before, or missing. Discuss it in public, then name the place in "review".\n',
+  )
   return EXIT.unreviewed
 }

@@ -1,4 +1,4 @@
-// `run`: the sidecar itself, until it is told to stop.
+// `run`: the sidecar itself, until it is told to stop and the application is gone.
 import { readConfig } from '../config.ts'
 import { Counters } from '../counters.ts'
 import { createLog } from '../log.ts'
@@ -18,7 +18,7 @@ export async function run(host: Host, input: Input): Promise<number> {
   const alive = setInterval(() => undefined, 60_000)
   await told
   clearInterval(alive)
-  await pipeline.stop()
+  await pipeline.finish()
   log.info('run: stopped', counters.snapshot())
   return EXIT.done
 }

@@ -2,7 +2,7 @@
 // hex. Shared by all replicas and restarts, never sent, logged or shown; what leaves is derived from it (anonymize/).
 // Without a good secret there is no identity and so no pseudonym: there is no fallback.
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { ulid } from 'ulid'
 import { errorCode } from '../errors.ts'
@@ -62,9 +62,41 @@ function make(folder: string, name: string, content: () => string): void {
   } finally {
     unlinkSync(temporary)
   }
+  syncFolder(folder)
+}
+
+/** Without this what was made or removed in it may not outlive a loss of power. */
+function syncFolder(folder: string): void {
   const directory = openSync(folder, 'r')
-  fsyncSync(directory)
-  closeSync(directory)
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
+  }
+}
+
+/** The files of an identity, and what a process that was killed while it made one left behind: that may hold the secret. */
+const OURS = /^(?:secret|instance-id|\.(?:secret|instance-id)-[0-9a-f]{16})$/
+
+/**
+ * Removes the identity durably and gives the number of files that are gone. The secret goes first: without it there is no
+ * pseudonym. Throws the system's error where the folder cannot be written to.
+ */
+export function resetIdentity(folder: string): number {
+  const names = namesIn(folder).filter((name) => OURS.test(name))
+  const isSecret = (name: string): boolean => /^\.?secret/.test(name)
+  for (const name of [...names.filter(isSecret), ...names.filter((name) => !isSecret(name))]) unlinkSync(join(folder, name))
+  if (names.length > 0) syncFolder(folder)
+  return names.length
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return []
+    throw error
+  }
 }
 
 function exists(path: string): boolean {

@@ -23,6 +23,13 @@ export function statusBody(encoding: Encoding, code: number, message: string): B
   return Buffer.concat([code === 0 ? Buffer.alloc(0) : varintField(1, code), textField(2, message)])
 }
 
+/** google.rpc.Status with a google.rpc.RetryInfo among its details, for the trailer `grpc-status-details-bin`. */
+export function retryDetails(code: number, message: string, afterSeconds: number): Buffer {
+  const retryInfo = lenField(1, varintField(1, afterSeconds))
+  const any = Buffer.concat([textField(1, 'type.googleapis.com/google.rpc.RetryInfo'), lenField(2, retryInfo)])
+  return Buffer.concat([statusBody('protobuf', code, message), lenField(3, any)])
+}
+
 /** A text field; the empty text is the absent one. */
 const textField = (field: number, text: string): Buffer => (text === '' ? Buffer.alloc(0) : lenField(field, Buffer.from(text)))
 

@@ -3,6 +3,7 @@
 import type { Counters } from '../counters.ts'
 import { errorCode, type Refusal, retryLater } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { createEpisode } from './episode.ts'
 import { CHECKSUM_BYTES } from './file.ts'
 import { Group } from './group.ts'
 import { type Growing, SEAL_BYTES } from './growing.ts'
@@ -39,13 +40,24 @@ export interface Appends {
 const FULL_RETRY_SECONDS = 60
 const BUSY_RETRY_SECONDS = 1
 
-const full = (): Refusal => retryLater('The queue is full. It empties when the collector can be reached.', FULL_RETRY_SECONDS)
-const busy = (): Refusal => retryLater('Too much waits for the disk.', BUSY_RETRY_SECONDS)
-const unwritable = (): Refusal => retryLater('The queue cannot be written.', BUSY_RETRY_SECONDS)
-
 export function createAppends(options: AppendsOptions): Appends {
   const { shelf, growing, maxBytes, counters, log, now } = options
   const maxWaiting = Math.min(options.maxWaitingBytes, maxBytes)
+  const episodes = {
+    full: createEpisode(log, now, 'queue: full; requests are answered 503', 'queue: there is room again'),
+    dropping: createEpisode(log, now, 'queue: full; the oldest spans are dropped', 'queue: there is room again, and nothing is dropped'),
+    busy: createEpisode(log, now, 'queue: the disk is too slow; requests are answered 503', 'queue: the disk keeps up again'),
+    unwritable: createEpisode(log, now, 'queue: a write failed; requests are answered 503', 'queue: it can be written again'),
+  }
+  const full = (): Refusal => {
+    episodes.full.happened()
+    return retryLater('The queue is full. It empties when the collector can be reached.', FULL_RETRY_SECONDS)
+  }
+  const busy = (): Refusal => {
+    episodes.busy.happened()
+    return retryLater('Too much waits for the disk.', BUSY_RETRY_SECONDS)
+  }
+  const unwritable = (): Refusal => retryLater('The queue cannot be written.', BUSY_RETRY_SECONDS)
   let group: Group | undefined
   /** Each of one record, on its way to a file of its own. */
   const lonely = new Set<Group>()
@@ -54,9 +66,12 @@ export function createAppends(options: AppendsOptions): Appends {
 
   const makeRoom = async (bytes: number): Promise<void> => {
     for (const item of shelf.stored.values()) {
-      if (shelf.bytes() + bytes <= maxBytes) return
+      const missing = await growing.missing(bytes)
+      // Where others fill the disk, dropping all we have would win nothing.
+      if (shelf.bytes() + bytes <= maxBytes && (missing === 0 || missing > shelf.bytes())) return
       if (item === growing.stored()) await growing.seal()
       await shelf.drop(item, 'full')
+      if (options.full === 'drop-oldest') episodes.dropping.happened()
     }
   }
 
@@ -70,10 +85,12 @@ export function createAppends(options: AppendsOptions): Appends {
       if (options.full !== 'refuse') await makeRoom(mine.bytes)
       await growing.append(mine.content(), mine.spans, options.nextSequence, now())
       mine.settle()
+      for (const episode of Object.values(episodes)) episode.quiet(2 * shelf.bytes() <= maxBytes)
     } catch (error) {
       counters.add('queue.refused', mine.spans)
-      log.error('queue: a write failed; its requests are answered 503', { code: errorCode(error) })
-      mine.settle(unwritable())
+      const code = errorCode(error)
+      if (code !== 'ENOSPC') episodes.unwritable.happened({ code })
+      mine.settle(code === 'ENOSPC' ? full() : unwritable())
     } finally {
       waiting -= mine.bytes
       spare = mine.spare()
@@ -104,7 +121,6 @@ export function createAppends(options: AppendsOptions): Appends {
       return Promise.resolve()
     }
     counters.add('queue.refused', spans)
-    log.warn('queue: full, or too much waits; requests are answered 503')
     return Promise.reject(refused)
   }
 

@@ -25,6 +25,8 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>
   unlink(path: string): Promise<void>
   stat(path: string): Promise<{ bytes: number; modifiedAt: number }>
+  /** Bytes that can still be written on the volume of a folder. */
+  free(folder: string): Promise<number>
   setModifiedAt(path: string, ms: number): Promise<void>
   /** Keeps other processes out until the result is called or this process ends. */
   lock(path: string): () => void
@@ -79,6 +81,10 @@ export const nodeDisk: Disk = {
   stat: async (path) => {
     const { size, mtimeMs } = await call<fs.Stats>((done) => fs.stat(path, done))
     return { bytes: size, modifiedAt: mtimeMs }
+  },
+  free: async (folder) => {
+    const { bavail, bsize } = await call<fs.StatsFs>((done) => fs.statfs(folder, done))
+    return bavail * bsize
   },
   setModifiedAt: (path, ms) => call((done) => fs.utimes(path, ms / 1000, ms / 1000, done)),
   lock: lockFile,

@@ -28,7 +28,8 @@ export interface Stored {
   settled: boolean
 }
 
-const NAME = /^(\d{12})\.otlp(\.gz)?$/
+/** Up to 15 digits, so that no sequence that a damaged receipt may name makes a file that is not found again. */
+const NAME = /^(\d{12,15})\.otlp(\.gz)?$/
 
 export const queueName = (sequence: number): string => `${String(sequence).padStart(12, '0')}.otlp`
 export const bodyName = (sequence: number): string => `${queueName(sequence)}.gz`

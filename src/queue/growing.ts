@@ -12,6 +12,8 @@ export interface Growing {
   /** Durable when it resolves. `sequence` names a new file where none grows. */
   append(content: Buffer, spans: number, sequence: () => number, since: number): Promise<void>
   seal(): Promise<void>
+  /** How many bytes the disk lacks for an append and for the body of its file; asked again where that can have changed. */
+  missing(bytes: number): Promise<number>
   /** Drops the files, this one too, whose first append is longer ago than `maxAgeMs`. */
   dropOld(maxAgeMs: number, now: number): Promise<void>
 }
@@ -39,11 +41,20 @@ export function createGrowing(disk: Disk, folder: string, shelf: Shelf): Growing
     if (file !== undefined) await disk.close(file).catch(() => undefined)
   }
 
+  /** A body is written before its file goes, so an append must leave room for it: else nothing could be sent, nor room made. */
+  const missing = async (bytes: number): Promise<number> => {
+    const bytesOfFile = (current?.stored.bytes ?? 0) + bytes
+    if (current !== undefined && bytesOfFile < SEAL_BYTES) return 0
+    return await shelf.makeRoom(2 * Math.max(SEAL_BYTES, bytesOfFile))
+  }
+
   return {
     stored: () => current?.stored,
+    missing,
     append: async (content, spans, sequence, since) => {
       try {
         const isNew = current === undefined
+        if ((await missing(content.length)) > 0) throw Object.assign(new Error('The disk is full.'), { code: 'ENOSPC' })
         if (current === undefined) {
           const stored: Stored = { sequence: sequence(), place: 'queue', bytes: 0, since, spans: 0, attempted: false, settled: false }
           const path = join(folder, 'queue', queueName(stored.sequence))
@@ -64,7 +75,9 @@ export function createGrowing(disk: Disk, folder: string, shelf: Shelf): Growing
     seal,
     dropOld: async (maxAgeMs, now) => {
       for (const item of shelf.stored.values()) {
-        if (now - item.since <= maxAgeMs) return
+        // From before the clock was set back: its age counts from now on.
+        if (item.since > now) item.since = now
+        if (now - item.since <= maxAgeMs) continue
         if (item === current?.stored) await seal()
         await shelf.drop(item, 'age')
       }

@@ -17,6 +17,9 @@ import { createShelf, FOLDERS, wipeFolder as wipeAll } from './shelf.ts'
 export type { Body } from './body.ts'
 export type { Disk } from './disk.ts'
 
+/** For the line in the receipts and what the file system itself needs. */
+const ROOM_BESIDE_BODY = 64 * 1024
+
 export interface QueueOptions {
   folder: string
   /** Of queue/ and sending/ together. */
@@ -67,7 +70,7 @@ export interface Queue {
 }
 
 /** For mode off, where no queue is opened: removes all that holds spans, keeps the receipts, creates nothing. */
-export const wipeFolder = (folder: string, counters = new Counters()): Promise<void> => wipeAll(folder, counters, nodeDisk)
+export const wipeFolder = (folder: string, counters = new Counters()): Promise<void> => wipeAll(folder, counters, nodeDisk, 'consent')
 
 /** Throws an error with the code EBUSY where another process has the folder. */
 export async function openQueue(options: QueueOptions): Promise<Queue> {
@@ -89,13 +92,14 @@ async function openLocked(options: QueueOptions, disk: Disk, unlock: () => void)
   const growing = createGrowing(disk, folder, shelf)
   const { stored } = shelf
 
-  if (options.wipe) await wipeAll(folder, counters, disk, new Map())
+  if (options.wipe) await wipeAll(folder, counters, disk, 'consent', new Map())
   await unlinkIfThere(disk, join(folder, 'policy.tmp'))
   // What a killed process renamed here, such as the label, counts from now on: it must be durable.
   await disk.syncFolder(folder)
+  let label = await readLabel(disk, folder)
+  if (label === undefined) await wipeAll(folder, counters, disk, 'format')
   const receipts = await openReceipts(disk, folder)
   let sequence = await recover(disk, folder, shelf, await receipts.past(), counters, log)
-  let label = await readLabel(disk, folder)
   /** What relabel() was last asked for; `label` follows when all of the old is gone. */
   let wanted = options.label
   /** Began and did not come to an end; until it is called again and does, nothing comes in and nothing leaves. */
@@ -175,6 +179,7 @@ async function openLocked(options: QueueOptions, disk: Disk, unlock: () => void)
           }
           item.spans = body.spans
           if (item.place === 'queue') {
+            await shelf.makeRoom(body.content.length + ROOM_BESIDE_BODY)
             if (!(await commitBody(disk, folder, body, item.since, allowed))) return undefined
             item.place = 'sending'
             item.bytes = body.content.length
@@ -209,14 +214,21 @@ async function openLocked(options: QueueOptions, disk: Disk, unlock: () => void)
     recordOutcome: (body, { result, status, rejected = 0 }) =>
       inTurn(async () => {
         const line: OutcomeLine = { time: time(), sequence: body.sequence, sha256: body.sha256, result, status, rejected }
-        await receipts.append(line, allMoved())
+        const unwritten = await receipts.append(line, allMoved()).then(
+          () => undefined,
+          (error: unknown) => ({ code: errorCode(error) }),
+        )
         const item = stored.get(body.sequence)
-        if (item === undefined || result === 'retry') return
-        item.settled = true
-        // The line is what counts; a move that fails is tried again by next().
-        await shelf.moveToSent(item).catch((error: unknown) => {
-          log.error('queue: a settled body could not be moved to sent/', { code: errorCode(error) })
-        })
+        if (item !== undefined && result !== 'retry') {
+          item.settled = true
+          // Either of the line and the move keeps it from being sent again; a move that fails is tried again by next().
+          await shelf.moveToSent(item).catch((error: unknown) => {
+            log.error('queue: a settled body could not be moved to sent/', { code: errorCode(error) })
+          })
+        }
+        if (unwritten === undefined) return
+        log.error('queue: a line of the receipts could not be written', unwritten)
+        await disk.syncFolder(join(folder, 'sending'))
       }),
     status: () => ({
       bytes: shelf.bytes(),

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { type Disk, readIfThere } from './disk.ts'
 
 const MAX_BYTES = 1024 * 1024
+/** A greater one is damage, not a sequence: a thousand files a second reach it in thirty years. */
+const MAX_SEQUENCE = 1e12
 
 export interface AttemptLine {
   time: string
@@ -94,8 +96,14 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
         isNew = true
       }
       const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
-      await disk.write(file, bytes, length)
-      await disk.sync(file)
+      try {
+        await disk.write(file, bytes, length)
+        await disk.sync(file)
+      } catch (error) {
+        // What was written of the line may be longer than the next one.
+        await disk.truncate(file, length).catch(() => undefined)
+        throw error
+      }
       if (isNew) await disk.syncFolder(folder)
       isNew = false
       length += bytes.length
@@ -110,7 +118,8 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
 function parse(line: string): { sequence: number; sha256: string; event?: unknown; result?: unknown } | undefined {
   try {
     const { sequence, sha256, event, result } = JSON.parse(line) as Record<string, unknown>
-    return Number.isSafeInteger(sequence) && typeof sha256 === 'string' ? { sequence: Number(sequence), sha256, event, result } : undefined
+    const known = Number.isSafeInteger(sequence) && Number(sequence) >= 0 && Number(sequence) < MAX_SEQUENCE
+    return known && typeof sha256 === 'string' ? { sequence: Number(sequence), sha256, event, result } : undefined
   } catch {
     return undefined
   }

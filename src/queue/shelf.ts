@@ -13,7 +13,7 @@ const SENT_MAX_BYTES = 16 * 1024 * 1024
 
 export const FOLDERS = ['queue', 'sending', 'sent'] as const
 
-export type Reason = 'policy' | 'full' | 'age' | 'corrupt' | 'consent'
+export type Reason = 'format' | 'policy' | 'full' | 'age' | 'corrupt' | 'consent'
 
 export interface Shelf {
   /** In the order of their sequence. */
@@ -25,6 +25,8 @@ export interface Shelf {
   drop(stored: Stored, reason: Reason): Promise<void>
   /** From sending/ to sent/. */
   moveToSent(stored: Stored): Promise<void>
+  /** The oldest of sent/ give way until this much can be written, or nothing is left there; gives how much is missing. */
+  makeRoom(bytes: number): Promise<number>
   /** Everything but the receipts, durably. */
   wipe(): Promise<void>
 }
@@ -33,6 +35,14 @@ export function createShelf(disk: Disk, folder: string, counters: Counters): She
   const stored = new Map<number, Stored>()
   const sent = new Map<number, number>()
   const sum = (sizes: Iterable<number>): number => [...sizes].reduce((total, size) => total + size, 0)
+
+  const dropOldestSent = async (): Promise<void> => {
+    for (const sequence of sent.keys()) {
+      await unlinkIfThere(disk, join(folder, 'sent', bodyName(sequence)))
+      sent.delete(sequence)
+      return
+    }
+  }
 
   const shelf: Shelf = {
     stored,
@@ -62,16 +72,17 @@ export function createShelf(disk: Disk, folder: string, counters: Counters): She
       // sending/ is synced by the next commit, before the next receipt line; until then the receipts tell.
       stored.delete(item.sequence)
       sent.set(item.sequence, item.bytes)
-      let total = shelf.sentBytes()
-      for (const [sequence, bytes] of sent) {
-        if (total <= SENT_MAX_BYTES) return
-        await unlinkIfThere(disk, join(folder, 'sent', bodyName(sequence)))
-        sent.delete(sequence)
-        total -= bytes
+      for (let total = shelf.sentBytes(); total > SENT_MAX_BYTES; total = shelf.sentBytes()) await dropOldestSent()
+    },
+    makeRoom: async (bytes) => {
+      for (;;) {
+        const missing = bytes - (await disk.free(folder))
+        if (missing <= 0 || sent.size === 0) return Math.max(0, missing)
+        await dropOldestSent()
       }
     },
     wipe: async () => {
-      await wipeFolder(folder, counters, disk, stored)
+      await wipeFolder(folder, counters, disk, 'consent', stored)
       stored.clear()
       sent.clear()
     },
@@ -80,7 +91,13 @@ export function createShelf(disk: Disk, folder: string, counters: Counters): She
 }
 
 /** Unlinks all that holds spans, and keeps the receipts; creates nothing. `known`: files whose spans are counted already. */
-export async function wipeFolder(folder: string, counters: Counters, disk: Disk, known?: Map<number, Stored>): Promise<void> {
+export async function wipeFolder(
+  folder: string,
+  counters: Counters,
+  disk: Disk,
+  reason: Reason,
+  known?: Map<number, Stored>,
+): Promise<void> {
   for (const place of FOLDERS) {
     const path = join(folder, place)
     const names = await disk.list(path)
@@ -89,7 +106,7 @@ export async function wipeFolder(folder: string, counters: Counters, disk: Disk,
       const waiting = place !== 'sent' && sequence !== undefined
       const spans = waiting ? (known?.get(sequence)?.spans ?? (await spansOf(disk, join(path, name)))) : 0
       await disk.unlink(join(path, name))
-      counters.add('queue.dropped.consent', spans)
+      counters.add(`queue.dropped.${reason}`, spans)
     }
     if (names.length > 0 || known !== undefined) await disk.syncFolder(path)
   }

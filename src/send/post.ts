@@ -1,11 +1,14 @@
 // The only outgoing connection of `run`: one POST of one finished body. One deadline over all of it, constant headers,
 // TLS 1.2 or newer without session resumption, no redirect followed, no cookie, no proxy but our own setting, an answer
-// of at most 64 KiB that is never logged. Environment variables (OTEL_*, proxies) have no influence.
+// that is bounded and never logged. Environment variables (OTEL_*, proxies) have no influence.
 import { readFileSync } from 'node:fs'
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
-import { createRequire } from 'node:module'
-import { connect, type Socket } from 'node:net'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import tls from 'node:tls'
 import { errorCode } from '../errors.ts'
+import { makeResettable } from './resettable.ts'
+import { TOO_LARGE } from './retry.ts'
+import { TunnelAgent } from './tunnel.ts'
 
 export interface Destination {
   /** Base URL; `/v1/traces` is appended. */
@@ -14,6 +17,8 @@ export interface Destination {
   caFile: string | undefined
   clientCertFile: string | undefined
   clientKeyFile: string | undefined
+  /** URL of an HTTP proxy; only with an https endpoint. */
+  proxy: string | undefined
 }
 
 export interface Answer {
@@ -25,13 +30,16 @@ export interface Answer {
 }
 
 const DEADLINE_MS = 30_000
-const MAX_ANSWER_BYTES = 64 * 1024
+/** What is kept of an answer; the rest is read and thrown away. */
+const KEPT_ANSWER_BYTES = 64 * 1024
+/** OTLP/HTTP Response: a limit is a must, 4 MiB is recommended, and an answer above it is not to be retried. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 /** Says which program and no more: a finer version would be one more thing that tells installations apart. */
 const USER_AGENT = 'usage-sidecar/0'
 
 export interface Poster {
   /**
-   * Never rejects. Nothing reads `body` any more when it resolves. `signal` resets the connection: what the kernel has of
+   * Never rejects; nothing reads `body` any more when it resolves. `signal` resets the connection: what the kernel has of
    * the body and has not sent, it then never sends.
    */
   post(body: Buffer, signal: AbortSignal): Promise<Answer>
@@ -39,55 +47,14 @@ export interface Poster {
   close(): void
 }
 
-/** TLS takes 3 MB: it is loaded where the collector's address asks for it. */
-const loadHttps = () => createRequire(import.meta.url)('node:https') as typeof import('node:https')
-
 /** Files are read now: a drain makes a new poster, so that rotated certificates and headers take effect. Throws if one cannot be read. */
 export function openPoster(to: Destination): Poster {
   const url = new URL(`${to.endpoint.replace(/\/+$/, '')}/v1/traces`)
-  const file = (path: string | undefined): Buffer | undefined => (path === undefined ? undefined : readFileSync(path))
-  const common = { keepAlive: true, proxyEnv: undefined }
-  const https = url.protocol === 'https:' ? loadHttps() : undefined
-  const agent = https
-    ? new https.Agent({
-        ...common,
-        minVersion: 'TLSv1.2',
-        // No session resumption: a ticket would let the collector link one drain to the next.
-        maxCachedSessions: 0,
-        rejectUnauthorized: true,
-        ...(to.caFile === undefined ? {} : { ca: file(to.caFile)! }),
-        ...(to.clientCertFile === undefined ? {} : { cert: file(to.clientCertFile)! }),
-        ...(to.clientKeyFile === undefined ? {} : { key: file(to.clientKeyFile)! }),
-      })
-    : new HttpAgent(common)
-  let tcp: Socket | undefined
-  const secured = agent.createConnection.bind(agent)
-  agent.createConnection = (options, done) => {
-    const below = connect({ host: options.host ?? url.hostname, port: Number(options.port), noDelay: true })
-    tcp = below
-    if (https === undefined) return below
-    // TLS begins when TCP has chosen among the addresses.
-    let cause: Error = Object.assign(new Error('The connection was given up.'), { code: 'ECONNABORTED' })
-    const failed = (error: Error): void => {
-      cause = error
-    }
-    const closed = (): void => done?.(cause, below)
-    below.once('error', failed)
-    below.once('close', closed)
-    below.once('connect', () => {
-      below.removeListener('error', failed)
-      below.removeListener('close', closed)
-      done?.(null, secured({ ...options, socket: below } as typeof options)!)
-    })
-    return undefined
-  }
-  /** Closing would not do: the kernel goes on sending what it holds. */
-  const cancel = (): void => {
-    if (tcp === undefined || tcp.destroyed) return
-    if (tcp.connecting) tcp.destroy()
-    else tcp.resetAndDestroy()
-  }
-  const extra = parseHeaders(file(to.headersFile)?.toString('utf8') ?? '')
+  const secure = url.protocol === 'https:'
+  const agent = secure ? secureAgent(to) : new HttpAgent(COMMON)
+  // Of a connection through a proxy the proxy's end is what we have; the abort of the request closes it.
+  const cancel = agent instanceof TunnelAgent ? () => undefined : makeResettable(agent)
+  const extra = parseHeaders(to.headersFile === undefined ? '' : readFileSync(to.headersFile, 'utf8'))
 
   const post = (body: Buffer, signal: AbortSignal): Promise<Answer> => {
     signal.addEventListener('abort', cancel)
@@ -97,6 +64,7 @@ export function openPoster(to: Destination): Poster {
   const attempt = (body: Buffer, signal: AbortSignal): Promise<Answer> =>
     new Promise((resolve) => {
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
+      if (agent instanceof TunnelAgent) agent.deadline = deadline
       const failure = (error: unknown): Answer => ({
         status: 0,
         code: deadline.aborted ? (signal.aborted ? 'ABORTED' : 'DEADLINE') : errorCode(error),
@@ -113,7 +81,7 @@ export function openPoster(to: Destination): Poster {
         if (!request.writableFinished) request.destroy()
       }
       try {
-        request = (https?.request ?? httpRequest)(url, {
+        request = (secure ? httpsRequest : httpRequest)(url, {
           method: 'POST',
           agent,
           signal: deadline,
@@ -135,24 +103,42 @@ export function openPoster(to: Destination): Poster {
       request.on('response', (response) => {
         const chunks: Buffer[] = []
         let length = 0
+        const done = (code: string): void =>
+          settle({ status: response.statusCode ?? 0, code, retryAfter: response.headers['retry-after'], body: Buffer.concat(chunks) })
         response.on('error', failed)
         response.on('data', (chunk: Buffer) => {
           length += chunk.length
-          if (length <= MAX_ANSWER_BYTES) chunks.push(chunk)
-          // The status is known; the rest of an endless answer is not waited for.
-          else {
-            response.destroy()
-            done()
-          }
+          if (length <= KEPT_ANSWER_BYTES) chunks.push(chunk)
+          if (length <= MAX_ANSWER_BYTES) return
+          done(TOO_LARGE)
+          response.destroy()
         })
-        const done = (): void =>
-          settle({ status: response.statusCode ?? 0, code: '', retryAfter: response.headers['retry-after'], body: Buffer.concat(chunks) })
-        response.on('end', done)
+        response.on('end', () => done(''))
       })
       request.end(body)
     })
   return { post, close: () => agent.destroy() }
 }
+
+const COMMON = { keepAlive: true, proxyEnv: undefined }
+
+function secureAgent(to: Destination): HttpsAgent {
+  const ca = to.caFile === undefined ? systemCertificates() : [readFileSync(to.caFile)]
+  const options = {
+    ...COMMON,
+    minVersion: 'TLSv1.2' as const,
+    // No session resumption: a ticket would let the collector link one drain to the next.
+    maxCachedSessions: 0,
+    rejectUnauthorized: true,
+    ...(ca.length === 0 ? {} : { ca }),
+    ...(to.clientCertFile === undefined ? {} : { cert: readFileSync(to.clientCertFile) }),
+    ...(to.clientKeyFile === undefined ? {} : { key: readFileSync(to.clientKeyFile) }),
+  }
+  return to.proxy === undefined ? new HttpsAgent(options) : new TunnelAgent(to.proxy, options)
+}
+
+/** Those of the machine or image, each once; an image may have none, and Node's own are meant then. */
+const systemCertificates = (): string[] => [...new Set(tls.getCACertificates('system'))]
 
 /** `Name: value` a line, blank lines and lines that begin with # aside. Framing headers are ours and cannot be set. */
 export function parseHeaders(text: string): Record<string, string> {

@@ -8,6 +8,9 @@ const MAX_WAIT_MS = 3_600_000
 /** A collector may ask for a day of silence, not for silence for ever. */
 const MAX_RETRY_AFTER_MS = 86_400_000
 
+/** The code of an answer that is larger than OTLP/HTTP lets a client take: it is not to be tried again. */
+export const TOO_LARGE = 'TOO_LARGE'
+
 export type Result = 'delivered' | 'refused' | 'retry'
 
 /** Status 0: there was no answer. Redirects are not followed, so they are refusals (the body must not go elsewhere). */
@@ -16,10 +19,14 @@ export function resultOf(status: number): Result {
   return status === 0 || RETRYABLE.has(status) ? 'retry' : 'refused'
 }
 
-/** Wait before attempt `failures + 1`: full jitter over an exponential bound, behind what Retry-After asks for. */
-export function waitMs(failures: number, retryAfterMs: number | undefined, random: () => number): number {
-  const bound = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures)
-  return Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS) + Math.floor(random() * bound)
+/**
+ * Wait before attempt `failures + 1`: full jitter over an exponential bound, behind what Retry-After asks for. The jitter is as
+ * wide as that (an hour at most): a date that many were told must not bring them all back in the same second.
+ */
+export function waitMs(failures: number, retryAfterMs: number | undefined, random: () => number, firstMs = FIRST_WAIT_MS): number {
+  const asked = Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)
+  const bound = Math.min(MAX_WAIT_MS, Math.max(firstMs * 2 ** failures, asked))
+  return asked + Math.floor(random() * bound)
 }
 
 /** The three forms of a date in HTTP (RFC 9110 5.6.7); that of asctime names no zone and means GMT as well. */

@@ -98,6 +98,8 @@ export function startOurs(sink: Running, flags: readonly string[], program = 'di
     USAGE_ENDPOINT: `http://127.0.0.1:${sink.port}`,
     USAGE_HTTP_LISTEN: '127.0.0.1:0',
     USAGE_HEALTH_LISTEN: '127.0.0.1:0',
+    USAGE_GRPC_LISTEN: '127.0.0.1:0',
+    USAGE_PAGE_LISTEN: '127.0.0.1:0',
     USAGE_DATA_DIR: join(folder, 'data'),
     USAGE_IDENTITY_DIR: join(folder, 'identity'),
     USAGE_SEND_INTERVAL: '1s',

@@ -130,6 +130,8 @@ export async function startSidecar(t: TestContext, { folder, env, ...more }: Sid
     USAGE_IDENTITY_DIR: join(folder, 'identity'),
     USAGE_HTTP_LISTEN: '127.0.0.1:0',
     USAGE_HEALTH_LISTEN: '127.0.0.1:0',
+    USAGE_GRPC_LISTEN: '127.0.0.1:0',
+    USAGE_PAGE_LISTEN: '127.0.0.1:0',
     ...env,
   }
   const running = start(t, { args: ['run'], env: settings, ...more })

@@ -201,12 +201,6 @@ export const ground: GuardTable = {
   ],
   'src/config.ts': [
     {
-      promise: 'a setting that is not carried out is a mistake',
-      text: "if ((env[name] ?? '') !== '') mistakes",
-      instead: 'if (env[name] === name) mistakes',
-      noticed: config('^a setting of the design'),
-    },
-    {
       promise: 'a policy is needed',
       text: 'if (config.policy === undefined && config.policyText === undefined)',
       instead: 'if (config.policy === config.dataDir)',

@@ -6,7 +6,8 @@ import { anonymizeValues } from './anonymize-values.ts'
 import { consent } from './consent.ts'
 import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
-import { memoryGuards } from './memory.ts'
+import { language } from './language.ts'
+import { languageChecks } from './language-checks.ts'
 import { modesGuards } from './modes.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
@@ -19,17 +20,21 @@ import { queueIn } from './queue-in.ts'
 import { queueMemory } from './queue-memory.ts'
 import { road } from './road.ts'
 import { sendGuards } from './send.ts'
+import { postGuards } from './send-post.ts'
+import { sheetGuards } from './sheet.ts'
 
 export const guards: readonly GuardTable[] = [
   accept,
   anonymizeIn,
   anonymizeValues,
   anonymizeOut,
+  overlayGuards,
   consent,
   modesGuards,
-  overlayGuards,
   policyGuards,
   policyFields,
+  language,
+  languageChecks,
   otlp,
   otlpJson,
   queueIn,
@@ -38,6 +43,7 @@ export const guards: readonly GuardTable[] = [
   queueMemory,
   road,
   sendGuards,
+  postGuards,
+  sheetGuards,
   ground,
-  memoryGuards,
 ]

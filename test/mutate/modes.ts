@@ -181,15 +181,17 @@ export const modesGuards: GuardTable = {
   ],
   'src/send/post.ts': [
     {
+      promise: 'the connection below TLS is reset',
+      text: "signal.addEventListener('abort', cancel)\n",
+      noticed: cancel('TLS, the connection of a request in flight'),
+    },
+  ],
+  'src/send/resettable.ts': [
+    {
       promise: 'a request that is cancelled sends no rest',
       text: 'else tcp.resetAndDestroy()',
       instead: 'else tcp.destroy()',
       noticed: cancel('plain HTTP, the connection of a request in flight'),
-    },
-    {
-      promise: 'the connection below TLS is reset',
-      text: "signal.addEventListener('abort', cancel)\n",
-      noticed: cancel('TLS, the connection of a request in flight'),
     },
     {
       promise: 'a connection that is not there yet does not come',

@@ -200,8 +200,8 @@ export const queueDisk: GuardTable = {
     },
     {
       promise: 'a file that is not ours is not touched',
-      text: '^(\\d{12})\\.otlp',
-      instead: '(\\d{12})\\.otlp',
+      text: '^(\\d{12,15})\\.otlp',
+      instead: '(\\d{12,15})\\.otlp',
       noticed: recovery('^files that are not ours'),
     },
     {

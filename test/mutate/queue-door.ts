@@ -24,7 +24,7 @@ export const queueDoor: GuardTable = {
     },
     {
       promise: 'an open after interrupted consent wipes before it reads',
-      text: 'if (options.wipe) await wipeAll(folder, counters, disk, new Map())\n',
+      text: "if (options.wipe) await wipeAll(folder, counters, disk, 'consent', new Map())\n",
       noticed: consent('^an open with wipe'),
     },
     {
@@ -77,7 +77,8 @@ export const queueDoor: GuardTable = {
     },
     {
       promise: 'what the old policy made in sending/ is gone for good before the new label stands',
-      text: "await disk.syncFolder(join(folder, 'sending'))\n",
+      text: "await disk.syncFolder(join(folder, 'sending'))\n    await writeLabel",
+      instead: 'await writeLabel',
       noticed: powerLoss,
     },
     {
@@ -153,14 +154,14 @@ export const queueDoor: GuardTable = {
     },
     {
       promise: 'every outcome is in the receipts',
-      text: 'await receipts.append(line, allMoved())\n        const item',
-      instead: 'const item',
+      text: 'await receipts.append(line, allMoved()).then(',
+      instead: 'await Promise.resolve().then(',
       noticed: queue('^receipts name the attempt once'),
     },
     {
       promise: 'a body that is to be tried again stays in sending/',
-      text: " || result === 'retry') return",
-      instead: ') return',
+      text: "item !== undefined && result !== 'retry'",
+      instead: 'item !== undefined',
       noticed: queue('^receipts name the attempt once'),
     },
     {

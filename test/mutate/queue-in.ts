@@ -65,7 +65,7 @@ export const queueIn: GuardTable = {
     },
     {
       promise: 'a failed write is answered 503',
-      text: 'mine.settle(unwritable())',
+      text: "mine.settle(code === 'ENOSPC' ? full() : unwritable())",
       instead: 'mine.settle()',
       noticed: failures('^a failed sync answers 503'),
     },

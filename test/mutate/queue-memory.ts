@@ -24,8 +24,8 @@ export const queueMemory: GuardTable = {
     },
     {
       promise: 'a receipt is durable when it is said to be',
-      text: '      await disk.sync(file)\n      if (isNew)',
-      instead: '      if (isNew)',
+      text: '        await disk.sync(file)\n      } catch',
+      instead: '      } catch',
       noticed: powerLoss,
     },
     {
@@ -189,7 +189,8 @@ export const queueMemory: GuardTable = {
     { promise: 'a wipe unlinks what holds spans', text: 'await disk.unlink(join(path, name))\n', noticed: consent('^an open with wipe') },
     {
       promise: 'spans that a wipe removes are counted',
-      text: "counters.add('queue.dropped.consent', spans)\n",
+      text: '}`, spans)\n',
+      instead: '}`, 0)\n',
       noticed: consent('^an open with wipe'),
     },
     { promise: 'spans in sent/ were counted before', text: "place !== 'sent' && ", noticed: consent('^wipe removes every body') },

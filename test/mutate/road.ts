@@ -71,7 +71,7 @@ export const road: GuardTable = {
     },
     {
       promise: 'a stop closes the queue',
-      text: 'await modes.stop()\n',
+      text: 'await modes.stop(graceMs)\n',
       noticed: restart('that another policy filled'),
     },
     {

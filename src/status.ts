@@ -1,0 +1,106 @@
+// What the sidecar says of itself, for its page and for `status`: gathered from the rooms when somebody asks.
+
+import { type Policy, placesRead, policyDigest } from './anonymize/policy.ts'
+import type { Decision } from './consent/consent.ts'
+import { type Attribute as Decoded, type DecodedSpan, decodeRequest } from './otlp/decode.ts'
+import type { Attribute, Report, ReportedSpan, Sent, Stored, View } from './page/view.ts'
+import { filesIn, type Place, readFound, receiptsIn } from './queue/look.ts'
+
+export interface StatusSources {
+  folder: string
+  decision: Decision
+  problems: readonly string[]
+  /** `undefined` where no policy is in force. */
+  policy: Policy | undefined
+  facts: ReadonlyMap<string, unknown>
+  endpoint: string | undefined
+  nextSendAt: number | undefined
+  counters: Readonly<Record<string, number>>
+  startedAt: number
+}
+
+const SHOWN_RECEIPTS = 100
+
+export async function statusOf(sources: StatusSources): Promise<View> {
+  const { folder, decision, policy, facts } = sources
+  const off = decision.mode === 'off'
+  const waiting = off ? [] : [...(await filesIn(folder, 'sending')), ...(await filesIn(folder, 'queue'))]
+  const kept = new Map((await filesIn(folder, 'sent')).map((file) => [file.sequence, file]))
+  const stored = (file: { place: Place; name: string; bytes: number }): Stored => ({
+    place: file.place,
+    name: file.name,
+    bytes: file.bytes,
+  })
+  const sent = (await receiptsIn(folder, SHOWN_RECEIPTS)).map((receipt): Sent => {
+    const file = kept.get(receipt.sequence)
+    const { sequence, time, sha256, bytes, batches, spans, outcome } = receipt
+    return { sequence, time, sha256, bytes, batches, spans, result: outcome?.result, status: outcome?.status, file: file && stored(file) }
+  })
+  return {
+    mode: decision.mode,
+    by: decision.by,
+    problems: sources.problems,
+    policy: policy && pick(policy),
+    sheet: policy && (await sheetFor(policy)),
+    collector: decision.mode === 'on' ? sources.endpoint : undefined,
+    nextSendAt: sources.nextSendAt,
+    waiting: waiting.map(stored),
+    sent,
+    counters: sources.counters,
+    missingFacts: policy === undefined ? [] : missing(policy, facts),
+    startedAt: sources.startedAt,
+    now: Date.now(),
+  }
+}
+
+const pick = (policy: Policy): View['policy'] => {
+  const { project, version, purpose, expires } = policy
+  return { project, version, digest: policyDigest(policy), purpose, expires }
+}
+
+/** Loaded when somebody looks: every sidecar would otherwise hold it. */
+async function sheetFor(policy: Policy): Promise<View['sheet']> {
+  const [{ sheetOf }, { SHEET_STYLE, sheetSections }] = await Promise.all([
+    import('./anonymize/sheet.ts'),
+    import('./anonymize/sheet-html.ts'),
+  ])
+  return { html: sheetSections(sheetOf(policy)), style: SHEET_STYLE }
+}
+
+/** Facts that the policy names and that nobody gave. */
+function missing(policy: Policy, facts: ReadonlyMap<string, unknown>): string[] {
+  const fields = [...policy.resource, ...policy.spans.flatMap((rule) => rule.fields)]
+  const names = fields.flatMap(placesRead).flatMap((place) => (place.kind === 'fact' ? [place.name] : []))
+  return [...new Set(names)].filter((name) => !facts.has(name)).sort()
+}
+
+/** One file of the folder, decoded; `undefined` where there is none. */
+export async function reportOf(folder: string, place: string, name: string): Promise<Report | undefined> {
+  if (place !== 'queue' && place !== 'sending' && place !== 'sent') return undefined
+  const found = await readFound(folder, { place, name })
+  if (found === undefined) return undefined
+  try {
+    const batches = decodeRequest(found.request).resourceSpans.map(({ attributes, scopeSpans }) => ({
+      attributes: attributes.map(shown),
+      spans: scopeSpans.flatMap(({ spans }) => spans.map(shownSpan)),
+    }))
+    return { file: { place, name, bytes: found.bytes }, sha256: found.sha256, batches }
+  } catch {
+    // A file that is being written may end in the middle of a batch.
+    return undefined
+  }
+}
+
+/** What leaves is words, numbers and booleans. */
+const shown = ({ key, value }: Decoded): Attribute => ({
+  key,
+  value: value.kind === 'string' || value.kind === 'int' || value.kind === 'bool' || value.kind === 'double' ? String(value.value) : '',
+})
+
+const STATUSES = ['', 'ok', 'error']
+
+function shownSpan(span: DecodedSpan): ReportedSpan {
+  const { name, traceId, spanId, parentSpanId, startTimeUnixNano, statusCode, attributes } = span
+  const time = new Date(Number(startTimeUnixNano / 1_000_000n)).toISOString().replace('T00:00:00.000Z', '').replace(':00.000Z', 'Z')
+  return { name, traceId, spanId, parentSpanId, time, status: STATUSES[statusCode] ?? '', attributes: attributes.map(shown) }
+}

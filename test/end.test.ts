@@ -1,0 +1,123 @@
+// How the sidecar ends: after the application, not before it; with one chance for a send whose time has come; and at once
+// for those who ask twice.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Agent, request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { createAccept } from '../src/accept/accept.ts'
+import { Budget } from '../src/accept/budget.ts'
+import { Counters } from '../src/counters.ts'
+import { createLog } from '../src/log.ts'
+import { spansWaiting, startCollector } from './collector.ts'
+import { recordOf } from './queue-records.ts'
+import { HOUR, live } from './send-life.ts'
+import { atEnd, execution, PROTOBUF, placeOf, post, startChild } from './sidecar.ts'
+
+/** An application whose SDK keeps its connection, and that has sent once. */
+async function application(t: TestContext, port: number) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  atEnd(t, async () => agent.destroy())
+  const send = async (type: string): Promise<number> => {
+    const outgoing = httpRequest({ host: '127.0.0.1', port, path: '/v1/traces', method: 'POST', agent, headers: PROTOBUF })
+    outgoing.end(execution(type))
+    const [response] = (await once(outgoing, 'response')) as [{ statusCode: number; resume(): void }]
+    response.resume()
+    await once(response as never, 'end')
+    return response.statusCode
+  }
+  assert.equal(await send('pipeline'), 200)
+  return { send, gone: () => agent.destroy() }
+}
+
+const typesWaiting = async (dataFolder: string): Promise<unknown[]> =>
+  (await spansWaiting(dataFolder)).map(({ attributes }) => String(attributes['execution.type'])).sort((a, b) => (a < b ? -1 : 1))
+
+test('after SIGTERM the sidecar takes spans in as long as the application is connected, and ends when it is gone', async (t) => {
+  const collector = await startCollector(t, () => 503)
+  const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '1h' })
+  const sidecar = await startChild(t, place)
+  const { send, gone } = await application(t, sidecar.port)
+  const ended = sidecar.end('SIGTERM')
+  // Longer than it waits for somebody who is not connected. However slow this machine is, it must still be there.
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  assert.equal(await send('orchestration'), 200)
+  assert.equal((await post(sidecar.port, execution('made up'))).status, 200, 'a new connection, too')
+  gone()
+  assert.equal(await ended, 0)
+  assert.deepEqual(await typesWaiting(place.dataFolder), ['orchestration', 'other', 'pipeline'])
+  assert.equal(collector.requests.length, 0, 'whose time has not come stays on disk')
+})
+
+test('a second signal ends the sidecar at once, and what it acknowledged is on disk', async (t) => {
+  const place = await placeOf(t, { USAGE_REPORTING: 'local' })
+  const sidecar = await startChild(t, place)
+  await application(t, sidecar.port)
+  // The connection would hold it.
+  void sidecar.end('SIGTERM')
+  assert.equal(await sidecar.end('SIGINT'), 1)
+  assert.deepEqual(await typesWaiting(place.dataFolder), ['pipeline'])
+})
+
+test('an application that never goes away does not hold the sidecar for ever', async () => {
+  const counters = new Counters()
+  const log = createLog('error', () => undefined)
+  const handle = async (): Promise<{ rejected: number; message: string }> => ({ rejected: 0, message: '' })
+  const limits = { maxBody: 1024, maxJsonBody: 1024, budget: new Budget(1024) }
+  const accept = createAccept({ listen: { host: '127.0.0.1', port: 0 }, ...limits, handle, counters, log })
+  const { port } = await accept.start()
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  await accept.untilUnused(50, 300)
+  assert.equal(socket.destroyed, false, 'it is still there')
+  socket.destroy()
+  // And without a connection the other bound is never reached.
+  await accept.untilUnused(50, 1_000_000)
+  await accept.stop()
+})
+
+test('a drain that has begun gets its time at the end, and what is not answered by then stays on disk', async (t) => {
+  for (const answers of [true, false]) {
+    let answer: (status: number) => void = () => undefined
+    let posted: () => void = () => undefined
+    const begun = new Promise<void>((resolve) => {
+      posted = resolve
+    })
+    const life = await live(t, () => ({ status: 200 }), {
+      send: {
+        open: () => ({
+          post: (_, signal) =>
+            new Promise((resolve) => {
+              const done = (status: number, code: string): void => resolve({ status, code, retryAfter: undefined, body: Buffer.alloc(0) })
+              answer = (status) => done(status, '')
+              signal.addEventListener('abort', () => done(0, 'ABORTED'))
+              posted()
+            }),
+          close: () => undefined,
+        }),
+      },
+    })
+    await life.queue.append(recordOf('last'), 1)
+    life.pass(HOUR)
+    const drain = life.sender.look()
+    await begun
+    const stopped = life.sender.stop(answers ? 1_000_000 : 50)
+    if (answers) answer(200)
+    await Promise.all([stopped, drain])
+    assert.deepEqual([life.counters.get('sent.spans'), life.queue.status().files], answers ? [1, 0] : [0, 1])
+  }
+})
+
+test('a send whose moment has come is tried at the end, another one is not', async (t) => {
+  for (const passed of [0, HOUR]) {
+    const life = await live(t, () => ({ status: 200 }))
+    await life.queue.append(recordOf('last'), 1)
+    life.pass(passed)
+    await life.sender.stop(1_000_000)
+    assert.equal(life.posts.length, passed === 0 ? 0 : 1)
+    assert.equal(life.queue.status().files, passed === 0 ? 1 : 0)
+    life.pass(2 * HOUR)
+    await life.sender.look()
+    assert.equal(life.queue.status().files, passed === 0 ? 1 : 0, 'nothing is sent after the end')
+  }
+})

@@ -1,0 +1,59 @@
+// `npm run nightly`: what takes too long for every commit, with its figures. Needs `npm run build`. A number is the number
+// of kills (a thousand by default).
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { crash, figuresOf } from './crash.ts'
+
+const root = new URL('../../', import.meta.url).pathname
+const program = join(root, 'dist/usage-sidecar.js')
+const kills = Number(process.argv[2] ?? 1_000)
+const seed = Number(process.env.USAGE_TEST_SEED ?? Math.floor(Math.random() * 2 ** 32))
+const say = (text: string): void => void process.stdout.write(`${text}\n`)
+
+async function thousandKills(): Promise<boolean> {
+  if (!existsSync(program)) throw new Error('dist/usage-sidecar.js is not there. Run `npm run build` first.')
+  const folder = await mkdtemp(join(tmpdir(), 'usage-nightly-'))
+  try {
+    const result = await crash({ kills, seed, folder, program, progress: say })
+    say(`seed ${seed}: ${figuresOf(result)}`)
+    const wrong = [...result.lost, ...result.twice, ...result.split]
+    if (wrong.length > 0) say(`wrong: ${wrong.slice(0, 20).join(', ')}`)
+    return wrong.length === 0
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Test files with more cases than on every commit; what they say goes to the terminal. */
+function tests(env: Record<string, string>, ...files: string[]): boolean {
+  const paths = files.map((file) => join(root, 'test', file))
+  return (
+    spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...paths], { stdio: 'inherit', env: { ...process.env, ...env } })
+      .status === 0
+  )
+}
+
+const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] = [
+  ['kills', thousandKills],
+  ['power loss', () => tests({ USAGE_TEST_POWER_LOSSES: '1000' }, 'power-loss.test.ts', 'power-loss-send.test.ts')],
+  [
+    'guards, taken away one at a time',
+    () => spawnSync(process.execPath, [join(root, 'test/mutate.ts')], { stdio: 'inherit' }).status === 0,
+  ],
+  ['fuzz', () => spawnSync(process.execPath, [join(root, 'test/nightly/fuzz.ts'), '600'], { stdio: 'inherit' }).status === 0],
+  ['a week without a collector', () => tests({}, 'outage.test.ts')],
+  [
+    'ten thousand sidecars',
+    () => spawnSync(process.execPath, [join(root, 'test/nightly/rollout.ts'), '--check'], { stdio: 'inherit' }).status === 0,
+  ],
+]
+for (const [name, run] of stages) {
+  const began = performance.now()
+  say(`== ${name}`)
+  const passed = await run()
+  say(`== ${name}: ${passed ? 'passed' : 'FAILED'} after ${Math.round((performance.now() - began) / 1000)} s`)
+  if (!passed) process.exitCode = 1
+}

@@ -1,0 +1,300 @@
+// The power goes after every single file operation of a sidecar that sends: the real sender on the real queue, before a
+// collector that answers everything and nothing, and consent that ends in the middle of a request. What is found after
+// the start is then sent to a collector that takes all of it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+import { Counters } from '../src/counters.ts'
+import { createLog } from '../src/log.ts'
+import { sha256Of } from '../src/queue/body.ts'
+import { type Disk, openQueue, type Queue } from '../src/queue/queue.ts'
+import type { Answer } from '../src/send/post.ts'
+import { createSender } from '../src/send/send.ts'
+import { MemoryDisk, type Operation, powerLosses } from './memory-disk.ts'
+import { seeded } from './nightly/fleet.ts'
+import { idsIn, queueOptions, recordOf } from './queue-records.ts'
+
+const FOLDER = '/data'
+const DAY = 86_400_000
+/** Ways to lose, for each operation; more of them at night. */
+const MOST = Number(process.env.USAGE_TEST_POWER_LOSSES ?? 24)
+
+interface Living {
+  disk: MemoryDisk
+  queue: Queue
+  /** One drain, whose requests are answered so; the last answer again and again. */
+  drain(...answers: (number | (() => Promise<number>))[]): Promise<void>
+  append(...ids: string[]): Promise<void>
+}
+
+/** What fails is tried again, as the pipeline does. */
+const again = <T>(attempt: () => Promise<T>): Promise<T> => attempt().catch(attempt)
+
+async function live(disk: MemoryDisk, wipe: boolean, allowed: () => boolean = () => true, on: Disk = disk): Promise<Living> {
+  let time = 1_790_000_000_000
+  const options = queueOptions(FOLDER, { disk: on, wipe, now: () => time, maxAgeMs: Number.MAX_SAFE_INTEGER })
+  const opened = await again(() => openQueue(options))
+  const queue: Queue = {
+    ...opened,
+    recordOutcome: async (body, outcome) => {
+      const settles = outcome.result !== 'retry'
+      const ids = idsIn(gunzipSync(body.content))
+      if (settles) disk.event('settling', ids)
+      await opened.recordOutcome(body, outcome)
+      if (settles) disk.event('settled', ids)
+    },
+  }
+  let answers: (number | (() => Promise<number>))[] = []
+  const sender = createSender({
+    queue,
+    destination: {} as never,
+    intervalMs: 1_000,
+    notBefore: 0,
+    allowed,
+    rejectedSpans: () => 0,
+    counters: new Counters(),
+    log: createLog('error', () => undefined),
+    now: () => time,
+    random: seeded(5),
+    open: () => ({
+      post: async (content): Promise<Answer> => {
+        disk.event('posted', [sha256Of(content), ...idsIn(gunzipSync(content))])
+        const answer = answers.length > 1 ? answers.shift()! : answers[0]!
+        return { status: typeof answer === 'number' ? answer : await answer(), code: '', retryAfter: undefined, body: Buffer.alloc(0) }
+      },
+      close: () => undefined,
+    }),
+  })
+  return {
+    disk,
+    queue,
+    drain: async (...given) => {
+      answers = given
+      time += DAY
+      await sender.look()
+    },
+    append: async (...ids) => {
+      disk.event('appended', ids)
+      const done = async (id: string): Promise<void> => {
+        await queue.append(recordOf(id), 1).then(
+          () => disk.event('acknowledged', [id]),
+          () => undefined,
+        )
+      }
+      await Promise.all(ids.map(done))
+    },
+  }
+}
+
+/** Consent ends: the epoch is gone at once and for good, then the queue is wiped; a start wipes before it reads. */
+async function turnOff({ disk, queue }: Living): Promise<void> {
+  disk.event('off')
+  await again(queue.wipe)
+  disk.event('wiped')
+}
+
+async function life(fails: (disk: MemoryDisk) => Disk = (disk) => disk): Promise<MemoryDisk> {
+  const disk = new MemoryDisk()
+  const on = fails(disk)
+  let consent = true
+  let one = await live(disk, false, () => consent, on)
+  await one.append('a1', 'a2')
+  await one.drain(503)
+  await one.append('a3')
+  await one.drain(0)
+  await one.drain(200, 429)
+  await one.append('a4', 'a5')
+  await one.drain(400, 200)
+  await one.append('a6')
+  await one.drain(0)
+  await one.queue.close().catch(() => undefined)
+
+  one = await live(disk, false, () => consent, on)
+  await one.append('b1')
+  await one.drain(200, 502)
+  await one.append('b2')
+  // Consent ends while the collector has the request and does not answer.
+  const endConsent = async (): Promise<number> => {
+    consent = false
+    await turnOff(one)
+    return 200
+  }
+  await one.drain(endConsent)
+  if (consent) await endConsent()
+  await one.queue.close().catch(() => undefined)
+
+  disk.event('on')
+  consent = true
+  one = await live(disk, true, () => consent, on)
+  disk.event('begun')
+  await one.append('c1')
+  await one.drain(503)
+  await one.append('c2')
+  await one.drain(200)
+  await one.append('c3')
+  await one.queue.close().catch(() => undefined)
+  return disk
+}
+
+function promises(history: readonly Operation[]) {
+  const may = new Set<string>()
+  const must = new Set<string>()
+  const gone = new Set<string>()
+  /** Digest of the body in which a collector may have each id. */
+  let posted = new Map<string, string>()
+  /** Digests of the bodies that are there for the admin to see; on its way to sent/, one may get lost. */
+  let seen = new Set<string>()
+  let wipe = false
+  for (const operation of history) {
+    if (operation.kind !== 'event') continue
+    const { event, ids } = operation
+    if (event === 'posted') {
+      for (const id of ids.slice(1)) posted.set(id, ids[0]!)
+      seen.add(ids[0]!)
+    }
+    if (event === 'off') {
+      wipe = true
+      must.clear()
+      posted = new Map()
+      seen = new Set()
+    }
+    if (event === 'wiped') for (const id of may) gone.add(id)
+    if (event === 'begun') wipe = false
+    for (const id of ids) {
+      if (event === 'appended') may.add(id)
+      if (event === 'acknowledged') must.add(id)
+      const sha256 = posted.get(id)
+      if (event === 'settling') {
+        must.delete(id)
+        if (sha256 !== undefined) seen.delete(sha256)
+      }
+      if (event === 'settled') {
+        gone.add(id)
+        if (sha256 !== undefined) seen.add(sha256)
+      }
+    }
+  }
+  return { may, must, gone, posted, seen, wipe }
+}
+
+async function bytesIn(disk: MemoryDisk, ...places: string[]): Promise<Buffer[]> {
+  const found: Buffer[] = []
+  for (const place of places)
+    for (const name of await disk.list(`${FOLDER}/${place}`)) found.push(await disk.read(`${FOLDER}/${place}/${name}`))
+  return found
+}
+
+const idsOf = (bytes: Buffer): string[] => idsIn(bytes[0] === 0x1f ? gunzipSync(bytes) : bytes)
+
+async function check(history: readonly Operation[], random: () => number): Promise<number> {
+  const { may, must, gone, posted, seen, wipe } = promises(history)
+  const losses = powerLosses(history, MOST, random)
+  for (const fates of losses) {
+    const where = `power loss after operation ${history.length} (${JSON.stringify(history.at(-1))}), fates ${JSON.stringify([...fates])}`
+    const disk = MemoryDisk.replay(history, fates)
+    const after = await live(disk, wipe)
+    const receipts = (await disk.read(`${FOLDER}/receipts.jsonl`).catch(() => Buffer.alloc(0))).toString()
+    const bodies = (await bytesIn(disk, 'sending', 'sent')).map(sha256Of)
+    for (const sha256 of posted.values()) assert.ok(receipts.includes(sha256), `a body left and no receipt tells: ${where}`)
+    for (const sha256 of seen) assert.ok(bodies.includes(sha256), `a body left and is not there to be seen: ${where}`)
+    if (wipe)
+      assert.deepEqual(
+        (await bytesIn(disk, 'queue', 'sending', 'sent')).flatMap(idsOf),
+        [],
+        `something is left of what consent ended: ${where}`,
+      )
+    const before = disk.operations.length
+    await after.drain(200)
+    await after.queue.close()
+    const left = new Map<string, string>()
+    for (const operation of disk.operations.slice(before)) {
+      if (operation.kind !== 'event' || operation.event !== 'posted') continue
+      const [sha256, ...ids] = operation.ids
+      for (const id of ids) {
+        assert.ok(!left.has(id), `${id} leaves twice: ${where}`)
+        left.set(id, sha256!)
+      }
+    }
+    for (const id of must) assert.ok(left.has(id), `${id} was acknowledged and does not leave: ${where}`)
+    for (const [id, sha256] of left) {
+      assert.ok(may.has(id) && !gone.has(id), `${id} leaves and may not: ${where}`)
+      const earlier = posted.get(id)
+      if (earlier !== undefined) assert.equal(sha256, earlier, `${id} leaves again in other bytes: ${where}`)
+    }
+  }
+  return losses.length
+}
+
+test('after power loss at any operation of a sidecar that sends, each span leaves that may, in the bytes that left before', async (t) => {
+  const { operations } = await life()
+  const random = seeded(1)
+  let recoveries = 0
+  for (let length = 0; length <= operations.length; length++) recoveries += await check(operations.slice(0, length), random)
+  assert.ok(recoveries > 500, `only ${recoveries} states were recovered`)
+  t.diagnostic(`${recoveries} states after a power loss were recovered`)
+})
+
+test('what a start after power loss has sent survives the next power loss', async () => {
+  const { operations } = await life()
+  const random = seeded(2)
+  // Every third, because each of them is a life of its own.
+  for (let length = 0; length <= operations.length; length += 3) {
+    const history = operations.slice(0, length)
+    const losses = powerLosses(history, 3, random)
+    for (const fates of losses) {
+      const disk = MemoryDisk.replay(history, fates)
+      const start = disk.operations.length
+      const { wipe } = promises(history)
+      const second = await live(disk, wipe)
+      if (wipe) disk.event('wiped')
+      disk.event('begun')
+      await second.append('z1')
+      await second.drain(503, 200)
+      await second.drain(200, 0)
+      await second.queue.close()
+      // What the first loss undid is undone for good.
+      const all = disk.operations.map(
+        (operation, index): Operation => (fates.get(index) === 'lost' ? { kind: 'event', event: 'lost', ids: [] } : operation),
+      )
+      for (let cut = start; cut <= all.length; cut += 4) await check(all.slice(0, cut), random)
+    }
+  }
+})
+
+const MAY_FAIL = ['create', 'openFile', 'write', 'sync', 'truncate', 'rename', 'unlink', 'syncFolder', 'read', 'list', 'stat'] as const
+
+/** A disk whose operation number `place` fails, a write half done, and no other one; tells how many there were. */
+function failingOnce(place: number, code: string, count: { operations: number }): (disk: MemoryDisk) => Disk {
+  return (disk) => {
+    const failing: Disk = Object.assign({}, disk)
+    for (const name of MAY_FAIL) {
+      const operation = disk[name] as (...given: unknown[]) => Promise<unknown>
+      const failed = async (...given: unknown[]): Promise<unknown> => {
+        if (count.operations++ !== place) return await operation(...given)
+        if (name === 'write') disk.failNext = 'write'
+        if (name === 'sync') disk.failNext = 'sync'
+        if (name === 'write' || name === 'sync') await operation(...given).catch(() => undefined)
+        throw Object.assign(new Error(code), { code })
+      }
+      Object.assign(failing, { [name]: failed })
+    }
+    return failing
+  }
+}
+
+test('any one operation of the disk may fail: what was acknowledged leaves once, and what is appended later does too', async (t) => {
+  const random = seeded(3)
+  const whole = { operations: 0 }
+  await life(failingOnce(-1, '', whole))
+  assert.ok(whole.operations > 150)
+  for (const code of ['ENOSPC', 'EIO']) {
+    for (let place = 0; place < whole.operations; place++) {
+      const { operations } = await life(failingOnce(place, code, { operations: 0 }))
+      const { must } = promises(operations)
+      const context = `operation ${place} of ${whole.operations} fails with ${code}`
+      assert.ok(must.has('c3') || must.size > 0 || place > whole.operations - 10, `nothing is kept any more: ${context}`)
+      await check(operations, random).catch((error: unknown) => assert.fail(`${context}: ${String(error)}`))
+    }
+  }
+  t.diagnostic(`${2 * whole.operations} lives with one failing operation`)
+})

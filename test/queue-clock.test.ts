@@ -1,0 +1,51 @@
+// A clock that is set back a day, or was wrong when spans came: the age limit goes on, for all of them.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openHere } from './queue-here.ts'
+import { recordOf } from './queue-records.ts'
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+test('what came before the clock was set back is as old as that, and holds up none that came after', async (t) => {
+  let time = Date.now()
+  const { queue, ids, counters } = await openHere(t, { maxAgeMs: HOUR, now: () => time })
+  await queue.append(recordOf('before'), 1)
+  await queue.seal()
+  time -= DAY
+  await queue.append(recordOf('after'), 1)
+  await queue.seal()
+  assert.deepEqual(await ids('queue'), ['before', 'after'])
+  time += HOUR
+  await queue.seal()
+  assert.deepEqual(await ids('queue'), ['before', 'after'])
+  time += 1
+  await queue.seal()
+  assert.deepEqual(await ids('queue'), [])
+  assert.equal(counters.get('queue.dropped.age'), 2)
+})
+
+test('what a start finds from another day of the future is kept for the age limit, not longer', async (t) => {
+  let time = Date.now() + 365 * DAY
+  const future = await openHere(t, { now: () => time })
+  await future.queue.append(recordOf('future'), 1)
+  await future.queue.seal()
+  await future.queue.next(() => true)
+  await future.queue.close()
+  time -= 365 * DAY
+  const { queue, counters } = await openHere(t, { folder: future.folder, maxAgeMs: HOUR, now: () => time })
+  assert.equal((await queue.next(() => true))?.sequence, 1)
+  time += HOUR + 1
+  assert.equal(await queue.next(() => true), undefined)
+  assert.equal(counters.get('queue.dropped.age'), 1)
+})
+
+test('a clock that is set forward a day drops nothing that the age limit allows', async (t) => {
+  let time = Date.now()
+  const { queue, ids } = await openHere(t, { maxAgeMs: 7 * DAY, now: () => time })
+  await queue.append(recordOf('one'), 1)
+  time += DAY
+  await queue.append(recordOf('two'), 1)
+  await queue.seal()
+  assert.deepEqual(await ids('queue'), ['one', 'two'])
+})

@@ -1,0 +1,154 @@
+// The way through an HTTP proxy: only where our own setting names one, TLS from end to end inside, and no proxy that
+// hangs, refuses or talks nonsense holds the sender or gets the body.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage } from 'node:http'
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { type TestContext, test } from 'node:test'
+import { openPoster } from '../src/send/post.ts'
+import { createAuthority } from './certificates.ts'
+import { temporaryFolder } from './queue-here.ts'
+import { collectHere, destinationOf, statuses } from './send-here.ts'
+import { until } from './wait.ts'
+
+const BODY = Buffer.from('the body of a report')
+const NEVER = new AbortController().signal
+const authority = createAuthority()
+const collector = authority.issue('usage.example.org')
+
+type OnConnect = (request: IncomingMessage, client: Duplex) => void
+
+/** A proxy, and what it was asked; by default it makes the tunnel, to the collector whatever it is asked for. */
+async function proxyHere(t: TestContext, target: () => number, onConnect?: OnConnect) {
+  const asked: { url: string; rawHeaders: readonly string[] }[] = []
+  const seen: Buffer[] = []
+  const sockets = new Set<Socket>()
+  const server = createServer((_, response) => response.writeHead(500).end())
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    socket.on('error', () => undefined)
+  })
+  server.on('connect', (request, client: Duplex) => {
+    asked.push({ url: request.url ?? '', rawHeaders: request.rawHeaders })
+    client.on('end', () => client.destroy())
+    if (onConnect !== undefined) {
+      client.resume()
+      return onConnect(request, client)
+    }
+    const out = connect(target(), '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      client.on('data', (bytes: Buffer) => void seen.push(bytes))
+      client.pipe(out).pipe(client)
+    })
+    for (const one of [out, client]) one.on('error', () => undefined)
+    client.on('close', () => out.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    return new Promise((resolve) => server.close(resolve))
+  })
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, asked, seen, sockets }
+}
+
+/** A collector that only the proxy can find, and a poster to it. */
+async function roadThroughProxy(t: TestContext, onConnect?: OnConnect, user = '') {
+  const collecting = await collectHere(t, statuses(200), collector)
+  const proxy = await proxyHere(t, () => collecting.port, onConnect)
+  const caFile = join(await temporaryFolder(t), 'ca')
+  await writeFile(caFile, authority.cert)
+  const poster = openPoster(destinationOf('https://usage.example.org', { caFile, proxy: `http://${user}${proxy.address}` }))
+  t.after(() => poster.close())
+  return { ...collecting, proxy, poster }
+}
+
+test('a body goes through the proxy that is set, which learns the name of the collector and nothing else', async (t) => {
+  const { got, proxy, poster, connections } = await roadThroughProxy(t)
+  for (let i = 0; i < 3; i++) {
+    const answer = await poster.post(BODY, NEVER)
+    assert.equal(answer.status, 200, answer.code)
+  }
+  assert.deepEqual(
+    got.map(({ body }) => body),
+    [BODY, BODY, BODY],
+  )
+  assert.equal(connections(), 1)
+  assert.deepEqual(proxy.asked, [{ url: 'usage.example.org:443', rawHeaders: ['host', 'usage.example.org:443'] }])
+  assert.ok(proxy.seen.length > 0)
+  assert.equal(Buffer.concat(proxy.seen).includes(BODY), false)
+})
+
+test('a proxy that asks for a password gets the one that was given for it, and the collector does not', async (t) => {
+  const { got, proxy, poster } = await roadThroughProxy(t, undefined, 'admin:p%40ss@')
+  assert.equal((await poster.post(BODY, NEVER)).status, 200)
+  const { rawHeaders } = proxy.asked[0]!
+  assert.equal(rawHeaders[rawHeaders.indexOf('proxy-authorization') + 1], `Basic ${Buffer.from('admin:p@ss').toString('base64')}`)
+  assert.ok(!got[0]!.rawHeaders.some((text) => /proxy/i.test(text)))
+})
+
+for (const [answer, code] of [
+  ['HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n', 'EPROXY'],
+  ['HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n', 'EPROXYAUTH'],
+  ['HTTP/1.1 302 Found\r\nlocation: https://elsewhere.example\r\n\r\n', 'EPROXY'],
+  ['220 mail.example.org ESMTP\r\n', 'HPE_INVALID_CONSTANT'],
+  [`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(40_000)}\r\n\r\n`, 'HPE_HEADER_OVERFLOW'],
+  ['', 'ECONNRESET'],
+] as const) {
+  test(`a proxy that opens no tunnel gets no body, and the attempt counts as no answer (${answer.slice(0, 20).trim()})`, async (t) => {
+    const { got, poster, proxy } = await roadThroughProxy(t, (_, client) => {
+      if (answer === '') client.destroy()
+      else client.write(answer)
+    })
+    const { status, code: said } = await poster.post(BODY, AbortSignal.timeout(5_000))
+    assert.deepEqual([status, said], [0, code])
+    assert.deepEqual(got, [])
+    await until(() => proxy.sockets.size === 0)
+  })
+}
+
+test('a proxy that is away counts as no answer', async (t) => {
+  const gone = createTcpServer().listen(0, '127.0.0.1')
+  await once(gone, 'listening')
+  const { port } = gone.address() as AddressInfo
+  gone.close()
+  await once(gone, 'close')
+  const poster = openPoster(destinationOf('https://usage.example.org', { proxy: `http://127.0.0.1:${port}` }))
+  t.after(() => poster.close())
+  assert.equal((await poster.post(BODY, NEVER)).code, 'ECONNREFUSED')
+})
+
+test('a proxy that hangs is given up when the attempt is', async (t) => {
+  const { poster, proxy } = await roadThroughProxy(t, () => undefined)
+  const abort = new AbortController()
+  const answer = poster.post(BODY, abort.signal)
+  await until(() => proxy.asked.length === 1)
+  abort.abort()
+  assert.equal((await answer).code, 'ABORTED')
+  await until(() => proxy.sockets.size === 0)
+})
+
+test('a poster that is closed leaves no connection to a proxy behind', async (t) => {
+  const { poster, proxy } = await roadThroughProxy(t, () => undefined)
+  const answer = poster.post(BODY, NEVER)
+  await until(() => proxy.asked.length === 1)
+  poster.close()
+  assert.equal((await answer).status, 0)
+  await until(() => proxy.sockets.size === 0)
+})
+
+test('through a proxy, too, the collector must be who it says', async (t) => {
+  const other = createAuthority('Another')
+  const collecting = await collectHere(t, statuses(200), other.issue('usage.example.org'))
+  const proxy = await proxyHere(t, () => collecting.port)
+  const caFile = join(await temporaryFolder(t), 'ca')
+  await writeFile(caFile, authority.cert)
+  const poster = openPoster(destinationOf('https://usage.example.org', { caFile, proxy: `http://${proxy.address}` }))
+  t.after(() => poster.close())
+  assert.equal((await poster.post(BODY, NEVER)).status, 0)
+  assert.deepEqual(collecting.got, [])
+})
