@@ -139,6 +139,7 @@ export interface Sidecar {
   /** Where it takes spans in; 0 while it does not. */
   port(): number
   healthPort(): number
+  pagePort(): number
   lines(): LogLine[]
   counters: Counters
   stop(): Promise<void>
@@ -160,6 +161,7 @@ export async function startHere(t: TestContext, { env }: Place): Promise<Sidecar
   return {
     port: () => addresses().http?.port ?? 0,
     healthPort: () => addresses().health?.port ?? 0,
+    pagePort: () => addresses().page?.port ?? 0,
     lines: () => linesOf(output),
     counters,
     stop,

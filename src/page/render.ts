@@ -70,7 +70,7 @@ function html(title: string, body: string, more = ''): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>${escapeHtml(title)}</title>
-<style>${STYLE}${more}</style>
+<style>${more}${STYLE}</style>
 </head>
 <body>
 ${body}

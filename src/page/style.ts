@@ -17,7 +17,7 @@ dl{margin:1.2rem 0 0}dl div{display:grid;grid-template-columns:11rem 1fr;gap:0 1
 table{border-collapse:collapse;width:100%;font-size:.93rem}th,td{text-align:left;font-weight:400;padding:.35rem 1.2rem .35rem 0;border-top:1px solid var(--line);vertical-align:baseline}
 thead th{color:var(--soft);border-top:0;font-size:.85rem}
 .counters td{text-align:right;padding-right:0}.counters .group th{border-top:0;padding-top:1rem;color:var(--soft);font-size:.85rem}
-.scroll{overflow-x:auto}.mono,code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.88em;overflow-wrap:anywhere}
+.scroll{overflow-x:auto}.scroll td,.scroll td *{white-space:nowrap;overflow-wrap:normal}.mono,code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.88em;overflow-wrap:anywhere}
 pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.7rem .9rem;overflow-x:auto;margin:.3rem 0 1rem}
 article{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.8rem 1rem;margin-top:.8rem}article dl{margin:0}
 summary{cursor:pointer}summary h2{display:inline}

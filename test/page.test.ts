@@ -1,0 +1,171 @@
+// The sidecar's own page and `status`: loopback names only, GET only, nothing but what it is asked for, everything
+// escaped; and what they say of a running sidecar is what is so.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { type IncomingHttpHeaders, request } from 'node:http'
+import { type TestContext, test } from 'node:test'
+import { createLog } from '../src/log.ts'
+import { createPage } from '../src/page/page.ts'
+import type { Report, View } from '../src/page/view.ts'
+import { startCollector } from './collector.ts'
+import { execution, placeOf, post, startChild, startHere, until } from './sidecar.ts'
+
+const MAIN = new URL('../src/main.ts', import.meta.url).pathname
+const HOSTILE = `<script>alert(1)</script>"'&\u202e`
+const VIEW: View = {
+  mode: 'on',
+  by: HOSTILE,
+  problems: [HOSTILE],
+  policy: { project: HOSTILE, version: 1, digest: 'd'.repeat(64), purpose: HOSTILE, expires: '2099-01-01' },
+  sheet: undefined,
+  collector: HOSTILE,
+  nextSendAt: 0,
+  waiting: [{ place: 'queue', name: '000000000001.otlp', bytes: 7 }],
+  sent: [
+    {
+      sequence: 1,
+      time: '2026-10-05T00:00:00.000Z',
+      sha256: HOSTILE,
+      bytes: 1,
+      batches: 1,
+      spans: 1,
+      result: HOSTILE,
+      status: 200,
+      file: undefined,
+    },
+  ],
+  counters: { 'spans.received': 3, [`spans.${HOSTILE}.skipped`]: 1 },
+  missingFacts: [HOSTILE],
+  startedAt: 0,
+  now: 0,
+}
+const REPORT: Report = {
+  file: { place: 'sent', name: '000000000001.otlp.gz', bytes: 7 },
+  sha256: 'ab',
+  batches: [
+    {
+      attributes: [{ key: HOSTILE, value: HOSTILE }],
+      spans: [{ name: HOSTILE, traceId: '1', spanId: '2', parentSpanId: '', time: '2026', status: '', attributes: [] }],
+    },
+  ],
+}
+
+interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  body: string
+}
+
+function ask(port: number, path = '/', { method = 'GET', host = `127.0.0.1:${port}` } = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ port, host: '127.0.0.1', path, method, headers: { host }, agent: false }, (response) => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (part: string) => {
+        body += part
+      })
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
+    })
+    asked.on('error', reject)
+    asked.end()
+  })
+}
+
+async function openPage(t: TestContext, view: () => Promise<View> = () => Promise.resolve(VIEW)) {
+  const asked: string[] = []
+  const lines: string[] = []
+  const page = createPage({
+    listen: { host: '127.0.0.1', port: 0 },
+    view,
+    report: (place, name) => {
+      asked.push(`${place}/${name}`)
+      return Promise.resolve(name.startsWith('000000000001') ? REPORT : undefined)
+    },
+    log: createLog('debug', (line) => lines.push(line)),
+  })
+  const { port } = await page.start()
+  t.after(() => page.stop())
+  return { port, asked, lines }
+}
+
+test('answers loopback names only, and GET only', async (t) => {
+  const { port } = await openPage(t)
+  for (const host of ['127.0.0.1', 'localhost:8080', '[::1]:4320']) assert.equal((await ask(port, '/', { host })).status, 200, host)
+  for (const host of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.1'])
+    for (const path of ['/', '/status.json', '/sent/000000000001.otlp.gz'])
+      assert.equal((await ask(port, path, { host })).status, 421, host)
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
+    const { status, headers } = await ask(port, '/', { method })
+    assert.deepEqual([status, headers.allow], [405, 'GET'])
+  }
+})
+
+test('lets no script in and nothing out: policy, escapes, no cookie', async (t) => {
+  const { port } = await openPage(t)
+  for (const path of ['/', '/sent/000000000001.otlp.gz']) {
+    const { status, headers, body } = await ask(port, path)
+    assert.equal(status, 200)
+    assert.match(String(headers['content-security-policy']), /^default-src 'none'; style-src 'unsafe-inline';/)
+    assert.equal(headers['x-content-type-options'], 'nosniff')
+    assert.equal(headers['cache-control'], 'no-store')
+    assert.equal(headers['set-cookie'], undefined)
+    assert.doesNotMatch(body, /<script|alert\(1\)<\/script>"|\u202e/)
+    assert.ok(body.includes('&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;\ufffd'))
+    assert.doesNotMatch(body, /(?:src|href)="(?!\/)/)
+  }
+})
+
+test('opens files of the three folders by their names, and nothing else', async (t) => {
+  const { port, asked } = await openPage(t)
+  assert.equal((await ask(port, '/queue/000000000001.otlp')).status, 200)
+  assert.equal((await ask(port, '/sent/000000000002.otlp.gz')).status, 404)
+  assert.deepEqual(asked.splice(0), ['queue/000000000001.otlp', 'sent/000000000002.otlp.gz'])
+  for (const path of [
+    '/epoch',
+    '/sent/../epoch',
+    '/sent/..%2fepoch',
+    '/sent/000000000001.otlp.gz/..',
+    '/identity/secret',
+    '//x',
+    '/sent/1',
+  ])
+    assert.equal((await ask(port, path)).status, 404, path)
+  assert.deepEqual(asked, [])
+})
+
+test('tells of a fault without its text', async (t) => {
+  const { port, lines } = await openPage(t, () => Promise.reject(new Error('CANARY')))
+  const { status, body } = await ask(port)
+  assert.equal(status, 500)
+  assert.doesNotMatch(body + lines.join(''), /CANARY/)
+})
+
+test('says of a running sidecar what is so: mode, policy, what left, and that its bytes are the request', async (t) => {
+  const collector = await startCollector(t)
+  const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint }))
+  await post(sidecar.port(), execution())
+  const view = async (): Promise<View> => JSON.parse((await ask(sidecar.pagePort(), '/status.json')).body) as View
+  await until('it is delivered', async () => (await view()).sent[0]?.result === 'delivered')
+  const { mode, by, policy, sent, problems, missingFacts } = await view()
+  assert.deepEqual([mode, by, policy?.project, problems], ['on', 'USAGE_REPORTING', 'example.org/demo', []])
+  assert.deepEqual(missingFacts, ['app.version', 'k8s.nodes', 'k8s.version'])
+  const { place, name } = sent[0]!.file!
+  assert.match((await ask(sidecar.pagePort(), `/${place}/${name}`)).body, new RegExp(String(sent[0]!.sha256)))
+  assert.match((await ask(sidecar.pagePort())).body, /Everything that can leave, and why/)
+})
+
+test('status prints the same, with exit code 0 only where all is well', async (t) => {
+  const run = (...args: string[]) => spawnSync(process.execPath, [MAIN, 'status', ...args], { encoding: 'utf8' })
+  const well = await startChild(t, await placeOf(t, { USAGE_REPORTING: 'local' }))
+  const page = (at: typeof well): string => `127.0.0.1:${Number(at.lines().find(({ event }) => event === 'accept: ready')?.page)}`
+  const told = run('--page', page(well))
+  assert.deepEqual([told.status, told.stderr], [0, ''])
+  assert.match(told.stdout, /reporting +local, decided by USAGE_REPORTING/)
+  assert.equal((JSON.parse(run('--page', page(well), '--json').stdout) as View).mode, 'local')
+  const ill = await startChild(t, await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: '/nowhere' }))
+  const problem = run('--page', page(ill))
+  assert.equal(problem.status, 1)
+  assert.match(problem.stdout, /problem +Nothing is kept or sent, because of the policy: The policy cannot be read/)
+  const nobody = run('--page', '127.0.0.1:9')
+  assert.equal(nobody.status, 1)
+  assert.match(nobody.stderr, /No sidecar answers at 127\.0\.0\.1:9/)
+})
