@@ -95,7 +95,7 @@ export async function wipeFolder(
   folder: string,
   counters: Counters,
   disk: Disk,
-  reason: Reason = 'consent',
+  reason: Reason,
   known?: Map<number, Stored>,
 ): Promise<void> {
   for (const place of FOLDERS) {

@@ -9,6 +9,7 @@ import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
 import { language } from './language.ts'
 import { languageChecks } from './language-checks.ts'
+import { memoryGuards } from './memory.ts'
 import { modesGuards } from './modes.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
@@ -47,5 +48,6 @@ export const guards: readonly GuardTable[] = [
   postGuards,
   sheetGuards,
   ground,
+  memoryGuards,
   delivery,
 ]

@@ -26,6 +26,11 @@ export const postGuards: GuardTable = {
       instead: 'status >= 200 && status < 400',
       noticed: send('^status 30'),
     },
+    {
+      promise: 'an answer that is too large to read is not asked for again',
+      text: "if (code === TOO_LARGE) return 'refused'\n",
+      noticed: send('^an answer that is too large'),
+    },
     { promise: '429 is tried again', text: '429, ', noticed: send('^status 429') },
     { promise: '502 is tried again', text: '502, ', noticed: send('^status 502') },
     { promise: '503 is tried again', text: '503, ', noticed: send('^status 503') },
