@@ -55,7 +55,9 @@ const PATH = '/v1/traces'
 const DISCARDED = ['/v1/metrics', '/v1/logs']
 const CONTENT_TYPES: Record<Encoding, string> = { protobuf: 'application/x-protobuf', json: 'application/json' }
 /** google.rpc.Code for an HTTP status (google/rpc/code.proto); clients are not expected to act on it. */
-const RPC_CODES: Record<number, number> = { 400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 417: 3, 421: 3, 503: 14 }
+const RPC_CODES: Record<number, number> = { 400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 417: 3, 421: 3, 431: 8, 503: 14 }
+/** node:http keeps no more of a request. */
+const MAX_HEADERS = 64
 const SERVER = {
   /** Headers that are not there after this time are answered 408; of bodies `readBody` takes care sooner. */
   headersTimeout: 30_000,
@@ -154,6 +156,7 @@ export function createAccept(options: AcceptOptions): Accept {
   }
 
   const server = createServer(SERVER, (request, response) => void answer(request, response, false))
+  server.maxHeadersCount = MAX_HEADERS
   server.on('checkContinue', (request, response) => void answer(request, response, true))
   server.on('checkExpectation', (request, response) => void answer(request, response, true))
   const connections = watchConnections(server, counters)
@@ -179,6 +182,7 @@ function encodingOf(request: IncomingMessage): Encoding | undefined {
 function checkAddress(request: IncomingMessage, isPublic: boolean): void {
   const { expect, host } = request.headers
   if (expect !== undefined && !/^100-continue$/i.test(expect)) throw new Refusal(417, 'Send no Expect, or 100-continue.')
+  if (request.rawHeaders.length >= 2 * MAX_HEADERS) throw new Refusal(431, 'The header is too large. Send fewer header fields.')
   if (host === undefined) {
     if (request.httpVersionMinor > 0) throw new Refusal(400, 'Send one Host header.')
     return
