@@ -1,101 +1,16 @@
 // The door for OTLP over gRPC: the official exporter and raw HTTP/2 calls, every status, limits and floods.
 import assert from 'node:assert/strict'
-import { type ClientHttp2Session, connect, constants } from 'node:http2'
-import { type TestContext, test } from 'node:test'
+import { constants } from 'node:http2'
+import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import type { Handled } from '../src/accept/accept.ts'
-import { Budget } from '../src/accept/budget.ts'
-import { createGrpcDoor } from '../src/accept/grpc-listen.ts'
-import { Counters } from '../src/counters.ts'
 import { retryLater } from '../src/errors.ts'
-import { createLog } from '../src/log.ts'
 import { decodeRequest } from '../src/otlp/decode.ts'
-import { request, span } from './spans.ts'
-
-const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
-const METRICS = '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export'
-const MAX_BODY = 100_000
-const BODY = request(span())
-
-interface Door {
-  url: string
-  got: Buffer[]
-  counters: Counters
-  budget: Budget
-  lines: string[]
-  stop(): Promise<void>
-}
-
-async function openDoor(
-  t: TestContext,
-  handle: (body: Buffer) => Promise<Handled> | Handled = () => ({ rejected: 0, message: '' }),
-): Promise<Door> {
-  const got: Buffer[] = []
-  const lines: string[] = []
-  const counters = new Counters()
-  const budget = new Budget(2_000_000)
-  const door = createGrpcDoor({
-    listen: { host: '127.0.0.1', port: 0 },
-    maxBody: MAX_BODY,
-    budget,
-    handle: async (body) => {
-      got.push(Buffer.from(body))
-      return await handle(Buffer.from(body))
-    },
-    counters,
-    log: createLog('debug', (line) => lines.push(line)),
-  })
-  const { port } = await door.start()
-  t.after(() => door.stop())
-  return { url: `http://127.0.0.1:${port}`, got, counters, budget, lines, stop: () => door.stop() }
-}
-
-interface Answer {
-  status: number
-  grpc: string | undefined
-  message: string
-  body: Buffer
-  headers: Record<string, unknown>
-}
-
-const frame = (message: Uint8Array, compressed = 0): Buffer => {
-  const head = Buffer.alloc(5)
-  head[0] = compressed
-  head.writeUInt32BE(message.length, 1)
-  return Buffer.concat([head, message])
-}
-
-function connected(t: TestContext, url: string): ClientHttp2Session {
-  const session = connect(url)
-  session.on('error', () => undefined)
-  t.after(() => session.destroy())
-  return session
-}
-
-function call(session: ClientHttp2Session, body: Uint8Array, { path = EXPORT, ...more }: Record<string, string> = {}): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...more })
-    const chunks: Buffer[] = []
-    let headers: Record<string, unknown> = {}
-    stream.on('response', (head) => (headers = { ...headers, ...head }))
-    stream.on('trailers', (trailers) => (headers = { ...headers, ...trailers }))
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-    stream.on('error', reject)
-    stream.on('close', () =>
-      resolve({
-        status: Number(headers[':status']),
-        grpc: headers['grpc-status'] as string | undefined,
-        message: decodeURIComponent((headers['grpc-message'] as string | undefined) ?? ''),
-        body: Buffer.concat(chunks),
-        headers,
-      }),
-    )
-    stream.end(body)
-  })
-}
+import { BODY, call, connected, frame, LOGS, MAX_BODY, METRICS, openDoor } from './grpc-door.ts'
+import { EXPORT } from './raw-http2.ts'
 
 for (const compression of ['none', 'gzip'] as const) {
   test(`takes what the official exporter sends, compression ${compression}`, async (t) => {
@@ -180,7 +95,7 @@ test('ends a call whose deadline has passed', async (t) => {
 test('discards metrics and logs without an error, and keeps nothing', async (t) => {
   const { url, got, counters } = await openDoor(t)
   const session = connected(t, url)
-  for (const path of [METRICS, METRICS.replace('metrics', 'logs').replace('Metrics', 'Logs')]) {
+  for (const path of [METRICS, LOGS]) {
     assert.equal((await call(session, frame(Buffer.alloc(MAX_BODY * 3)), { path })).grpc, '0')
   }
   assert.deepEqual(got, [])

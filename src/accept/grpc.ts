@@ -200,7 +200,7 @@ function fail(stream: ServerHttp2Stream, refusal: Refusal): void {
   stream.respond({ ...head, 'grpc-status': String(code), 'grpc-message': percentEncoded(message), ...details }, { endStream: true })
   // The rest of the request is thrown away, then the client is told to stop (RFC 9113 8.1). Not at once: a reset overtakes an
   // answer that waits to be written.
-  drain(stream)
+  if (stream.listenerCount('data') === 0) drain(stream)
   endWithin(stream, REFUSED_MS, constants.NGHTTP2_NO_ERROR)
 }
 
