@@ -1,0 +1,5 @@
+import { test } from 'node:test'
+import { kubectl } from './cluster.ts'
+test('smoke', async () => {
+  console.log(await kubectl('get', 'nodes', '-o', 'wide'))
+})
