@@ -14,13 +14,16 @@ export async function buildApplication(folder: string): Promise<void> {
     cpSync(join(folder, 'rootfs/usage-sidecar', part), join(rootfs, part), { recursive: true })
   await build({
     entryPoints: [join(import.meta.dirname, 'application.ts')],
-    outfile: join(rootfs, 'application.cjs'),
+    outfile: join(rootfs, 'application.mjs'),
     bundle: true,
     platform: 'node',
+    format: 'esm',
     target: 'node24',
+    // Parts of the SDK are CommonJS and ask for `require`.
+    banner: { js: "import { createRequire as require_ } from 'node:module'; const require = require_(import.meta.url);" },
     logLevel: 'warning',
   })
   const archive = join(folder, 'application.tar')
-  const entrypoint = ['/usr/bin/node', '/application.cjs']
+  const entrypoint = ['/usr/bin/node', '/application.mjs']
   withStore((store) => commitImage(store, { name: APPLICATION, archive, copy: rootfs, entrypoint }))
 }

@@ -38,7 +38,7 @@ try {
   makeCgroups(cgroup)
   const own = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
   const inside = ['/bin/sh', join(import.meta.dirname, 'inside.sh'), folder, process.execPath, join(import.meta.dirname, 'inside.ts')]
-  const env = { ...process.env, USAGE_CLUSTER_FOLDER: folder, USAGE_CLUSTER_CGROUP: cgroup }
+  const env = { ...process.env, USAGE_CLUSTER_FOLDER: folder, USAGE_CLUSTER_CGROUP: cgroup, USAGE_TEST_DEADLINE_MS: '90000' }
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...own, ...inside, ...process.argv.slice(2)], { stdio: 'inherit', env })
   const stop = (): void => void child.kill('SIGKILL')
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
