@@ -1,7 +1,7 @@
 // The node of the cluster: containerd and kubelet, in the namespaces that inside.sh has made. It can be switched off and on
 // again, as a machine can: everything on it dies at once, and its disk stays.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { binaries } from './binaries.ts'
 import { type Daemon, ready, startDaemon } from './daemon.ts'
@@ -13,6 +13,8 @@ export const POD_NETWORK = '10.88.0.0/16'
 
 export interface KubernetesNode {
   loadImage(archive: string): void
+  /** What kubelet said last. */
+  tail(): string
   /** All its processes are killed, and it starts again. */
   restart(): Promise<void>
   /** Folder of a volume of a pod, as kubelet keeps it. */
@@ -28,11 +30,11 @@ export async function startNode(folder: string, cgroup: string, kubeconfig: stri
   writeFileSync(join(folder, 'cni/net.d/10-bridge.conflist'), JSON.stringify(network(folder)))
 
   const ctr = (...args: string[]): string =>
-    execFileSync('ctr', ['--address', socket, '--namespace', 'k8s.io', ...args], { encoding: 'utf8' })
+    execFileSync('ctr', ['--address', socket, '--namespace', 'k8s.io', ...args], { encoding: 'utf8', stdio: 'pipe' })
   let daemons: Daemon[] = []
   const start = async (): Promise<void> => {
     const containerd = startDaemon(folder, 'containerd', ['containerd', '--config', join(folder, 'containerd.toml')])
-    await ready(containerd, 'containerd answers', () => succeeds(() => ctr('version')), 30)
+    await ready(containerd, 'containerd answers', () => existsSync(socket) && succeeds(() => ctr('version')), 30)
     const flags = [`--config=${join(folder, 'kubelet.json')}`, `--kubeconfig=${kubeconfig}`, `--hostname-override=${NODE}`]
     const places = [`--root-dir=${join(folder, 'kubelet')}`, `--cert-dir=${join(folder, 'kubelet-tls')}`]
     const kubelet = startDaemon(folder, 'kubelet', [binaries('kubelet').kubelet, ...flags, ...places, `--node-ip=${NODE_IP}`, '--v=2'])
@@ -51,6 +53,7 @@ export async function startNode(folder: string, cgroup: string, kubeconfig: stri
   await start()
   return {
     loadImage: (archive) => void ctr('images', 'import', archive),
+    tail: () => daemons[0]!.tail(),
     restart: async () => {
       await kill()
       await start()

@@ -7,7 +7,7 @@ import { APP_ENV, CONTAINER, INJECTED, STANDARD, sidecar, volumes } from '../../
 import { type Collector, startCollector } from '../../collector.ts'
 import { atEnd } from '../../sidecar.ts'
 import { APPLICATION } from './application-image.ts'
-import { addService, apply, kubectl } from './cluster.ts'
+import { addService, apply, kubectl, node } from './cluster.ts'
 import { NODE_IP } from './node.ts'
 
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string }
@@ -65,7 +65,7 @@ async function stateOf(namespace: string): Promise<string> {
   const parts = [await kubectl('get', 'pods', '-n', namespace, '-o', 'wide'), await kubectl('get', 'events', '-n', namespace)]
   for (const { metadata } of items)
     parts.push(await kubectl('logs', '-n', namespace, metadata.name, '--all-containers', '--prefix').catch((error) => String(error)))
-  return parts.join('\n')
+  return [...parts, node.tail()].join('\n')
 }
 
 /** What Pod Security `restricted` asks of every container. */
@@ -73,7 +73,8 @@ const CONFINED = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'
 export const application = (name: string, env: Record<string, string> = {}): object => ({
   name,
   image: APPLICATION,
-  env: Object.entries({ NAME: name, ...env }).map(([key, value]) => ({ name: key, value })),
+  // The SDK waits five seconds for more spans, unless it is told otherwise.
+  env: Object.entries({ NAME: name, OTEL_BSP_SCHEDULE_DELAY: '300', ...env }).map(([key, value]) => ({ name: key, value })),
   securityContext: CONFINED,
 })
 
