@@ -1,5 +1,6 @@
 // Writes what is made from the code: in README.md the table of settings and the list of commands, beside every shipped policy
-// its data sheet, the sidecar in the languages of Helm and Kustomize, and the table of the charts' values. With `--check` it writes nothing and fails where a file would change.
+// its data sheet, the sidecar in the languages of Helm and Kustomize, and the table of the chart's values. With `--check` it
+// writes nothing and fails where a file would change.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parse } from 'yaml'

@@ -29,8 +29,7 @@ export interface KubernetesObject {
   apiVersion: string
   kind: string
   metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> }
-  // biome-ignore lint/suspicious/noExplicitAny: the rest of an object is of its kind.
-  [field: string]: any
+  [field: string]: unknown
 }
 
 interface Release {

@@ -11,3 +11,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "usage-sidecar.identityName" -}}
 {{- printf "%s-usage-identity" (.Release.Name | trunc 46 | trimSuffix "-") }}
 {{- end }}
+
+{{/* Without the alias the application's values do not come here. */}}
+{{- define "usage-sidecar.alias" -}}
+{{- if and (eq .Chart.Name "usage-sidecar-library") (contains "/charts/" .Template.BasePath) }}
+{{- fail "usage-sidecar: give the dependency usage-sidecar-library in Chart.yaml the line `alias: usage`." }}
+{{- end }}
+{{- end }}

@@ -8,7 +8,7 @@
 {{- end }}
 {{- $usage := get $root.Values "usage" | default dict }}
 {{- if not (hasKey $usage "reportingDefault") }}
-{{- fail "usage-sidecar: the chart's values are not found. Give the dependency usage-sidecar-library in Chart.yaml the line `alias: usage`." }}
+{{- fail "usage-sidecar: give the dependency usage-sidecar-library in Chart.yaml the line `alias: usage`." }}
 {{- end }}
 {{- $reporting := include "usage-sidecar.reporting" (dict "usage" $usage "release" $root.Release) }}
 {{- /* With a volume that outlives the pods, a sidecar in mode off stays, and wipes what lies there. */}}
