@@ -14,8 +14,7 @@ test('quantities are equal however they are written', () => {
     ['100n', '0.1u'],
   ])
     assert.equal(new Set(same.map(quantity)).size, 1, String(same))
-  for (const none of ['', 'x', '1x', '1.2.3', '-1', '1 Gi', '$(X)', undefined, null, {}])
-    assert.equal(quantity(none), undefined, String(none))
+  for (const none of ['', 'x', '1x', '1.2.3', '-1', '1 Gi', '$(X)', undefined, null, {}]) assert.equal(quantity(none), undefined)
   assert.notEqual(quantity('1Ki'), quantity('1k'))
 })
 

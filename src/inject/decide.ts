@@ -69,6 +69,9 @@ export function decide(pod: Pod, namespace: Metadata | undefined, workload?: Met
   return { inject: true, traits: traitsOf(pod, namespace), otel: annotations[OTEL] === 'enabled' }
 }
 
+/** What is no text is written as JSON, so that it is none of our words. */
+export const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
+
 export const allContainers = ({ spec }: Pod): AppContainer[] => [...(spec.initContainers ?? []), ...spec.containers]
 
 function traitsOf(pod: Pod, namespace: Metadata | undefined): Traits {
@@ -78,7 +81,7 @@ function traitsOf(pod: Pod, namespace: Metadata | undefined): Traits {
     qos: qosOf(pod.spec, all),
     limitsStorage: all.some(({ resources }) => resources?.limits?.['ephemeral-storage'] !== undefined),
     doNotTrack: all.some(({ env }) => env?.some(asksNotToTrack)),
-    ...(said === undefined ? {} : { atMost: String(said) }),
+    ...(said === undefined ? {} : { atMost: textOf(said) }),
   }
 }
 
@@ -88,7 +91,7 @@ function asksNotToTrack({ name, value, valueFrom }: { name?: unknown; value?: un
   return (
     (valueFrom !== undefined && valueFrom !== null) ||
     !['', '0', 'false'].includes(
-      String(value ?? '')
+      textOf(value ?? '')
         .trim()
         .toLowerCase(),
     )

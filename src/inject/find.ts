@@ -1,7 +1,7 @@
 // Where in a stream of YAML documents the pods are: in pods, and in the templates of the kinds that make pods. Kinds of
 // other groups are left alone, however they are called.
 import { type Document, isMap, isScalar, isSeq, type Node, type Pair, parseAllDocuments, type YAMLMap } from 'yaml'
-import type { Metadata, Pod } from './decide.ts'
+import { type Metadata, type Pod, textOf } from './decide.ts'
 
 type Step = string | number
 
@@ -63,7 +63,7 @@ export function findPods(documents: readonly Document.Parsed[]): Found[] {
   const namespaces = new Map<string, Metadata>()
   for (const read of values)
     for (const { value } of objectsIn(read?.value))
-      if (value.kind === 'Namespace' && value.apiVersion === 'v1') namespaces.set(String(metadataOf(value).name), metadataOf(value))
+      if (value.kind === 'Namespace' && value.apiVersion === 'v1') namespaces.set(textOf(metadataOf(value).name ?? ''), metadataOf(value))
   return documents.flatMap((document, index) => {
     const read = values[index]
     if (read === undefined) return [{ document: index, name: 'document', reason: 'it is not YAML that can be read', unreadable: true }]
@@ -89,7 +89,8 @@ function objectsIn(value: unknown, path: readonly Step[] = []): Place[] {
 function foundIn(document: Document.Parsed, index: number, { path, value }: Place, namespaces: ReadonlyMap<string, Metadata>): Found {
   const metadata = metadataOf(value)
   const [kind, apiVersion] = [String(value.kind), String(value.apiVersion)]
-  const name = `${kind} ${metadata.namespace === undefined ? '' : `${metadata.namespace}/`}${metadata.name ?? 'without a name'}`
+  const [of, called] = [textOf(metadata.namespace ?? 'default'), textOf(metadata.name ?? 'without a name')]
+  const name = `${kind} ${metadata.namespace === undefined ? '' : `${of}/`}${called}`
   const way = KINDS[`${apiVersion.includes('/') ? apiVersion.replace(/\/.*/s, '') : ''}/${kind}`]
   if (way === undefined || !/^([a-z.]+\/)?v\d/.test(apiVersion)) return { document: index, name, reason: 'no pod is made from this kind' }
   const pod = way.reduce<unknown>((at, step) => (isObject(at) ? at[step] : undefined), value)
@@ -100,7 +101,7 @@ function foundIn(document: Document.Parsed, index: number, { path, value }: Plac
     ...nodeAt(document.contents, [...path, ...way]),
     pod,
     workload: way.length === 0 ? undefined : metadata,
-    namespace: namespaces.get(String(metadata.namespace ?? 'default')),
+    namespace: namespaces.get(of),
   }
   return { document: index, name, target }
 }

@@ -1,7 +1,9 @@
 // Puts keys and items into YAML as text, without touching a byte that is there. In block style whole lines are put in,
 // behind the line of the key above, so that comments stay with what they are about; in flow style JSON, in front of the
 // first element. A key that is made anew carries a mark, so that `cut.ts` knows it from one that was there and empty.
+
 import { isMap, isScalar, isSeq, type Node, type Pair, stringify, type YAMLMap, type YAMLSeq } from 'yaml'
+import { textOf } from './decide.ts'
 
 export interface Insertion {
   at: number
@@ -125,7 +127,7 @@ export class Inserter {
 
   #mustBeEmpty({ key, value }: Pair): void {
     const [from, to] = value === null ? [rangeOf(key)[1], rangeOf(key)[1]] : rangeOf(value)
-    if (to > from) throw new CannotEdit(`"${(key as { value: unknown }).value}" is not empty and no list or map of the text itself`)
+    if (to > from) throw new CannotEdit(`"${textOf((key as { value: unknown }).value)}" is not empty and no list or map of the text itself`)
   }
 }
 
