@@ -42,9 +42,9 @@ async function madeBy(name: Name, body: Buffer): Promise<Left[]> {
 /** Everything that left with one span; ids and pseudonyms by their form, the batch's id as well. */
 function plain({ resource, attributes, span }: Left): string {
   const form = (value: unknown): unknown => (typeof value === 'string' && /^[0-9a-f]{32}$/.test(value) ? 'PSEUDONYM' : value)
-  const sorted = (all: Record<string, unknown>): unknown[] =>
+  const sorted = (all: Record<string, unknown>): string[] =>
     Object.entries(all)
-      .map(([key, value]) => [key, form(value)])
+      .map(([key, value]) => `${key}=${JSON.stringify(form(value))}`)
       .sort()
   const { 'usage.batch.id': _, ...rest } = resource
   const { traceId, spanId, parentSpanId, attributes: __, ...fields } = span
