@@ -3,10 +3,12 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parsePolicy } from '../src/anonymize/parse.ts'
+import { policyDigest } from '../src/anonymize/policy.ts'
 import { sheetOf } from '../src/anonymize/sheet.ts'
 import { sheetMarkdown } from '../src/anonymize/sheet-markdown.ts'
 import { COMMANDS } from '../src/cli/commands.ts'
 import { flagOf, SETTINGS } from '../src/config.ts'
+import { keptFigures, POPULATION } from './attack/uniqueness.ts'
 
 const README = new URL('../README.md', import.meta.url).pathname
 
@@ -36,11 +38,23 @@ export function generated(readme: string): string {
 
 const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname
 
+/** How recognisable a cluster is by what it tells, as `npm run attack` measured it of this very policy. */
+function uniqueness(name: string, digest: string): string {
+  const figures = keptFigures()[name.replace('.yaml', '')]
+  if (figures?.digest !== digest) throw new Error(`${name} is not what its uniqueness was measured of. Run: npm run attack -- --update`)
+  const percent = (count: number): string => `${((100 * count) / POPULATION).toFixed(1)} %`
+  return (
+    `- In a population of ${POPULATION.toLocaleString('en').replace(',', ' ')} made-up clusters, ${percent(figures.alone)} were the only ones with what stays ` +
+    `the same in their reports; ${percent(figures.few)}, these included, shared it with fewer than four others (\`npm run attack\`).\n`
+  )
+}
+
 /** With what a compat policy does otherwise than the reporter that it reproduces: its comments say so. */
 function sheet(name: string, text: string): string {
+  const policy = parsePolicy(text)
   const deviations = [...text.matchAll(/^# Deviation: (.+)$/gm)].map((match) => `- ${match[1]}`)
   const more = deviations.length === 0 ? '' : `\n## Deviations from the old reporter\n\n${deviations.join('\n')}\n`
-  return `<!-- Made from ${name} by npm run generate. -->\n${sheetMarkdown(sheetOf(parsePolicy(text)))}${more}`
+  return `<!-- Made from ${name} by npm run generate. -->\n${sheetMarkdown(sheetOf(policy))}${uniqueness(name, policyDigest(policy))}${more}`
 }
 
 const read = (path: string): string => readFileSync(path, 'utf8')
