@@ -293,8 +293,7 @@ export function createModes(options: ModesOptions): Modes {
       if (open !== undefined) stopSender(open)
       await running
       await senders
-      const last = open ?? leaving
-      if (last !== undefined) await close(last.queue)
+      await (open ?? leaving)?.queue.close()
     },
   }
 }
