@@ -24,9 +24,16 @@ export function runTool(command: string, args: readonly string[], { cwd, env = p
 
 /** Debian packages whose command is not there. */
 export function installDebian(packages: readonly (readonly [command: string, name: string])[]): void {
-  const missing = packages.filter(([command]) => !existsSync(command)).map(([, name]) => name)
-  if (missing.length === 0) return
+  aptInstall(packages.filter(([command]) => !existsSync(command)).map(([, name]) => name))
+}
+
+export function aptInstall(names: readonly string[]): void {
+  if (names.length === 0) return
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   runTool('apt-get', ['update', '-qq'], { env })
-  runTool('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env })
+  runTool('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env })
+}
+
+export function works(command: string, args: readonly string[]): boolean {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
 }
