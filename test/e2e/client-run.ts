@@ -36,7 +36,9 @@ export function startClient(
 ): ClientRun {
   const [program, ...args] = command
   const endpoints = { USAGE_OTLP_ENDPOINT: `http://127.0.0.1:${http}`, USAGE_OTLP_GRPC_ENDPOINT: `http://127.0.0.1:${grpc}` }
-  const child = spawn(program!, args, { env: { PATH: process.env.PATH, ...endpoints, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
+  // Python leaves nothing in the checkout.
+  const standard = { PATH: process.env.PATH, PYTHONDONTWRITEBYTECODE: '1', ...endpoints }
+  const child = spawn(program!, args, { env: { ...standard, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
   const closed = once(child, 'close')
   const ended: Ended = { code: null, stdout: '', stderr: '', ms: 0 }
   for (const stream of ['stdout', 'stderr'] as const)

@@ -8,6 +8,8 @@ const PACKAGES: readonly [command: string, name: string][] = [
   ['/usr/bin/strace', 'strace'],
   ['/usr/sbin/ip', 'iproute2'],
   ['/usr/bin/tcpdump', 'tcpdump'],
+  ['/usr/bin/etcd', 'etcd-server'],
+  ['/usr/bin/buildah', 'buildah'],
 ]
 
 export function install(): void {

@@ -1,7 +1,7 @@
 // Runs a tool that the end-to-end tests need, and brings it from Debian where it is missing. A failure throws with what was
 // run and what it said.
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 
 export interface RunOptions {
   cwd?: string
@@ -31,7 +31,15 @@ export function aptInstall(names: readonly string[]): void {
   if (names.length === 0) return
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   runTool('apt-get', ['update', '-qq'], { env })
-  runTool('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env })
+  // Debian starts what it installs, unless this file says no (101): a test starts its own, and nothing else shall run.
+  const starts = '/usr/sbin/policy-rc.d'
+  const guard = !existsSync(starts)
+  if (guard) writeFileSync(starts, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  try {
+    runTool('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env })
+  } finally {
+    if (guard) rmSync(starts)
+  }
 }
 
 export function works(command: string, args: readonly string[]): boolean {

@@ -61,12 +61,12 @@ export const consent: GuardTable = {
       promise: 'more or less than an epoch is none',
       text: ')\\n$`)',
       instead: ')`)',
-      noticed: epoch('^an epoch is read'),
+      noticed: epoch('^an epoch file that is torn'),
     },
     {
       promise: 'an epoch without a date is none',
       text: '|| Number.isNaN(times.since + times.policySince)',
-      noticed: epoch('^an epoch is read'),
+      noticed: epoch('^an epoch file that is torn'),
     },
     { promise: 'an epoch is of its mode', text: "mode === 'on' ? 'on' : 'local'", instead: "'on'", noticed: epoch('^an epoch is read') },
     { promise: 'an epoch is durable before it takes its name', text: '    fs.fsyncSync(file)\n', noticed: epoch('^an epoch is on disk') },
@@ -88,7 +88,7 @@ export const consent: GuardTable = {
       instead: 'throw error\n',
       noticed: epoch('^an epoch that has ended'),
     },
-    { promise: 'an end needs no folder', text: 'if (!folderExists(folder)) return\n', noticed: epoch('^where there is no folder') },
+    { promise: 'an end needs no folder', text: 'if (!fs.existsSync(folder)) return\n', noticed: epoch('^where there is no folder') },
   ],
   'src/watch.ts': [
     {
