@@ -26,10 +26,15 @@ export interface Process {
   stop(): Promise<LogLine | undefined>
 }
 
-const undone = new WeakMap<TestContext, (() => unknown)[]>()
+/** A test, or whatever else has an end. */
+export interface Scope {
+  after(undo: () => unknown): void
+}
+
+const undone = new WeakMap<Scope, (() => unknown)[]>()
 
 /** Like t.after(), but what came last goes first: a process ends before the folder goes that it writes to. */
-export function atEnd(t: TestContext, undo: () => unknown): void {
+export function atEnd(t: Scope, undo: () => unknown): void {
   const known = undone.get(t)
   if (known !== undefined) {
     known.push(undo)
