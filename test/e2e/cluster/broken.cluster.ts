@@ -14,7 +14,11 @@ interface Case {
 }
 
 const CASES: Record<string, Case> = {
-  'a policy that is none': { namespace: 'bad-policy', data: { 'policy.yaml': 'spans: everything' }, says: /Nothing is kept or sent, because of the policy/ },
+  'a policy that is none': {
+    namespace: 'bad-policy',
+    data: { 'policy.yaml': 'spans: everything' },
+    says: /Nothing is kept or sent, because of the policy/,
+  },
   'a setting that is none': {
     namespace: 'bad-setting',
     data: { 'policy.yaml': POLICY },
