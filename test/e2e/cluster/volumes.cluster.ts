@@ -48,7 +48,8 @@ test('drain: what waited in a persistent volume arrives, once; what waited in an
   const { collector, moments, namespace, volume } = await waiting(t, 'drained')
   await kubectl('drain', NODE, '--delete-emptydir-data', '--ignore-daemonsets', '--force', '--timeout=60s')
   const before = await spansWaiting(volume)
-  assert.deepEqual(before.map(({ attributes }) => attributes['moment.kind']).sort(), ['kept-first', 'kept-sigterm'])
+  const kinds = before.map(({ attributes }) => String(attributes['moment.kind']))
+  assert.deepEqual(kinds.sort(), ['kept-first', 'kept-sigterm'])
   collector.answer = () => 200
   await kubectl('uncordon', NODE)
   await until('the new pods report', () => ['kept-first', 'lost-first'].every((moment) => moments().includes(moment)))
