@@ -129,7 +129,12 @@ export const SETTINGS: readonly Setting[] = [
     parse: parsers.anyText,
     sentence: 'Facts that the policy may name, as a JSON object: `{"app.version": "1.32.0"}`.',
   },
-  { name: 'USAGE_FACTS_FILE', standard: undefined, parse: parsers.anyText, sentence: 'The same from a file. Read again when it changes.' },
+  {
+    name: 'USAGE_FACTS_FILE',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'More of them from a file, such as those of the cluster; of one name, USAGE_FACTS wins. Read again when it changes.',
+  },
   {
     name: 'USAGE_SEND_INTERVAL',
     standard: '1h',
@@ -245,8 +250,6 @@ function together(config: Config, given: ReadonlySet<string>): string[] {
     mistakes.push('USAGE_POLICY is not set. Name the file of the policy, or give it in USAGE_POLICY_TEXT.')
   if (config.policy !== undefined && config.policyText !== undefined)
     mistakes.push('USAGE_POLICY and USAGE_POLICY_TEXT are both set. Remove one.')
-  if (config.facts !== undefined && config.factsFile !== undefined)
-    mistakes.push('USAGE_FACTS and USAGE_FACTS_FILE are both set. Remove one.')
   if (config.reporting === 'on' && !given.has('USAGE_ENDPOINT'))
     mistakes.push('USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.')
   if (config.proxy !== undefined && config.endpoint?.startsWith('http:'))

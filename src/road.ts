@@ -4,7 +4,7 @@ import { type Anonymizer, createAnonymizer } from './anonymize/anonymize.ts'
 import type { Clock } from './anonymize/clock.ts'
 import { applyOverlay } from './anonymize/overlay.ts'
 import { parsePolicy } from './anonymize/parse.ts'
-import { type Policy, policyDigest } from './anonymize/policy.ts'
+import { type Policy, policyDigest, type Scalar } from './anonymize/policy.ts'
 import type { Facts } from './anonymize/source.ts'
 import type { Config } from './config.ts'
 import type { Counters } from './counters.ts'
@@ -79,7 +79,7 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
     return () => watch.current()
   }
   const policyText = watched(config.policy, config.policyText)
-  const factsText = watched(config.factsFile, config.facts)
+  const factsText = watched(config.factsFile, undefined)
   const overlayText = watched(config.policyOverlay, undefined)
   take(build())
   return {
@@ -114,6 +114,12 @@ function readPolicy({ policyOverlay }: Config, policyText: string | undefined, o
   }
 }
 
+/** Facts of the file, which a job makes, and of the setting, which the chart gives; of one name, those of the setting. */
+function givenFacts(setting: string | undefined, file: string | undefined): ReadonlyMap<string, Scalar> {
+  const ofFile = file === undefined ? [] : parseFacts(file, 'USAGE_FACTS_FILE')
+  return new Map([...ofFile, ...(setting === undefined ? [] : parseFacts(setting, 'USAGE_FACTS'))])
+}
+
 function buildRoad(
   options: RoadOptions,
   texts: { policy: string | undefined; facts: string | undefined; overlay: string | undefined },
@@ -123,8 +129,7 @@ function buildRoad(
     const policy = readPolicy(config, texts.policy, texts.overlay)
     const identity = openIdentity(config.identityDir, true)
     if ('reason' in identity) log.info('identity: there is none, so there are no pseudonyms', { reason: identity.reason })
-    const given =
-      texts.facts === undefined ? new Map() : parseFacts(texts.facts, config.facts === undefined ? 'USAGE_FACTS_FILE' : 'USAGE_FACTS')
+    const given = givenFacts(config.facts, texts.facts)
     const known = 'reason' in identity ? undefined : identity
     const facts = allFacts(given, machine.arch, machine.platform, known?.instanceId)
     const digest = policyDigest(policy)

@@ -101,6 +101,24 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     assert.equal(sidecar.counters.get('queue.dropped.policy'), 0)
   })
 
+  it('of facts that the setting and the file give, those of the setting win', async (t) => {
+    const file = join(await temporaryFolder(t), 'facts.json')
+    await writeFile(file, '{"k8s.nodes": 12, "app.version": "2.0.0"}')
+    const policy = policyText(
+      'execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}',
+      'app.version: {from: "fact:app.version", version: core, reason: A test.}\nk8s.nodes: {from: "fact:k8s.nodes", buckets: [1, 10], reason: A test.}',
+    )
+    const settings = { USAGE_REPORTING: 'local', USAGE_POLICY: '', USAGE_POLICY_TEXT: policy, USAGE_FACTS_FILE: file }
+    const place = await placeOf(t, { ...settings, USAGE_FACTS: '{"app.version": "1.32.0"}' })
+    const sidecar = await startHere(t, place)
+    await post(sidecar.port(), execution())
+    const resources = (await spansWaiting(place.dataFolder)).map(({ resource }) => resource)
+    assert.deepEqual(
+      resources.map((resource) => [resource['app.version'], resource['k8s.nodes']]),
+      [['1.32.0', 10]],
+    )
+  })
+
   it('a volume of Kubernetes that swaps its `..data` link is a change of the policy', async (t) => {
     const volume = await temporaryFolder(t)
     const publish = async (version: string, text: string): Promise<void> => {

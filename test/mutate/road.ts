@@ -92,9 +92,15 @@ export const road: GuardTable = {
     },
     {
       promise: 'facts that change are in the next batch',
-      text: 'watched(config.factsFile, config.facts)',
-      instead: 'watched(undefined, config.facts)',
+      text: 'watched(config.factsFile, undefined)',
+      instead: 'watched(undefined, undefined)',
       noticed: changes('facts that change'),
+    },
+    {
+      promise: 'facts of the setting win over those of the file',
+      text: "[...ofFile, ...(setting === undefined ? [] : parseFacts(setting, 'USAGE_FACTS'))]",
+      instead: "[...(setting === undefined ? [] : parseFacts(setting, 'USAGE_FACTS')), ...ofFile]",
+      noticed: changes('^of facts that the setting'),
     },
     {
       promise: 'under a policy that has expired nothing is kept',

@@ -1,0 +1,40 @@
+// Runs a tool that the end-to-end tests need, and brings it from Debian where it is missing. A failure throws with what was
+// run and what it said.
+import { spawnSync } from 'node:child_process'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+
+export interface RunOptions {
+  cwd?: string
+  env?: NodeJS.ProcessEnv
+}
+
+/** Waits for its end; gives what it printed. */
+export function runTool(command: string, args: readonly string[], { cwd, env = process.env }: RunOptions = {}): string {
+  const { status, signal, error, stdout, stderr } = spawnSync(command, args, {
+    cwd,
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 64 * 1024 * 1024,
+  })
+  if (status === 0) return stdout
+  const why = error?.message ?? (signal === null ? `exit code ${status}` : signal)
+  throw new Error(`${[command, ...args.slice(0, 4)].join(' ')} failed (${why}).\n${`${stdout}${stderr}`.slice(-4000)}`)
+}
+
+/** Debian packages whose command is not there. */
+export function installDebian(packages: readonly (readonly [command: string, name: string])[]): void {
+  const missing = packages.filter(([command]) => !existsSync(command)).map(([, name]) => name)
+  if (missing.length === 0) return
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  runTool('apt-get', ['update', '-qq'], { env })
+  // Debian starts what it installs, unless this file says no (101): a test starts its own, and nothing else shall run.
+  const starts = '/usr/sbin/policy-rc.d'
+  const guard = !existsSync(starts)
+  if (guard) writeFileSync(starts, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  try {
+    runTool('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env })
+  } finally {
+    if (guard) rmSync(starts)
+  }
+}
