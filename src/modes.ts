@@ -138,7 +138,8 @@ export function createModes(options: ModesOptions): Modes {
       try {
         await fit()
       } catch (error) {
-        log.error(`${doing}; it is tried again`, { code: errorCode(error) })
+        const code = errorCode(error)
+        log.error(`${doing}; it is tried again`, { code, ...(code === 'EBUSY' ? { reason: 'another process uses it' } : {}) })
         clearTimeout(retry)
         retry = setTimeout(settle, RETRY_MS).unref()
       }

@@ -261,7 +261,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       })
     },
     finish: async () => {
-      await accept.untilUnused(QUIET_MS, LINGER_MS)
+      await Promise.all([accept, grpc].map((door) => door.untilUnused(QUIET_MS, LINGER_MS)))
       await stop(LAST_SEND_MS)
     },
     stop,

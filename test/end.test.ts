@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createAccept } from '../src/accept/accept.ts'
@@ -12,7 +13,7 @@ import { createLog } from '../src/log.ts'
 import { spansWaiting, startCollector } from './collector.ts'
 import { recordOf } from './queue-records.ts'
 import { HOUR, live } from './send-life.ts'
-import { atEnd, execution, PROTOBUF, placeOf, post, startChild } from './sidecar.ts'
+import { atEnd, type Child, execution, PROTOBUF, placeOf, post, startChild } from './sidecar.ts'
 
 /** An application whose SDK keeps its connection, and that has sent once. */
 async function application(t: TestContext, port: number) {
@@ -33,21 +34,47 @@ async function application(t: TestContext, port: number) {
 const typesWaiting = async (dataFolder: string): Promise<unknown[]> =>
   (await spansWaiting(dataFolder)).map(({ attributes }) => String(attributes['execution.type'])).sort((a, b) => (a < b ? -1 : 1))
 
-test('after SIGTERM the sidecar takes spans in as long as the application is connected, and ends when it is gone', async (t) => {
-  const collector = await startCollector(t, () => 503)
-  const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '1h' })
-  const sidecar = await startChild(t, place)
-  const { send, gone } = await application(t, sidecar.port)
-  const ended = sidecar.end('SIGTERM')
-  // Longer than it waits for somebody who is not connected. However slow this machine is, it must still be there.
-  await new Promise((resolve) => setTimeout(resolve, 1_500))
-  assert.equal(await send('orchestration'), 200)
-  assert.equal((await post(sidecar.port, execution('made up'))).status, 200, 'a new connection, too')
-  gone()
-  assert.equal(await ended, 0)
-  assert.deepEqual(await typesWaiting(place.dataFolder), ['orchestration', 'other', 'pipeline'])
-  assert.equal(collector.requests.length, 0, 'whose time has not come stays on disk')
-})
+/** The same over gRPC, whose connection is open as long as the application lives. */
+async function grpcApplication(t: TestContext, port: number) {
+  const session = connectHttp2(`http://127.0.0.1:${port}`)
+  session.on('error', () => undefined)
+  atEnd(t, async () => session.destroy())
+  const send = async (type: string): Promise<number> => {
+    const body = execution(type)
+    const head = Buffer.alloc(5)
+    head.writeUInt32BE(body.length, 1)
+    const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
+    const call = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' })
+    const trailers = once(call, 'trailers') as Promise<[{ 'grpc-status': string }]>
+    call.resume()
+    call.end(Buffer.concat([head, body]))
+    const [{ 'grpc-status': status }] = await trailers
+    return status === '0' ? 200 : Number(status)
+  }
+  assert.equal(await send('pipeline'), 200)
+  return { send, gone: () => session.destroy() }
+}
+
+for (const [protocol, connected] of [
+  ['HTTP', (t: TestContext, child: Child) => application(t, child.port)],
+  ['gRPC', (t: TestContext, child: Child) => grpcApplication(t, Number(child.lines().find(({ grpc }) => grpc)?.grpc))],
+] as const) {
+  test(`after SIGTERM the sidecar takes spans in as long as the application is connected, and ends when it is gone (${protocol})`, async (t) => {
+    const collector = await startCollector(t, () => 503)
+    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '1h' })
+    const sidecar = await startChild(t, place)
+    const { send, gone } = await connected(t, sidecar)
+    const ended = sidecar.end('SIGTERM')
+    // Longer than it waits for somebody who is not connected. However slow this machine is, it must still be there.
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    assert.equal(await send('orchestration'), 200)
+    assert.equal((await post(sidecar.port, execution('made up'))).status, 200, 'a new connection, too')
+    gone()
+    assert.equal(await ended, 0)
+    assert.deepEqual(await typesWaiting(place.dataFolder), ['orchestration', 'other', 'pipeline'])
+    assert.equal(collector.requests.length, 0, 'whose time has not come stays on disk')
+  })
+}
 
 test('a second signal ends the sidecar at once, and what it acknowledged is on disk', async (t) => {
   const place = await placeOf(t, { USAGE_REPORTING: 'local' })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
+import { guards } from './mutate/guards.ts'
 
 const SRC = new URL('../src/', import.meta.url).pathname
 const GROUND = ['errors.ts', 'log.ts', 'counters.ts', 'memory.ts', 'watch.ts']
@@ -110,4 +111,16 @@ test('no string in the source silences a check', () => {
       /@ts-(ignore|expect-error|nocheck)|biome-ignore|eslint-disable|oxlint-disable/,
       file,
     )
+})
+
+test('every guard stands once in its file, and every table of guards is in use', () => {
+  const unfit = guards.flatMap((table) =>
+    Object.entries(table).flatMap(([file, those]) => {
+      const source = readFileSync(join(SRC, '..', file), 'utf8')
+      return those.filter(({ text }) => source.split(text).length !== 2).map(({ promise }) => `${file}: ${promise}`)
+    }),
+  )
+  assert.deepEqual(unfit, [])
+  const tables = readdirSync(new URL('mutate/', import.meta.url)).filter((file) => !/^(guards?|reporter)\.ts$/.test(file))
+  assert.equal(guards.length, tables.length)
 })

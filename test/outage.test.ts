@@ -70,6 +70,9 @@ test('a week without a collector costs an attempt an hour, a bounded disk and on
   assert.ok(life.posts.length - before <= files + 1)
   await balance(life, acknowledged, number)
   assert.deepEqual(life.log.map(({ event }) => event).slice(1), ['send: the collector takes bodies again'])
+  t.diagnostic(
+    `${failed.length} attempts in seven days, ${lastDay} on the last; ${most} bytes on disk at most; then ${life.posts.length - before} requests brought ${acknowledged.length} spans`,
+  )
 })
 
 test('the drain after an outage stops at every answer that asks for a wait, and waits as long as asked', async (t) => {

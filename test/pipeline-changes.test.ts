@@ -101,6 +101,22 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     assert.equal(sidecar.counters.get('queue.dropped.policy'), 0)
   })
 
+  it('what is accepted right behind a new version is kept', async (t) => {
+    const path = join(await temporaryFolder(t), 'policy.yaml')
+    await writeFile(path, POLICY)
+    const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: path })
+    const sidecar = await startHere(t, place)
+    await writeFile(path, NEXT_POLICY)
+    await until('the new version is read', () => timesInForce(sidecar) === 2)
+    await post(sidecar.port(), execution())
+    const label = (): Promise<string> => readFile(join(place.dataFolder, 'policy'), 'utf8')
+    await until('it has taken over', async () => (await label()).includes(policyDigest(parsePolicy(NEXT_POLICY))))
+    assert.deepEqual(
+      (await spansWaiting(place.dataFolder)).map(({ resource }) => resource['usage.policy.version']),
+      [2],
+    )
+  })
+
   it('of facts that the setting and the file give, those of the setting win', async (t) => {
     const file = join(await temporaryFolder(t), 'facts.json')
     await writeFile(file, '{"k8s.nodes": 12, "app.version": "2.0.0"}')
@@ -190,6 +206,19 @@ describe('a policy that has expired', () => {
     assert.deepEqual(errorsIn(sidecar.lines()), [because('It expired on 2024-02-29. Give one with a later day in "expires".')])
     assert.deepEqual([sidecar.counters.get('requests.discarded'), timesInForce(sidecar)], [1, 0])
     assert.deepEqual(await spansWaiting(place.dataFolder), [])
+  })
+
+  it('drops what a preview holds as well, while nothing happens', async (t) => {
+    const setClock = runClock(t, '2026-10-05T23:59:00Z')
+    const path = join(await temporaryFolder(t), 'policy.yaml')
+    await writeFile(path, expiring)
+    const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: path })
+    const sidecar = await startHere(t, place)
+    await post(sidecar.port(), execution())
+    assert.equal((await spansWaiting(place.dataFolder)).length, 1)
+    setClock('2026-10-06T00:00:00Z')
+    await until('it was dropped', () => sidecar.counters.get('queue.dropped.policy') === 1)
+    assert.deepEqual(errorsIn(sidecar.lines()), [told])
   })
 
   it('drops and counts what was queued under it when it expires, says so once, and the next one goes on', async (t) => {

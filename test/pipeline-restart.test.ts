@@ -97,7 +97,8 @@ describe('a data folder', { concurrency: true }, () => {
     const second = await startChild(t, { ...place, env: { ...place.env, USAGE_SEND_INTERVAL: '100ms' } })
     assert.equal((await post(second.port, execution('orchestration'))).status, 200)
     assert.deepEqual(errorsIn(second.lines()), ['queue: the data folder cannot be used; it is tried again'])
-    assert.equal(second.lines().find(({ level }) => level === 'error')?.code, 'EBUSY')
+    const line = second.lines().find(({ level }) => level === 'error')
+    assert.deepEqual([line?.code, line?.reason], ['EBUSY', 'another process uses it'])
     assert.deepEqual([...(await filesIn(join(place.dataFolder, 'queue'))).values()], before)
 
     assert.equal(await first.end('SIGKILL'), 'SIGKILL')

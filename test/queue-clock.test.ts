@@ -1,5 +1,7 @@
 // A clock that is set back a day, or was wrong when spans came: the age limit goes on, for all of them.
 import assert from 'node:assert/strict'
+import { utimes } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { openHere } from './queue-here.ts'
 import { recordOf } from './queue-records.ts'
@@ -48,4 +50,20 @@ test('a clock that is set forward a day drops nothing that the age limit allows'
   await queue.append(recordOf('two'), 1)
   await queue.seal()
   assert.deepEqual(await ids('queue'), ['one', 'two'])
+})
+
+test('a file of the future holds up none that a start finds behind it and that is older than the limit', async (t) => {
+  let time = Date.now()
+  const { folder, queue } = await openHere(t)
+  for (const id of ['future', 'old']) {
+    await queue.append(recordOf(id), 1)
+    await queue.seal()
+  }
+  await queue.close()
+  await utimes(join(folder, 'queue/000000000001.otlp'), (time + DAY) / 1000, (time + DAY) / 1000)
+  await utimes(join(folder, 'queue/000000000002.otlp'), (time - HOUR) / 1000, (time - HOUR) / 1000)
+  const again = await openHere(t, { folder, maxAgeMs: 2 * HOUR, now: () => time })
+  time += HOUR + 1
+  await again.queue.seal()
+  assert.deepEqual(await again.ids('queue'), ['future'])
 })

@@ -165,7 +165,7 @@ test('a receipt that was written in part leaves nothing of it behind the next on
   })
   const { folder, queue } = await openHere(t, { disk })
   const body = await appendAndTake(queue, 'one')
-  part = 150
+  part = 200
   await assert.rejects(queue.recordAttempt(body), { code: 'ENOSPC' })
   part = 0
   await queue.recordOutcome(body, { result: 'retry', status: 503 })
@@ -179,4 +179,44 @@ test('the room of a volume is what the system says', async (t) => {
   const free = await nodeDisk.free(folder)
   assert.ok(Number.isSafeInteger(free) && free > 0, String(free))
   await assert.rejects(nodeDisk.free(join(folder, 'none')), { code: 'ENOENT' })
+})
+
+test('room is asked for when a file begins and when it is about to be sealed, not for every append', async (t) => {
+  let asked = 0
+  const disk = diskWith({
+    free: (folder) => {
+      asked++
+      return nodeDisk.free(folder)
+    },
+  })
+  const { queue } = await openHere(t, { disk })
+  for (let number = 0; number < 20; number++) await queue.append(recordOf(`n${number}`), 1)
+  assert.equal(asked, 1)
+  await queue.append(recordOf('large', MIB), 1)
+  assert.equal(asked, 2)
+})
+
+test('sent/ gives way to a body that is about to be sent', async (t) => {
+  const { queue, others, names } = await openOn(t, 64 * MIB)
+  await queue.append(noisyRecord('first'), 1)
+  await drain(queue)
+  await queue.append(recordOf('second'), 1)
+  await queue.seal()
+  const { bytes } = await bytesIn(queue)
+  others.bytes = 64 * MIB - bytes - 1_000
+  assert.equal((await queue.next(yes))?.sequence, 2)
+  assert.deepEqual(await names('sent'), [])
+})
+
+test('when a full queue has room again, and has had it for a while, that is told once', async (t) => {
+  let time = Date.now()
+  const { queue, lines } = await openOn(t, 64 * MIB, { maxBytes: MIB, now: () => time })
+  const { refusal } = await fill(queue, 'a')
+  assert.equal(refusal?.status, 503)
+  await drain(queue)
+  await queue.append(recordOf('soon'), 1)
+  assert.deepEqual(lines, ['queue: full; requests are answered 503'])
+  time += 600_000
+  for (const id of ['later', 'still later']) await queue.append(recordOf(id), 1)
+  assert.deepEqual(lines, ['queue: full; requests are answered 503', 'queue: there is room again'])
 })

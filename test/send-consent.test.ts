@@ -30,12 +30,13 @@ test('consent that ends before a body is committed commits, records and sends no
         return body
       },
     }
-    const { pass, drains } = senderHere(t, queue, { random: () => 0, allowed: () => asked < ends })
+    const { pass, drains, sender } = senderHere(t, queue, { random: () => 0, allowed: () => asked < ends })
     pass(0)
     await until(() => taken)
     await settle()
     pass(HOUR_MS)
     assert.equal(drains(), 1)
+    await sender.stop()
     assert.deepEqual(await stored.names('sending'), [])
     await assert.rejects(receiptsIn(stored.folder), { code: 'ENOENT' })
     t.mock.timers.reset()

@@ -6,7 +6,7 @@ import type { ServerOptions } from 'node:https'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import tls, { type TLSSocket } from 'node:tls'
-import { type Destination, openPoster } from '../src/send/post.ts'
+import { type Destination, openPoster, SYSTEM_CERTIFICATES } from '../src/send/post.ts'
 import { type Certified, createAuthority } from './certificates.ts'
 import { temporaryFolder } from './queue-here.ts'
 import { collectHere, destinationOf, statuses } from './send-here.ts'
@@ -73,11 +73,60 @@ for (const [name, { certificate, files, code }] of Object.entries(REFUSED)) {
 }
 
 test('the given authority stands instead of those of the system', async (t) => {
-  const asked = t.mock.method(tls, 'getCACertificates', () => [authority.cert, authority.cert])
+  const system = join(await temporaryFolder(t), 'ca-certificates.crt')
+  await writeFile(system, `# bundle\n${createAuthority('Some').cert}\n${authority.cert}`)
+  SYSTEM_CERTIFICATES.unshift(system)
+  t.after(() => SYSTEM_CERTIFICATES.shift())
   assert.equal((await post(t, {}, {})).answer.status, 200)
-  assert.deepEqual(asked.mock.calls[0]?.arguments, ['system'])
   const { answer } = await post(t, {}, { caFile: createAuthority('Another').cert })
   assert.deepEqual([answer.status, answer.code], [0, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'])
+})
+
+test('without any certificates of the system, those of Node are trusted', async (t) => {
+  const kept = SYSTEM_CERTIFICATES.splice(0)
+  const built = tls.getCACertificates('default')
+  t.after(() => {
+    SYSTEM_CERTIFICATES.push(...kept)
+    tls.setDefaultCACertificates(built)
+  })
+  tls.setDefaultCACertificates([authority.cert])
+  assert.equal((await post(t, {}, {})).answer.status, 200)
+})
+
+test('certificates and keys that are replaced on disk are used from the next drain on', async (t) => {
+  const clients = createAuthority('Clients')
+  const [first, second] = [clients.issue('first'), clients.issue('second')]
+  const folder = await temporaryFolder(t)
+  const paths = { caFile: join(folder, 'ca'), clientCertFile: join(folder, 'cert'), clientKeyFile: join(folder, 'key') }
+  const place = async (ca: string, { cert, key }: Certified): Promise<void> => {
+    await Promise.all([writeFile(paths.caFile, ca), writeFile(paths.clientCertFile, cert), writeFile(paths.clientKeyFile, key)])
+  }
+  const names: string[] = []
+  const other = createAuthority('Another')
+  const options = { ...collector, requestCert: true, rejectUnauthorized: true, ca: clients.cert }
+  const { port, server } = await collectHere(t, statuses(200), options)
+  server.on('secureConnection', (socket: TLSSocket) => void names.push(String(socket.getPeerCertificate().subject.CN)))
+  const to = destinationOf(`https://127.0.0.1:${port}`, paths)
+  const drain = async (): Promise<number> => {
+    const poster = openPoster(to)
+    const { status } = await poster.post(BODY, new AbortController().signal)
+    poster.close()
+    return status
+  }
+  await place(authority.cert, first)
+  assert.equal(await drain(), 200)
+  await place(authority.cert, second)
+  assert.equal(await drain(), 200)
+  assert.deepEqual(names, ['first', 'second'])
+  await place(other.cert, second)
+  assert.equal(await drain(), 0, 'an authority that was taken away is trusted no more')
+  // In the middle of a rotation, with one of the two files replaced: no request, and no crash.
+  await place(authority.cert, { cert: first.cert, key: second.key })
+  assert.equal(await drain(), 0)
+  await place(authority.cert, first)
+  assert.equal(await drain(), 200)
+  await writeFile(paths.caFile, '')
+  assert.equal(await drain(), 0, 'an empty file trusts nobody')
 })
 
 test('TLS 1.2 is the least, also where Node is told to take less', async (t) => {

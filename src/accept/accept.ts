@@ -12,6 +12,7 @@ import { jsonToProtobuf } from '../otlp/json.ts'
 import { drain, readBody } from './body.ts'
 import type { Budget, Share } from './budget.ts'
 import { createInflate } from './inflate.ts'
+import { untilUnused } from './unused.ts'
 
 export interface Listen {
   /** Empty: all addresses, of IPv6 and IPv4; where IPv6 is off, of IPv4 alone (node:net decides, `::` would fail there). */
@@ -201,23 +202,6 @@ export function close(server: Server): Promise<void> {
     })
     server.closeIdleConnections()
   })
-}
-
-const LOOK_EVERY_MS = 50
-
-async function untilUnused(server: Server, quietMs: number, mostMs: number): Promise<void> {
-  const began = performance.now()
-  let usedAt = began
-  const use = (): void => {
-    usedAt = performance.now()
-  }
-  server.on('connection', use)
-  while (performance.now() - began < mostMs && performance.now() - usedAt < quietMs) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
-    const open = await new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count ?? 0)))
-    if (open > 0) use()
-  }
-  server.removeListener('connection', use)
 }
 
 /** Whether somebody could listen there now. */

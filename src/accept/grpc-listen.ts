@@ -6,11 +6,14 @@ import { createServer, type Socket } from 'node:net'
 import { errorCode } from '../errors.ts'
 import type { AcceptOptions, Listen } from './accept.ts'
 import type { Grpc } from './grpc.ts'
+import { untilUnused } from './unused.ts'
 
 const MAX_CONNECTIONS = 256
 
 export interface GrpcDoor {
   start(): Promise<Listen>
+  /** Goes on until nobody has been connected for `quietMs`, `mostMs` at most. */
+  untilUnused(quietMs: number, mostMs: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -40,6 +43,7 @@ export function createGrpcDoor(options: Omit<AcceptOptions, 'maxJsonBody'>): Grp
           resolve({ host: at.host, port: (server.address() as AddressInfo).port })
         })
       }),
+    untilUnused: (quietMs, mostMs) => untilUnused(server, quietMs, mostMs),
     stop: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       await (await loading)?.stop()

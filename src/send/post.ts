@@ -1,14 +1,13 @@
 // The only outgoing connection of `run`: one POST of one finished body. One deadline over all of it, constant headers,
 // TLS 1.2 or newer without session resumption, no redirect followed, no cookie, no proxy but our own setting, an answer
 // that is bounded and never logged. Environment variables (OTEL_*, proxies) have no influence.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import tls from 'node:tls'
+import type { Agent as HttpsAgent } from 'node:https'
+import { createRequire } from 'node:module'
 import { errorCode } from '../errors.ts'
-import { makeResettable } from './resettable.ts'
+import { dialWith } from './dial.ts'
 import { TOO_LARGE } from './retry.ts'
-import { TunnelAgent } from './tunnel.ts'
 
 export interface Destination {
   /** Base URL; `/v1/traces` is appended. */
@@ -47,24 +46,39 @@ export interface Poster {
   close(): void
 }
 
+/** TLS takes 3 MB: it is loaded where the collector's address asks for it. */
+const loadHttps = () => createRequire(import.meta.url)('node:https') as typeof import('node:https')
+
+/**
+ * Where systems keep the certificates that they trust (Debian, Fedora, SUSE, Red Hat, Alpine): the first that is there is
+ * used, and read anew like the others. Without one, Node's own are trusted. Node could tell those of the system as well,
+ * but not anew, not without 6 MB, and by variables of the environment.
+ */
+export const SYSTEM_CERTIFICATES = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/pki/tls/cacert.pem',
+  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+]
+
 /** Files are read now: a drain makes a new poster, so that rotated certificates and headers take effect. Throws if one cannot be read. */
 export function openPoster(to: Destination): Poster {
   const url = new URL(`${to.endpoint.replace(/\/+$/, '')}/v1/traces`)
-  const secure = url.protocol === 'https:'
-  const agent = secure ? secureAgent(to) : new HttpAgent(COMMON)
-  // Of a connection through a proxy the proxy's end is what we have; the abort of the request closes it.
-  const cancel = agent instanceof TunnelAgent ? () => undefined : makeResettable(agent)
+  const https = url.protocol === 'https:' ? loadHttps() : undefined
+  const agent = https ? secureAgent(https, to) : new HttpAgent(COMMON)
+  const dial = dialWith(agent, https !== undefined, to.proxy === undefined ? undefined : new URL(to.proxy))
   const extra = parseHeaders(to.headersFile === undefined ? '' : readFileSync(to.headersFile, 'utf8'))
 
   const post = (body: Buffer, signal: AbortSignal): Promise<Answer> => {
-    signal.addEventListener('abort', cancel)
-    return attempt(body, signal).finally(() => signal.removeEventListener('abort', cancel))
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
+    deadline.addEventListener('abort', dial.cancel)
+    return attempt(body, signal, deadline).finally(() => deadline.removeEventListener('abort', dial.cancel))
   }
 
-  const attempt = (body: Buffer, signal: AbortSignal): Promise<Answer> =>
+  const attempt = (body: Buffer, signal: AbortSignal, deadline: AbortSignal): Promise<Answer> =>
     new Promise((resolve) => {
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
-      if (agent instanceof TunnelAgent) agent.deadline = deadline
       const failure = (error: unknown): Answer => ({
         status: 0,
         code: deadline.aborted ? (signal.aborted ? 'ABORTED' : 'DEADLINE') : errorCode(error),
@@ -81,7 +95,7 @@ export function openPoster(to: Destination): Poster {
         if (!request.writableFinished) request.destroy()
       }
       try {
-        request = (secure ? httpsRequest : httpRequest)(url, {
+        request = (https?.request ?? httpRequest)(url, {
           method: 'POST',
           agent,
           signal: deadline,
@@ -117,28 +131,24 @@ export function openPoster(to: Destination): Poster {
       })
       request.end(body)
     })
-  return { post, close: () => agent.destroy() }
+  return { post, close: dial.close }
 }
 
 const COMMON = { keepAlive: true, proxyEnv: undefined }
 
-function secureAgent(to: Destination): HttpsAgent {
-  const ca = to.caFile === undefined ? systemCertificates() : [readFileSync(to.caFile)]
-  const options = {
+function secureAgent(https: typeof import('node:https'), to: Destination): HttpsAgent {
+  const caFile = to.caFile ?? SYSTEM_CERTIFICATES.find((path) => existsSync(path))
+  return new https.Agent({
     ...COMMON,
-    minVersion: 'TLSv1.2' as const,
+    minVersion: 'TLSv1.2',
     // No session resumption: a ticket would let the collector link one drain to the next.
     maxCachedSessions: 0,
     rejectUnauthorized: true,
-    ...(ca.length === 0 ? {} : { ca }),
+    ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
     ...(to.clientCertFile === undefined ? {} : { cert: readFileSync(to.clientCertFile) }),
     ...(to.clientKeyFile === undefined ? {} : { key: readFileSync(to.clientKeyFile) }),
-  }
-  return to.proxy === undefined ? new HttpsAgent(options) : new TunnelAgent(to.proxy, options)
+  })
 }
-
-/** Those of the machine or image, each once; an image may have none, and Node's own are meant then. */
-const systemCertificates = (): string[] => [...new Set(tls.getCACertificates('system'))]
 
 /** `Name: value` a line, blank lines and lines that begin with # aside. Framing headers are ours and cannot be set. */
 export function parseHeaders(text: string): Record<string, string> {

@@ -14,8 +14,9 @@ export const TOO_LARGE = 'TOO_LARGE'
 export type Result = 'delivered' | 'refused' | 'retry'
 
 /** Status 0: there was no answer. Redirects are not followed, so they are refusals (the body must not go elsewhere). */
-export function resultOf(status: number): Result {
+export function resultOf(status: number, code = ''): Result {
   if (status >= 200 && status < 300) return 'delivered'
+  if (code === TOO_LARGE) return 'refused'
   return status === 0 || RETRYABLE.has(status) ? 'retry' : 'refused'
 }
 

@@ -6,7 +6,7 @@ import type { Log } from '../log.ts'
 import { release } from '../memory.ts'
 import type { Body, Queue } from '../queue/queue.ts'
 import type { Answer, Destination, Poster } from './post.ts'
-import { type Result, resultOf, retryAfterMs, TOO_LARGE } from './retry.ts'
+import { type Result, resultOf, retryAfterMs } from './retry.ts'
 import { createSchedule } from './schedule.ts'
 
 export interface SendOptions {
@@ -66,8 +66,7 @@ export function createSender(options: SendOptions): Sender {
   }
 
   const settle = async (body: Body, { status, code, retryAfter, body: answer }: Answer): Promise<Result> => {
-    const asked = resultOf(status)
-    const result = code === TOO_LARGE && asked === 'retry' ? 'refused' : asked
+    const result = resultOf(status, code)
     const rejected = result === 'delivered' ? Math.min(options.rejectedSpans(answer), body.spans) : 0
     await queue.recordOutcome(body, { result, status, rejected })
     lastStatus = status

@@ -11,6 +11,7 @@ const PACKAGES: readonly [command: string, name: string][] = [
   ['/usr/sbin/ip', 'iproute2'],
   ['/usr/bin/tcpdump', 'tcpdump'],
   ['/usr/bin/etcd', 'etcd-server'],
+  ['/usr/bin/buildah', 'buildah'],
 ]
 const OPENTELEMETRY_PYTHON = '1.45.2'
 

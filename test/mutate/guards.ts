@@ -4,10 +4,12 @@ import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
 import { consent } from './consent.ts'
+import { delivery } from './delivery.ts'
 import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
 import { language } from './language.ts'
 import { languageChecks } from './language-checks.ts'
+import { memoryGuards } from './memory.ts'
 import { modesGuards } from './modes.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
@@ -46,4 +48,6 @@ export const guards: readonly GuardTable[] = [
   postGuards,
   sheetGuards,
   ground,
+  memoryGuards,
+  delivery,
 ]

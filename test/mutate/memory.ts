@@ -35,7 +35,7 @@ export const memoryGuards: GuardTable = {
   'src/pipeline.ts': [
     {
       promise: 'a record that the queue has copied is given back',
-      text: 'road.enricher.done()\n',
+      text: 'enricher.done()\n',
       noticed: memory('^the sidecar gives back'),
     },
   ],

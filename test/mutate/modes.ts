@@ -179,7 +179,7 @@ export const modesGuards: GuardTable = {
       noticed: door('^of a request that began'),
     },
   ],
-  'src/send/resettable.ts': [
+  'src/send/dial.ts': [
     {
       promise: 'a request that is cancelled sends no rest',
       text: 'else tcp.resetAndDestroy()',
@@ -187,21 +187,19 @@ export const modesGuards: GuardTable = {
       noticed: cancel('plain HTTP, the connection of a request in flight'),
     },
     {
+      promise: 'the connection below TLS is reset',
+      text: '    tcp = below\n',
+      noticed: cancel('TLS, the connection of a request in flight'),
+    },
+    {
       promise: 'a connection that is not there yet does not come',
-      text: 'if (tcp.connecting) tcp.destroy()\n    else',
+      text: 'if (tcp.connecting) tcp.destroy()\n      else',
       noticed: cancel('a connection that is not there yet'),
     },
     {
       promise: 'a request whose connection is given up ends',
       text: "    below.once('close', closed)\n",
       noticed: cancel('TLS, a connection that is not there yet'),
-    },
-  ],
-  'src/send/post.ts': [
-    {
-      promise: 'the connection below TLS is reset',
-      text: "signal.addEventListener('abort', cancel)\n",
-      noticed: cancel('TLS, the connection of a request in flight'),
     },
   ],
 }

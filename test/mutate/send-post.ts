@@ -26,6 +26,11 @@ export const postGuards: GuardTable = {
       instead: 'status >= 200 && status < 400',
       noticed: send('^status 30'),
     },
+    {
+      promise: 'an answer that is too large to read is not asked for again',
+      text: "if (code === TOO_LARGE) return 'refused'\n",
+      noticed: send('^an answer that is too large'),
+    },
     { promise: '429 is tried again', text: '429, ', noticed: send('^status 429') },
     { promise: '502 is tried again', text: '502, ', noticed: send('^status 502') },
     { promise: '503 is tried again', text: '503, ', noticed: send('^status 503') },
@@ -81,13 +86,13 @@ export const postGuards: GuardTable = {
     },
   ],
   'src/send/post.ts': [
-    { promise: 'TLS 1.2 is the least', text: "minVersion: 'TLSv1.2' as const,\n", noticed: tls('^TLS 1.2 is the least') },
+    { promise: 'TLS 1.2 is the least', text: "minVersion: 'TLSv1.2',\n", noticed: tls('^TLS 1.2 is the least') },
     { promise: 'no TLS session is resumed', text: 'maxCachedSessions: 0,\n', noticed: tls('^no connection resumes') },
     { promise: 'a wrong certificate gets nothing', text: 'rejectUnauthorized: true,\n', noticed: tls('^a certificate with') },
     {
       promise: 'the given authority is trusted',
-      text: 'to.caFile === undefined ? systemCertificates() : [readFileSync(to.caFile)]',
-      instead: 'systemCertificates()',
+      text: 'to.caFile ?? SYSTEM',
+      instead: 'SYSTEM',
       noticed: tls('^a collector whose certificate'),
     },
     {
@@ -136,18 +141,18 @@ export const postGuards: GuardTable = {
     },
     {
       promise: 'certificates of the system are trusted where no others are given',
-      text: '...(ca.length === 0 ? {} : { ca }),\n',
+      text: '...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),\n',
       noticed: tls('^the given authority'),
     },
     {
       promise: 'a proxy that is set is used',
-      text: 'to.proxy === undefined ? new HttpsAgent(options) : new TunnelAgent(to.proxy, options)',
-      instead: 'new HttpsAgent(options)',
+      text: 'to.proxy === undefined ? undefined : ',
+      instead: 'to.proxy !== null ? undefined : ',
       noticed: proxy('^a body goes through'),
     },
     {
       promise: 'a proxy that hangs holds nobody longer than the deadline',
-      text: 'if (agent instanceof TunnelAgent) agent.deadline = deadline\n',
+      text: "deadline.addEventListener('abort', dial.cancel)\n",
       noticed: proxy('^a proxy that hangs'),
     },
     {
@@ -165,7 +170,7 @@ export const postGuards: GuardTable = {
     { promise: 'the path is appended with one slash', text: ".replace(/\\/+$/, '')", noticed: post('^/v1/traces is appended') },
     { promise: 'the length is said', text: "'content-length': body.length,\n", noticed: post('^a request has exactly') },
   ],
-  'src/send/tunnel.ts': [
+  'src/send/dial.ts': [
     {
       promise: 'what the proxy answers but 200 is no tunnel',
       text: 'response.statusCode === 200',
@@ -180,7 +185,7 @@ export const postGuards: GuardTable = {
     },
     {
       promise: 'the connection to a proxy that is given up ends',
-      text: 'for (const connect of this.#connecting) connect.destroy()\n',
+      text: '      tcp?.destroy()\n',
       noticed: { ...proxy('^a poster that is closed'), env: { USAGE_TEST_DEADLINE_MS: '1000' } },
     },
   ],

@@ -150,12 +150,6 @@ export const sendGuards: GuardTable = {
       noticed: send('^status 400 drops'),
     },
     {
-      promise: 'an answer that is too large to read is not asked for again',
-      text: "code === TOO_LARGE && asked === 'retry' ? 'refused' : asked",
-      instead: 'asked',
-      noticed: send('^an answer that is too large'),
-    },
-    {
       promise: 'a state is told once',
       text: 'if (state !== next) tell()',
       instead: 'tell()',
