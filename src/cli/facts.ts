@@ -1,7 +1,8 @@
 // `facts`: the short-lived job that asks the cluster what the policy names, or, with --identity-secret, makes the identity
 // of this installation. The only command that speaks with Kubernetes; `run` never loads it.
 import { randomInt } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { lstatSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { policyOn } from '../anonymize/expiry.ts'
 import { type Config, readSettings, SETTINGS } from '../config.ts'
 import { decide } from '../consent/consent.ts'
@@ -44,13 +45,8 @@ export async function facts(host: Host, input: Input): Promise<number> {
   // The SDK reads them; those of a pod are meant for its application.
   host.forget('OTEL_')
   const log = createLog(config.logLevel, host.err)
-  let stopped = false
-  const told = new Promise<void>((resolve) => {
-    host.onStop(() => {
-      stopped = true
-      resolve()
-    })
-  })
+  const stop = new AbortController()
+  host.onStop(() => stop.abort())
   const allowed = (): boolean => mayReport(host, config)
   if (!allowed()) {
     log.info('facts: reporting is off, so nothing is read and nothing is made')
@@ -69,8 +65,8 @@ export async function facts(host: Host, input: Input): Promise<number> {
   // All clusters would ask, and report, in the same minute.
   const pause = randomInt(0, startWithin + 1)
   log.info('facts: begins', { seconds: Math.round(pause / 1_000) })
-  await Promise.race([told, new Promise((resolve) => setTimeout(resolve, pause).unref())])
-  if (stopped) return EXIT.done
+  await sleep(pause, undefined, { signal: stop.signal }).catch(() => undefined)
+  if (stop.signal.aborted) return EXIT.done
   return withCluster(input, log, async (cluster, namespace) => {
     const done = await runFacts({
       policy: policyOn(named, today),
@@ -83,7 +79,7 @@ export async function facts(host: Host, input: Input): Promise<number> {
       firstReportDelay: config.firstSendDelay,
       wait,
       allowed,
-      stopped: () => stopped,
+      stopped: () => stop.signal.aborted,
       log,
     })
     return done ? EXIT.done : EXIT.failed
@@ -108,7 +104,6 @@ async function withCluster(
 }
 
 async function makeIdentity(cluster: Cluster, namespace: string | undefined, flag: string, log: Log): Promise<number> {
-  if (!NAME.test(flag)) throw new UsageError('--identity-secret is the name of a Secret.')
   if (namespace === undefined) throw new UsageError('Give --namespace: it is not known where the Secret goes.')
   const files = { 'instance-id': NEW['instance-id'](), secret: NEW.secret() }
   const made = await makeIdentitySecret(cluster, { name: flag, namespace, files })
@@ -140,7 +135,7 @@ function textOf(file: string): string | undefined {
 
 function isThere(file: string): boolean | undefined {
   try {
-    readFileSync(file)
+    lstatSync(file)
     return true
   } catch (error) {
     return errorCode(error) === 'ENOENT' ? false : undefined
@@ -158,6 +153,7 @@ function readOwn(host: Host, input: Input): { startWithin: number; wait: number 
   endpointOf(host, input)
   nameOf(input, 'configmap')
   nameOf(input, 'namespace')
+  nameOf(input, 'identity-secret')
   return { startWithin: time('start-within', STANDARD.startWithin), wait: Math.min(time('wait', STANDARD.wait), LONGEST_WAIT_MS) }
 }
 

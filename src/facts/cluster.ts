@@ -52,6 +52,8 @@ export function openCluster({ log, pausesMs = PAUSES_MS, deadlineMs = DEADLINE_M
   // The client takes this one where it found nothing.
   if (server === undefined || server === 'http://localhost:8080') return undefined
   const library = new IsomorphicFetchHttpLibrary()
+  /** It has not answered three times: whatever else is asked, once is enough. */
+  let silent = false
   let dispatcher: ReturnType<RequestContext['getDispatcher']>
 
   const once = async ({ method, path, accept = 'application/json', body }: Question): Promise<Answer & { retryAfter?: string }> => {
@@ -81,14 +83,16 @@ export function openCluster({ log, pausesMs = PAUSES_MS, deadlineMs = DEADLINE_M
   return {
     namespace: config.getContextObject(config.getCurrentContext())?.namespace,
     ask: async (question) => {
-      for (const pause of pausesMs) {
+      for (const pause of silent ? [] : pausesMs) {
         const answer = await once(question)
         if (answer.status !== 0 && answer.status !== 429 && answer.status < 500) return answer
         log.info('facts: the API server is busy or does not answer; it is asked again', { status: answer.status })
         const wanted = /^\d{1,2}$/.test(answer.retryAfter ?? '') ? 1_000 * Number(answer.retryAfter) : 0
         await new Promise((resolve) => setTimeout(resolve, Math.max(pause, Math.min(wanted, 10_000))))
       }
-      return once(question)
+      const last = await once(question)
+      silent = last.status === 0
+      return last
     },
     close: async () => {
       await dispatcher?.close()

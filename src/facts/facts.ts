@@ -25,7 +25,7 @@ export interface FactsOptions {
   firstReportDelay: number
   /** Milliseconds for which the report is waited for. */
   wait: number
-  everyMs?: number
+  pause?: Pause
   /** The switches, read anew. */
   allowed: () => boolean
   stopped: () => boolean
@@ -35,7 +35,8 @@ export interface FactsOptions {
 /** Whether all was done that can be done with the rights that there are; if not, another run may do better. */
 export type Done = boolean
 
-const EVERY_MS = 2_000
+const FIRST_PAUSE_MS = 100
+const PAUSE_MS = 2_000
 /** For a sidecar that starts with this process. */
 const READY_MS = 60_000
 /** A ConfigMap that changes is in the sidecar's volume after 80 s at most, by the kubelet's own rules. */
@@ -68,15 +69,27 @@ export async function runFacts(options: FactsOptions): Promise<Done> {
     log.info('facts: the first cluster report under this policy has to wait', { hours: Math.ceil(options.firstReportDelay / 3_600_000) })
     return done
   }
-  return (await report(options, reading)) && done
+  return (await report(options, reading, published.names)) && done
+}
+
+/** Between two looks at the sidecar's page. */
+export type Pause = () => Promise<unknown>
+
+function growingPause(): Pause {
+  let next = FIRST_PAUSE_MS
+  return () => {
+    const now = next
+    next = Math.min(2 * next, PAUSE_MS)
+    return new Promise((resolve) => setTimeout(resolve, now))
+  }
 }
 
 /** `undefined` where no sidecar answers in time. */
-async function whenReady({ status, everyMs = EVERY_MS, stopped }: FactsOptions): Promise<SidecarStatus | undefined> {
+async function whenReady({ status, stopped, pause = growingPause() }: FactsOptions): Promise<SidecarStatus | undefined> {
   for (const deadline = Date.now() + READY_MS; ; ) {
     const now = await status()
     if (now !== undefined || stopped() || Date.now() > deadline) return now
-    await new Promise((resolve) => setTimeout(resolve, everyMs))
+    await pause()
   }
 }
 
@@ -85,25 +98,23 @@ async function publishFacts(
   options: FactsOptions,
   { facts }: Reading,
   names: readonly string[],
-): Promise<{ done: Done; policySince: number }> {
-  const { policy, given, configMap, namespace, cluster, firstReportDelay, log } = options
+): Promise<{ done: Done; names: readonly string[]; policySince: number }> {
+  const { policy, configMap, namespace, cluster, firstReportDelay, log } = options
   const unknown = firstReportDelay > 0 ? Number.POSITIVE_INFINITY : 0
-  if (names.length === 0 && firstReportDelay === 0) return { done: true, policySince: 0 }
+  if (names.length === 0 && firstReportDelay === 0) return { done: true, names: [], policySince: 0 }
   if (namespace === undefined) {
     log.error('facts: the namespace is not known, so nothing is published; give --namespace')
-    return { done: false, policySince: unknown }
+    return { done: false, names: [], policySince: unknown }
   }
-  const narrowed = narrowFacts(policy, new Map([...facts, ...given]))
-  const mine = new Map([...narrowed].filter(([name]) => names.includes(name)))
-  const now = Date.now()
-  const published = await publish(cluster, { configMap, namespace, facts: mine, digest: policyDigest(policy), now })
+  const narrowed = narrowFacts(policy, facts)
+  const published = await publish(cluster, { configMap, namespace, facts: narrowed, digest: policyDigest(policy), now: Date.now() })
   if ('why' in published) {
     log.warn('facts: they could not be published', { configMap, right: `patch configmaps ${configMap}`, why: published.why })
     if (firstReportDelay > 0) log.warn('facts: nobody remembers since when this policy is in force, so there is no cluster report')
-    return { done: published.refused, policySince: unknown }
+    return { done: published.refused, names: [], policySince: unknown }
   }
-  log.info('facts: published', { configMap, key: FACTS_KEY, facts: mine.size })
-  return { done: true, policySince: published.policySince }
+  log.info('facts: published', { configMap, key: FACTS_KEY, facts: narrowed.size })
+  return { done: true, names: [...narrowed.keys()], policySince: published.policySince }
 }
 
 const SENTENCES: Record<Settled, string> = {
@@ -117,12 +128,12 @@ const SENTENCES: Record<Settled, string> = {
 }
 const GOOD: readonly Settled[] = ['delivered', 'local', 'off']
 
-async function report(options: FactsOptions, { facts, nodes, missing }: Reading): Promise<Done> {
-  const { policy, given, sidecar, status, allowed, stopped, wait, everyMs = EVERY_MS, log } = options
+async function report(options: FactsOptions, { facts, nodes }: Reading, published: readonly string[]): Promise<Done> {
+  const { policy, given, sidecar, status, allowed, stopped, wait, pause = growingPause(), log } = options
   const needs = needsOf(policy, given)
   const { reportSpans, sendReport } = await import('./report.ts')
   const spans = reportSpans(needs, new Map([...facts, ...given]), nodes)
-  const before = await factsKnown(options, missing)
+  const before = await factsKnown(options, published)
   if (before === undefined || !allowed() || stopped()) return before !== undefined
   const first = nextSequence(before)
   log.info('facts: the cluster report is handed to the sidecar', { [CLUSTER_SPAN]: spans.length - nodes.length, [NODE_SPAN]: nodes.length })
@@ -130,29 +141,28 @@ async function report(options: FactsOptions, { facts, nodes, missing }: Reading)
     log.error('facts: the sidecar has not taken the cluster report')
     return false
   }
-  const settled = await untilSettled({ status, first, deadline: Date.now() + wait, everyMs, stopped })
+  const settled = await untilSettled({ status, first, deadline: Date.now() + wait, pause, stopped })
   log[GOOD.includes(settled) ? 'info' : 'error'](SENTENCES[settled])
   return GOOD.includes(settled)
 }
 
 /**
  * The sidecar reads the facts that were just published from its volume, which the kubelet fills some time later: its
- * rule for `k8s.cluster` may name them. What could be read is waited for.
+ * rule for `k8s.cluster` may name them.
  */
 async function factsKnown(
-  { status, stopped, everyMs = EVERY_MS, log }: FactsOptions,
-  missing: Reading['missing'],
+  { status, stopped, pause = growingPause(), log }: FactsOptions,
+  published: readonly string[],
 ): Promise<SidecarStatus | undefined> {
-  const unread = missing.map(({ fact }) => fact)
   for (const deadline = Date.now() + KNOWN_MS; ; ) {
     const now = await status()
     if (now === undefined) log.error('facts: the sidecar does not answer any more')
-    const late = now?.missingFacts.filter((name) => name.startsWith('k8s.') && !unread.includes(name)) ?? []
+    const late = now?.missingFacts.filter((name) => published.includes(name)) ?? []
     if (late.length === 0 || stopped()) return now
     if (Date.now() > deadline) {
       for (const fact of late) log.warn('facts: the sidecar of this pod does not know it', { fact })
       return now
     }
-    await new Promise((resolve) => setTimeout(resolve, everyMs))
+    await pause()
   }
 }

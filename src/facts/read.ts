@@ -143,7 +143,11 @@ async function list(
   for (let page = 0; page < MAX_PAGES; page++) {
     const limit = stopAtCount && page === 0 ? 1 : what === 'metadata' ? METADATA_PAGE : PAGE
     const query = new URLSearchParams({ limit: String(limit), ...(from === '' ? {} : { continue: from }) })
-    const answer = await cluster.ask({ method: 'GET', path: `${path}?${query}`, ...(what === 'metadata' ? { accept: METADATA } : {}) })
+    const answer = await cluster.ask({
+      method: 'GET',
+      path: `${path}?${query.toString()}`,
+      ...(what === 'metadata' ? { accept: METADATA } : {}),
+    })
     const { metadata = {}, items: more } = (answer.body ?? {}) as Page
     if (!Array.isArray(more)) return { status: answer.status }
     items.push(...(more as unknown[]))

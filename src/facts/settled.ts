@@ -18,7 +18,7 @@ export interface Waiting {
   /** The first file in which the report can be: `nextSequence` of the status before it. */
   first: number
   deadline: number
-  everyMs: number
+  pause: () => Promise<unknown>
   stopped: () => boolean
 }
 
@@ -33,7 +33,7 @@ export function nextSequence(status: SidecarStatus): number {
   return status.waiting.some(({ place, name }) => place === 'queue' && sequenceOf(name) === last) ? last : last + 1
 }
 
-export async function untilSettled({ status, first, deadline, everyMs, stopped }: Waiting): Promise<Settled> {
+export async function untilSettled({ status, first, deadline, pause, stopped }: Waiting): Promise<Settled> {
   let last: number | undefined
   let silent = 0
   for (;;) {
@@ -49,7 +49,7 @@ export async function untilSettled({ status, first, deadline, everyMs, stopped }
       if (now.nextSendAt !== undefined && now.nextSendAt > deadline) return 'late'
     }
     if (Date.now() >= deadline || stopped()) return 'late'
-    await new Promise((resolve) => setTimeout(resolve, everyMs))
+    await pause()
   }
 }
 
