@@ -26,7 +26,7 @@ async function cluster(
 test('wrong flags and settings are told before anything is asked', async () => {
   const wrong: [args: string[], status: number, sentence: RegExp][] = [
     [['word'], EXIT.usage, /takes flags only/],
-    [['--configmap', '../secrets/x'], EXIT.usage, /--configmap is a name of Kubernetes/],
+    [['--facts-config-map', '../secrets/x'], EXIT.usage, /--facts-config-map is a name of Kubernetes/],
     [['--namespace', 'a/b'], EXIT.usage, /--namespace is a name of Kubernetes/],
     [['--identity-secret', 'A'], EXIT.usage, /--identity-secret is a name of Kubernetes/],
     [['--start-within', 'soon'], EXIT.usage, /--start-within is a duration/],

@@ -27,8 +27,12 @@ export interface Command {
   name: string
   usage: string
   summary: string
-  /** Flags with a value; `undefined`: those of the settings. */
-  flags: readonly string[] | undefined
+  /** Flags with a value. */
+  flags: readonly string[]
+  /** Those of the settings as well. */
+  settings?: true
+  /** Letters for flags: `-f` for `--file`. */
+  short?: Readonly<Record<string, string>>
   /** Flags without one. */
   switches?: readonly string[]
   hidden?: true

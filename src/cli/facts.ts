@@ -12,6 +12,7 @@ import { type Cluster, openCluster } from '../facts/cluster.ts'
 import { runFacts } from '../facts/facts.ts'
 import { makeIdentitySecret } from '../facts/identity-secret.ts'
 import { NEW } from '../identity/identity.ts'
+import { STANDARD as INJECTED } from '../inject/container.ts'
 import { createLog, type Log } from '../log.ts'
 import { duration, isLoopback, WrongSetting } from '../setting-parsers.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
@@ -32,7 +33,7 @@ const SHARED = [
   'USAGE_LOG_LEVEL',
 ]
 const settings = SETTINGS.filter(({ name }) => SHARED.includes(name))
-const STANDARD = { configmap: 'usage-sidecar-facts', startWithin: '10m', wait: '15m', otlp: 'http://127.0.0.1:4318' }
+const STANDARD = { factsConfigMap: INJECTED.factsConfigMap, startWithin: '10m', wait: '15m', otlp: 'http://127.0.0.1:4318' }
 const LONGEST_WAIT_MS = 15 * 60_000
 /** RFC 1123, as Kubernetes wants it; it becomes part of a path. */
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/
@@ -73,7 +74,7 @@ export async function facts(host: Host, input: Input): Promise<number> {
       given,
       cluster,
       namespace,
-      configMap: nameOf(input, 'configmap') ?? STANDARD.configmap,
+      configMap: nameOf(input, 'facts-config-map') ?? STANDARD.factsConfigMap,
       sidecar: endpointOf(host, input),
       status: () => askStatus(config.pageListen),
       firstReportDelay: config.firstSendDelay,
@@ -151,7 +152,7 @@ function readOwn(host: Host, input: Input): { startWithin: number; wait: number 
     }
   }
   endpointOf(host, input)
-  nameOf(input, 'configmap')
+  nameOf(input, 'facts-config-map')
   nameOf(input, 'namespace')
   nameOf(input, 'identity-secret')
   return { startWithin: time('start-within', STANDARD.startWithin), wait: Math.min(time('wait', STANDARD.wait), LONGEST_WAIT_MS) }

@@ -53,6 +53,17 @@ export interface Traits {
   limitsStorage: boolean
   /** Any container sets DO_NOT_TRACK. */
   doNotTrack: boolean
+  /** What the namespace's annotation `usage-sidecar.dev/reporting` says: it can only lower USAGE_REPORTING. */
+  atMost?: string
+}
+
+/** From the lowest to the highest; any other word counts as the lowest. */
+export const REPORTING_WORDS = ['off', 'local', 'on'] as const
+
+const lower = (setting: string, atMost: string | undefined): string => {
+  if (atMost === undefined) return setting
+  const rank = (word: string): number => Math.max(0, REPORTING_WORDS.indexOf(word as (typeof REPORTING_WORDS)[number]))
+  return REPORTING_WORDS[Math.min(rank(setting), rank(atMost))]!
 }
 
 /** `podLevel`: the pod has `spec.resources`, of which the container may take no part without leave. */
@@ -103,10 +114,11 @@ export const FIXED_SETTINGS = {
 } as const
 export const POLICY_FILE = { USAGE_POLICY: `${ETC}/project/policy.yaml` } as const
 
-export function environment({ settings }: Options, { qos, doNotTrack }: Traits): EnvVar[] {
+export function environment({ settings }: Options, { qos, doNotTrack, atMost }: Traits): EnvVar[] {
   const values: Record<string, string> = {
     ...(RESOURCES[qos].limits === undefined ? UNLIMITED_SETTINGS : {}),
     ...settings,
+    USAGE_REPORTING: lower(settings.USAGE_REPORTING ?? STANDARD.settings.USAGE_REPORTING, atMost),
     ...(settings.USAGE_POLICY_TEXT === undefined ? POLICY_FILE : {}),
     ...FIXED_SETTINGS,
     ...(doNotTrack ? { DO_NOT_TRACK: '1' } : {}),

@@ -115,6 +115,7 @@ export function start(t: TestContext, { args, env = {}, flags = [], before = [] 
 
 export interface Sidecar extends Process {
   port: number
+  grpcPort: number
   healthPort: number
 }
 
@@ -135,8 +136,8 @@ export async function startSidecar(t: TestContext, { folder, env, ...more }: Sid
     ...env,
   }
   const running = start(t, { args: ['run'], env: settings, ...more })
-  const { port, health } = await running.said('accept: ready')
-  return { ...running, port: Number(port), healthPort: Number(health) }
+  const { port, grpc, health } = await running.said('accept: ready')
+  return { ...running, port: Number(port), grpcPort: Number(grpc), healthPort: Number(health) }
 }
 
 export interface Collector extends Process {
