@@ -41,7 +41,7 @@ export async function makeRootFileSystems(folder: string): Promise<void> {
       put(`${HOME}/package.json`, `${JSON.stringify({ name: 'usage-sidecar', version, license: 'Apache-2.0', type: 'module' })}\n`)
       put('/etc/nsswitch.conf', 'hosts: files dns\n')
       const packages = packagesIn(metafile, built, [entry!, ...chunks])
-      for (const { name, folder: from } of packages) put(`${LICENSES}/${name}/LICENSE`, licenceText(from))
+      for (const one of packages) put(`${LICENSES}/${one.name}/LICENSE`, licenceText(one))
       put(`${LICENSES}/usage-sidecar/LICENSE`, readFileSync(join(root, 'LICENSE')))
       put('/usr/share/sbom/usage-sidecar.cdx.json', sbom({ name: image, version, packages, ...putNode(put) }))
       if (image === 'usage-sidecar') symlinkSync(`../lib/usage-sidecar/${entry}`, join(into, '/usr/bin/usage-sidecar'))
@@ -60,7 +60,7 @@ function putNode(put: Put): { node: Package; nodeDigest: string; debian: DebianP
   const bytes = readFileSync(program)
   // As it was published, not stripped: its digest can be compared.
   put('/usr/bin/node', bytes, 0o755)
-  put(`${LICENSES}/node/LICENSE`, readFileSync(join(root, node.folder, 'LICENSE')))
+  put(`${LICENSES}/node/LICENSE`, licenceText(node))
   const libraries = librariesOf(program)
   for (const { path, file } of libraries) put(path, readFileSync(file), 0o755)
   const debian = [...new Map(libraries.map((library) => [library.package.name, library.package])).values()]
@@ -68,10 +68,18 @@ function putNode(put: Put): { node: Package; nodeDigest: string; debian: DebianP
   return { node, nodeDigest: createHash('sha256').update(bytes).digest('hex'), debian }
 }
 
-function licenceText(folder: string): string {
-  const file = readdirSync(join(root, folder)).find((name) => /^licen[cs]e/i.test(name))
-  if (file === undefined) throw new Error(`${folder} has no licence text.`)
-  return readFileSync(join(root, folder, file), 'utf8')
+/** Licence and notices of a package, in one text. */
+function licenceText({ name, version, license, folder }: Package): string {
+  const entries = readdirSync(join(root, folder), { withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile() && /^(licen[cs]e|copying|notice)/i.test(entry.name)).map(({ name: file }) => file)
+  if (files.length > 0)
+    return files
+      .sort()
+      .map((file) => readFileSync(join(root, folder, file), 'utf8'))
+      .join('\n')
+  // It asks for nothing, so its authors added no text.
+  if (license === 'Unlicense') return `${name} ${version}: Unlicense, https://unlicense.org\n`
+  throw new Error(`${folder} has no licence text.`)
 }
 
 /** Times and modes of the machine must not be in the image. */
