@@ -9,6 +9,7 @@ import { sheetMarkdown } from '../src/anonymize/sheet-markdown.ts'
 import { COMMANDS } from '../src/cli/commands.ts'
 import { flagOf, SETTINGS } from '../src/config.ts'
 import { keptFigures, POPULATION } from './attack/uniqueness.ts'
+import { injectionFile } from './generate-inject.ts'
 
 const README = new URL('../README.md', import.meta.url).pathname
 
@@ -60,6 +61,7 @@ function sheet(name: string, text: string): string {
 const read = (path: string): string => readFileSync(path, 'utf8')
 const wanted = new Map([
   [README, generated(read(README))],
+  [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],
   ...readdirSync(POLICIES)
     .filter((name) => name.endsWith('.yaml'))
     .map((name): [string, string] => [`${POLICIES}${name.replace('.yaml', '.md')}`, sheet(name, read(`${POLICIES}${name}`))]),
