@@ -26,10 +26,15 @@ export interface Process {
   stop(): Promise<LogLine | undefined>
 }
 
-const undone = new WeakMap<TestContext, (() => unknown)[]>()
+/** A test, or whatever else has an end. */
+export interface Scope {
+  after(undo: () => unknown): void
+}
+
+const undone = new WeakMap<Scope, (() => unknown)[]>()
 
 /** Like t.after(), but what came last goes first: a process ends before the folder goes that it writes to. */
-export function atEnd(t: TestContext, undo: () => unknown): void {
+export function atEnd(t: Scope, undo: () => unknown): void {
   const known = undone.get(t)
   if (known !== undefined) {
     known.push(undo)
@@ -115,6 +120,7 @@ export function start(t: TestContext, { args, env = {}, flags = [], before = [] 
 
 export interface Sidecar extends Process {
   port: number
+  grpcPort: number
   healthPort: number
 }
 
@@ -135,8 +141,8 @@ export async function startSidecar(t: TestContext, { folder, env, ...more }: Sid
     ...env,
   }
   const running = start(t, { args: ['run'], env: settings, ...more })
-  const { port, health } = await running.said('accept: ready')
-  return { ...running, port: Number(port), healthPort: Number(health) }
+  const { port, grpc, health } = await running.said('accept: ready')
+  return { ...running, port: Number(port), grpcPort: Number(grpc), healthPort: Number(health) }
 }
 
 export interface Collector extends Process {
