@@ -122,6 +122,8 @@ export interface Sidecar extends Process {
   port: number
   grpcPort: number
   healthPort: number
+  /** What its page says that it has counted. */
+  counter(name: string): Promise<number>
 }
 
 export interface SidecarOptions extends Omit<StartOptions, 'args'> {
@@ -141,8 +143,12 @@ export async function startSidecar(t: TestContext, { folder, env, ...more }: Sid
     ...env,
   }
   const running = start(t, { args: ['run'], env: settings, ...more })
-  const { port, grpc, health } = await running.said('accept: ready')
-  return { ...running, port: Number(port), grpcPort: Number(grpc), healthPort: Number(health) }
+  const { port, grpc, health, page } = await running.said('accept: ready')
+  const counter = async (name: string): Promise<number> => {
+    const answer = await fetch(`http://127.0.0.1:${page}/status.json`)
+    return ((await answer.json()) as { counters: Record<string, number> }).counters[name] ?? 0
+  }
+  return { ...running, port: Number(port), grpcPort: Number(grpc), healthPort: Number(health), counter }
 }
 
 export interface Collector extends Process {
