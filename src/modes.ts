@@ -1,8 +1,9 @@
 // Goes between off, local and on while the process runs, and from one policy to the next. What was kept in one mode
 // never comes into another: the epoch ends first, durably, then the request in flight, then all that is on disk. Whatever
-// fails is tried again, and until it has worked nothing comes in and nothing leaves.
+// fails is tried again, and until it has worked nothing comes in and nothing leaves. A folder that another process has is
+// its own: nothing in it is touched, whatever our switches say, until it is free.
 import type { Mode } from './consent/consent.ts'
-import { beginEpoch, type Epoch, endEpoch, folderExists, readEpoch, renewEpoch } from './consent/epoch.ts'
+import { beginEpoch, type Epoch, endEpoch, isUsed, readEpoch, renewEpoch } from './consent/epoch.ts'
 import { errorCode } from './errors.ts'
 import type { Log } from './log.ts'
 import type { Queue } from './queue/queue.ts'
@@ -18,7 +19,9 @@ export interface ModesOptions {
   folder: string
   /** As the switches and the policy are now; reads the switches anew. */
   goal: () => Goal
-  openQueue: (kind: { policy: string; mode: Epoch['mode']; wipe: boolean }) => Promise<Queue>
+  openQueue: (kind: { policy: string; mode: Epoch['mode']; wipe: () => boolean }) => Promise<Queue>
+  /** Keeps other processes out of the folder until the result is called; throws where one has it. */
+  lockFolder: () => () => void
   /** Removes all that holds spans from a folder that is not open. */
   wipeFolder: () => Promise<void>
   /** Sends what the queue holds while `allowed`, which reads the switches anew. */
@@ -37,6 +40,8 @@ export interface Modes {
   queueFor(began: number): Queue | undefined
   /** When the next reports are sent, at the soonest, and how often in a row it failed; `undefined` where nothing is sent. */
   sending(): { nextDrainAt: number; failures: number } | undefined
+  /** Why nothing is kept or sent although it should be, or something is still there that should not. */
+  problem(): string | undefined
   /** Closes the folder and leaves what is in it; a drain that has begun, or is due, first gets the time of the grace. */
   stop(graceMs?: number): Promise<void>
 }
@@ -62,6 +67,8 @@ export function createModes(options: ModesOptions): Modes {
   const { folder, log, now = Date.now } = options
   let goal: Goal | undefined
   let open: Open | undefined
+  /** We have the lock of the folder, or no longer than it takes to close it. */
+  let ours = false
   /** What is in the folder was kept in an epoch that has ended. */
   let dirty = false
   /** The folder, still open, in the epoch that has ended. */
@@ -69,6 +76,7 @@ export function createModes(options: ModesOptions): Modes {
   /** All that were told to stop. */
   let senders: Promise<unknown> = Promise.resolve()
   let doing = ''
+  let problem: string | undefined
   let wanted = false
   let running: Promise<void> | undefined
   let retry: NodeJS.Timeout | undefined
@@ -79,13 +87,30 @@ export function createModes(options: ModesOptions): Modes {
     it.sender = undefined
   }
 
+  const close = (queue: Queue): Promise<void> => {
+    ours = false
+    return queue.close()
+  }
+
+  const endHere = (): void => {
+    if (ours) endEpoch(folder)
+    else if (isUsed(folder)) {
+      const unlock = options.lockFolder()
+      try {
+        endEpoch(folder)
+      } finally {
+        unlock()
+      }
+    }
+  }
+
   /** What may not wait when an epoch ends; clear() does the rest, and again what fails here, and says so. */
   const leave = (): void => {
     dirty = true
     leaving ??= open
     open = undefined
     try {
-      endEpoch(folder)
+      endHere()
     } catch {}
     if (leaving !== undefined) stopSender(leaving)
   }
@@ -137,9 +162,12 @@ export function createModes(options: ModesOptions): Modes {
       wanted = false
       try {
         await fit()
+        problem = undefined
       } catch (error) {
         const code = errorCode(error)
-        log.error(`${doing}; it is tried again`, { code, ...(code === 'EBUSY' ? { reason: 'another process uses it' } : {}) })
+        const reason = code === 'EBUSY' ? { reason: 'another process uses it' } : {}
+        log.error(`${doing}; it is tried again`, { code, ...reason })
+        problem = `${doing.slice(doing.indexOf(': ') + 2)} (${reason.reason ?? code})`
         clearTimeout(retry)
         retry = setTimeout(settle, RETRY_MS).unref()
       }
@@ -161,35 +189,50 @@ export function createModes(options: ModesOptions): Modes {
   const clear = async (): Promise<void> => {
     doing = 'consent: what the data folder holds could not be wiped'
     dirty = false
+    const it = leaving
+    let unlock: (() => void) | undefined
     try {
+      if (it === undefined) {
+        if (!isUsed(folder)) return
+        unlock = options.lockFolder()
+      }
       endEpoch(folder)
       await senders
-      const it = leaving
-      if (it !== undefined) {
+      if (it === undefined) await options.wipeFolder()
+      else {
         await it.queue.wipe()
         leaving = undefined
-        await it.queue.close()
-      } else if (folderExists(folder)) await options.wipeFolder()
-      else return
+        await close(it.queue)
+      }
       log.info('consent: nothing is left of what was kept before')
     } catch (error) {
       dirty = true
       throw error
+    } finally {
+      unlock?.()
     }
   }
 
   const enter = async (mode: Epoch['mode'], policy: string): Promise<void> => {
     doing = 'queue: the data folder cannot be used'
-    const found = readEpoch(folder)
-    const queue = await options.openQueue({ policy, mode, wipe: found === undefined })
+    let found: Epoch | undefined
+    const wipe = (): boolean => {
+      ours = true
+      found = readEpoch(folder)
+      return found === undefined
+    }
+    const queue = await options.openQueue({ policy, mode, wipe }).catch((error: unknown) => {
+      ours = false
+      throw error
+    })
     // Where the epoch has ended meanwhile, all begins anew; from here to `open` nothing is awaited.
-    if (dirty || stopped || readEpoch(folder)?.id !== found?.id) return await queue.close()
+    if (dirty || stopped || readEpoch(folder)?.id !== found?.id) return await close(queue)
     let epoch: Epoch
     try {
       epoch = found === undefined ? beginEpoch(folder, mode, policy, now()) : found
       if (epoch.policy !== policy) epoch = renewEpoch(folder, epoch, policy, now())
     } catch (error) {
-      await queue.close()
+      await close(queue)
       throw error
     }
     const since = performance.now()
@@ -242,6 +285,7 @@ export function createModes(options: ModesOptions): Modes {
     look,
     queueFor: (began) => (open !== undefined && began > open.since ? open.queue : undefined),
     sending: () => open?.sender?.status(),
+    problem: () => problem,
     stop: async (graceMs = 0) => {
       if (graceMs > 0) await open?.sender?.stop(graceMs)
       stopped = true

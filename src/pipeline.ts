@@ -16,7 +16,7 @@ import type { Log } from './log.ts'
 import { createModes, type Goal } from './modes.ts'
 import { rejectedSpans } from './otlp/answer.ts'
 import { createPage } from './page/page.ts'
-import { openQueue, wipeFolder } from './queue/queue.ts'
+import { lockFolder, openQueue, wipeFolder } from './queue/queue.ts'
 import { type RoadWatch, watchRoad } from './road.ts'
 import { createSender } from './send/send.ts'
 import { reportOf, statusOf } from './status.ts'
@@ -120,12 +120,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const now = road?.current()
       const sending = modes.sending()
       const failing = sending !== undefined && sending.failures > 0
+      const folder = modes.problem()
       return statusOf({
         folder: config.dataDir,
         decision: consent?.decision() ?? { mode: 'off', by: 'the start' },
         problems: [
           ...mistakes,
           ...(road?.mistakes() ?? []).map((mistake) => `Nothing is kept or sent, because of the policy: ${mistake}`),
+          ...(folder === undefined ? [] : [`Nothing is kept or sent: ${folder}. It is tried again.`]),
           ...(failing ? ['The collector cannot be reached or is busy. What waits stays on disk, and is tried again.'] : []),
         ],
         policy: now?.policy,
@@ -161,6 +163,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         counters,
         log,
       }),
+    lockFolder: () => lockFolder(config.dataDir),
     wipeFolder: () => wipeFolder(config.dataDir, counters),
     openSender: (queue, notBefore, allowed) => {
       const destination = { ...config, endpoint: config.endpoint! }

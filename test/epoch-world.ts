@@ -123,6 +123,7 @@ export class World {
             now,
           }),
         ),
+      lockFolder: () => disk.lock(),
       wipeFolder: () => wipeFolder(this.folder, counters, disk, 'consent'),
       openSender: (queue, notBefore, allowed) => {
         const sender = createSender({

@@ -1,10 +1,10 @@
-// The protobuf walk and the JSON reader under fuzzing, for USAGE_TEST_FUZZ_SECONDS (20), and every input that once broke
+// The protobuf walk and the JSON reader under fuzzing, for USAGE_TEST_FUZZ_SECONDS (60), and every input that once broke
 // something. `test/nightly/fuzz.ts` goes on for longer and keeps what it finds.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FORMS, Fuzz, inputOf, kept } from './fuzz.ts'
 
-const SECONDS = Number(process.env.USAGE_TEST_FUZZ_SECONDS ?? 20)
+const SECONDS = Number(process.env.USAGE_TEST_FUZZ_SECONDS ?? 60)
 const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
 /** However slow the machine is. */
 const LEAST = 2000

@@ -10,7 +10,7 @@ import { Counters } from '../src/counters.ts'
 import { createHeartbeat } from '../src/heartbeat.ts'
 import { createLog } from '../src/log.ts'
 import { type Left, spansIn, spansWaiting, startCollector } from './collector.ts'
-import { execution, placeOf, post, startHere, temporaryFolder, until } from './sidecar.ts'
+import { execution, filesIn, placeOf, post, startHere, temporaryFolder, until } from './sidecar.ts'
 import { DEFAULT_POLICY_FILE, request, span } from './spans.ts'
 
 async function heartbeats(t: TestContext) {
@@ -130,5 +130,18 @@ describe('the heartbeat of a sidecar', { concurrency: true }, () => {
     assert.deepEqual((await spansWaiting(place.dataFolder)).map(isHeartbeat), [true])
     await assert.rejects(readFile(join(place.dataFolder, 'heartbeat')), { code: 'ENOENT' })
     assert.equal(sidecar.counters.get('spans.usage.heartbeat.foreign'), 1)
+  })
+
+  it('shares no file of the queue with what the application sends after it', async (t) => {
+    const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: DEFAULT_POLICY_FILE })
+    const sidecar = await startHere(t, place)
+    await until('it is kept', async () => (await spansWaiting(place.dataFolder)).length > 0)
+    assert.equal((await post(sidecar.port(), execution())).status, 200)
+    await sidecar.stop()
+    const files = [...(await filesIn(place.dataFolder))].filter(([name]) => /^(queue|sending)\//.test(name))
+    assert.deepEqual(
+      files.map(([, bytes]) => spansIn(bytes).map(isHeartbeat)),
+      [[true], [false]],
+    )
   })
 })

@@ -7,7 +7,7 @@ import { Counters } from '../src/counters.ts'
 import { errorCode } from '../src/errors.ts'
 import { createLog } from '../src/log.ts'
 import { createModes, type Goal } from '../src/modes.ts'
-import { type Disk, openQueue, type Queue } from '../src/queue/queue.ts'
+import { type Disk, lockFolder, openQueue, type Queue } from '../src/queue/queue.ts'
 import { wipeFolder } from '../src/queue/shelf.ts'
 import type { Sender } from '../src/send/send.ts'
 import { diskWith } from './queue-here.ts'
@@ -40,6 +40,7 @@ export async function modesHere(
     goal: () => ({ ...here.goal }) as Goal,
     openQueue: ({ policy, mode, wipe }) =>
       openQueue(queueOptions(here.folder, { label: policy, wipe, full: mode === 'local' ? 'ring' : 'refuse', disk, counters })),
+    lockFolder: () => lockFolder(here.folder, disk),
     wipeFolder: () => wipeFolder(here.folder, counters, disk, 'consent'),
     openSender: (queue, notBefore, allowed) => {
       const opened: Opened = { queue, notBefore, allowed, stopped: false }

@@ -109,4 +109,53 @@ describe('a data folder', { concurrency: true }, () => {
     assert.equal(await second.end('SIGTERM'), 0)
     assert.equal(second.lines().find(({ event }) => event === 'run: stopped')?.['requests.discarded'], 1)
   })
+
+  const seconds: Record<string, Record<string, string>> = {
+    off: { USAGE_REPORTING: 'off' },
+    'switched off': { DO_NOT_TRACK: '1' },
+    local: { USAGE_REPORTING: 'local' },
+    'on under another policy': { USAGE_POLICY: '', USAGE_POLICY_TEXT: POLICY },
+  }
+  for (const [what, env] of Object.entries(seconds)) {
+    it(`is touched by no second process while the first lives (${what})`, async (t) => {
+      const collector = await startCollector(t)
+      const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '1h' })
+      const first = await startChild(t, place)
+      assert.equal((await post(first.port, execution('pipeline'))).status, 200)
+      const before = await filesIn(place.dataFolder)
+      assert.ok(before.has('epoch') && before.has('queue/000000000001.otlp'))
+      const second = await startHere(t, { ...place, env: { ...place.env, ...env } })
+      assert.equal((await post(second.port(), execution('orchestration'))).status, 200)
+      assert.equal(second.lines().find(({ level }) => level === 'error')?.code, 'EBUSY')
+      const { problems } = (await (await fetch(`http://127.0.0.1:${second.pagePort()}/status.json`)).json()) as { problems: string[] }
+      assert.match(problems.join(), /another process uses it/)
+      assert.deepEqual(await filesIn(place.dataFolder), before)
+      await second.stop()
+      assert.deepEqual(await filesIn(place.dataFolder), before)
+    })
+
+    it(`belongs to the second process once the first is gone, and its switches count (${what})`, async (t) => {
+      const collector = await startCollector(t)
+      const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '1h' })
+      const first = await startChild(t, place)
+      assert.equal((await post(first.port, execution('pipeline'))).status, 200)
+      const second = await startHere(t, { ...place, env: { ...place.env, ...env } })
+      assert.equal(await first.end('SIGKILL'), 'SIGKILL')
+      await until('what the first had is gone', async () => (await spansWaiting(place.dataFolder)).length === 0)
+      await second.stop()
+      assert.deepEqual(collector.spans(), [])
+    })
+  }
+
+  it('that another process had is gone on with by the first, whose epoch was not ended', async (t) => {
+    const collector = await startCollector(t)
+    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '1h' })
+    const first = await startChild(t, place)
+    assert.equal((await post(first.port, execution('pipeline'))).status, 200)
+    const second = await startHere(t, { ...place, env: { ...place.env, USAGE_REPORTING: 'off' } })
+    await second.stop()
+    await first.end('SIGKILL')
+    await startHere(t, { ...place, env: { ...place.env, USAGE_SEND_INTERVAL: '100ms' } })
+    await until('what it had is sent', () => collector.spans().length === 1)
+  })
 })

@@ -32,7 +32,7 @@ const again = <T>(attempt: () => Promise<T>): Promise<T> => attempt().catch(atte
 
 async function live(disk: MemoryDisk, wipe: boolean, allowed: () => boolean = () => true, on: Disk = disk): Promise<Living> {
   let time = 1_790_000_000_000
-  const options = queueOptions(FOLDER, { disk: on, wipe, now: () => time, maxAgeMs: Number.MAX_SAFE_INTEGER })
+  const options = queueOptions(FOLDER, { disk: on, wipe: () => wipe, now: () => time, maxAgeMs: Number.MAX_SAFE_INTEGER })
   const opened = await again(() => openQueue(options))
   const queue: Queue = {
     ...opened,
@@ -263,8 +263,11 @@ test('what a start after power loss has sent survives the next power loss', asyn
 
 const MAY_FAIL = ['create', 'openFile', 'write', 'sync', 'truncate', 'rename', 'unlink', 'syncFolder', 'read', 'list', 'stat'] as const
 
-/** A disk whose operation number `place` fails, a write half done, and no other one; tells how many there were. */
-function failingOnce(place: number, code: string, count: { operations: number }): (disk: MemoryDisk) => Disk {
+/**
+ * A disk whose operation number `place` fails and no other one, a write half done, anything else before or after it has had
+ * its effect; tells how many there were.
+ */
+function failingOnce(place: number, code: string, when: 'before' | 'after', count: { operations: number }): (disk: MemoryDisk) => Disk {
   return (disk) => {
     const failing: Disk = Object.assign({}, disk)
     for (const name of MAY_FAIL) {
@@ -273,7 +276,7 @@ function failingOnce(place: number, code: string, count: { operations: number })
         if (count.operations++ !== place) return await operation(...given)
         if (name === 'write') disk.failNext = 'write'
         if (name === 'sync') disk.failNext = 'sync'
-        if (name === 'write' || name === 'sync') await operation(...given).catch(() => undefined)
+        if (name === 'write' || name === 'sync' || when === 'after') await operation(...given).catch(() => undefined)
         throw Object.assign(new Error(code), { code })
       }
       Object.assign(failing, { [name]: failed })
@@ -285,16 +288,20 @@ function failingOnce(place: number, code: string, count: { operations: number })
 test('any one operation of the disk may fail: what was acknowledged leaves once, and what is appended later does too', async (t) => {
   const random = seeded(3)
   const whole = { operations: 0 }
-  await life(failingOnce(-1, '', whole))
+  await life(failingOnce(-1, '', 'before', whole))
   assert.ok(whole.operations > 150)
-  for (const code of ['ENOSPC', 'EIO']) {
+  for (const [code, when] of [
+    ['ENOSPC', 'before'],
+    ['EIO', 'before'],
+    ['EIO', 'after'],
+  ] as const) {
     for (let place = 0; place < whole.operations; place++) {
-      const { operations } = await life(failingOnce(place, code, { operations: 0 }))
+      const { operations } = await life(failingOnce(place, code, when, { operations: 0 }))
       const { must } = promises(operations)
-      const context = `operation ${place} of ${whole.operations} fails with ${code}`
+      const context = `operation ${place} of ${whole.operations} fails with ${code} ${when} its effect`
       assert.ok(must.has('c3') || must.size > 0 || place > whole.operations - 10, `nothing is kept any more: ${context}`)
       await check(operations, random).catch((error: unknown) => assert.fail(`${context}: ${String(error)}`))
     }
   }
-  t.diagnostic(`${2 * whole.operations} lives with one failing operation`)
+  t.diagnostic(`${3 * whole.operations} lives with one failing operation`)
 })

@@ -22,7 +22,7 @@ function seeded(seed: number): () => number {
 }
 
 const open = (disk: MemoryDisk, label: string, wipe = false): Promise<Queue> =>
-  openQueue(queueOptions(FOLDER, { disk, label, wipe, now: () => NOW, maxAgeMs: Number.MAX_SAFE_INTEGER }))
+  openQueue(queueOptions(FOLDER, { disk, label, wipe: () => wipe, now: () => NOW, maxAgeMs: Number.MAX_SAFE_INTEGER }))
 
 async function append(disk: MemoryDisk, queue: Queue, ...ids: string[]): Promise<void> {
   disk.event('appended', ids)

@@ -139,7 +139,7 @@ test('an open with wipe, and wipeFolder, remove every body and keep the receipts
     await queue.append(recordOf('two'), 1)
     await queue.close()
     const counters = new Counters()
-    if (how === 'open') await (await openQueue(queueOptions(folder, { wipe: true, counters }))).close()
+    if (how === 'open') await (await openQueue(queueOptions(folder, { wipe: () => true, counters }))).close()
     else await wipeFolder(folder, counters)
     for (const place of ['queue', 'sending', 'sent']) assert.deepEqual(await names(place), [], place)
     assert.equal(counters.get('queue.dropped.consent'), 2)

@@ -1,6 +1,6 @@
 // What the queue makes of a disk that fails: it says 503, keeps what was good, and does the rest at the next try.
 import assert from 'node:assert/strict'
-import { appendFile, rm } from 'node:fs/promises'
+import { appendFile, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
@@ -94,3 +94,34 @@ test('a commit that failed half way is done by the next one', async (t) => {
   assert.equal((await queue.next(yes))?.sequence, 1)
   assert.deepEqual([await names('queue'), await names('sending')], [[], ['000000000001.otlp.gz']])
 })
+
+for (const half of ['before', 'after'] as const) {
+  for (const step of ['create', 'rename', 'syncFolder'] as const) {
+    test(`receipts go on, and lose no line, where the change of their file failed at ${step}, ${half} its effect`, async (t) => {
+      let fails = false
+      const failing =
+        <A extends unknown[], R>(operation: (...given: A) => Promise<R>) =>
+        async (...given: A): Promise<R> => {
+          if (!fails) return await operation(...given)
+          fails = false
+          if (half === 'after') await operation(...given)
+          throw failure('EIO')
+        }
+      const first = await openHere(t)
+      await first.queue.recordAttempt(await appendAndTake(first.queue, 'one'))
+      await first.queue.close()
+      const { folder } = first
+      await appendFile(join(folder, 'receipts.jsonl'), `${'x'.repeat(1024 * 1024)}\n`)
+      const { queue } = await openHere(t, { folder, disk: diskWith({ [step]: failing(nodeDisk[step] as () => Promise<unknown>) }) })
+      const body = await queue.next(yes)
+      fails = true
+      await queue.recordOutcome(body!, { result: 'retry', status: 503 })
+      assert.equal(fails, false)
+      await queue.recordOutcome(body!, { result: 'retry', status: 502 })
+      await queue.recordOutcome(body!, { result: 'delivered', status: 200 })
+      const lines = (name: string): Promise<string> => readFile(join(folder, name), 'utf8')
+      assert.match(await lines('receipts.old.jsonl'), /"event":"attempt"/)
+      assert.match(await lines('receipts.jsonl'), /"status":502.*\n.*"status":200/)
+    })
+  }
+}

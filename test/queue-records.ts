@@ -35,7 +35,7 @@ export function queueOptions(folder: string, changes: Partial<QueueOptions> = {}
     maxAgeMs: 7 * 86_400_000,
     full: 'refuse',
     label: 'policy-a',
-    wipe: false,
+    wipe: () => false,
     order: (record) => record,
     counters: new Counters(),
     log: createLog('error', () => undefined),

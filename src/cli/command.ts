@@ -12,6 +12,8 @@ export interface Host {
   stdin: AsyncIterable<Buffer | string>
   /** `undefined` where the output is no terminal. */
   terminal: { columns: number } | undefined
+  /** Takes the variables that begin so out of the environment of this process, before a library reads them. */
+  forget: (prefix: string) => void
   /** Called on SIGTERM and SIGINT; after the second one the process ends at once. */
   onStop: (stop: () => void) => void
 }
@@ -25,8 +27,12 @@ export interface Command {
   name: string
   usage: string
   summary: string
-  /** Flags with a value; `undefined`: those of the settings. */
-  flags: readonly string[] | undefined
+  /** Flags with a value. */
+  flags: readonly string[]
+  /** Those of the settings as well. */
+  settings?: true
+  /** Letters for flags: `-f` for `--file`. */
+  short?: Readonly<Record<string, string>>
   /** Flags without one. */
   switches?: readonly string[]
   hidden?: true

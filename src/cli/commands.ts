@@ -9,7 +9,8 @@ export const COMMANDS: readonly Command[] = [
     name: 'run',
     usage: 'run [--SETTING VALUE …]',
     summary: 'Run the sidecar. Each setting USAGE_NAME is also the flag --name.',
-    flags: undefined,
+    flags: [],
+    settings: true,
     load: async () => (await import('./run.ts')).run,
   },
   {
@@ -69,6 +70,37 @@ export const COMMANDS: readonly Command[] = [
     flags: ['page'],
     switches: ['json'],
     load: async () => (await import('./status.ts')).status,
+  },
+  {
+    name: 'facts',
+    usage: 'facts [--facts-config-map NAME] [--namespace NAME] [--start-within TIME] [--wait TIME] | facts --identity-secret NAME',
+    summary:
+      'Ask the Kubernetes API, once, what the policy names: publish it in a ConfigMap for the sidecars, and report it through the sidecar in the same pod. Or make the Secret of the identity, where there is none.',
+    flags: [
+      ...['reporting', 'annotations-file', 'off-file', 'policy', 'policy-text', 'policy-overlay', 'facts', 'first-send-delay'],
+      ...['page-listen', 'log-level', 'otlp-endpoint', 'facts-config-map', 'namespace', 'start-within', 'wait', 'identity-secret'],
+    ],
+    load: async () => (await import('./facts.ts')).facts,
+  },
+  {
+    name: 'inject',
+    usage:
+      'inject --image IMAGE [-f FILE|-] [--explain] [--config-map NAME] [--facts-config-map NAME] [--identity-secret NAME] [--SETTING VALUE …]',
+    summary: 'Print the manifests of a file with the sidecar in every pod. All else stays byte for byte; --explain says why or why not.',
+    flags: ['file', 'image', 'config-map', 'facts-config-map', 'identity-secret'],
+    settings: true,
+    switches: ['explain'],
+    short: { file: 'f' },
+    load: async () => (await import('./inject.ts')).inject,
+  },
+  {
+    name: 'uninject',
+    usage: 'uninject [-f FILE|-] [--explain]',
+    summary: 'Print the manifests without the sidecar: what inject has made is again, byte for byte, what it was made from.',
+    flags: ['file'],
+    switches: ['explain'],
+    short: { file: 'f' },
+    load: async () => (await import('./inject.ts')).uninject,
   },
   {
     name: 'collect',
@@ -135,11 +167,10 @@ export async function runCommand(args: readonly string[], host: Host): Promise<n
 }
 
 async function readInput(command: Command, args: readonly string[]): Promise<Input> {
-  const named =
-    command.flags ??
-    (await import('../config.ts')).SETTINGS.map(({ name }) => name.replace('USAGE_', '').toLowerCase().replaceAll('_', '-'))
+  const ofSettings = command.settings ? (await import('../config.ts')).SETTINGS.map(({ name }) => name) : []
+  const named = [...command.flags, ...ofSettings.map((name) => name.replace('USAGE_', '').toLowerCase().replaceAll('_', '-'))]
   const options = Object.fromEntries([
-    ...named.map((flag) => [flag, { type: 'string' as const }]),
+    ...named.map((flag) => [flag, { type: 'string' as const, ...shortOf(command, flag) }]),
     ...(command.switches ?? []).map((flag) => [flag, { type: 'boolean' as const }]),
   ])
   try {
@@ -149,4 +180,9 @@ async function readInput(command: Command, args: readonly string[]): Promise<Inp
   } catch {
     throw new UsageError('A flag is not known, or its value is missing.')
   }
+}
+
+const shortOf = ({ short }: Command, flag: string): { short?: string } => {
+  const letter = short?.[flag]
+  return letter === undefined ? {} : { short: letter }
 }

@@ -59,7 +59,7 @@ function writeEpoch(folder: string, epoch: Epoch): Epoch {
 
 /** Ends the epoch, durably, before anything else happens: nothing that was accepted in it may leave from now on. */
 export function endEpoch(folder: string): void {
-  if (!folderExists(folder)) return
+  if (!fs.existsSync(folder)) return
   for (const name of ['epoch', 'epoch.tmp']) {
     try {
       fs.unlinkSync(join(folder, name))
@@ -71,9 +71,15 @@ export function endEpoch(folder: string): void {
   syncFolder(folder)
 }
 
-/** Whether a data folder was ever used; `off` must find out without making it. */
-export function folderExists(folder: string): boolean {
-  return fs.existsSync(folder)
+const OURS = ['epoch', 'epoch.tmp', 'queue', 'sending', 'sent']
+
+/** Whether anything of ours is in a data folder, or nobody knows; `off` must find out without making anything. */
+export function isUsed(folder: string): boolean {
+  try {
+    return fs.readdirSync(folder).some((name) => OURS.includes(name))
+  } catch (error) {
+    return errorCode(error) !== 'ENOENT'
+  }
 }
 
 function syncFolder(folder: string): void {

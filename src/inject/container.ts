@@ -28,7 +28,7 @@ export interface Options {
    * `off`, whatever it holds: a kill switch, in force when the kubelet has written it (about a minute).
    */
   configMap: string
-  /** Optional ConfigMap in the pod's namespace: `facts.json`, as the facts job publishes it. */
+  /** Optional ConfigMap in the pod's namespace: `facts.json`, as the facts job publishes it (FACTS_KEY). */
   factsConfigMap: string
   /** Optional Secret in the pod's namespace: `instance-id` and `secret`. */
   identitySecret: string
@@ -53,6 +53,17 @@ export interface Traits {
   limitsStorage: boolean
   /** Any container sets DO_NOT_TRACK. */
   doNotTrack: boolean
+  /** What the namespace's annotation `usage-sidecar.dev/reporting` says: it can only lower USAGE_REPORTING. */
+  atMost?: string
+}
+
+/** From the lowest to the highest; any other word counts as the lowest. */
+export const REPORTING_WORDS = ['off', 'local', 'on'] as const
+
+const lower = (setting: string, atMost: string | undefined): string => {
+  if (atMost === undefined) return setting
+  const rank = (word: string): number => Math.max(0, REPORTING_WORDS.indexOf(word as (typeof REPORTING_WORDS)[number]))
+  return REPORTING_WORDS[Math.min(rank(setting), rank(atMost))]!
 }
 
 /** `podLevel`: the pod has `spec.resources`, of which the container may take no part without leave. */
@@ -89,6 +100,9 @@ export interface Volume {
 /** Kubernetes replaces `$(NAME)` in values of the environment; doubled, a `$` is one again. */
 export const literal = (value: string): string => value.replaceAll('$', '$$$$')
 
+/** Key of the ConfigMap that the facts job writes; in the parameters of the admission policy too. */
+export const FACTS_KEY = 'facts.json'
+
 /** Settings that follow from the shape below, the same in every pod. */
 export const FIXED_SETTINGS = {
   USAGE_HTTP_LISTEN: `127.0.0.1:${PORTS.http}`,
@@ -99,14 +113,15 @@ export const FIXED_SETTINGS = {
   USAGE_IDENTITY_DIR: `${ETC}/identity`,
   USAGE_ANNOTATIONS_FILE: `${ETC}/podinfo/annotations`,
   USAGE_OFF_FILE: `${ETC}/project/off`,
-  USAGE_FACTS_FILE: `${ETC}/facts/facts.json`,
+  USAGE_FACTS_FILE: `${ETC}/facts/${FACTS_KEY}`,
 } as const
 export const POLICY_FILE = { USAGE_POLICY: `${ETC}/project/policy.yaml` } as const
 
-export function environment({ settings }: Options, { qos, doNotTrack }: Traits): EnvVar[] {
+export function environment({ settings }: Options, { qos, doNotTrack, atMost }: Traits): EnvVar[] {
   const values: Record<string, string> = {
     ...(RESOURCES[qos].limits === undefined ? UNLIMITED_SETTINGS : {}),
     ...settings,
+    USAGE_REPORTING: lower(settings.USAGE_REPORTING ?? STANDARD.settings.USAGE_REPORTING, atMost),
     ...(settings.USAGE_POLICY_TEXT === undefined ? POLICY_FILE : {}),
     ...FIXED_SETTINGS,
     ...(doNotTrack ? { DO_NOT_TRACK: '1' } : {}),

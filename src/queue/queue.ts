@@ -31,8 +31,8 @@ export interface QueueOptions {
   full: 'refuse' | 'drop-oldest' | 'ring'
   /** Digest of the policy that makes what is appended; what another one made is dropped. */
   label: string
-  /** Consent was interrupted: nothing that is on disk may leave. */
-  wipe: boolean
+  /** Whether consent was interrupted, so that nothing that is on disk may leave; asked as soon as the folder is locked. */
+  wipe: () => boolean
   order: Order
   counters: Counters
   log: Log
@@ -72,27 +72,31 @@ export interface Queue {
 /** For mode off, where no queue is opened: removes all that holds spans, keeps the receipts, creates nothing. */
 export const wipeFolder = (folder: string, counters = new Counters()): Promise<void> => wipeAll(folder, counters, nodeDisk, 'consent')
 
+/** Keeps other processes out of a folder that is there; throws an error with the code EBUSY where one has it. */
+export const lockFolder = (folder: string, disk: Disk = nodeDisk): (() => void) => disk.lock(join(folder, 'lock'))
+
 /** Throws an error with the code EBUSY where another process has the folder. */
 export async function openQueue(options: QueueOptions): Promise<Queue> {
   const { folder, disk = nodeDisk } = options
   await disk.makeFolder(folder)
-  const unlock = disk.lock(join(folder, 'lock'))
+  const unlock = lockFolder(folder, disk)
   try {
+    const wipe = options.wipe()
     for (const name of FOLDERS) await disk.makeFolder(join(folder, name))
-    return await openLocked(options, disk, unlock)
+    return await openLocked(options, disk, wipe, unlock)
   } catch (error) {
     unlock()
     throw error
   }
 }
 
-async function openLocked(options: QueueOptions, disk: Disk, unlock: () => void): Promise<Queue> {
+async function openLocked(options: QueueOptions, disk: Disk, wipe: boolean, unlock: () => void): Promise<Queue> {
   const { folder, maxBytes, maxAgeMs, counters, log, now = Date.now } = options
   const shelf = createShelf(disk, folder, counters)
   const growing = createGrowing(disk, folder, shelf)
   const { stored } = shelf
 
-  if (options.wipe) await wipeAll(folder, counters, disk, 'consent', new Map())
+  if (wipe) await wipeAll(folder, counters, disk, 'consent', new Map())
   await unlinkIfThere(disk, join(folder, 'policy.tmp'))
   // What a killed process renamed here, such as the label, counts from now on: it must be durable.
   await disk.syncFolder(folder)

@@ -49,15 +49,22 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
   let length = 0
   let isNew = false
 
+  /** At the start, and anew where a file could not be made or renamed: nobody knows then what became of it. */
   const begin = async (): Promise<void> => {
     const bytes = await readIfThere(disk, path)
     if (bytes === undefined) return
-    file = await disk.openFile(path)
+    const opened = await disk.openFile(path)
     // A line that was cut off is written over by the next one.
     length = bytes.lastIndexOf('\n') + 1
-    if (length < bytes.length) await disk.truncate(file, length)
-    // A killed process may leave lines that are not durable; from here on they count.
-    await disk.sync(file)
+    try {
+      if (length < bytes.length) await disk.truncate(opened, length)
+      // A killed process may leave lines that are not durable; from here on they count.
+      await disk.sync(opened)
+    } catch (error) {
+      await disk.close(opened)
+      throw error
+    }
+    file = opened
   }
   await begin()
 
@@ -65,8 +72,6 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
     if (file !== undefined) await disk.close(file)
     file = undefined
     await disk.rename(path, oldPath)
-    // Before another file takes the name: else the old lines could be lost with the rename.
-    await disk.syncFolder(folder)
   }
 
   return {
@@ -89,11 +94,14 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
       }
     },
     append: async (line, mayForget) => {
-      if (length >= MAX_BYTES && mayForget) await rotate()
+      if (file === undefined) await begin()
+      if (file !== undefined && length >= MAX_BYTES && mayForget) await rotate()
       if (file === undefined) {
-        file = await disk.create(path)
+        // What had the name before is durable under its other one: else its lines could be lost with the rename.
+        await disk.syncFolder(folder)
         length = 0
         isNew = true
+        file = await disk.create(path)
       }
       const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
       try {

@@ -1,10 +1,14 @@
 // `npm run attack`: what somebody who has the reports would try, on what really leaves under every shipped policy. Fails
-// where a hardened policy gives something away; of the compat ones it says how much they do.
+// where a hardened policy gives something away; of the compat ones it says how much they do. How many clusters are alone
+// stands in the data sheets: the figures are kept in uniqueness.json, which `--update` writes anew.
+import { writeFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
+import { policyDigest } from '../../src/anonymize/policy.ts'
 import { HARDENED, policyOf, road, SHIPPED } from '../seed-road.ts'
 import { attack, type Capture, IDS, NAMES, NODES } from './dictionary.ts'
 import { eventsOf } from './events.ts'
 import { linkAttack } from './linking.ts'
-import { MOST_ALONE_PERCENT, POPULATION, uniquenessOf } from './uniqueness.ts'
+import { type Figures, KEPT_FIGURES, keptFigures, MOST_ALONE_PERCENT, POPULATION, uniquenessOf } from './uniqueness.ts'
 
 const INSTALLATIONS = 200
 const failures: string[] = []
@@ -35,6 +39,7 @@ console.log(`  ${values} pseudonyms and ids, ${linked.length} that join what mus
 if (linked.length > 0) fail(`Linked: ${linked.slice(0, 3).join('; ')}`)
 
 console.log(`\nUniqueness in ${POPULATION} clusters; a hardened policy may leave ${MOST_ALONE_PERCENT} % alone (${seconds()}):`)
+const figures: Record<string, Figures> = {}
 for (const policy of SHIPPED) {
   const { alone, few, profiles, stableBits } = uniquenessOf(policy)
   const bits = Number.isFinite(stableBits) ? `${stableBits.toFixed(1)} stable bits` : 'no bound of bits'
@@ -44,7 +49,11 @@ for (const policy of SHIPPED) {
   )
   if (isHardened(policy) && alone > (MOST_ALONE_PERCENT / 100) * POPULATION)
     fail(`${policy}: ${alone} clusters are alone with what they tell`)
+  figures[policy] = { digest: policyDigest(policyOf(policy)), alone, few }
 }
+if (process.argv.includes('--update')) writeFileSync(KEPT_FIGURES, `${JSON.stringify(figures, null, 2)}\n`)
+else if (!isDeepStrictEqual(figures, keptFigures()))
+  fail('The data sheets say other figures of uniqueness. Run: npm run attack -- --update && npm run generate')
 
 console.log(failures.length === 0 ? `\nNothing was given away by a hardened policy (${seconds()}).` : `\n${failures.join('\n')}`)
 process.exitCode = failures.length === 0 ? 0 : 1

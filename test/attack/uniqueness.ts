@@ -1,5 +1,6 @@
 // How many clusters of a population are alone with what their reports tell and keep telling: the attacker does not know a
 // name, but a combination that only one cluster has is as good as one. Pseudonyms and ids are apart: they change.
+import { readFileSync } from 'node:fs'
 import { budgetOf } from '../../src/anonymize/bits.ts'
 import { Rng } from '../rng.ts'
 import { type Left, NOW, policyOf, road } from '../seed-road.ts'
@@ -114,3 +115,9 @@ export function uniquenessOf(name: string): Uniqueness {
   const few = profiles.filter((told) => counts.get(told)! < 5).length
   return { alone, few, profiles: counts.size, stableBits: budgetOf(policy).stableBits }
 }
+
+/** What a data sheet says of uniqueness, and the digest of the policy of which it was measured. */
+export type Figures = Pick<Uniqueness, 'alone' | 'few'> & { digest: string }
+
+export const KEPT_FIGURES = new URL('uniqueness.json', import.meta.url).pathname
+export const keptFigures = (): Record<string, Figures> => JSON.parse(readFileSync(KEPT_FIGURES, 'utf8')) as Record<string, Figures>

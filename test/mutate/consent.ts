@@ -88,7 +88,7 @@ export const consent: GuardTable = {
       instead: 'throw error\n',
       noticed: epoch('^an epoch that has ended'),
     },
-    { promise: 'an end needs no folder', text: 'if (!folderExists(folder)) return\n', noticed: epoch('^where there is no folder') },
+    { promise: 'an end needs no folder', text: 'if (!fs.existsSync(folder)) return\n', noticed: epoch('^where there is no folder') },
   ],
   'src/watch.ts': [
     {

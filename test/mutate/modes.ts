@@ -2,6 +2,7 @@
 import type { GuardTable, Witness } from './guard.ts'
 
 const modes = (name: string): Witness => ({ test: 'test/modes.test.ts', name })
+const restart = (name: string): Witness => ({ test: 'test/pipeline-restart.test.ts', name })
 const start = (name: string): Witness => ({ test: 'test/modes-start.test.ts', name })
 const door = (name: string): Witness => ({ test: 'test/consent-door.test.ts', name })
 const cancel = (name: string): Witness => ({ test: 'test/send-cancel.test.ts', name })
@@ -16,7 +17,7 @@ export const modesGuards: GuardTable = {
   'src/modes.ts': [
     {
       promise: 'the epoch ends at once',
-      text: '    try {\n      endEpoch(folder)\n    } catch {}\n',
+      text: '    try {\n      endHere()\n    } catch {}\n',
       noticed: modes('^the epoch ends on disk'),
     },
     {
@@ -33,8 +34,8 @@ export const modesGuards: GuardTable = {
     { promise: 'what a mode kept is wiped when it has ended', text: 'await it.queue.wipe()\n', noticed: world },
     {
       promise: 'what an earlier life kept is wiped',
-      text: 'else if (folderExists(folder)) await options.wipeFolder()\n',
-      instead: '',
+      text: 'if (it === undefined) await options.wipeFolder()\n      else {',
+      instead: 'if (it !== undefined) {',
       noticed: world,
     },
     {
@@ -74,9 +75,25 @@ export const modesGuards: GuardTable = {
     },
     {
       promise: 'a start without an epoch of its mode wipes',
-      text: 'wipe: found === undefined',
-      instead: 'wipe: false',
+      text: 'return found === undefined',
+      instead: 'return false',
       noticed: start('^a start that finds'),
+    },
+    {
+      promise: 'the epoch of another process is not ended',
+      text: '      const unlock = options.lockFolder()\n      try',
+      instead: '      const unlock = () => undefined\n      try',
+      noticed: restart('^is touched by no second'),
+    },
+    {
+      promise: 'what another process keeps is not wiped',
+      text: '        unlock = options.lockFolder()\n',
+      noticed: restart('^is touched by no second'),
+    },
+    {
+      promise: 'an epoch that ends while the folder is opened is ended at once',
+      text: '      ours = true\n',
+      noticed: start('^off that comes and goes'),
     },
     {
       promise: 'what ended while the folder was opened is not gone on with',
@@ -91,7 +108,7 @@ export const modesGuards: GuardTable = {
     },
     {
       promise: 'an epoch that could not begin frees the folder',
-      text: '      await queue.close()\n      throw error\n',
+      text: '      await close(queue)\n      throw error\n',
       // Referenced, because otherwise the garbage collector would free it as well.
       instead: '      Object.assign(globalThis, { queue })\n      throw error\n',
       noticed: modes('^an epoch that cannot begin'),

@@ -133,6 +133,14 @@ export const overlayGuards: GuardTable = {
       noticed: overlay('^what the policy skips'),
     },
   ],
+  'src/pipeline.ts': [
+    {
+      promise: 'a heartbeat is in a body of its own',
+      text: 'queue.appendAlone(record, spans)',
+      instead: 'queue.append(record, spans)',
+      noticed: heartbeat('^shares no file of the queue'),
+    },
+  ],
   'src/heartbeat.ts': [
     { promise: 'a day of a process before is over', text: '        if (day <= last) return\n', noticed: onceADay },
     {

@@ -24,7 +24,7 @@ export const queueDoor: GuardTable = {
     },
     {
       promise: 'an open after interrupted consent wipes before it reads',
-      text: "if (options.wipe) await wipeAll(folder, counters, disk, 'consent', new Map())\n",
+      text: "if (wipe) await wipeAll(folder, counters, disk, 'consent', new Map())\n",
       noticed: consent('^an open with wipe'),
     },
     {

@@ -13,13 +13,12 @@ export const queueMemory: GuardTable = {
   'src/queue/receipts.ts': [
     {
       promise: 'receipts that a start finds are durable before they count',
-      text: '    await disk.sync(file)\n  }\n',
-      instead: '  }\n',
+      text: 'await disk.sync(opened)\n',
       noticed: kill,
     },
     {
       promise: 'a line that was cut off does not spoil the next one',
-      text: 'if (length < bytes.length) await disk.truncate(file, length)\n',
+      text: 'if (length < bytes.length) await disk.truncate(opened, length)\n',
       noticed: recovery('^a receipt that was cut off'),
     },
     {
@@ -35,14 +34,19 @@ export const queueMemory: GuardTable = {
     },
     {
       promise: 'old receipts are durable under their name before another file takes it',
-      text: '    await disk.syncFolder(folder)\n  }\n',
-      instead: '  }\n',
+      text: '        await disk.syncFolder(folder)\n        length',
+      instead: '        length',
       noticed: receipts,
     },
     {
       promise: 'receipts are bounded',
-      text: 'if (length >= MAX_BYTES && mayForget) await rotate()\n',
+      text: 'if (file !== undefined && length >= MAX_BYTES && mayForget) await rotate()\n',
       noticed: queue('^receipts over 1 MiB'),
+    },
+    {
+      promise: 'a change of file that failed half way does not end the receipts',
+      text: 'if (file === undefined) await begin()\n',
+      noticed: failures('^receipts go on.*create, after'),
     },
     { promise: 'receipts forget nothing that recovery needs', text: ' && mayForget', noticed: failures('^a settled body') },
     {

@@ -44,6 +44,8 @@ const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] =
     () => spawnSync(process.execPath, [join(root, 'test/mutate.ts')], { stdio: 'inherit' }).status === 0,
   ],
   ['fuzz', () => spawnSync(process.execPath, [join(root, 'test/nightly/fuzz.ts'), '600'], { stdio: 'inherit' }).status === 0],
+  ['a million canaries', () => tests({ USAGE_TEST_CANARIES: '1000000' }, 'canary-many.test.ts')],
+  ['attacks on what leaves', () => spawnSync(process.execPath, [join(root, 'test/attack/run.ts')], { stdio: 'inherit' }).status === 0],
   ['epochs', () => tests({ USAGE_TEST_RUNS: '20000' }, 'epochs.test.ts')],
   // Linux and root, as `npm run e2e`.
   ['a minute of silence', () => tests({ USAGE_NIGHTLY: '1' }, 'e2e/off.e2e.ts')],

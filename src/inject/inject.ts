@@ -1,0 +1,214 @@
+// Puts the sidecar into the pods of a stream of YAML documents and takes it out again, as text: comments, order, quotes
+// and everything that is no pod stay byte for byte, and `uninjectText(injectText(x).text).text` is x. Nothing is trusted
+// to have gone well: the result is read again, and must be the pods that `apply.ts` makes and give back the text it came
+// from; where it is not, that document stays as it was and the reason is told.
+import { isDeepStrictEqual } from 'node:util'
+import { isAlias, isMap, isSeq, type Pair, type YAMLMap } from 'yaml'
+import { type Additions, add, additionsTo, isOurVariable, isOurVolume, remove } from './apply.ts'
+import { CONTAINER, INJECTED, type Options } from './container.ts'
+import { Cutter } from './cut.ts'
+import { allContainers, decide, type Pod } from './decide.ts'
+import { findPods, nodeAt, readDocuments, readValue, type Target } from './find.ts'
+import { CannotEdit, Inserter, type Insertion, insertAll, lineStart, pairIn, startOf } from './insert.ts'
+
+/** What became of one object, in the order of the text. */
+export interface Told {
+  /** Counted from 1. */
+  document: number
+  name: string
+  done: boolean
+  /** Why not; a sentence that goes on from "because". */
+  reason?: string
+  /** It should have been done and could not. */
+  failed?: true
+}
+
+export interface Filtered {
+  text: string
+  told: Told[]
+}
+
+interface Plan {
+  told: Told
+  target: Target
+  insertions: Insertion[]
+  apply: (pod: Pod) => void
+}
+
+export function injectText(text: string, options: Options): Filtered {
+  const documents = readDocuments(text)
+  const told: Told[] = []
+  const plans: Plan[] = []
+  for (const { document, name, reason, unreadable, target } of findPods(documents)) {
+    const line: Told = { document: document + 1, name, done: false, ...(unreadable ? { failed: true } : {}) }
+    told.push(line)
+    const decision = target === undefined ? undefined : decide(target.pod, target.namespace, target.workload)
+    if (target === undefined || decision === undefined) line.reason = reason!
+    else if (!decision.inject) line.reason = decision.reason
+    else {
+      const additions = additionsTo(allContainers(target.pod), options, decision)
+      attempt(line, () =>
+        plans.push({ told: line, target, insertions: insertionsFor(text, target, additions), apply: (pod) => add(pod, additions) }),
+      )
+    }
+  }
+  return { text: carryOut(text, plans), told }
+}
+
+/** All at once, as a rule; where that is not right, one after the other, without those that are not. */
+function carryOut(text: string, plans: readonly Plan[]): string {
+  const right = (some: readonly Plan[]): string | undefined => {
+    try {
+      const result = insertAll(
+        text,
+        some.flatMap(({ insertions }) => insertions),
+      )
+      return isAsMeant(text, result, some) &&
+        cutOut(
+          result,
+          some.map(({ target }) => target),
+        ) === text
+        ? result
+        : undefined
+    } catch {
+      return undefined
+    }
+  }
+  const whole = right(plans)
+  const good = whole === undefined ? plans.filter((plan) => right([plan]) !== undefined) : plans
+  const result = whole ?? right(good)
+  for (const plan of plans) {
+    if (result !== undefined && good.includes(plan)) plan.told.done = true
+    else fail(plan.told, 'its text could not be changed so that uninject gives it back byte for byte')
+  }
+  return result ?? text
+}
+
+/** Every document is what it was, but for the pods, and those are what was meant. */
+function isAsMeant(before: string, after: string, plans: readonly Plan[]): boolean {
+  const meant = readDocuments(before).map((document) => (document.errors.length > 0 ? undefined : readValue(document)))
+  const got = readDocuments(after).map((document) => (document.errors.length > 0 ? undefined : readValue(document)))
+  for (const { target, apply } of plans) apply(podIn(meant[target.document], target))
+  return isDeepStrictEqual(got, meant)
+}
+
+const podIn = (value: unknown, { path }: Target): Pod =>
+  path.reduce<unknown>((at, step) => (at as Record<string | number, unknown>)[step], value) as Pod
+
+function insertionsFor(text: string, { node, above }: Target, { labels, container, volumes, env }: Additions): Insertion[] {
+  const { template, specAbove, spec, containers } = partsOf(node)
+  const apps = pairIn(spec, 'containers')!
+  const inserter = new Inserter(
+    text,
+    isSeq(apps.value) && apps.value.flow !== true ? columnOf(text, apps.value) - columnOf(text, apps.key) : 0,
+  )
+  const metadata = pairIn(template, 'metadata')
+  for (const label of Object.entries(labels)) {
+    if (metadata === undefined) inserter.pair(template, above, 'metadata', { labels: Object.fromEntries([label]) }, true)
+    else if (isMap(metadata.value)) inserter.entry(metadata.value, metadata, 'labels', label)
+    else throw new CannotEdit('its metadata is no map in the text itself')
+  }
+  inserter.items(spec, specAbove, 'initContainers', [container])
+  inserter.items(spec, specAbove, 'volumes', volumes)
+  for (const [index, map] of containers.entries()) inserter.items(map, undefined, 'env', env[index]!)
+  return inserter.insertions
+}
+
+const columnOf = (text: string, node: unknown): number => startOf(node) - lineStart(text, startOf(node))
+
+/** What is changed, as it stands in the text. */
+function partsOf(node: YAMLMap | undefined): { template: YAMLMap; specAbove: Pair; spec: YAMLMap; containers: YAMLMap[] } {
+  const specAbove = node === undefined ? undefined : pairIn(node, 'spec')
+  const spec = specAbove?.value
+  if (node === undefined || specAbove === undefined || !isMap(spec)) throw new CannotEdit(SHARED)
+  const containers = ['initContainers', 'containers'].flatMap((key) => {
+    const list = pairIn(spec, key)?.value
+    if (isAlias(list)) throw new CannotEdit(SHARED)
+    return isSeq(list) ? list.items : []
+  })
+  if (!containers.every((container) => isMap(container))) throw new CannotEdit(SHARED)
+  return { template: node, specAbove, spec, containers }
+}
+const SHARED = 'a part of it is an alias or a merge key'
+
+export function uninjectText(text: string): Filtered {
+  const told: Told[] = []
+  const good: Target[] = []
+  for (const { document, name, reason, unreadable, target } of findPods(readDocuments(text))) {
+    const line: Told = { document: document + 1, name, done: false, ...(unreadable ? { failed: true } : {}) }
+    told.push(line)
+    if (target === undefined) line.reason = reason!
+    else if (!hasSidecar(target.pod)) line.reason = `it has no container ${CONTAINER}`
+    else
+      attempt(line, () => {
+        if (!isWithout(text, cutOut(text, [target]), target)) throw new CannotEdit(NOT_CUT)
+        good.push(target)
+        line.done = true
+      })
+  }
+  return { text: cutOut(text, good), told }
+}
+const NOT_CUT = 'the sidecar could not be taken out without touching something else'
+
+const hasSidecar = (pod: Pod): boolean => allContainers(pod).some(({ name }) => name === CONTAINER)
+
+function isWithout(before: string, after: string, { document, path, pod }: Target): boolean {
+  const found = findPods(readDocuments(after))
+  const same = found.find(({ target }) => target?.document === document && isDeepStrictEqual(target.path, path))?.target
+  if (same === undefined || found.length !== findPods(readDocuments(before)).length) return false
+  const meant = structuredClone(pod)
+  remove(meant)
+  return isDeepStrictEqual(dense(same.pod), dense(meant))
+}
+
+/** Without what is empty: whether a list that is left without items stays is a matter of the text. */
+const dense = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(dense)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([key, inner]) => [key, dense(inner)])
+      .filter(([, inner]) => !isEmpty(inner)),
+  )
+}
+const isEmpty = (value: unknown): boolean =>
+  value === null || value === undefined || (typeof value === 'object' && Object.keys(value).length === 0)
+
+/** The text without the sidecar in these pods, which it has. */
+function cutOut(text: string, targets: readonly Target[]): string {
+  const documents = readDocuments(text)
+  const cutter = new Cutter(text)
+  for (const { document, path } of targets) {
+    const { template, spec, containers } = partsOf(nodeAt(documents[document]?.contents ?? null, path).node)
+    const metadata = pairIn(template, 'metadata')?.value
+    const [label] = Object.keys(INJECTED)
+    const only =
+      isMap(metadata) &&
+      metadata.items.length === 1 &&
+      isMap(pairIn(metadata, 'labels')?.value) &&
+      (pairIn(metadata, 'labels')!.value as YAMLMap).items.length === 1
+    if (!(only && cutter.wholePair(template, 'metadata')) && isMap(metadata)) cutter.entry(metadata, 'labels', label!)
+    for (const key of ['initContainers', 'containers']) cutter.items(spec, key, (item) => nameOf(item) === CONTAINER)
+    cutter.items(spec, 'volumes', (item) => isOurVolume(nameOf(item)))
+    for (const container of containers)
+      if (container.get('name') !== CONTAINER) cutter.items(container, 'env', (item) => isOurVariable(item as EnvLike))
+  }
+  return cutter.result()
+}
+
+type EnvLike = { name?: unknown; value?: unknown }
+const nameOf = (item: unknown): unknown => (item as { name?: unknown }).name
+
+function attempt(line: Told, act: () => void): void {
+  try {
+    act()
+  } catch (error) {
+    fail(line, error instanceof CannotEdit ? error.message : 'its text has a form that cannot be changed')
+  }
+}
+
+function fail(line: Told, reason: string): void {
+  line.done = false
+  line.failed = true
+  line.reason = reason
+}
