@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
 import { NodeSDK } from '@opentelemetry/sdk-node'
+import { type ReadableSpan, TracerProvider } from '@opentelemetry/sdk-trace'
 import type { Handled } from '../src/accept/accept.ts'
 import { retryLater } from '../src/errors.ts'
 import { decodeRequest } from '../src/otlp/decode.ts'
@@ -108,6 +109,43 @@ test('serves many calls at once on one connection', async (t) => {
   const answers = await Promise.all(Array.from({ length: 500 }, () => call(session, frame(BODY))))
   assert.ok(answers.every(({ grpc }) => grpc === '0'))
   assert.equal(got.length, 500)
+})
+
+test('serves many calls, one after the other, without counting those that have ended', async (t) => {
+  const { url, got } = await openDoor(t)
+  const session = connected(t, url)
+  for (let i = 0; i < 12; i++) {
+    const answers = await Promise.all(Array.from({ length: 100 }, () => call(session, frame(BODY))))
+    assert.ok(answers.every(({ grpc }) => grpc === '0'))
+  }
+  assert.equal(got.length, 1200)
+  // One connection more: it is the only one that waits, and would have to go.
+  const other = connected(t, url)
+  await Promise.all([call(other, frame(BODY)), call(session, frame(BODY))])
+  assert.ok(!session.destroyed && !other.destroyed)
+})
+
+test('a request that is not of gRPC is answered 415 (HTTP), with a status of gRPC as well', async (t) => {
+  const { url, got } = await openDoor(t)
+  for (const more of [{ 'content-type': 'text/plain' }, { 'content-type': 'application/grpc-web' }, { ':method': 'PUT' }]) {
+    const answer = await call(connected(t, url), frame(BODY), more as unknown as Record<string, string>)
+    assert.deepEqual([answer.status, answer.grpc, answer.body.length], [415, '12', 0])
+  }
+  assert.deepEqual(got, [])
+})
+
+test('the official exporter is told that its message is too large while it still sends it', async (t) => {
+  const { url } = await openDoor(t)
+  const exporter = new OTLPTraceExporter({ url })
+  t.after(() => exporter.shutdown())
+  const provider = new TracerProvider()
+  const made = Array.from({ length: 200 }, () => {
+    const one = provider.getTracer('test').startSpan('execution', { attributes: { long: 'x'.repeat(10_000) } })
+    one.end()
+    return one as unknown as ReadableSpan
+  })
+  const result = await new Promise<{ error?: Error }>((resolve) => exporter.export(made, resolve))
+  assert.equal((result.error as { code?: number } | undefined)?.code, 8)
 })
 
 test('serves others while a client sends nothing of what it began', async (t) => {
