@@ -5,7 +5,7 @@ import { constants, type IncomingHttpHeaders, performServerHandshake, type Serve
 import type { Socket } from 'node:net'
 import { Refusal, retryLater } from '../errors.ts'
 import { release } from '../memory.ts'
-import { retryDetails, successBody } from '../otlp/answer.ts'
+import { statusDetails, successBody } from '../otlp/answer.ts'
 import { type AcceptOptions, bug, type Handled } from './accept.ts'
 import { drain, readBody } from './body.ts'
 import type { Share } from './budget.ts'
@@ -194,8 +194,8 @@ function fail(stream: ServerHttp2Stream, refusal: Refusal): void {
   if (stream.destroyed || stream.headersSent) return
   const { message, retryAfterSeconds } = refusal
   const code = CODES[refusal.status] ?? INTERNAL
-  const details =
-    retryAfterSeconds === undefined ? {} : { 'grpc-status-details-bin': retryDetails(code, message, retryAfterSeconds).toString('base64') }
+  const status = statusDetails(code, message, retryAfterSeconds)?.toString('base64')
+  const details = status === undefined ? {} : { 'grpc-status-details-bin': status }
   const head = refusal === NOT_GRPC ? { ...HEAD, ':status': refusal.status } : HEAD
   stream.respond({ ...head, 'grpc-status': String(code), 'grpc-message': percentEncoded(message), ...details }, { endStream: true })
   // The rest of the request is thrown away, then the client is told to stop (RFC 9113 8.1). Not at once: a reset overtakes an
