@@ -1,6 +1,6 @@
 // Writes what is made from the code: in README.md the table of settings and the list of commands, beside every shipped policy
-// its data sheet, the sidecar in the languages of Helm and Kustomize, and the table of the chart's values. With `--check` it
-// writes nothing and fails where a file would change.
+// its data sheet, the sidecar in the languages of Helm and Kustomize, the table of the chart's values, and the table of
+// conformance to OTLP. With `--check` it writes nothing and fails where a file would change.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parse } from 'yaml'
@@ -13,6 +13,7 @@ import { flagOf, SETTINGS } from '../src/config.ts'
 import { helmTemplates } from '../src/inject/helm.ts'
 import { kustomizeFiles } from '../src/inject/kustomize.ts'
 import { keptFigures, POPULATION } from './attack/uniqueness.ts'
+import { conformanceTable } from './conformance/table.ts'
 import { injectionFile } from './generate-inject.ts'
 
 const README = new URL('../README.md', import.meta.url).pathname
@@ -109,6 +110,7 @@ function chartReadme(chart: string): string {
 const read = (path: string): string => readFileSync(path, 'utf8')
 const wanted = new Map([
   [README, generated(read(README))],
+  [new URL('conformance.md', import.meta.url).pathname, conformanceTable()],
   [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],
   [`${LIBRARY}README.md`, chartReadme(LIBRARY)],
   [`${LIBRARY}templates/_generated.tpl`, helmTemplates()],
