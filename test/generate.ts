@@ -9,7 +9,11 @@ import { policyDigest } from '../src/anonymize/policy.ts'
 import { sheetOf } from '../src/anonymize/sheet.ts'
 import { sheetMarkdown } from '../src/anonymize/sheet-markdown.ts'
 import { COMMANDS } from '../src/cli/commands.ts'
+import { factsConfigMap, factsJob, identityJob, NAMES, rbac } from '../src/cli/facts-manifest.ts'
 import { flagOf, SETTINGS } from '../src/config.ts'
+import { needsOf } from '../src/facts/needs.ts'
+import { rightsFor, rightText } from '../src/facts/rights.ts'
+import { STANDARD } from '../src/inject/container.ts'
 import { helmTemplates } from '../src/inject/helm.ts'
 import { kustomizeFiles } from '../src/inject/kustomize.ts'
 import { keptFigures, POPULATION } from './attack/uniqueness.ts'
@@ -56,6 +60,7 @@ export function generated(readme: string): string {
   return parts.reduce((text, [name, content]) => replacePart(text, name, content), readme)
 }
 
+const { version: VERSION } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname
 
 /** How recognisable a cluster is by what it tells, as `npm run attack` measured it of this very policy. */
@@ -106,6 +111,37 @@ function chartReadme(chart: string): string {
 }
 
 const read = (path: string): string => readFileSync(path, 'utf8')
+const FACTS = new URL('../deploy/facts/', import.meta.url).pathname
+const IMAGES = { sidecar: `registry.example/usage-sidecar:${VERSION}`, facts: `registry.example/usage-sidecar-facts:${VERSION}` }
+const MADE = '# Made by npm run generate from src/cli/facts-manifest.ts; README.md says how it is used.\n'
+
+/** The job under the default policy, and the right of each shipped policy with its reason. */
+function factsFiles(): [string, string][] {
+  const needs = needsOf(parsePolicy(read(`${POLICIES}default.yaml`)), new Map())
+  const cronJob = factsJob(IMAGES, NAMES, STANDARD.settings)
+  const rows = new Map<string, { reason: string; policies: string[] }>()
+  for (const file of readdirSync(POLICIES).filter((name) => name.endsWith('.yaml')))
+    for (const right of rightsFor(needsOf(parsePolicy(read(`${POLICIES}${file}`)), new Map()), NAMES.factsConfigMap)) {
+      const row = rows.get(rightText(right)) ?? { reason: right.reason, policies: [] }
+      row.policies.push(file.replace('.yaml', ''))
+      rows.set(rightText(right), row)
+    }
+  const all = Math.max(...[...rows.values()].map(({ policies }) => policies.length))
+  const table = [...rows].map(
+    ([right, { reason, policies }]) => `| \`${right}\` | ${reason} | ${policies.length === all ? 'every one' : policies.join(', ')} |`,
+  )
+  const head = ['| right | why | shipped policies that need it |', '|---|---|---|']
+  return [
+    [`${FACTS}facts.yaml`, `${MADE}${factsConfigMap(NAMES)}\n---\n${cronJob}\n`],
+    [
+      `${FACTS}rights.yaml`,
+      `${MADE}# For the default policy. For another one: usage-sidecar facts rights --policy FILE\n${rbac(needs, NAMES)}`,
+    ],
+    [`${FACTS}identity.yaml`, `${MADE}${identityJob(IMAGES, NAMES)}`],
+    [`${FACTS}README.md`, replacePart(read(`${FACTS}README.md`), 'rights', [...head, ...table].join('\n'))],
+  ]
+}
+
 const wanted = new Map([
   [README, generated(read(README))],
   [`${LIBRARY}README.md`, chartReadme(LIBRARY)],
@@ -115,6 +151,7 @@ const wanted = new Map([
     new URL(`../deploy/${name}`, import.meta.url).pathname,
     read(`${POLICIES}default.yaml`),
   ]),
+  ...factsFiles(),
   ...kustomizeFiles().map(([name, text]): [string, string] => [`${COMPONENT}${name}`, text]),
   ...readdirSync(POLICIES)
     .filter((name) => name.endsWith('.yaml'))
