@@ -129,7 +129,7 @@ test('where nothing can be written, or no server answers, the log says so and no
 test('facts that could not be published are not waited for', async (t) => {
   const fake = fakeCluster()
   fake.answer = ({ method }) => (method === 'PATCH' ? 403 : undefined)
-  const unaware = { ...IDLE, missingFacts: ['k8s.version', 'k8s.nodes', 'k8s.provider'] }
+  const unaware = { ...IDLE, missingFacts: ['k8s.version', 'k8s.nodes', 'k8s.provider'].map((name) => ({ name })) }
   const delivered: SidecarStatus = { ...unaware, sent: [{ sequence: 1, result: 'delivered' }] }
   const { done } = await run([unaware, unaware, delivered], { policy: policyOf('spartakus'), sidecar: await door(t) }, fake)
   assert.equal(done, true)
@@ -198,7 +198,7 @@ test('the first report under a policy waits as long as an admin was promised, wh
 test('the report waits until its sidecar knows the facts that were just published, but not for those that nobody could read', async (t) => {
   const collector = await startCollector(t)
   const delivered: SidecarStatus = { ...IDLE, sent: [{ sequence: 1, result: 'delivered' }] }
-  const unaware = (...missingFacts: string[]): SidecarStatus => ({ ...IDLE, missingFacts })
+  const unaware = (...missingFacts: string[]): SidecarStatus => ({ ...IDLE, missingFacts: missingFacts.map((name) => ({ name })) })
   const policy = policyOf('spartakus')
   const fake = fakeCluster()
   fake.answer = ({ path }) => (path.startsWith('/api/v1/nodes') ? 403 : undefined)

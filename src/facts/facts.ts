@@ -157,10 +157,10 @@ async function factsKnown(
   for (const deadline = Date.now() + KNOWN_MS; ; ) {
     const now = await status()
     if (now === undefined) log.error('facts: the sidecar does not answer any more')
-    const late = now?.missingFacts.filter((name) => published.includes(name)) ?? []
+    const late = now?.missingFacts.filter(({ name }) => published.includes(name)) ?? []
     if (late.length === 0 || stopped()) return now
     if (Date.now() > deadline) {
-      for (const fact of late) log.warn('facts: the sidecar of this pod does not know it', { fact })
+      for (const { name: fact } of late) log.warn('facts: the sidecar of this pod does not know it', { fact })
       return now
     }
     await pause()
