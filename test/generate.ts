@@ -17,6 +17,7 @@ import { STANDARD } from '../src/inject/container.ts'
 import { helmTemplates } from '../src/inject/helm.ts'
 import { kustomizeFiles } from '../src/inject/kustomize.ts'
 import { keptFigures, POPULATION } from './attack/uniqueness.ts'
+import { injectionFile } from './generate-inject.ts'
 
 const README = new URL('../README.md', import.meta.url).pathname
 
@@ -144,6 +145,7 @@ function factsFiles(): [string, string][] {
 
 const wanted = new Map([
   [README, generated(read(README))],
+  [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],
   [`${LIBRARY}README.md`, chartReadme(LIBRARY)],
   [`${LIBRARY}templates/_generated.tpl`, helmTemplates()],
   // The policy of both examples.
