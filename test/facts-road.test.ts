@@ -47,7 +47,7 @@ async function startPod(t: TestContext, policy: string, fake: Fake, env: Record<
   const sidecar = await startChild(t, place)
   const page = sidecar.lines().find(({ event }) => event === 'accept: ready')!.page
   const report = (more: Record<string, string> = {}): Promise<Job> =>
-    runJob(t, [], {
+    runJob([], {
       ...HOSTILE,
       KUBECONFIG: server.kubeconfig,
       USAGE_POLICY: policyFile(policy),

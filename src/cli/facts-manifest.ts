@@ -26,7 +26,8 @@ export interface FactsNames {
 
 export const NAMES: FactsNames = { namespace: 'usage-system', name: 'usage-sidecar-facts', factsConfigMap: STANDARD.factsConfigMap }
 
-const yaml = (value: unknown): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
+/** kubectl reads YAML 1.1, where a plain `off` is no text. */
+const yaml = (value: unknown): string => stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
 const documents = (texts: readonly string[]): string => `${texts.join('\n---\n')}\n`
 
 function rule({ verb, of, reason }: Right): string {
