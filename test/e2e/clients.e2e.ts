@@ -18,6 +18,14 @@ import { startTap } from './tap.ts'
 const EXECUTIONS = 12
 /** What every application here sends, and no policy names. */
 const SECRET = 'maria.lopez@acme.example'
+/** Of a pod whose traces go elsewhere, and only some of them. */
+const TRACING = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://127.0.0.1:9/v1/traces',
+  OTEL_EXPORTER_OTLP_HEADERS: 'authorization=acme',
+  OTEL_TRACES_SAMPLER: 'always_off',
+  OTEL_RESOURCE_ATTRIBUTES: 'team=acme',
+}
 /** They wait most of the time. */
 const CONCURRENCY = 8
 
@@ -87,6 +95,10 @@ describe('clients', { concurrency: CONCURRENCY }, () => {
     test(`${client.name}: what it sends arrives as the policy says`, async (t) => {
       const heard = await wholeRoad(t, client)
       assert.ok(heard.includes(SECRET), 'what the policy does not name was sent')
+    })
+
+    test(`${client.name}: the variables of the tracing that the application has do not matter`, async (t) => {
+      await wholeRoad(t, client, TRACING)
     })
 
     // The builders of Java read no variables.
