@@ -13,6 +13,7 @@ import { flagOf, SETTINGS } from '../src/config.ts'
 import { helmTemplates } from '../src/inject/helm.ts'
 import { kustomizeFiles } from '../src/inject/kustomize.ts'
 import { keptFigures, POPULATION } from './attack/uniqueness.ts'
+import { injectionFile } from './generate-inject.ts'
 
 const README = new URL('../README.md', import.meta.url).pathname
 
@@ -108,6 +109,7 @@ function chartReadme(chart: string): string {
 const read = (path: string): string => readFileSync(path, 'utf8')
 const wanted = new Map([
   [README, generated(read(README))],
+  [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],
   [`${LIBRARY}README.md`, chartReadme(LIBRARY)],
   [`${LIBRARY}templates/_generated.tpl`, helmTemplates()],
   // The policy of both examples.
