@@ -1,8 +1,6 @@
 // The official exporters of four languages against the real sidecar: what their applications emit arrives as the policy
 // says, and when the sidecar dies, is away or refuses, the application does not notice.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { type Collector, startCollector } from '../collector.ts'
 import { post, until } from '../sidecar.ts'
@@ -18,10 +16,12 @@ import { startTap } from './tap.ts'
 const EXECUTIONS = 12
 /** What every application here sends, and no policy names. */
 const SECRET = 'maria.lopez@acme.example'
+/** A port that nobody listens on. */
+const NOBODY = 9
 /** Of a pod whose traces go elsewhere, and only some of them. */
 const TRACING = {
-  OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
-  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://127.0.0.1:9/v1/traces',
+  OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${NOBODY}`,
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${NOBODY}/v1/traces`,
   OTEL_EXPORTER_OTLP_HEADERS: 'authorization=acme',
   OTEL_TRACES_SAMPLER: 'always_off',
   OTEL_RESOURCE_ATTRIBUTES: 'team=acme',
@@ -54,7 +54,7 @@ async function wholeRoad(t: TestContext, client: Client, env: Record<string, str
 
 /** A sidecar with so full a queue that not even one more span has room. */
 async function startRefusing(t: TestContext) {
-  const sidecar = await start(t, 'http://127.0.0.1:9', { USAGE_QUEUE_MAX: '64KiB', USAGE_FIRST_SEND_DELAY: '24h' })
+  const sidecar = await start(t, `http://127.0.0.1:${NOBODY}`, { USAGE_QUEUE_MAX: '64KiB', USAGE_FIRST_SEND_DELAY: '24h' })
   const one = span({ more: [attribute('execution.status', text('succeeded'))] })
   for (const count of [100, 1]) {
     const body = request(...Array.from({ length: count }, () => one))
@@ -77,17 +77,6 @@ async function laterArrive(run: ClientRun, collector: Collector): Promise<void> 
   // Some exporters try what fell into the outage again, some give it up.
   const spans = arrived(collector)
   assert.deepEqual(spans, wanted(spans.length === wanted(2 * EXECUTIONS).length ? 2 * EXECUTIONS : 3 * EXECUTIONS))
-}
-
-/** A port of this machine that nobody listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  assert.ok(typeof address === 'object' && address !== null)
-  return address.port
 }
 
 describe('clients', { concurrency: CONCURRENCY }, () => {
@@ -120,8 +109,7 @@ describe('clients', { concurrency: CONCURRENCY }, () => {
     })
 
     test(`${client.name}: it ends well while there is no sidecar`, async (t) => {
-      const port = await freePort()
-      const run = startClient(t, client, { http: port, grpc: port })
+      const run = startClient(t, client, { http: NOBODY, grpc: NOBODY })
       run.execute(EXECUTIONS)
       const ended = await run.end()
       wellEnded(ended)
