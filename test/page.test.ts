@@ -12,6 +12,17 @@ import { execution, placeOf, post, startChild, startHere, until } from './sideca
 
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname
 const HOSTILE = `<script>alert(1)</script>"'&\u202e`
+const REPORT: Report = {
+  file: { place: 'sent', name: '000000000001.otlp.gz', bytes: 7 },
+  sha256: 'ab',
+  batches: [
+    {
+      attributes: [{ key: HOSTILE, value: HOSTILE }],
+      spans: [{ name: HOSTILE, traceId: '1', spanId: '2', parentSpanId: '', time: '2026', status: '', attributes: [] }],
+    },
+  ],
+}
+
 const VIEW: View = {
   mode: 'on',
   by: HOSTILE,
@@ -21,6 +32,7 @@ const VIEW: View = {
   collector: HOSTILE,
   nextSendAt: 0,
   waiting: [{ place: 'queue', name: '000000000001.otlp', bytes: 7 }],
+  next: { report: REPORT, spans: 9 },
   sent: [
     {
       sequence: 1,
@@ -39,17 +51,6 @@ const VIEW: View = {
   startedAt: 0,
   now: 0,
 }
-const REPORT: Report = {
-  file: { place: 'sent', name: '000000000001.otlp.gz', bytes: 7 },
-  sha256: 'ab',
-  batches: [
-    {
-      attributes: [{ key: HOSTILE, value: HOSTILE }],
-      spans: [{ name: HOSTILE, traceId: '1', spanId: '2', parentSpanId: '', time: '2026', status: '', attributes: [] }],
-    },
-  ],
-}
-
 interface Answer {
   status: number
   headers: IncomingHttpHeaders

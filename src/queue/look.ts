@@ -63,16 +63,18 @@ function parse(line: string): AttemptLine | OutcomeLine | undefined {
   }
 }
 
-/** The file's SHA-256, as in the receipts, and the request in it; `undefined` where there is none that can be read. */
+/** The file's SHA-256, as in the receipts, and the request in it; `undefined` where there is none that can be read, or a larger one. */
 export async function readFound(
   folder: string,
   { place, name }: Pick<Found, 'place' | 'name'>,
+  most = MAX_SHOWN_BYTES,
 ): Promise<{ sha256: string; request: Buffer; bytes: number } | undefined> {
   if (sequenceOf(name) === undefined) return undefined
   const content = await readIfThere(nodeDisk, join(folder, place, name)).catch(() => undefined)
   if (content === undefined) return undefined
   try {
-    const request = name.endsWith('.gz') ? gunzipSync(content, { maxOutputLength: MAX_SHOWN_BYTES }) : content
+    const request = name.endsWith('.gz') ? gunzipSync(content, { maxOutputLength: most }) : content
+    if (request.length > most) return undefined
     return { sha256: createHash('sha256').update(content).digest('hex'), request, bytes: content.length }
   } catch {
     return undefined
