@@ -187,7 +187,7 @@ test('show lists what waits, what left and the receipts, and opens each by the n
   for (const file of ['receipts.jsonl', join(folder, 'receipts.jsonl')])
     assert.ok(show(file).stdout.includes(`sha256 ${digest}  policy policy-a\n`))
   assert.deepEqual(call(['show', '--data-dir', folder]), listed)
-  assert.equal(show('receipts.jsonl', '--data-dir', '/nowhere').status, EXIT.config)
+  for (const args of [['receipts.jsonl'], []]) assert.equal(show(...args, '--data-dir', '/nowhere').status, EXIT.config)
 })
 
 test('show fails on a file that is no request, and repeats nothing of it', async (t) => {

@@ -2,7 +2,7 @@
 // one a file of queue/, sending/ or sent/, decoded, with the SHA-256 that receipts.jsonl names (the bytes of the file are
 // the bytes of the request), or the receipts. It reads, and changes nothing.
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { readConfig } from '../config.ts'
@@ -26,6 +26,9 @@ export async function show(host: Host, input: Input): Promise<number> {
 }
 
 async function list(host: Host, folder: string): Promise<number> {
+  await readdir(folder).catch(() => {
+    throw new ConfigError([`${folder}: cannot be read.`])
+  })
   const line = ({ place, name, bytes }: Found): string => `  ${`${place}/${name}`.padEnd(34)}${String(bytes).padStart(10)} bytes\n`
   const part = (title: string, lines: readonly string[]): string => `${title}\n${lines.length === 0 ? '  nothing\n' : lines.join('')}`
   const [queue, sending, sent] = [await filesIn(folder, 'queue'), await filesIn(folder, 'sending'), await filesIn(folder, 'sent')]

@@ -25,10 +25,10 @@ export interface Receipt extends AttemptLine {
 /** Larger ones are not shown. */
 const MAX_SHOWN_BYTES = 64 * 1024 * 1024
 
-/** In the order of their sequence. */
+/** In the order of their sequence; none where the folder cannot be read. */
 export async function filesIn(folder: string, place: Place): Promise<Found[]> {
   const found: Found[] = []
-  for (const name of await nodeDisk.list(join(folder, place))) {
+  for (const name of await nodeDisk.list(join(folder, place)).catch(() => [])) {
     const sequence = sequenceOf(name)
     const stat = sequence === undefined ? undefined : await nodeDisk.stat(join(folder, place, name)).catch(() => undefined)
     if (sequence !== undefined && stat !== undefined) found.push({ place, name, sequence, bytes: stat.bytes })
