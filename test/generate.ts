@@ -1,14 +1,19 @@
-// Writes what is made from the code: in README.md the table of settings and the list of commands, and beside every shipped
-// policy its data sheet. With `--check` it writes nothing and fails where a file would change.
+// Writes what is made from the code: in README.md the table of settings and the list of commands, beside every shipped policy
+// its data sheet, the sidecar in the languages of Helm and Kustomize, and the table of the chart's values. With `--check` it
+// writes nothing and fails where a file would change.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { parse } from 'yaml'
 import { parsePolicy } from '../src/anonymize/parse.ts'
 import { policyDigest } from '../src/anonymize/policy.ts'
 import { sheetOf } from '../src/anonymize/sheet.ts'
 import { sheetMarkdown } from '../src/anonymize/sheet-markdown.ts'
 import { COMMANDS } from '../src/cli/commands.ts'
 import { flagOf, SETTINGS } from '../src/config.ts'
+import { helmTemplates } from '../src/inject/helm.ts'
+import { kustomizeFiles } from '../src/inject/kustomize.ts'
 import { keptFigures, POPULATION } from './attack/uniqueness.ts'
+import { injectionFile } from './generate-inject.ts'
 
 const README = new URL('../README.md', import.meta.url).pathname
 
@@ -27,13 +32,29 @@ const commands = [
   ...COMMANDS.filter(({ hidden }) => hidden !== true).map(({ usage, summary }) => `| \`${usage.replaceAll('|', '\\|')}\` | ${summary} |`),
 ].join('\n')
 
+/** Replaces what stands between the two comments of this name. */
+function replacePart(text: string, name: string, content: string): string {
+  const pattern = new RegExp(`(<!-- generated: ${name} -->\\n)[\\s\\S]*?( *<!-- end -->)`)
+  if (!pattern.test(text)) throw new Error(`README.md has no place for the generated part "${name}"`)
+  return text.replace(pattern, (_, begin: string, end: string) => `${begin}${content}\n${end}`)
+}
+
+/** A program of test/clients, without the line that says what it is, as a part of a list. */
+function client(file: string, language: string): string {
+  const [, ...lines] = readFileSync(new URL(`clients/${file}`, import.meta.url), 'utf8')
+    .trimEnd()
+    .split('\n')
+  return [`\`\`\`${language}`, ...lines, '```'].map((line) => (line === '' ? line : `   ${line}`)).join('\n')
+}
+
 export function generated(readme: string): string {
-  const replace = (text: string, name: string, content: string): string => {
-    const pattern = new RegExp(`(<!-- generated: ${name} -->\\n)[\\s\\S]*?(<!-- end -->)`)
-    if (!pattern.test(text)) throw new Error(`README.md has no place for the generated part "${name}"`)
-    return text.replace(pattern, (_, begin: string, end: string) => `${begin}${content}\n${end}`)
-  }
-  return replace(replace(readme, 'settings', settings), 'commands', commands)
+  const parts: [string, string][] = [
+    ['settings', settings],
+    ['commands', commands],
+    ['javascript', client('javascript/http-protobuf.js', 'js')],
+    ['python', client('python/usage_http.py', 'py')],
+  ]
+  return parts.reduce((text, [name, content]) => replacePart(text, name, content), readme)
 }
 
 const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname
@@ -57,9 +78,46 @@ function sheet(name: string, text: string): string {
   return `<!-- Made from ${name} by npm run generate. -->\n${sheetMarkdown(sheetOf(policy))}${uniqueness(name, policyDigest(policy))}${more}`
 }
 
+const HELM = new URL('../deploy/helm/', import.meta.url).pathname
+const COMPONENT = new URL('../deploy/kustomize/components/sidecar/', import.meta.url).pathname
+const LIBRARY = `${HELM}usage-sidecar-library/`
+
+interface Schema {
+  properties?: Record<string, Schema>
+  description?: string
+}
+
+/** A row for each value of a chart that is no group, with its default. */
+function valueRows({ properties = {} }: Schema, values: Record<string, unknown>, path = ''): string[] {
+  return Object.entries(properties).flatMap(([name, schema]) => {
+    const value = values[name]
+    if (schema.properties !== undefined) return valueRows(schema, value as Record<string, unknown>, `${path}${name}.`)
+    if (name === 'global') return []
+    const standard = value === '' ? '' : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``
+    return [`| \`${path}${name}\` | ${standard} | ${schema.description} |`]
+  })
+}
+
+function chartReadme(chart: string): string {
+  const rows = valueRows(
+    JSON.parse(read(`${chart}values.schema.json`)) as Schema,
+    parse(read(`${chart}values.yaml`)) as Record<string, unknown>,
+  )
+  return replacePart(read(`${chart}README.md`), 'values', ['| value | default | what it does |', '|---|---|---|', ...rows].join('\n'))
+}
+
 const read = (path: string): string => readFileSync(path, 'utf8')
 const wanted = new Map([
   [README, generated(read(README))],
+  [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],
+  [`${LIBRARY}README.md`, chartReadme(LIBRARY)],
+  [`${LIBRARY}templates/_generated.tpl`, helmTemplates()],
+  // The policy of both examples.
+  ...['helm/example/usage-policy.yaml', 'kustomize/example/policy.yaml'].map((name): [string, string] => [
+    new URL(`../deploy/${name}`, import.meta.url).pathname,
+    read(`${POLICIES}default.yaml`),
+  ]),
+  ...kustomizeFiles().map(([name, text]): [string, string] => [`${COMPONENT}${name}`, text]),
   ...readdirSync(POLICIES)
     .filter((name) => name.endsWith('.yaml'))
     .map((name): [string, string] => [`${POLICIES}${name.replace('.yaml', '.md')}`, sheet(name, read(`${POLICIES}${name}`))]),

@@ -1,5 +1,5 @@
-// Proves with strace that a 200 means "on disk": with one connection, between any two answers 200 an fdatasync of the
-// file that holds the bodies has come to its end; with eight, that one fdatasync stands for at most eight answers.
+// Proves with strace that a 200 means "on disk": with one connection, between any two answers 200 an fdatasync (or fsync) of
+// the file that holds the bodies has come to its end; with eight, that one stands for at most eight answers.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ const SPANS = 10
 export interface Trace {
   answers: number
   syncs: number
-  /** Answers before which no fdatasync had ended since the answer before. */
+  /** Answers before which none of them had ended since the answer before. */
   without: number
 }
 
@@ -25,9 +25,9 @@ export function readTrace(text: string, folder: string): Trace {
   let isSynced = false
   for (const line of text.split('\n')) {
     const pid = line.split(' ', 1)[0]!
-    const ofOurFile = line.includes(`<${folder}/`)
-    if (line.includes(' fdatasync(') && ofOurFile && line.includes('<unfinished')) unfinished.add(pid)
-    const ended = line.includes('fdatasync resumed>') ? unfinished.delete(pid) : line.includes(' fdatasync(') && ofOurFile
+    const isSync = / (?:fdata|f)sync\(/.test(line) && line.includes(`<${folder}/`)
+    if (isSync && line.includes('<unfinished')) unfinished.add(pid)
+    const ended = line.includes('sync resumed>') ? unfinished.delete(pid) : isSync
     if (ended && line.endsWith(' = 0')) {
       trace.syncs++
       isSynced = true
@@ -41,23 +41,27 @@ export function readTrace(text: string, folder: string): Trace {
   return trace
 }
 
-async function traced(which: 'floor' | 'ours', connections: number): Promise<Trace> {
-  const sink = await startSink()
-  const program = which === 'floor' ? await startFloor(sink, IMAGE_FLAGS) : await startOurs(sink, IMAGE_FLAGS)
-  const side = new Side(program, sink)
+interface Traced {
+  program: Running
+  run(options: { connections: number; spans: number; seconds: number }): Promise<{ requests: number }>
+  stop(): Promise<void>
+}
+
+/** What the kernel saw of a second of load. */
+export async function traced(side: Traced, connections: number): Promise<Trace> {
   const file = join(scratchFolder(), 'trace')
-  const { ended } = await attach(program, file)
+  const { ended } = await attach(side.program, file)
   const { requests } = await side.run({ connections, spans: SPANS, seconds: SECONDS })
   await side.stop()
   await ended
-  const trace = readTrace(readFileSync(file, 'utf8'), program.folder)
+  const trace = readTrace(readFileSync(file, 'utf8'), side.program.folder)
   if (trace.answers !== requests) throw new Error(`strace saw ${trace.answers} answers, the clients ${requests}.`)
   return trace
 }
 
 /** Resolves when strace follows every thread; what it resolves to, when the traced process has ended. */
 async function attach({ pid }: Running, file: string): Promise<{ ended: Promise<unknown> }> {
-  const strace = spawn('strace', ['-f', '-y', '-e', 'trace=fdatasync,write,writev', '-o', file, '-p', String(pid)])
+  const strace = spawn('strace', ['-f', '-y', '-e', 'trace=fsync,fdatasync,write,writev', '-o', file, '-p', String(pid)])
   const ended = whenEnded(strace)
   const [said] = (await Promise.race([once(strace.stderr, 'data'), ended.then(() => ['it is not installed'])])) as [Buffer | string]
   if (!String(said).includes('attached')) throw new Error(`strace cannot follow the process: ${String(said).trim()}`)
@@ -70,7 +74,9 @@ export async function proveFsync(): Promise<{ table: string; missed: string[] }>
   for (const connections of [1, 8]) {
     for (const which of ['ours', 'floor'] as const) {
       const name = `${which === 'ours' ? 'usage-sidecar' : 'floor'}, ${connections === 1 ? '1 connection' : `${connections} connections`}`
-      const { answers, syncs, without } = await traced(which, connections)
+      const sink = await startSink()
+      const program = which === 'floor' ? await startFloor(sink, IMAGE_FLAGS) : await startOurs(sink, IMAGE_FLAGS)
+      const { answers, syncs, without } = await traced(new Side(program, sink), connections)
       if (answers === 0 || answers > connections * syncs || (connections === 1 && without > 0))
         missed.push(`fsync: ${name}: ${answers} answers 200, ${syncs} fdatasync, ${without} answers without one of their own`)
       rows.push(`| ${name} | ${answers} | ${syncs} | ${connections === 1 ? without : 'shared'} |`)

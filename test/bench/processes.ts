@@ -1,6 +1,8 @@
 // The processes of the benchmarks: starts them, asks /proc what they used, and ends them, whatever happens to the run.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { buildSync } from 'esbuild'
@@ -11,6 +13,8 @@ export const ROOT = new URL('../../', import.meta.url).pathname
 export const IMAGE_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64']
 /** USER_HZ: /proc counts in hundredths of a second on every architecture (proc(5), sysconf(3)). */
 const TICKS_PER_SECOND = 100
+/** Between two looks whether a program listens. */
+const LOOK_MS = 2
 
 const children = new Set<ChildProcess>()
 const folders = new Set<string>()
@@ -31,8 +35,8 @@ export interface Running {
   port: number
   /** Where it appends what it takes in; empty for what keeps nothing. */
   folder: string
-  /** Asks it to end and waits until it has. */
-  stop(): Promise<void>
+  /** Asks it to end (or with SIGKILL ends it) and waits until it has. */
+  stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
 
 /** The child is ended with this process; resolves when it has ended by itself or could not be started. */
@@ -72,14 +76,18 @@ async function start(flags: readonly string[], script: readonly string[], folder
     child.stderr.on('data', listen)
     child.on('close', () => reject(new Error(`${basename(script[0]!)} ended before it listened:\n${said}`)))
   })
-  const stop = async (): Promise<void> => {
-    child.kill('SIGTERM')
-    await ended
-  }
-  return { pid: child.pid!, port, folder, stop }
+  return { pid: child.pid!, port, folder, stop: stopping(child, ended) }
 }
 
-export const startSink = (): Promise<Running> => start([], [join(compiled, 'sink.cjs')])
+const stopping =
+  (child: ChildProcess, ended: Promise<void>): Running['stop'] =>
+  async (signal = 'SIGTERM') => {
+    child.kill(signal)
+    await ended
+  }
+
+/** `ids`: it keeps which spans came. */
+export const startSink = (...options: 'ids'[]): Promise<Running> => start([], [join(compiled, 'sink.cjs'), ...options])
 export const startBare = (flags: readonly string[]): Promise<Running> => start(flags, [join(compiled, 'bare.cjs')])
 
 /** The floor, in front of this sink. */
@@ -88,9 +96,16 @@ export function startFloor(sink: Running, flags: readonly string[]): Promise<Run
   return start(flags, [join(compiled, 'floor.cjs'), folder, `http://127.0.0.1:${sink.port}/`], folder)
 }
 
-/** The sidecar in mode on, in front of this sink; `program` is the bundle that ships, or the source with its names. */
-export function startOurs(sink: Running, flags: readonly string[], program = 'dist/usage-sidecar.js'): Promise<Running> {
-  const folder = scratchFolder()
+/**
+ * The sidecar in mode on, in front of this sink; `program` is the bundle that ships, or the source with its names; `folder`
+ * may hold what an earlier one left.
+ */
+export function startOurs(
+  sink: Running,
+  flags: readonly string[],
+  program = 'dist/usage-sidecar.js',
+  folder = scratchFolder(),
+): Promise<Running> {
   return start(flags, [join(ROOT, program), 'run'], join(folder, 'data/queue'), {
     USAGE_REPORTING: 'on',
     DO_NOT_TRACK: '',
@@ -104,6 +119,44 @@ export function startOurs(sink: Running, flags: readonly string[], program = 'di
     USAGE_IDENTITY_DIR: join(folder, 'identity'),
     USAGE_SEND_INTERVAL: '1s',
   })
+}
+
+/** Another program than Node's, which does not print its port: the one that it was told to listen on. */
+export function startOther(
+  command: string,
+  args: readonly string[],
+  port: number,
+  folder: string,
+  env: Record<string, string>,
+): Promise<Running> {
+  const child = spawn(command, args, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'ignore', 'pipe'] })
+  const ended = whenEnded(child)
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (said.length < 64 * 1024) said += chunk.toString('utf8')
+  })
+  return new Promise((resolve, reject) => {
+    child.on('close', () => reject(new Error(`${basename(command)} ended before it listened:\n${said}`)))
+    const look = (): void => {
+      const socket = connect(port, '127.0.0.1')
+      socket.on('connect', () => {
+        socket.destroy()
+        resolve({ pid: child.pid!, port, folder, stop: stopping(child, ended) })
+      })
+      socket.on('error', () => child.exitCode === null && setTimeout(look, LOOK_MS))
+    }
+    look()
+  })
+}
+
+/** One that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }
 
 export async function load(options: LoadOptions): Promise<LoadResult> {
@@ -137,9 +190,17 @@ export function cpuByThread(pid: number): { main: number; pool: number; v8: numb
   return seconds
 }
 
-/** MiB. */
-export function memoryOf(pid: number): { rss: number; anon: number } {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  const of = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)![1]) / 1024
-  return { rss: of('VmRSS'), anon: of('RssAnon') }
+/** MiB. Of pages that several processes share, PSS counts a part for each. */
+export interface Memory {
+  rss: number
+  anon: number
+  pss: number
+}
+
+export function memoryOf(pid: number): Memory {
+  const of = (file: string, field: string): number => {
+    const text = readFileSync(`/proc/${pid}/${file}`, 'utf8')
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(text)![1]) / 1024
+  }
+  return { rss: of('status', 'VmRSS'), anon: of('status', 'RssAnon'), pss: of('smaps_rollup', 'Pss') }
 }

@@ -39,8 +39,8 @@ export class Side {
     spans: number
     seconds: number
   }): Promise<{ requests: number; seconds: number; sender: number }> {
-    const { requests, refused, seconds, cpu } = await load({ port: this.program.port, ...options })
-    if (refused > 0) throw new Error(`${refused} requests were not answered 200.`)
+    const { requests, refused, cut, seconds, cpu } = await load({ port: this.program.port, ...options })
+    if (refused + cut > 0) throw new Error(`${refused} requests were not answered 200, ${cut} connections were cut off.`)
     this.#accepted += requests
     const deadline = Date.now() + ARRIVAL_MS
     for (;;) {

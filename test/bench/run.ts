@@ -1,31 +1,23 @@
 // `npm run bench`: everything that is claimed about speed and memory, measured in one run of some minutes, printed and
 // written to test/bench/README.md. Ends with 1 where a target is missed or fsync is not proven.
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { cpus, loadavg, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
-import { COLLECTOR_FIGURES } from './collector-figures.ts'
 import { proveFsync } from './fsync.ts'
 import { benchMemory } from './memory.ts'
 import { benchPass } from './pass.ts'
 import { ROOT } from './processes.ts'
 import { benchProfile } from './profile.ts'
+import { machine, othersLoad, writePart } from './report.ts'
 import { benchRoad } from './road.ts'
 
 const began = Date.now()
-const othersLoad = loadavg()[0]!.toFixed(1)
+const load = othersLoad()
 const sections: string[] = []
 const missed: string[] = []
 
 function say(heading: string, text: string): void {
   sections.push(`## ${heading}\n\n${text}\n`)
   process.stdout.write(`\n${heading}\n${text}\n`)
-}
-
-/** In words, and nothing that names it: cores, memory, kernel, Node. */
-function machine(): string {
-  const kernel = /^\d+\.\d+(\.\d+)?/.exec(release())?.[0] ?? ''
-  return `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory, ${type()} ${kernel} on ${process.arch}, Node.js ${process.versions.node}`
 }
 
 /** A part that also says which of its targets it missed. */
@@ -61,11 +53,10 @@ say(
   `The main thread by room of \`src/\` (what Node does for a room stands beside it), from a CPU profile of the\nsource from its start on, and the other threads from /proc.\n\n${await benchProfile()}`,
 )
 await part('Start and memory', 'Beside a bare `node:http` server that reads each request and answers 200.', benchMemory)
-say('The OpenTelemetry Collector, for comparison', COLLECTOR_FIGURES)
 
 const verdict = missed.length === 0 ? 'All targets are met.' : `Missed:\n${missed.map((one) => `- ${one}`).join('\n')}`
 const seconds = Math.round((Date.now() - began) / 1000)
-const head = `# Benchmarks\n\nWritten by \`npm run bench\` (${seconds} s) on a shared machine: ${machine()}; load average of others as it\nbegan ${othersLoad}. Absolute figures move from run to run by half; both sides of a ratio are measured in turns in the same run, so ratios\ndecide. ${verdict}\n`
-writeFileSync(join(ROOT, 'test/bench/README.md'), `${head}\n${sections.join('\n')}`)
+const head = `Written by \`npm run bench\` (${seconds} s) on a shared machine: ${machine()}; load average of others as it\nbegan ${load}. Absolute figures move from run to run by half; both sides of a ratio are measured in turns in the same run, so ratios\ndecide. ${verdict}\n`
+writePart('npm run bench', `${head}\n${sections.join('\n')}`)
 process.stdout.write(`\n${machine()}, ${seconds} s. ${verdict}\n`)
 if (missed.length > 0) process.exitCode = 1
