@@ -59,7 +59,7 @@ export interface Collector {
   spans(): Left[]
 }
 
-export async function startCollector(t: TestContext, answer: Collector['answer'] = () => 200): Promise<Collector> {
+export async function startCollector(t: TestContext, answer: Collector['answer'] = () => 200, host = '127.0.0.1'): Promise<Collector> {
   const finish = async (incoming: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> => {
     const { url = '', rawHeaders } = incoming
     const request: Collected = { url, rawHeaders, body, verdict: undefined }
@@ -83,7 +83,7 @@ export async function startCollector(t: TestContext, answer: Collector['answer']
     spans: () => collector.requests.filter(({ verdict }) => verdict === 200).flatMap(({ body }) => spansIn(body)),
   }
   server.on('connection', () => void collector.connections++)
-  server.listen(0, '127.0.0.1')
+  server.listen(0, host)
   await once(server, 'listening')
   atEnd(t, async () => {
     server.closeAllConnections()
@@ -91,6 +91,6 @@ export async function startCollector(t: TestContext, answer: Collector['answer']
     await once(server, 'close')
   })
   collector.port = (server.address() as AddressInfo).port
-  collector.endpoint = `http://127.0.0.1:${collector.port}`
+  collector.endpoint = `http://${host}:${collector.port}`
   return collector
 }

@@ -33,13 +33,27 @@ const commands = [
 
 /** Replaces what stands between the two comments of this name. */
 function replacePart(text: string, name: string, content: string): string {
-  const pattern = new RegExp(`(<!-- generated: ${name} -->\\n)[\\s\\S]*?(<!-- end -->)`)
+  const pattern = new RegExp(`(<!-- generated: ${name} -->\\n)[\\s\\S]*?( *<!-- end -->)`)
   if (!pattern.test(text)) throw new Error(`README.md has no place for the generated part "${name}"`)
   return text.replace(pattern, (_, begin: string, end: string) => `${begin}${content}\n${end}`)
 }
 
+/** A program of test/clients, without the line that says what it is, as a part of a list. */
+function client(file: string, language: string): string {
+  const [, ...lines] = readFileSync(new URL(`clients/${file}`, import.meta.url), 'utf8')
+    .trimEnd()
+    .split('\n')
+  return [`\`\`\`${language}`, ...lines, '```'].map((line) => (line === '' ? line : `   ${line}`)).join('\n')
+}
+
 export function generated(readme: string): string {
-  return replacePart(replacePart(readme, 'settings', settings), 'commands', commands)
+  const parts: [string, string][] = [
+    ['settings', settings],
+    ['commands', commands],
+    ['javascript', client('javascript/http-protobuf.js', 'js')],
+    ['python', client('python/usage_http.py', 'py')],
+  ]
+  return parts.reduce((text, [name, content]) => replacePart(text, name, content), readme)
 }
 
 const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname

@@ -1,29 +1,22 @@
 // `npm run image`: builds the images with buildah from a clean checkout after `npm ci`; no registry, no base image, no daemon.
 // Gives one OCI archive an image, and prints its digest, its size, and the memory of an idle sidecar in it. Two builds of the
 // same checkout on the same Debian give the same digest.
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { type Committed, commitImage, USER, withStore } from './commit.ts'
 import { type Image, root } from './contents.ts'
 import { makeRootFileSystems } from './rootfs.ts'
 
-/** Of nobody that a machine has; numeric, so that `runAsNonRoot` can be checked. */
-const USER = 65532
 /** Measured (ARCHITECTURE.md): what V8 and malloc keep for themselves is what a sidecar cannot use. */
 const NODE = ['/usr/bin/node', '--max-semi-space-size=1', '--max-old-space-size=64', '/usr/lib/usage-sidecar/usage-sidecar.js']
 const ENVIRONMENT = { MALLOC_ARENA_MAX: '1' }
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 
-export interface Built {
+export interface Built extends Committed {
   image: Image
-  /** Name and tag that the archive carries. */
-  name: string
-  archive: string
-  digest: string
-  archiveBytes: number
   /** Of all its files. */
   bytes: number
 }
@@ -33,36 +26,17 @@ export async function buildImages(folder: string): Promise<Built[]> {
   const rootfs = join(folder, 'rootfs')
   mkdirSync(folder, { recursive: true })
   await makeRootFileSystems(rootfs)
-  const store = mkdtempSync(join(tmpdir(), 'usage-image-'))
-  try {
-    return [commit(store, folder, 'usage-sidecar', 'scratch', 'run')]
-  } finally {
-    rmSync(store, { recursive: true })
-  }
+  return withStore((store) => [commit(store, folder, 'usage-sidecar', 'run')])
 }
 
-function commit(store: string, folder: string, image: Image, base: string, command: string): Built {
-  // A store of its own; vfs, because overlays are not to be had everywhere.
-  const places = ['--root', join(store, 'root'), '--runroot', join(store, 'run'), '--storage-driver', 'vfs']
-  const buildah = (...args: string[]): string => execFileSync('buildah', [...places, ...args], { encoding: 'utf8' }).trim()
-  const name = `localhost/${image}:${version}`
-  const archive = join(folder, `${image}.tar`)
-  const container = buildah('from', base)
-  buildah('copy', '--quiet', container, join(folder, 'rootfs', image), '/')
-  buildah(
-    ...['config', '--entrypoint', JSON.stringify(NODE), '--cmd', command, '--user', `${USER}:${USER}`, '--workingdir', '/'],
-    ...Object.entries(ENVIRONMENT).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
-    ...['--label', `org.opencontainers.image.title=${image}`, '--label', `org.opencontainers.image.version=${version}`],
-    ...['--label', 'org.opencontainers.image.licenses=Apache-2.0', '--created-by', 'deploy/image/build.ts', container],
-  )
-  // The time of the build in neither the image nor its files.
-  buildah('commit', '--quiet', '--timestamp', '0', container, name)
-  rmSync(archive, { force: true })
-  const digestFile = join(store, 'digest')
-  buildah('push', '--quiet', '--digestfile', digestFile, name, `oci-archive:${archive}:${name}`)
-  const files = readdirSync(join(folder, 'rootfs', image), { recursive: true, withFileTypes: true })
-  const bytes = files.reduce((sum, { parentPath, name: file }) => sum + lstatSync(join(parentPath, file)).size, 0)
-  return { image, name, archive, digest: readFileSync(digestFile, 'utf8'), archiveBytes: statSync(archive).size, bytes }
+function commit(store: string, folder: string, image: Image, command: string): Built {
+  const copy = join(folder, 'rootfs', image)
+  const files = readdirSync(copy, { recursive: true, withFileTypes: true })
+  const bytes = files.reduce((sum, { parentPath, name }) => sum + lstatSync(join(parentPath, name)).size, 0)
+  const label = { title: image, version, licenses: 'Apache-2.0' }
+  const labels = Object.fromEntries(Object.entries(label).map(([key, value]) => [`org.opencontainers.image.${key}`, value]))
+  const parts = { name: `localhost/${image}:${version}`, archive: join(folder, `${image}.tar`), copy, command, labels }
+  return { image, bytes, ...commitImage(store, { ...parts, entrypoint: NODE, environment: ENVIRONMENT }) }
 }
 
 export interface Memory {

@@ -62,13 +62,14 @@ export async function layCable(t: TestContext): Promise<Cable> {
   writeFileSync(`${files}/resolv.conf`, `nameserver ${FAR}\n`)
   writeFileSync(`${files}/hosts`, '127.0.0.1 localhost\n')
   const on = (host: string): readonly string[] => ['ip', 'netns', 'exec', host]
-  return { near: on(near), far: on(far), packets: await capture(t, on(near)) }
+  const filter = 'not (src net 127.0.0.0/8 and dst net 127.0.0.0/8)'
+  return { near: on(near), far: on(far), packets: await capture(t, filter, on(near)) }
 }
 
-async function capture(t: TestContext, near: readonly string[]): Promise<Packet[]> {
+/** Every packet that passes the filter from now on. */
+export async function capture(t: TestContext, filter: string, before: readonly string[] = []): Promise<Packet[]> {
   const packets: Packet[] = []
-  const filter = 'not (src net 127.0.0.0/8 and dst net 127.0.0.0/8)'
-  const [program, ...args] = [...near, 'tcpdump', '-i', 'any', '-n', '-l', '-tt', '--immediate-mode', filter]
+  const [program, ...args] = [...before, 'tcpdump', '-i', 'any', '-n', '-l', '-tt', '--immediate-mode', filter]
   const tcpdump = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   atEnd(t, () => end(tcpdump))
   createInterface({ input: tcpdump.stdout }).on('line', (line) => {

@@ -26,10 +26,15 @@ export interface Process {
   stop(): Promise<LogLine | undefined>
 }
 
-const undone = new WeakMap<TestContext, (() => unknown)[]>()
+/** A test, or whatever else has an end. */
+export interface Scope {
+  after(undo: () => unknown): void
+}
+
+const undone = new WeakMap<Scope, (() => unknown)[]>()
 
 /** Like t.after(), but what came last goes first: a process ends before the folder goes that it writes to. */
-export function atEnd(t: TestContext, undo: () => unknown): void {
+export function atEnd(t: Scope, undo: () => unknown): void {
   const known = undone.get(t)
   if (known !== undefined) {
     known.push(undo)
@@ -117,6 +122,8 @@ export interface Sidecar extends Process {
   port: number
   grpcPort: number
   healthPort: number
+  /** What its page says that it has counted. */
+  counter(name: string): Promise<number>
 }
 
 export interface SidecarOptions extends Omit<StartOptions, 'args'> {
@@ -136,8 +143,12 @@ export async function startSidecar(t: TestContext, { folder, env, ...more }: Sid
     ...env,
   }
   const running = start(t, { args: ['run'], env: settings, ...more })
-  const { port, grpc, health } = await running.said('accept: ready')
-  return { ...running, port: Number(port), grpcPort: Number(grpc), healthPort: Number(health) }
+  const { port, grpc, health, page } = await running.said('accept: ready')
+  const counter = async (name: string): Promise<number> => {
+    const answer = await fetch(`http://127.0.0.1:${page}/status.json`)
+    return ((await answer.json()) as { counters: Record<string, number> }).counters[name] ?? 0
+  }
+  return { ...running, port: Number(port), grpcPort: Number(grpc), healthPort: Number(health), counter }
 }
 
 export interface Collector extends Process {

@@ -24,8 +24,11 @@ export function runTool(command: string, args: readonly string[], { cwd, env = p
 
 /** Debian packages whose command is not there. */
 export function installDebian(packages: readonly (readonly [command: string, name: string])[]): void {
-  const missing = packages.filter(([command]) => !existsSync(command)).map(([, name]) => name)
-  if (missing.length === 0) return
+  aptInstall(packages.filter(([command]) => !existsSync(command)).map(([, name]) => name))
+}
+
+export function aptInstall(names: readonly string[]): void {
+  if (names.length === 0) return
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   runTool('apt-get', ['update', '-qq'], { env })
   // Debian starts what it installs, unless this file says no (101): a test starts its own, and nothing else shall run.
@@ -33,8 +36,12 @@ export function installDebian(packages: readonly (readonly [command: string, nam
   const guard = !existsSync(starts)
   if (guard) writeFileSync(starts, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
   try {
-    runTool('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env })
+    runTool('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env })
   } finally {
     if (guard) rmSync(starts)
   }
+}
+
+export function works(command: string, args: readonly string[]): boolean {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
 }

@@ -8,8 +8,7 @@ import { request } from 'node:https'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
-import { atEnd } from '../processes.ts'
+import { atEnd, type Scope } from '../processes.ts'
 import { binaries } from './binaries.ts'
 import { ready, startDaemon } from './daemon.ts'
 
@@ -56,7 +55,7 @@ export interface ApiServerWithUsers extends ApiServer {
   serviceAccountKey: string
 }
 
-export async function startApiServer(t: TestContext, options: ApiServerOptions = {}): Promise<ApiServerWithUsers> {
+export async function startApiServer(t: Scope, options: ApiServerOptions = {}): Promise<ApiServerWithUsers> {
   const paths = binaries('kube-apiserver', 'kubectl')
   const folder = mkdtempSync(join(tmpdir(), 'usage-apiserver-'))
   atEnd(t, () => rmSync(folder, { recursive: true, force: true }))

@@ -19,6 +19,8 @@ export function startDaemon(folder: string, name: string, command: readonly stri
   const output = openSync(file, 'a')
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], { stdio: ['ignore', output, output], env })
   closeSync(output)
+  // A test that has nothing more to do is over, whatever runs beside it.
+  child.unref()
   const tail = (): string => readFileSync(file, 'utf8').split('\n').slice(-15).join('\n')
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return

@@ -1,0 +1,11 @@
+"""Reports use over OTLP/gRPC, through a provider of its own beside any tracing that the application has."""
+import os
+
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+endpoint = os.environ.get("USAGE_OTLP_GRPC_ENDPOINT", "http://127.0.0.1:4317")
+provider = TracerProvider()
+provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
+usage = provider.get_tracer("usage")

@@ -1,0 +1,145 @@
+// The official exporters of four languages against the real sidecar: what their applications emit arrives as the policy
+// says, and when the sidecar dies, is away or refuses, the application does not notice.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { describe, type TestContext, test } from 'node:test'
+import { type Collector, startCollector } from '../collector.ts'
+import { post, until } from '../sidecar.ts'
+import { attribute, request, span, text } from '../spans.ts'
+import { clients, clientsOfEverything } from './client-programs.ts'
+import { type ClientRun, type Ended, type Ports, startClient } from './client-run.ts'
+import { arrived, wanted } from './client-spans.ts'
+import { startDying } from './dying.ts'
+import { startSidecar, temporaryFolder } from './processes.ts'
+
+/** All combinations of what the applications vary. */
+const EXECUTIONS = 12
+/** They wait most of the time. */
+const CONCURRENCY = 8
+
+const wellEnded = ({ code, stdout, stderr }: Ended): void => assert.deepEqual([code, stdout], [0, 'done\n'], stderr)
+
+async function start(t: TestContext, endpoint: string, env: Record<string, string> = {}) {
+  const settings = { USAGE_REPORTING: 'on', USAGE_ENDPOINT: endpoint, USAGE_SEND_INTERVAL: '100ms', ...env }
+  const sidecar = await startSidecar(t, { folder: await temporaryFolder(t), env: settings })
+  return { ...sidecar, ports: { http: sidecar.port, grpc: sidecar.grpcPort } }
+}
+
+/** A sidecar with so full a queue that not even one more span has room. */
+async function startRefusing(t: TestContext) {
+  const sidecar = await start(t, 'http://127.0.0.1:9', { USAGE_QUEUE_MAX: '64KiB', USAGE_FIRST_SEND_DELAY: '24h' })
+  const one = span({ more: [attribute('execution.status', text('succeeded'))] })
+  for (const count of [100, 1]) {
+    const body = request(...Array.from({ length: count }, () => one))
+    await until('it refuses', async () => (await post(sidecar.port, body)).status === 503)
+  }
+  const before = await sidecar.counter('requests.refused.503')
+  return { ...sidecar, refused: async () => (await sidecar.counter('requests.refused.503')) - before }
+}
+
+const at = ({ http = 0, grpc = 0 }: Partial<Ports>): Record<string, string> => ({
+  USAGE_HTTP_LISTEN: `127.0.0.1:${http}`,
+  USAGE_GRPC_LISTEN: `127.0.0.1:${grpc}`,
+})
+
+/** After an outage, twice as many executions as before, so that those alone cannot be taken for these. */
+async function laterArrive(run: ClientRun, collector: Collector): Promise<void> {
+  run.execute(2 * EXECUTIONS)
+  wellEnded(await run.end())
+  await until('what came after the outage arrived', () => arrived(collector).length >= wanted(2 * EXECUTIONS).length)
+  // Some exporters try what fell into the outage again, some give it up.
+  const spans = arrived(collector)
+  assert.deepEqual(spans, wanted(spans.length === wanted(2 * EXECUTIONS).length ? 2 * EXECUTIONS : 3 * EXECUTIONS))
+}
+
+/** A port of this machine that nobody listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  assert.ok(typeof address === 'object' && address !== null)
+  return address.port
+}
+
+describe('clients', { concurrency: CONCURRENCY }, () => {
+  for (const client of clients()) {
+    test(`${client.name}: what it sends arrives as the policy says`, async (t) => {
+      const collector = await startCollector(t)
+      const { ports } = await start(t, collector.endpoint)
+      const run = startClient(t, client, ports)
+      run.execute(EXECUTIONS)
+      const ended = await run.end()
+      wellEnded(ended)
+      assert.equal(ended.stderr, '')
+      await until('all spans arrived', () => arrived(collector).length >= wanted(EXECUTIONS).length)
+      assert.deepEqual(arrived(collector), wanted(EXECUTIONS))
+    })
+
+    test(`${client.name}: a sidecar that dies and comes back is not noticed, and gets what comes then`, async (t) => {
+      const dying = await startDying(t, client.protocol)
+      const run = startClient(t, client, { http: dying.port, grpc: dying.port })
+      run.execute(EXECUTIONS)
+      await dying.cut
+      await dying.stop()
+      const collector = await startCollector(t)
+      await start(t, collector.endpoint, at({ [client.protocol]: dying.port }))
+      await laterArrive(run, collector)
+    })
+
+    test(`${client.name}: it ends well while there is no sidecar`, async (t) => {
+      const port = await freePort()
+      const run = startClient(t, client, { http: port, grpc: port })
+      run.execute(EXECUTIONS)
+      const ended = await run.end()
+      wellEnded(ended)
+      t.diagnostic(`${client.name}: ended ${ended.ms} ms after its last span`)
+    })
+
+    test(`${client.name}: it ends well while the sidecar refuses everything`, async (t) => {
+      const { ports, refused } = await startRefusing(t)
+      const run = startClient(t, client, ports)
+      run.execute(EXECUTIONS)
+      const ended = await run.end()
+      wellEnded(ended)
+      assert.ok((await refused()) > 0, 'it was refused')
+      t.diagnostic(`${client.name}: ended ${ended.ms} ms after its last span`)
+    })
+
+    test(`${client.name}: a sidecar that refuses for a while is not noticed, and gets what comes then`, async (t) => {
+      const refusing = await startRefusing(t)
+      const run = startClient(t, client, refusing.ports)
+      run.execute(EXECUTIONS)
+      await until('it was refused', async () => (await refusing.refused()) > 0)
+      refusing.child.kill('SIGKILL')
+      await refusing.stop()
+      const collector = await startCollector(t)
+      await start(t, collector.endpoint, at(refusing.ports))
+      await laterArrive(run, collector)
+    })
+  }
+
+  for (const client of clientsOfEverything())
+    test(`${client.name}: an application that exports everything is quiet, and its spans alone arrive`, async (t) => {
+      const collector = await startCollector(t)
+      const { ports, counter } = await start(t, collector.endpoint)
+      const run = startClient(t, client, ports, {
+        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${ports[client.protocol]}`,
+        OTEL_EXPORTER_OTLP_PROTOCOL: client.otlpProtocol,
+        OTEL_TRACES_EXPORTER: 'otlp',
+        OTEL_METRICS_EXPORTER: 'otlp',
+        OTEL_LOGS_EXPORTER: 'otlp',
+        OTEL_METRIC_EXPORT_INTERVAL: '2000',
+        OTEL_LOG_LEVEL: 'warn',
+      })
+      run.execute(EXECUTIONS)
+      await until('metrics came several times', async () => (await counter('requests.discarded')) >= 4)
+      const ended = await run.end()
+      wellEnded(ended)
+      assert.equal(ended.stderr, '')
+      await until('all spans arrived', () => arrived(collector).length >= wanted(EXECUTIONS).length)
+      assert.deepEqual(arrived(collector), wanted(EXECUTIONS))
+    })
+})

@@ -1,0 +1,55 @@
+// A sidecar in the moment of its death: it takes a request and cuts the connection before it answers, whatever comes.
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { createServer as createHttp2Server } from 'node:http2'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import type { TestContext } from 'node:test'
+import { atEnd } from './processes.ts'
+
+export interface Dying {
+  port: number
+  /** Resolves when it has cut off a request. */
+  cut: Promise<void>
+  /** Its port is free then. */
+  stop(): Promise<void>
+}
+
+export async function startDying(t: TestContext, protocol: 'http' | 'grpc'): Promise<Dying> {
+  const sockets = new Set<Socket>()
+  let cutOff = (): void => undefined
+  const cut = new Promise<void>((resolve) => {
+    cutOff = resolve
+  })
+  let server: Server
+  if (protocol === 'http')
+    server = createServer((request) => {
+      request.socket.resetAndDestroy()
+      cutOff()
+    })
+  else {
+    const http2 = createHttp2Server()
+    http2.on('session', (session) => session.on('error', () => undefined))
+    http2.on('stream', (stream) => {
+      stream.on('error', () => undefined)
+      stream.session?.destroy()
+      cutOff()
+    })
+    server = http2
+  }
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('close', () => sockets.delete(socket))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const stop = async (): Promise<void> => {
+    if (!server.listening) return
+    const closed = once(server, 'close')
+    server.close()
+    for (const socket of sockets) socket.destroy()
+    await closed
+  }
+  atEnd(t, stop)
+  return { port: (server.address() as AddressInfo).port, cut, stop }
+}
