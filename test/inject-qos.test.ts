@@ -22,6 +22,7 @@ const both = { cpu: '1', memory: '1Gi' }
 const CASES: [what: string, spec: object, resources: unknown[], qos: Qos][] = [
   ['nothing', {}, [undefined, {}], 'bestEffort'],
   ['zero', {}, [{ requests: { cpu: '0', memory: '0' } }], 'bestEffort'],
+  ['a limit, and nothing requested', {}, [{ limits: both, requests: { cpu: '0', memory: '0' } }], 'burstable'],
   ['storage alone', {}, [{ limits: { 'ephemeral-storage': '1Gi' } }], 'bestEffort'],
   ['limits', {}, [{ limits: both }], 'guaranteed'],
   ['limits and the same requests', {}, [{ limits: both, requests: { cpu: '1000m', memory: '1024Mi' } }], 'guaranteed'],

@@ -28,7 +28,7 @@ export interface Options {
    * `off`, whatever it holds: a kill switch, in force when the kubelet has written it (about a minute).
    */
   configMap: string
-  /** Optional ConfigMap in the pod's namespace: `facts.json`, as the facts job publishes it. */
+  /** Optional ConfigMap in the pod's namespace: `facts.json`, as the facts job publishes it (FACTS_KEY). */
   factsConfigMap: string
   /** Optional Secret in the pod's namespace: `instance-id` and `secret`. */
   identitySecret: string
@@ -100,6 +100,9 @@ export interface Volume {
 /** Kubernetes replaces `$(NAME)` in values of the environment; doubled, a `$` is one again. */
 export const literal = (value: string): string => value.replaceAll('$', '$$$$')
 
+/** Key of the ConfigMap that the facts job writes; in the parameters of the admission policy too. */
+export const FACTS_KEY = 'facts.json'
+
 /** Settings that follow from the shape below, the same in every pod. */
 export const FIXED_SETTINGS = {
   USAGE_HTTP_LISTEN: `127.0.0.1:${PORTS.http}`,
@@ -110,7 +113,7 @@ export const FIXED_SETTINGS = {
   USAGE_IDENTITY_DIR: `${ETC}/identity`,
   USAGE_ANNOTATIONS_FILE: `${ETC}/podinfo/annotations`,
   USAGE_OFF_FILE: `${ETC}/project/off`,
-  USAGE_FACTS_FILE: `${ETC}/facts/facts.json`,
+  USAGE_FACTS_FILE: `${ETC}/facts/${FACTS_KEY}`,
 } as const
 export const POLICY_FILE = { USAGE_POLICY: `${ETC}/project/policy.yaml` } as const
 

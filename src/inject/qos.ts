@@ -50,7 +50,8 @@ export function qosOf(spec: { resources?: unknown }, containers: readonly Resour
     requests: { ...resources?.limits, ...resources?.requests },
     limits: resources?.limits ?? {},
   }))
-  if (asked.every(({ requests }) => KINDS.every((kind) => (quantity(requests[kind] ?? 0) ?? 1n) === 0n))) return 'bestEffort'
+  const isZero = (amount: unknown): boolean => quantity(amount ?? 0) === 0n
+  if (asked.every(({ requests, limits }) => KINDS.every((kind) => isZero(requests[kind]) && isZero(limits[kind])))) return 'bestEffort'
   const equal = (a: unknown, b: unknown): boolean => a !== undefined && quantity(a) !== undefined && quantity(a) === quantity(b)
   return asked.every(({ requests, limits }) => KINDS.every((kind) => equal(limits[kind], requests[kind]))) ? 'guaranteed' : 'burstable'
 }

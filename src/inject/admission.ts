@@ -1,0 +1,200 @@
+// The same sidecar from the API server itself: a MutatingAdmissionPolicy of Kubernetes 1.36 and later, with nothing to run.
+// It decides as decide.ts does and puts in what apply.ts does, in CEL; a test compares the two on a real API server.
+//
+// One policy a project, all of it named after the project, so that two never meet: a pod is a policy's business only where
+// the pod, or else its namespace, names the project in the annotation `usage-sidecar.dev/project`. Only texts of the one
+// ConfigMap of parameters can be brought into another namespace: the image, and the settings by their names, among them
+// the policy and the facts. What a pod or a namespace says can choose whether and for which project, and lower reporting;
+// no word of theirs can raise what the parameters say. Whatever fails, the pod is admitted as it was.
+import { cel, expression, patch } from './cel.ts'
+import {
+  APP_ENV,
+  CONTAINER,
+  type EnvVar,
+  FACTS_KEY,
+  FIXED_SETTINGS,
+  INJECTED,
+  OTEL_ENV,
+  POLICY_FILE,
+  PORTS,
+  PREFIX,
+  type Qos,
+  RESOURCES,
+  STANDARD,
+  sidecar,
+  type Traits,
+  UNLIMITED_SETTINGS,
+  volumes,
+} from './container.ts'
+import { INJECT, OTEL, REPORTING } from './decide.ts'
+
+export const PROJECT = `${PREFIX}project`
+
+/** Names of the objects; the texts may be expressions of the language that the file is a template of. */
+export interface Names {
+  project: string
+  /** Of policy and binding, and of the parameters. */
+  name: string
+  /** Of the parameters. Its own pods are never injected. */
+  namespace: string
+}
+
+const SPEC = 'Object.spec'
+const INIT = `${SPEC}.initContainers`
+const quoted = (text: string): string => JSON.stringify(text)
+const envOf = (values: Readonly<Record<string, string>>): EnvVar[] => Object.entries(values).map(([name, value]) => ({ name, value }))
+
+/** For each container `c`: has it a variable for which `test` of `e` holds. */
+const hasEnv = (test: string): string => `has(c.env) && c.env.exists(e, ${test})`
+const has = (container: string, kind: string): string => `has(${container}.resources) && has(${container}.resources.${kind})`
+
+const CONDITIONS: Record<string, string> = {
+  'not-opted-out': `!has(object.metadata.annotations) || object.metadata.annotations[?${quoted(INJECT)}].orValue("enabled") == "enabled"`,
+  'not-host-network': '!has(object.spec.hostNetwork) || !object.spec.hostNetwork',
+  'linux-only': `(!has(object.spec.os) || object.spec.os.name == "linux") && (!has(object.spec.nodeSelector) || object.spec.nodeSelector[?"kubernetes.io/os"].orValue("linux") == "linux")`,
+  'not-mirror-pod': '!has(object.metadata.annotations) || !("kubernetes.io/config.mirror" in object.metadata.annotations)',
+  'not-injected': `!object.spec.containers.exists(c, c.name == ${quoted(CONTAINER)}) && (!has(object.spec.initContainers) || !object.spec.initContainers.exists(c, c.name == ${quoted(CONTAINER)}))`,
+  'no-volume-of-ours': `!has(object.spec.volumes) || !object.spec.volumes.exists(v, v.name.startsWith(${quoted(`${CONTAINER}-`)}))`,
+  'no-port-of-ours': ['containers', 'initContainers']
+    .map(
+      (list) =>
+        `(!has(object.spec.${list}) || !object.spec.${list}.exists(c, has(c.ports) && c.ports.exists(p, p.containerPort in [${Object.values(PORTS).join(', ')}])))`,
+    )
+    .join(' && '),
+}
+
+/** As `literal` of container.ts. */
+const parameterText = (key: string): string => expression(`params.data[${key}].replace("$", "$$")`)
+
+/** `settings`: the names of all that there are. */
+function variables(settings: readonly string[]): Record<string, string> {
+  const zero = (kind: string): string =>
+    `(!(${has('c', kind)} && r in c.resources.${kind}) || quantity(c.resources.${kind}[r]).compareTo(quantity("0")) == 0)`
+  const same = `(!(${has('c', 'requests')} && r in c.resources.requests) || quantity(c.resources.requests[r]).compareTo(quantity(c.resources.limits[r])) == 0)`
+  const given = settings.filter(
+    (name) => ![...Object.keys({ ...FIXED_SETTINGS, ...POLICY_FILE }), 'USAGE_REPORTING', 'USAGE_FACTS'].includes(name),
+  )
+  const env = (values: Readonly<Record<string, string>>): string => cel(envOf(values), undefined)
+  const said = `variables.ofNamespace[?${quoted(REPORTING)}]`
+  return {
+    ofPod: 'has(object.metadata.annotations) ? object.metadata.annotations : {}',
+    ofNamespace: 'namespaceObject != null && has(namespaceObject.metadata.annotations) ? namespaceObject.metadata.annotations : {}',
+    label: `namespaceObject != null && has(namespaceObject.metadata.labels) ? namespaceObject.metadata.labels[?${quoted(INJECT)}].orValue("enabled") : "enabled"`,
+    project: `variables.ofPod[?${quoted(PROJECT)}].orValue(variables.ofNamespace[?${quoted(PROJECT)}].orValue(""))`,
+    word: `variables.ofPod[?${quoted(INJECT)}].orValue(variables.ofNamespace[?${quoted(INJECT)}].orValue(params.data[?"inject"].orValue("disabled")))`,
+    inject:
+      'variables.project == params.data.project && params.data.image != "" && variables.word == "enabled" && variables.label == "enabled"',
+    all: 'object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : [])',
+    qos: `has(object.spec.resources) ? "podLevel" : variables.all.all(c, ["cpu", "memory"].all(r, ${zero('requests')} && ${zero('limits')})) ? "bestEffort" : variables.all.all(c, ${has('c', 'limits')} && ["cpu", "memory"].all(r, r in c.resources.limits && ${same})) ? "guaranteed" : "burstable"`,
+    limitsStorage: `variables.all.exists(c, ${has('c', 'limits')} && "ephemeral-storage" in c.resources.limits)`,
+    doNotTrack: `variables.all.exists(c, ${hasEnv('e.name == "DO_NOT_TRACK" && (has(e.valueFrom) || !((has(e.value) ? e.value : "").trim().lowerAscii() in ["", "0", "false"]))')})`,
+    setting: `params.data[?"USAGE_REPORTING"].orValue(${quoted(STANDARD.settings.USAGE_REPORTING)})`,
+    // The lower of the parameters' word and the namespace's; a word that is none of ours is off.
+    reporting: `!${said}.hasValue() ? variables.setting : ${said}.orValue("off") == "on" && variables.setting in ["on", "local"] ? variables.setting : ${said}.orValue("off") == "local" && variables.setting in ["on", "local"] ? "local" : "off"`,
+    settings: `${cel(given, undefined)}.filter(n, n in params.data).map(n, ${cel({ name: expression('n'), value: parameterText('n') }, undefined)})`,
+    env: [
+      `(variables.qos in ["bestEffort", "podLevel"] ? ${env(UNLIMITED_SETTINGS)}.filter(e, !(e.name in params.data)) : [])`,
+      'variables.settings',
+      env({ USAGE_REPORTING: expression('variables.reporting') }),
+      // What the facts job has published holds what it was given, too.
+      `(${quoted(FACTS_KEY)} in params.data ? ${env({ USAGE_FACTS: parameterText(quoted(FACTS_KEY)) })} : "USAGE_FACTS" in params.data ? ${env({ USAGE_FACTS: parameterText('"USAGE_FACTS"') })} : [])`,
+      `("USAGE_POLICY_TEXT" in params.data ? [] : ${env(POLICY_FILE)})`,
+      env(FIXED_SETTINGS),
+      `(variables.doNotTrack ? ${env({ DO_NOT_TRACK: '1' })} : [])`,
+    ].join(' + '),
+    otel: `variables.ofPod[?${quoted(OTEL)}].orValue("") == "enabled"`,
+  }
+}
+
+const NONE: Traits = { qos: 'bestEffort', limitsStorage: false, doNotTrack: false }
+
+/** All in one patch, so that it happens whole or not at all. */
+function patches(): string {
+  const parameter = (key: string, standard: string): string => expression(`params.data[?${quoted(key)}].orValue(${quoted(standard)})`)
+  const options = {
+    image: expression('params.data.image'),
+    configMap: parameter('configMap', STANDARD.configMap),
+    factsConfigMap: parameter('factsConfigMap', STANDARD.factsConfigMap),
+    identitySecret: parameter('identitySecret', STANDARD.identitySecret),
+    settings: {},
+  }
+  const resources = (qos: Qos): string => {
+    const of = (limitsStorage: boolean): string => cel(sidecar(options, { ...NONE, qos, limitsStorage }).resources, `${INIT}.resources`)
+    return `(variables.limitsStorage ? ${of(true)} : ${of(false)})`
+  }
+  const byClass = (Object.keys(RESOURCES) as Qos[]).reduceRight(
+    (rest, qos) => (rest === '' ? resources(qos) : `variables.qos == ${quoted(qos)} ? ${resources(qos)} : ${rest}`),
+    '',
+  )
+  const container = {
+    ...sidecar(options, NONE),
+    env: expression(`variables.env.map(e, ${INIT}.env{name: e.name, value: e.value})`),
+    resources: expression(byClass),
+  }
+  const [label] = Object.entries(INJECTED)
+  return [
+    ...appPatches('containers'),
+    `(has(object.spec.initContainers) ? ${appPatches('initContainers').join(' + ')} : [${patch('/spec/initContainers', [])}])`,
+    `(has(object.metadata.labels) ? [] : [${patch('/metadata/labels', {})}])`,
+    `[${patch(expression(`"/metadata/labels/" + jsonpatch.escapeKey(${quoted(label![0])})`), label![1])}]`,
+    `(has(object.spec.volumes) ? [] : [${patch('/spec/volumes', [])}])`,
+    `[${volumes(options)
+      .map((volume) => patch('/spec/volumes/-', volume, `${SPEC}.volumes`))
+      .join(',\n')}]`,
+    `[${patch('/spec/initContainers/0', container, INIT)}]`,
+  ].join(' +\n')
+}
+
+/** Variables for the application's containers, put in front; the last one first. */
+function appPatches(list: 'containers' | 'initContainers'): string[] {
+  const of = (condition: string, path: string, value: string): string =>
+    `object.spec.${list}.transformList(i, c, ${condition}, ${patch(expression(`"/spec/${list}/" + string(i) + ${quoted(path)}`), expression(value))})`
+  const first = (condition: string, variable: EnvVar): string => of(condition, '/env/0', cel(variable, `${SPEC}.${list}.env`))
+  const mayHaveOtel = `variables.otel && !(has(c.envFrom) && size(c.envFrom) > 0) && !(${hasEnv('e.name.startsWith("OTEL_EXPORTER_OTLP_")')})`
+  return [
+    of('!has(c.env)', '/env', '[]'),
+    ...OTEL_ENV.toReversed().map((variable) => first(mayHaveOtel, variable)),
+    first(`!(${hasEnv(`e.name == ${quoted(APP_ENV.name)}`)})`, APP_ENV),
+  ]
+}
+
+/** The policy and its binding, as data. */
+export function admissionPolicy({ name, namespace }: Names, settings: readonly string[]): object[] {
+  const api = { apiVersion: 'admissionregistration.k8s.io/v1' }
+  const list = (named: Record<string, string>): object[] => Object.entries(named).map(([key, text]) => ({ name: key, expression: text }))
+  return [
+    {
+      ...api,
+      kind: 'MutatingAdmissionPolicy',
+      metadata: { name },
+      spec: {
+        failurePolicy: 'Ignore',
+        reinvocationPolicy: 'IfNeeded',
+        paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+        matchConstraints: {
+          matchPolicy: 'Equivalent',
+          namespaceSelector: {
+            matchExpressions: [
+              {
+                key: 'kubernetes.io/metadata.name',
+                operator: 'NotIn',
+                values: ['kube-system', 'kube-public', 'kube-node-lease', namespace],
+              },
+              { key: INJECT, operator: 'NotIn', values: ['disabled'] },
+            ],
+          },
+          resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'], scope: 'Namespaced' }],
+        },
+        matchConditions: list(CONDITIONS),
+        variables: list(variables(settings)),
+        mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: `!variables.inject ? [] :\n${patches()}\n` } }],
+      },
+    },
+    {
+      ...api,
+      kind: 'MutatingAdmissionPolicyBinding',
+      metadata: { name },
+      spec: { policyName: name, paramRef: { name, namespace, parameterNotFoundAction: 'Allow' } },
+    },
+  ]
+}

@@ -1,0 +1,161 @@
+// Injection by the real API server: for every pod of the corpus the policy decides as the command does and makes the same
+// pod. What a pod or a namespace says chooses the project and lowers reporting; what fails leaves the pod as it was.
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { parseAllDocuments, stringify } from 'yaml'
+import { injectionFile, PLACEHOLDER } from '../generate-inject.ts'
+import { comparable, OPTIONS, type PodObject, podByCommand, podOf, SAMPLES, type Sample, sidecarOf, TEXTS } from '../inject-corpus.ts'
+import { until } from '../sidecar.ts'
+import { type ApiServer, makeNamespace, startApiServer } from './cluster/apiserver.ts'
+
+const PROJECT = 'usage-sidecar.dev/project'
+const PLAIN = SAMPLES.find(({ name }) => name === 'plain')!
+const ends: (() => unknown)[] = []
+let api: ApiServer
+
+/** The shipped file for this project, with other data in its parameters. */
+function install(project: string, data: Record<string, string>): void {
+  const objects = parseAllDocuments(injectionFile().replaceAll(PLACEHOLDER, project)).map((document) => document.toJS())
+  const parameters = objects.find(({ kind }) => kind === 'ConfigMap')
+  parameters.data = { project: parameters.data.project, inject: parameters.data.inject, ...data }
+  api.apply(objects.map((object) => stringify(object)).join('---\n'))
+}
+
+const setParameters = (project: string, data: Record<string, string | null>): void =>
+  void api.kubectl([
+    'patch',
+    'configmap',
+    `${project}.usage-sidecar.dev`,
+    '-n',
+    `${project}-usage`,
+    '--type=merge',
+    '-p',
+    JSON.stringify({ data }),
+  ])
+
+type Created = PodObject & { status: { qosClass: string } }
+
+/** As the API server would store them. */
+function created(pods: readonly PodObject[]): Created[] {
+  const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: pods })
+  const answer = JSON.parse(api.kubectl(['create', '-f', '-', '--dry-run=server', '-o', 'json'], { input })) as {
+    items: Created[]
+  } & Created
+  return answer.items ?? [answer]
+}
+
+const pod = (namespace: string, annotations: Record<string, string> = {}): PodObject => {
+  const { metadata, ...rest } = podOf(PLAIN.text, PLAIN)
+  return { ...rest, metadata: { ...metadata, namespace, annotations } }
+}
+const sidecarIn = (namespace: string, annotations?: Record<string, string>) => sidecarOf(created([pod(namespace, annotations)])[0]!)
+const setting = (name: string): string | undefined => sidecarIn('probe')?.env?.find((variable) => variable.name === name)?.value
+
+const { settings, image } = OPTIONS
+const DATA = { image, ...settings, USAGE_POLICY_TEXT: TEXTS.policy, USAGE_FACTS: TEXTS.facts }
+
+before(async () => {
+  api = await startApiServer({ after: (end) => void ends.unshift(end) })
+  install('acme', DATA)
+  install('other', { ...DATA, image: 'registry.example/other:1' })
+  for (const { name, namespace } of SAMPLES)
+    makeNamespace(api, name, { ...namespace, annotations: { ...namespace.annotations, [PROJECT]: 'acme' } })
+  makeNamespace(api, 'probe', { annotations: { [PROJECT]: 'acme' } })
+  makeNamespace(api, 'bare')
+  await until(
+    'both policies are in force',
+    () => sidecarIn('probe') !== undefined && sidecarIn('bare', { [PROJECT]: 'other' }) !== undefined,
+  )
+})
+after(async () => {
+  for (const end of ends) await end()
+})
+
+describe('the policy and the command', () => {
+  const podIn = (sample: Sample, namespace = sample.name): PodObject => {
+    const made = podOf(sample.text, sample)
+    return { ...made, metadata: { ...made.metadata, namespace } }
+  }
+  let byPolicy: Created[]
+  let byCommand: Created[]
+  let without: Created[]
+  before(() => {
+    byPolicy = created(SAMPLES.map((sample) => podIn(sample)))
+    byCommand = created(SAMPLES.map(podByCommand))
+    without = created(SAMPLES.map((sample) => podIn(sample, 'bare')))
+  })
+  for (const [index, sample] of SAMPLES.entries())
+    it(`make the same pod of ${sample.name}, ${sample.injected ? 'with' : 'without'} the sidecar`, () => {
+      const [policy, command, plain] = [byPolicy[index]!, byCommand[index]!, without[index]!]
+      assert.deepEqual(comparable(policy), comparable(command))
+      assert.equal(policy.status.qosClass, plain.status.qosClass)
+      const sidecar = sidecarOf(policy)
+      assert.equal(sidecar?.image === image, sample.injected)
+      if (!sample.injected) assert.deepEqual({ ...comparable(policy), metadata: 0 }, { ...comparable(plain), metadata: 0 })
+      else {
+        assert.equal(policy.spec.initContainers?.[0], sidecar)
+        const tokens = sidecar?.volumeMounts?.filter(({ mountPath }) => mountPath.includes('serviceaccount')).map(({ name }) => name)
+        assert.deepEqual(tokens, ['usage-sidecar-no-token'])
+      }
+    })
+})
+
+describe('projects', () => {
+  it('are named by the pod, or else by its namespace, and never meet', () => {
+    assert.equal(sidecarIn('probe')?.image, image)
+    assert.equal(sidecarIn('probe', { [PROJECT]: 'other' })?.image, 'registry.example/other:1')
+    for (const nobody of ['', 'acm', 'third']) assert.equal(sidecarIn('probe', { [PROJECT]: nobody }), undefined, nobody)
+    assert.equal(sidecarIn('bare'), undefined)
+  })
+
+  it('leave pods of their own namespaces alone', () => {
+    makeNamespace(api, 'acme-usage')
+    assert.equal(sidecarIn('acme-usage', { [PROJECT]: 'acme' }), undefined)
+    makeNamespace(api, 'kube-system')
+    assert.equal(sidecarIn('kube-system', { [PROJECT]: 'acme' }), undefined)
+  })
+})
+
+describe('the parameters', () => {
+  const restored = (what: string, changed: Record<string, string | null>, holds: () => boolean) =>
+    it(what, async () => {
+      setParameters('acme', changed)
+      await until(what, holds)
+      setParameters('acme', {
+        ...Object.fromEntries(Object.keys(changed).map((key) => [key, null])),
+        ...DATA,
+        inject: 'enabled',
+        project: 'acme',
+      })
+      await until('they are as before', () => setting('USAGE_ENDPOINT') === DATA.USAGE_ENDPOINT && setting('USAGE_FACTS') === TEXTS.facts)
+    })
+
+  restored('can ask every pod for its own word', { inject: 'disabled' }, () => {
+    const asks = sidecarIn('probe', { 'usage-sidecar.dev/inject': 'enabled' })
+    return sidecarIn('probe') === undefined && asks !== undefined
+  })
+  restored('with a word that is none is no', { inject: 'yes' }, () => sidecarIn('probe') === undefined)
+  restored('without an image do nothing', { image: '' }, () => sidecarIn('probe') === undefined)
+  restored('without the key of the image do nothing', { image: null }, () => sidecarIn('probe') === undefined)
+  restored(
+    'without a policy leave it to the ConfigMap of the namespace',
+    { USAGE_POLICY_TEXT: null },
+    () => setting('USAGE_POLICY') !== undefined,
+  )
+  restored(
+    'carry what the facts job has published',
+    { 'facts.json': '{"k8s.nodes":10}' },
+    () => setting('USAGE_FACTS') === '{"k8s.nodes":10}',
+  )
+  restored(
+    'cannot move the doors of the sidecar',
+    { USAGE_HTTP_LISTEN: '127.0.0.1:1', USAGE_LOG_LEVEL: 'warn' },
+    () => setting('USAGE_LOG_LEVEL') === 'warn' && setting('USAGE_HTTP_LISTEN') === '127.0.0.1:44318',
+  )
+
+  it('that are gone leave every pod as it was', async () => {
+    api.kubectl(['delete', 'configmap', 'other.usage-sidecar.dev', '-n', 'other-usage'])
+    await until('no pod of it is injected', () => sidecarIn('bare', { [PROJECT]: 'other' }) === undefined)
+    assert.equal(sidecarIn('probe')?.image, image)
+  })
+})
