@@ -7,6 +7,7 @@ import {
   FIXED_SETTINGS,
   INJECTED,
   type Options,
+  OTEL_ENV,
   POLICY_FILE,
   RESOURCES,
   STORAGE_LIMIT,
@@ -80,6 +81,7 @@ export function helmTemplates(): string {
     define('container', 'Takes image, settings, qos, limitsStorage, doNotTrack.', `${ENVIRONMENT}\n${container()}`),
     define('volumes', 'Takes configMap, factsConfigMap, identitySecret, persistentData.', volumeList()),
     define('env', 'For the containers of the application.', yaml([APP_ENV])),
+    define('otelEnv', 'For a container that shall export all that its SDK makes to the sidecar.', yaml(OTEL_ENV)),
     define('labels', 'For the pod.', yaml(INJECTED)),
   ].join('\n')
 }
