@@ -2,7 +2,6 @@
 // settings are told at once; one that is wrong is never replaced by its default, the sidecar then reports nothing.
 import type { Listen } from './accept/accept.ts'
 import { MODES } from './consent/consent.ts'
-import { ConfigError } from './errors.ts'
 import { LOG_LEVELS, type LogLevel } from './log.ts'
 import * as parsers from './setting-parsers.ts'
 
@@ -217,15 +216,20 @@ export interface ReadConfig {
   mistakes: readonly string[]
 }
 
+type Texts = Readonly<Record<string, string | undefined>>
+
 /** Environment and flags (by flag name; a flag wins) to settings. An empty variable counts as not set. */
-export function readConfig(
-  env: Readonly<Record<string, string | undefined>>,
-  flags: Readonly<Record<string, string | undefined>> = {},
-): ReadConfig {
+export function readConfig(env: Texts, flags: Texts = {}): ReadConfig {
+  const { config, given, mistakes } = readSettings(SETTINGS, env, flags)
+  return { config, mistakes: [...mistakes, ...together(config, given)] }
+}
+
+/** Some of the settings, each by itself: `config` holds no others. `given` are those that are set, rightly or wrongly. */
+export function readSettings(settings: readonly Setting[], env: Texts, flags: Texts): ReadConfig & { given: ReadonlySet<string> } {
   const mistakes: string[] = []
   const values: Record<string, unknown> = {}
   const given = new Set<string>()
-  for (const { name, standard, parse } of SETTINGS) {
+  for (const { name, standard, parse } of settings) {
     const flag = flags[flagOf(name)]
     const text = flag ?? (env[name] === '' ? undefined : env[name])
     if (text !== undefined) given.add(name)
@@ -237,9 +241,7 @@ export function readConfig(
       values[memberOf(name)] = standard === undefined ? undefined : parse(standard)
     }
   }
-  const config = values as unknown as Config
-  mistakes.push(...together(config, given))
-  return { config: Object.freeze(config), mistakes }
+  return { config: Object.freeze(values as unknown as Config), given, mistakes }
 }
 
 /** Settings that do not fit each other; `given` are the names of those that are set, rightly or wrongly. */
@@ -257,12 +259,6 @@ function together(config: Config, given: ReadonlySet<string>): string[] {
   if ((config.clientCertFile === undefined) !== (config.clientKeyFile === undefined))
     mistakes.push('USAGE_CLIENT_CERT_FILE and USAGE_CLIENT_KEY_FILE go together. Set both or none.')
   return mistakes
-}
-
-/** Throws every mistake at once; for commands that end where `run` would serve in mode off. */
-export function requireConfig(read: ReadConfig): Config {
-  if (read.mistakes.length > 0) throw new ConfigError(read.mistakes)
-  return read.config
 }
 
 /** What the process itself needs, whatever arrives: measured, see test/bench/README.md. */

@@ -35,6 +35,9 @@ if (major < NEEDED) {
     err: (text) => process.stderr.write(text),
     stdin: process.stdin,
     terminal: process.stdout.isTTY ? { columns: process.stdout.columns } : undefined,
+    forget: (prefix) => {
+      for (const name of Object.keys(process.env)) if (name.startsWith(prefix)) delete process.env[name]
+    },
     onStop: (stop) => stops.push(stop),
   })
 }

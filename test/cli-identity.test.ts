@@ -35,6 +35,7 @@ async function call(args: readonly string[], env: Record<string, string> = {}) {
     out: (text) => void out.push(text),
     err: (text) => void err.push(text),
     stdin: (async function* () {})(),
+    forget: () => undefined,
     terminal: undefined,
     onStop: () => undefined,
   })

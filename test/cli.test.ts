@@ -80,6 +80,7 @@ test('a fault of ours is told by its place, and by nothing of the text of its er
     },
     err: (line) => written.push(line),
     stdin: Readable.from([]),
+    forget: () => undefined,
     terminal: undefined,
     onStop: () => undefined,
   }

@@ -33,7 +33,7 @@ export function injectionFile(): string {
       SETTINGS.map(({ name }) => name),
     ),
   ]
-  return `${HEAD}${objects.map((object) => `---\n${stringify(object, { lineWidth: 0 })}`).join('')}`
+  return `${HEAD}${objects.map((object) => `---\n${stringify(object, { lineWidth: 0, version: '1.1' })}`).join('')}`
 }
 
 const HEAD = `# Injection of the sidecar by the API server of Kubernetes 1.36 or later; nothing runs for it. Made by npm run generate.

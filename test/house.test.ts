@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   send: ['queue', 'consent'],
   consent: [],
   identity: [],
+  facts: ['anonymize', 'otlp'],
   inject: [],
   collect: ['otlp', 'accept'],
   otlp: [],

@@ -72,6 +72,17 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./status.ts')).status,
   },
   {
+    name: 'facts',
+    usage: 'facts [--facts-config-map NAME] [--namespace NAME] [--start-within TIME] [--wait TIME] | facts --identity-secret NAME',
+    summary:
+      'Ask the Kubernetes API, once, what the policy names: publish it in a ConfigMap for the sidecars, and report it through the sidecar in the same pod. Or make the Secret of the identity, where there is none.',
+    flags: [
+      ...['reporting', 'annotations-file', 'off-file', 'policy', 'policy-text', 'policy-overlay', 'facts', 'first-send-delay'],
+      ...['page-listen', 'log-level', 'otlp-endpoint', 'facts-config-map', 'namespace', 'start-within', 'wait', 'identity-secret'],
+    ],
+    load: async () => (await import('./facts.ts')).facts,
+  },
+  {
     name: 'inject',
     usage:
       'inject --image IMAGE [-f FILE|-] [--explain] [--config-map NAME] [--facts-config-map NAME] [--identity-secret NAME] [--SETTING VALUE …]',

@@ -1,17 +1,10 @@
 // `identity show`: under which values the collector knows this installation today, so that its owner can ask for their
 // deletion. `identity reset`: forgets who it is, so that from the next start nothing joins it to what was sent before.
-import { applyOverlay } from '../anonymize/overlay.ts'
 import { type OwnPseudonym, ownPseudonyms } from '../anonymize/own-pseudonyms.ts'
-import { parsePolicy } from '../anonymize/parse.ts'
-import type { Policy } from '../anonymize/policy.ts'
-import { ConfigError, errorCode } from '../errors.ts'
+import { errorCode } from '../errors.ts'
 import { openIdentity, resetIdentity } from '../identity/identity.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
-import { readPolicy, readText } from './policy-file.ts'
-
-/** A flag, or the setting of the same name; the empty text is none. */
-const setting = (host: Host, input: Input, flag: string, name: string): string | undefined =>
-  input.flags[flag] ?? (host.env[name] === '' ? undefined : host.env[name])
+import { policyOf, setting } from './policy-file.ts'
 
 function folderOf(host: Host, input: Input): string {
   if (input.positionals.length > 0) throw new UsageError('This command takes no further words.')
@@ -44,27 +37,6 @@ const LASTS = { day: 'new every day', month: 'new every month', forever: 'never 
 
 const line = ({ span, name, lasts, value }: OwnPseudonym): string =>
   `  ${(span === undefined ? 'with every batch' : `span ${span}`).padEnd(24)} ${name.padEnd(24)} ${LASTS[lasts].padEnd(15)} ${value}`
-
-async function policyOf(host: Host, input: Input): Promise<Policy> {
-  const file = setting(host, input, 'policy', 'USAGE_POLICY')
-  const text = host.env.USAGE_POLICY_TEXT
-  const overlay = setting(host, input, 'policy-overlay', 'USAGE_POLICY_OVERLAY')
-  if (file === undefined && (text === undefined || text === '')) throw new UsageError('Name the policy: --policy, or USAGE_POLICY.')
-  const policy = file === undefined ? named('USAGE_POLICY_TEXT', () => parsePolicy(text!)) : await readPolicy(file)
-  if (overlay === undefined) return policy
-  const narrows = await readText(overlay)
-  return named(overlay, () => applyOverlay(policy, narrows))
-}
-
-/** Says where the mistakes are. */
-function named<T>(where: string, make: () => T): T {
-  try {
-    return make()
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    throw new ConfigError(error.mistakes.map((mistake) => `${where}:${mistake}`))
-  }
-}
 
 const MEANING = `From the next start on this installation counts as a new one: a new id, a new secret, new pseudonyms.
 - What was sent stays with the collector. Its values can no longer be told afterwards: note \`identity show\` first, if you want them deleted.

@@ -1,8 +1,10 @@
-// Reads a policy file for the commands that want a sound one.
+// Reads the policy for the commands that want a sound one: a file, or what the settings of the sidecar name.
 import { readFile } from 'node:fs/promises'
+import { applyOverlay } from '../anonymize/overlay.ts'
 import { parsePolicy } from '../anonymize/parse.ts'
 import type { Policy } from '../anonymize/policy.ts'
 import { ConfigError } from '../errors.ts'
+import { type Host, type Input, UsageError } from './command.ts'
 
 export const unreadable = (file: string): ConfigError => new ConfigError([`${file}: cannot be read.`])
 
@@ -19,5 +21,31 @@ export async function readPolicy(file: string): Promise<Policy> {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     throw new ConfigError(error.mistakes.map((mistake) => `${file}:${mistake}`))
+  }
+}
+
+/** A flag, or the setting of the same name; the empty text is none. */
+export const setting = (host: Host, input: Input, flag: string, name: string): string | undefined =>
+  input.flags[flag] ?? (host.env[name] === '' ? undefined : host.env[name])
+
+/** The policy as the overlay narrows it, by flags or by the settings of the sidecar. */
+export async function policyOf(host: Host, input: Input): Promise<Policy> {
+  const file = setting(host, input, 'policy', 'USAGE_POLICY')
+  const text = host.env.USAGE_POLICY_TEXT
+  const overlay = setting(host, input, 'policy-overlay', 'USAGE_POLICY_OVERLAY')
+  if (file === undefined && (text === undefined || text === '')) throw new UsageError('Name the policy: --policy, or USAGE_POLICY.')
+  const policy = file === undefined ? named('USAGE_POLICY_TEXT', () => parsePolicy(text!)) : await readPolicy(file)
+  if (overlay === undefined) return policy
+  const narrows = await readText(overlay)
+  return named(overlay, () => applyOverlay(policy, narrows))
+}
+
+/** Says where the mistakes are. */
+function named<T>(where: string, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new ConfigError(error.mistakes.map((mistake) => `${where}:${mistake}`))
   }
 }

@@ -1,5 +1,6 @@
 // `status`: what the page shows, in the terminal. It asks the sidecar's own page on loopback; exit 0 only where all is well.
 import { Agent, get } from 'node:http'
+import type { Listen } from '../accept/accept.ts'
 import type { View } from '../page/view.ts'
 import { listenAddress, WrongSetting } from '../setting-parsers.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
@@ -10,7 +11,7 @@ const MAX_BYTES = 16 * 1024 * 1024
 export async function status(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('status takes flags only.')
   const address = input.flags.page ?? host.env.USAGE_PAGE_LISTEN ?? '127.0.0.1:4320'
-  const view = await ask(address)
+  const view = await askStatus(placeOf(address))
   if (view === undefined) {
     host.err(`No sidecar answers at ${address}. Give --page the address of its page (USAGE_PAGE_LISTEN).\n`)
     return EXIT.failed
@@ -19,13 +20,16 @@ export async function status(host: Host, input: Input): Promise<number> {
   return view.problems.length === 0 ? EXIT.done : EXIT.failed
 }
 
-function ask(address: string): Promise<Omit<View, 'sheet'> | undefined> {
-  let at: { host: string; port: number }
+function placeOf(address: string): Listen {
   try {
-    at = listenAddress(address)
+    return listenAddress(address)
   } catch (error) {
     throw error instanceof WrongSetting ? new UsageError(`--page ${error.message}`) : error
   }
+}
+
+/** What the page of a sidecar says; `undefined` where none answers. */
+export function askStatus(at: Listen): Promise<Omit<View, 'sheet'> | undefined> {
   return new Promise((resolve) => {
     const failed = (): void => resolve(undefined)
     // An agent of its own: no proxy of the environment has a say.

@@ -22,14 +22,17 @@ const SECRET = /^[0-9a-f]{64}$/i
 /** 32 random bytes have some 30 different values; a typed or repeated "secret" has few. */
 const MIN_DIFFERENT_BYTES = 16
 
+/** What the files of a new identity hold, by their names. */
+export const NEW = { 'instance-id': () => ulid(), secret: () => randomBytes(32).toString('hex') } as const
+
 /** Reads the identity; where a file is missing and `create` is true, makes it first. `folder` undefined: there is none. */
 export function openIdentity(folder: string | undefined, create: boolean): Identity | NoIdentity {
   if (folder === undefined) return { reason: 'USAGE_IDENTITY_DIR is not set' }
   try {
     if (create) {
       mkdirSync(folder, { recursive: true, mode: 0o700 })
-      make(folder, 'instance-id', ulid)
-      make(folder, 'secret', () => randomBytes(32).toString('hex'))
+      make(folder, 'instance-id', NEW['instance-id'])
+      make(folder, 'secret', NEW.secret)
     }
     const instanceId = readFileSync(join(folder, 'instance-id'), 'utf8').trim()
     const secret = readFileSync(join(folder, 'secret'), 'utf8').trim()

@@ -152,10 +152,10 @@ describe('the component and the command', () => {
   const sorted = (pod: PodObject): PodObject => {
     const { metadata, spec } = comparable(pod)
     const { [QOS]: _, ...annotations } = metadata.annotations ?? {}
-    const byName = (one: PodContainer): PodContainer => ({ ...one, env: one.env?.toSorted((a, b) => (a.name < b.name ? -1 : 1)) })
+    const byName = (one: PodContainer): PodContainer => ({ ...one, env: (one.env ?? []).toSorted((a, b) => (a.name < b.name ? -1 : 1)) })
     return {
       metadata: { ...metadata, annotations },
-      spec: { ...spec, containers: spec.containers.map(byName), initContainers: spec.initContainers?.map(byName) },
+      spec: { ...spec, containers: spec.containers.map(byName), initContainers: (spec.initContainers ?? []).map(byName) },
     }
   }
 

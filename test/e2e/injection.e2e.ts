@@ -2,7 +2,7 @@
 // pod. What a pod or a namespace says chooses the project and lowers reporting; what fails leaves the pod as it was.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { parseAllDocuments, stringify } from 'yaml'
+import { parseAllDocuments } from 'yaml'
 import { injectionFile, PLACEHOLDER } from '../generate-inject.ts'
 import { comparable, OPTIONS, type PodObject, podByCommand, podOf, SAMPLES, type Sample, sidecarOf, TEXTS } from '../inject-corpus.ts'
 import { until } from '../sidecar.ts'
@@ -18,7 +18,7 @@ function install(project: string, data: Record<string, string>): void {
   const objects = parseAllDocuments(injectionFile().replaceAll(PLACEHOLDER, project)).map((document) => document.toJS())
   const parameters = objects.find(({ kind }) => kind === 'ConfigMap')
   parameters.data = { project: parameters.data.project, inject: parameters.data.inject, ...data }
-  api.apply(objects.map((object) => stringify(object)).join('---\n'))
+  api.apply(objects.map((object) => JSON.stringify(object)).join('\n---\n'))
 }
 
 const setParameters = (project: string, data: Record<string, string | null>): void =>
@@ -38,10 +38,8 @@ type Created = PodObject & { status: { qosClass: string } }
 /** As the API server would store them. */
 function created(pods: readonly PodObject[]): Created[] {
   const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: pods })
-  const answer = JSON.parse(api.kubectl(['create', '-f', '-', '--dry-run=server', '-o', 'json'], { input })) as {
-    items: Created[]
-  } & Created
-  return answer.items ?? [answer]
+  const answer = api.kubectl(['create', '-f', '-', '--dry-run=server', '-o', 'json'], { input })
+  return answer.split(/(?<=^\})\n(?=\{)/m).map((one) => JSON.parse(one) as Created)
 }
 
 const pod = (namespace: string, annotations: Record<string, string> = {}): PodObject => {
@@ -127,7 +125,10 @@ describe('the parameters', () => {
         inject: 'enabled',
         project: 'acme',
       })
-      await until('they are as before', () => setting('USAGE_ENDPOINT') === DATA.USAGE_ENDPOINT && setting('USAGE_FACTS') === TEXTS.facts)
+      await until(
+        'they are as before',
+        () => setting('USAGE_ENDPOINT') === settings.USAGE_ENDPOINT && setting('USAGE_FACTS') === TEXTS.facts,
+      )
     })
 
   restored('can ask every pod for its own word', { inject: 'disabled' }, () => {

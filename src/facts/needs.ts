@@ -1,0 +1,72 @@
+// What the policy wants to know of the cluster, and so the few things that are asked: nothing is read that no attribute
+// of the policy names, and nothing that the maintainer's chart has given: each sidecar has that already.
+import { factsNamed } from '../anonymize/narrow-facts.ts'
+import { type Policy, placesRead } from '../anonymize/policy.ts'
+import type { Facts } from '../anonymize/source.ts'
+
+/** Facts that the cluster knows; the others are the sidecar's own, or come from the maintainer's chart. */
+const OF_THE_CLUSTER = /^k8s\./
+export const CLUSTER_SPAN = 'k8s.cluster'
+export const NODE_SPAN = 'k8s.node'
+/** Of the cluster report only: the cloud's name of one node, as it is. */
+export const ONE_NODE = 'one_node.provider_id'
+const RESOURCE_FACT = /^k8s\.resources\.([a-z][a-z0-9-]{0,62})\.([a-z0-9][a-z0-9.-]{0,200})$/
+const OF_ALL_NODES = /^k8s\.(?:cpus|memory_gib|nodes\.by_arch\..+|nodes\.by_kubelet\..+)$/
+
+/** How much of the nodes: how many there are, one of them, or all. */
+export type NodesNeed = 'none' | 'count' | 'one' | 'all'
+
+/** A kind of objects of which the number is wanted. */
+export interface Counted {
+  fact: string
+  plural: string
+  group: string
+}
+
+export interface Needs {
+  /** Facts that are published for every sidecar. */
+  published: readonly string[]
+  /** Attributes that the rule of `k8s.cluster` reads; `undefined`: no such span may leave. */
+  cluster: readonly string[] | undefined
+  /** The same for `k8s.node`. */
+  node: readonly string[] | undefined
+  version: boolean
+  distribution: boolean
+  nodes: NodesNeed
+  counted: readonly Counted[]
+}
+
+export function needsOf(policy: Policy, given: Facts): Needs {
+  const published = factsNamed(policy).filter((name) => OF_THE_CLUSTER.test(name) && !given.has(name))
+  const cluster = attributesOf(policy, CLUSTER_SPAN)
+  const node = attributesOf(policy, NODE_SPAN)
+  const asked = [...new Set([...published, ...(cluster ?? [])])].filter((name) => !given.has(name))
+  return {
+    published,
+    cluster,
+    node,
+    version: asked.includes('k8s.version') || asked.includes('k8s.distribution'),
+    distribution: asked.includes('k8s.distribution'),
+    nodes: nodesNeed(asked, node),
+    counted: asked.flatMap(countedBy),
+  }
+}
+
+function nodesNeed(asked: readonly string[], node: readonly string[] | undefined): NodesNeed {
+  if (node !== undefined || asked.some((name) => OF_ALL_NODES.test(name))) return 'all'
+  if (['k8s.provider', 'k8s.distribution', ONE_NODE].some((name) => asked.includes(name))) return 'one'
+  return asked.includes('k8s.nodes') ? 'count' : 'none'
+}
+
+function countedBy(fact: string): Counted[] {
+  const [, plural, group] = RESOURCE_FACT.exec(fact) ?? []
+  return plural === undefined || group === undefined ? [] : [{ fact, plural, group }]
+}
+
+/** The keys that a rule reads, each once. */
+function attributesOf(policy: Policy, span: string): string[] | undefined {
+  const rule = policy.spans.find(({ name }) => name === span)
+  if (rule === undefined) return undefined
+  const keys = rule.fields.flatMap(placesRead).flatMap((place) => (place.kind === 'attribute' ? [place.key] : []))
+  return [...new Set([...keys, ...rule.skip])]
+}
