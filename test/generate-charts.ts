@@ -2,11 +2,13 @@
 // tables of the charts' values from their schemas, and the policy of the examples.
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
-import { helmTemplates } from '../src/inject/helm.ts'
+import { SETTINGS } from '../src/config.ts'
+import { helmAdmission, helmTemplates } from '../src/inject/helm.ts'
 import { kustomizeFiles } from '../src/inject/kustomize.ts'
 
 const DEPLOY = new URL('../deploy/', import.meta.url).pathname
 const LIBRARY = `${DEPLOY}helm/usage-sidecar-library/`
+const CLUSTER = `${DEPLOY}helm/usage-sidecar/`
 const COMPONENT = `${DEPLOY}kustomize/components/sidecar/`
 const read = (path: string): string => readFileSync(path, 'utf8')
 
@@ -40,8 +42,12 @@ type ReplacePart = (text: string, name: string, content: string) => string
 export function deployFiles(replacePart: ReplacePart): [path: string, text: string][] {
   const policy = read(`${DEPLOY}policies/default.yaml`)
   return [
-    [`${LIBRARY}README.md`, chartReadme(LIBRARY, replacePart)],
-    [`${LIBRARY}templates/_generated.tpl`, helmTemplates()],
+    ...[LIBRARY, CLUSTER].flatMap((chart): [string, string][] => [
+      [`${chart}README.md`, chartReadme(chart, replacePart)],
+      [`${chart}templates/_generated.tpl`, helmTemplates()],
+    ]),
+    [`${CLUSTER}templates/_admission.tpl`, helmAdmission(SETTINGS.map(({ name }) => name))],
+    [`${CLUSTER}templates/_reporting.tpl`, read(`${LIBRARY}templates/_reporting.tpl`)],
     [`${DEPLOY}helm/example/usage-policy.yaml`, policy],
     [`${DEPLOY}kustomize/example/policy.yaml`, policy],
     ...kustomizeFiles().map(([name, text]): [string, string] => [`${COMPONENT}${name}`, text]),

@@ -1,7 +1,8 @@
-// The sidecar in Helm's language, made from container.ts: two named templates that `npm run generate` writes into the
-// library chart. What depends on the application's values is a field of the dict that they are given; everything else is
-// container.ts' own text.
+// The sidecar in Helm's language, made from container.ts: named templates that `npm run generate` writes into both charts,
+// and the admission policy as the chart for a cluster has it. What depends on values is a field of the dict that a named
+// template is given; everything else is the text of container.ts and admission.ts.
 import { stringify } from 'yaml'
+import { admissionPolicy } from './admission.ts'
 import {
   APP_ENV,
   FIXED_SETTINGS,
@@ -84,4 +85,11 @@ export function helmTemplates(): string {
     define('otelEnv', 'For a container that shall export all that its SDK makes to the sidecar.', yaml(OTEL_ENV)),
     define('labels', 'For the pod.', yaml(INJECTED)),
   ].join('\n')
+}
+
+/** Policy and binding of the project of the values, in the namespace of the release. `settings`: the names of all. */
+export function helmAdmission(settings: readonly string[]): string {
+  const project = '{{ .Values.project }}'
+  const objects = admissionPolicy({ project, name: `${project}.usage-sidecar.dev`, namespace: '{{ .Release.Namespace }}' }, settings)
+  return `{{/* Made from src/inject/admission.ts by npm run generate. */}}\n${define('admission', 'Policy and binding.', objects.map(yaml).join('\n---\n'))}`
 }
