@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { parseAllDocuments } from 'yaml'
+import { FIXED_SETTINGS, literal } from '../../src/inject/container.ts'
 import { injectionFile, PLACEHOLDER } from '../generate-inject.ts'
 import { comparable, OPTIONS, type PodObject, podByCommand, podOf, SAMPLES, type Sample, sidecarOf, TEXTS } from '../inject-corpus.ts'
 import { until } from '../sidecar.ts'
@@ -50,7 +51,7 @@ const sidecarIn = (namespace: string, annotations?: Record<string, string>) => s
 const setting = (name: string): string | undefined => sidecarIn('probe')?.env?.find((variable) => variable.name === name)?.value
 
 const { settings, image } = OPTIONS
-const DATA = { image, ...settings, USAGE_POLICY_TEXT: TEXTS.policy, USAGE_FACTS: TEXTS.facts }
+const DATA: Record<string, string> = { image, ...settings, USAGE_POLICY_TEXT: TEXTS.policy, USAGE_FACTS: TEXTS.facts }
 
 before(async () => {
   api = await startApiServer({ after: (end) => void ends.unshift(end) })
@@ -115,44 +116,39 @@ describe('projects', () => {
 })
 
 describe('the parameters', () => {
-  const restored = (what: string, changed: Record<string, string | null>, holds: () => boolean) =>
+  const CASES: [what: string, changed: Record<string, string | null>, holds: () => boolean][] = [
+    [
+      'can ask every pod for its own word',
+      { inject: 'disabled' },
+      () => sidecarIn('probe') === undefined && sidecarIn('probe', { 'usage-sidecar.dev/inject': 'enabled' }) !== undefined,
+    ],
+    ['with a word that is none is no', { inject: 'yes' }, () => sidecarIn('probe') === undefined],
+    ['without an image do nothing', { image: '' }, () => sidecarIn('probe') === undefined],
+    ['without the key of the image do nothing', { image: null }, () => sidecarIn('probe') === undefined],
+    [
+      'without a policy leave it to the ConfigMap of the namespace',
+      { USAGE_POLICY_TEXT: null },
+      () => setting('USAGE_POLICY') === '/etc/usage-sidecar/project/policy.yaml',
+    ],
+    ['carry what the facts job has published', { 'facts.json': '{"k8s.nodes":10}' }, () => setting('USAGE_FACTS') === '{"k8s.nodes":10}'],
+    [
+      'cannot move the doors of the sidecar',
+      { USAGE_HTTP_LISTEN: '127.0.0.1:1', USAGE_LOG_LEVEL: 'warn' },
+      () => setting('USAGE_LOG_LEVEL') === 'warn' && setting('USAGE_HTTP_LISTEN') === '127.0.0.1:44318',
+    ],
+    ['of which no word is one of ours are passed on as they are', { USAGE_REPORTING: 'On' }, () => setting('USAGE_REPORTING') === 'On'],
+  ]
+  for (const [what, changed, holds] of CASES)
     it(what, async () => {
       setParameters('acme', changed)
       await until(what, holds)
-      setParameters('acme', {
-        ...Object.fromEntries(Object.keys(changed).map((key) => [key, null])),
-        ...DATA,
-        inject: 'enabled',
-        project: 'acme',
-      })
-      await until(
-        'they are as before',
-        () => setting('USAGE_ENDPOINT') === settings.USAGE_ENDPOINT && setting('USAGE_FACTS') === TEXTS.facts,
-      )
+      const none = Object.fromEntries(Object.keys(changed).map((key) => [key, null]))
+      setParameters('acme', { ...none, ...DATA, inject: 'enabled' })
+      const given = Object.keys(changed).filter((key) => key.startsWith('USAGE_') && !(key in FIXED_SETTINGS))
+      const was = given.map((key) => DATA[key]).map((text) => (text === undefined ? undefined : literal(text)))
+      const before = (): boolean => setting('USAGE_FACTS') === TEXTS.facts && given.every((key, index) => setting(key) === was[index])
+      await until('they are as before', before)
     })
-
-  restored('can ask every pod for its own word', { inject: 'disabled' }, () => {
-    const asks = sidecarIn('probe', { 'usage-sidecar.dev/inject': 'enabled' })
-    return sidecarIn('probe') === undefined && asks !== undefined
-  })
-  restored('with a word that is none is no', { inject: 'yes' }, () => sidecarIn('probe') === undefined)
-  restored('without an image do nothing', { image: '' }, () => sidecarIn('probe') === undefined)
-  restored('without the key of the image do nothing', { image: null }, () => sidecarIn('probe') === undefined)
-  restored(
-    'without a policy leave it to the ConfigMap of the namespace',
-    { USAGE_POLICY_TEXT: null },
-    () => setting('USAGE_POLICY') !== undefined,
-  )
-  restored(
-    'carry what the facts job has published',
-    { 'facts.json': '{"k8s.nodes":10}' },
-    () => setting('USAGE_FACTS') === '{"k8s.nodes":10}',
-  )
-  restored(
-    'cannot move the doors of the sidecar',
-    { USAGE_HTTP_LISTEN: '127.0.0.1:1', USAGE_LOG_LEVEL: 'warn' },
-    () => setting('USAGE_LOG_LEVEL') === 'warn' && setting('USAGE_HTTP_LISTEN') === '127.0.0.1:44318',
-  )
 
   it('that are gone leave every pod as it was', async () => {
     api.kubectl(['delete', 'configmap', 'other.usage-sidecar.dev', '-n', 'other-usage'])
