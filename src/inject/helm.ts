@@ -87,9 +87,19 @@ export function helmTemplates(): string {
   ].join('\n')
 }
 
-/** Policy and binding of the project of the values, in the namespace of the release. `settings`: the names of all. */
+/**
+ * Policy and binding of the project of the values, in the namespace of the release. `settings`: the names of all. Takes the
+ * root and `parameters`, a dict of texts: JSON of such a dict is a literal of CEL.
+ */
 export function helmAdmission(settings: readonly string[]): string {
-  const project = '{{ .Values.project }}'
-  const objects = admissionPolicy({ project, name: `${project}.usage-sidecar.dev`, namespace: '{{ .Release.Namespace }}' }, settings)
-  return `{{/* Made from src/inject/admission.ts by npm run generate. */}}\n${define('admission', 'Policy and binding.', objects.map(yaml).join('\n---\n'))}`
+  const project = '{{ .root.Values.project }}'
+  const names = {
+    project,
+    name: `${project}.usage-sidecar.dev`,
+    namespace: '{{ .root.Release.Namespace }}',
+    parameters: place('parameters'),
+  }
+  const text = admissionPolicy(names, settings).map(yaml).join('\n---\n')
+  const literal = text.replace(/expression: "?@parameters@"?/, 'expression: {{ toJson .parameters | quote }}')
+  return `{{/* Made from src/inject/admission.ts by npm run generate. */}}\n${define('admission', 'Policy and binding. Takes root and parameters.', literal)}`
 }
