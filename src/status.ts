@@ -20,6 +20,9 @@ export interface StatusSources {
 }
 
 const SHOWN_RECEIPTS = 100
+const SHOWN_SPANS = 1
+/** A file is sealed at 1 MiB; a single request may make a larger one, which is shown when somebody asks for it. */
+const MAX_PREVIEW_BYTES = 2 * 1024 * 1024
 
 export async function statusOf(sources: StatusSources): Promise<View> {
   const { folder, decision, policy, facts } = sources
@@ -32,6 +35,7 @@ export async function statusOf(sources: StatusSources): Promise<View> {
     name: file.name,
     bytes: file.bytes,
   })
+  const next = waiting[0] && (await reportOf(folder, waiting[0].place, waiting[0].name, MAX_PREVIEW_BYTES))
   const sent = (await receiptsIn(folder, SHOWN_RECEIPTS)).map((receipt): Sent => {
     const file = kept.get(receipt.sequence)
     const { sequence, time, sha256, bytes, batches, spans, outcome } = receipt
@@ -40,18 +44,35 @@ export async function statusOf(sources: StatusSources): Promise<View> {
   return {
     mode: decision.mode,
     by: decision.by,
-    problems: sources.problems,
+    problems: [...sources.problems, ...(decision.mode === 'on' ? refusal(sent[0]) : [])],
     policy: policy && pick(policy),
     sheet: policy && (await sheetFor(policy)),
     collector: decision.mode === 'on' ? sources.endpoint : undefined,
     nextSendAt: sources.nextSendAt,
     waiting: waiting.map(stored),
+    next: next && beginOf(next),
     sent,
     counters: sources.counters,
     missingFacts: policy === undefined ? [] : missing(policy, facts),
     startedAt: sources.startedAt,
     now: Date.now(),
   }
+}
+
+const refusal = (last: Sent | undefined): string[] =>
+  last?.result === 'refused'
+    ? [`The collector refused the last report for good, with status ${last.status}. It was dropped, and is kept here for you to see.`]
+    : []
+
+/** No more than a reader takes in: a report may hold thousands of spans. */
+function beginOf(report: Report): NonNullable<View['next']> {
+  let left = SHOWN_SPANS
+  const batches = report.batches.flatMap(({ attributes, spans }) => {
+    const shownSpans = spans.slice(0, left)
+    left -= shownSpans.length
+    return shownSpans.length === 0 ? [] : [{ attributes, spans: shownSpans }]
+  })
+  return { report: { ...report, batches }, spans: report.batches.reduce((sum, batch) => sum + batch.spans.length, 0) }
 }
 
 const pick = (policy: Policy): View['policy'] => {
@@ -76,9 +97,9 @@ function missing(policy: Policy, facts: ReadonlyMap<string, unknown>): string[] 
 }
 
 /** One file of the folder, decoded; `undefined` where there is none. */
-export async function reportOf(folder: string, place: string, name: string): Promise<Report | undefined> {
+export async function reportOf(folder: string, place: string, name: string, most?: number): Promise<Report | undefined> {
   if (place !== 'queue' && place !== 'sending' && place !== 'sent') return undefined
-  const found = await readFound(folder, { place, name })
+  const found = await readFound(folder, { place, name }, most)
   if (found === undefined) return undefined
   try {
     const batches = decodeRequest(found.request).resourceSpans.map(({ attributes, scopeSpans }) => ({

@@ -43,9 +43,10 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'show',
-    usage: 'show FILE',
-    summary: 'Print a file of queue/, sending/ or sent/, decoded, with its SHA-256 as in receipts.jsonl.',
-    flags: [],
+    usage: 'show [FILE] [--data-dir FOLDER]',
+    summary:
+      'List what waits, what left and the receipts; or print a file of queue/, sending/ or sent/, decoded, with its SHA-256 as in receipts.jsonl, or that file.',
+    flags: ['data-dir'],
     load: async () => (await import('./show.ts')).show,
   },
   {

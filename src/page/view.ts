@@ -13,6 +13,8 @@ export interface View {
   /** When the next reports are sent, at the soonest; milliseconds since 1970. */
   nextSendAt: number | undefined
   waiting: readonly Stored[]
+  /** The first spans of the report that leaves next, and how many there are. */
+  next: { report: Report; spans: number } | undefined
   sent: readonly Sent[]
   /** What was counted since the process began, by reason. */
   counters: Readonly<Record<string, number>>
