@@ -68,7 +68,7 @@ test('facts are published as the policy sends them, in one ConfigMap; no id, no 
     'PATCH /api/v1/namespaces/apps/configmaps/usage-sidecar-facts?fieldManager=usage-sidecar-facts',
     'PATCH /api/v1/namespaces/apps/configmaps/usage-sidecar-facts?fieldManager=usage-sidecar-facts',
   ])
-  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"k8s.version":"1.31","k8s.nodes":2}' })
+  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"app.version":"1.32.0","k8s.version":"1.31","k8s.nodes":2}' })
   const [, since] = fake.questions.slice(-2)
   assert.deepEqual(since?.body?.json, {
     metadata: { annotations: { 'usage-sidecar.dev/policy-since': `${policyDigest(policy)} 2026-01-01T00:00:00.000Z` } },
@@ -97,7 +97,7 @@ test('facts that could not be read are absent and named, and the rest is publish
   fake.answer = ({ path }) => (path.startsWith('/api/v1/nodes') ? 403 : undefined)
   const { done, lines } = await run([undefined], { policy: defaultPolicy() }, fake)
   assert.equal(done, true, 'a right that nobody gave is nothing that another run would mend')
-  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"k8s.version":"1.31"}' })
+  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"app.version":"1.32.0","k8s.version":"1.31"}' })
   const missing = lines.filter(({ event }) => event === 'facts: one is missing')
   assert.deepEqual(
     missing.map(({ level, fact, right, why }) => [level, fact, right, why]),
