@@ -57,7 +57,10 @@ conforms('S21', async (t) => {
   }
   for (const code of ['2', '"STATUS_CODE_ERROR"', '"2"']) assert.equal((await sendHttp(finished(code), JSON_TYPE)).status, 200, code)
   const codes = (await kept()).map((one) => one.span.statusCode)
-  assert.deepEqual(codes.sort(), [0, 0, 2])
+  assert.deepEqual(
+    codes.sort((one, other) => one - other),
+    [0, 0, 2],
+  )
 })
 
 conforms('S22', async (t) => {
