@@ -54,6 +54,8 @@ export interface Answer {
   status: number
   grpc: string | undefined
   message: string
+  /** A google.rpc.Status; empty where there is none. */
+  details: Buffer
   body: Buffer
   headers: Record<string, unknown>
 }
@@ -83,6 +85,7 @@ export function call(
         status: Number(headers[':status']),
         grpc: headers['grpc-status'] as string | undefined,
         message: decodeURIComponent((headers['grpc-message'] as string | undefined) ?? ''),
+        details: Buffer.from((headers['grpc-status-details-bin'] as string | undefined) ?? '', 'base64'),
         body: Buffer.concat(chunks),
         headers,
       }),

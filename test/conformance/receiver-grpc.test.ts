@@ -14,7 +14,6 @@ import { conforms } from './point.ts'
 import { JSON_TYPE, jsonRequest, jsonSpan, openRoad, PROTOBUF, readAnswer } from './road.ts'
 
 const GZIP = { 'grpc-encoding': 'gzip' }
-const detailsOf = (headers: Record<string, unknown>): Buffer => Buffer.from(String(headers['grpc-status-details-bin'] ?? ''), 'base64')
 
 conforms('S01', async (t) => {
   const grpc = await openDoor(t)
@@ -51,8 +50,8 @@ conforms('S03', async (t) => {
     [message(Buffer.alloc(MAX_BODY + 1)), {}],
     [message(gzipSync(Buffer.alloc(MAX_BODY + 1)), 1), GZIP],
   ] as const) {
-    const { grpc, headers } = await call(session, body, more)
-    assert.deepEqual([grpc, detailsOf(headers).length], ['8', 0])
+    const { grpc, details } = await call(session, body, more)
+    assert.deepEqual([grpc, details.length], ['8', 0])
   }
   assert.equal(got.length, 2)
 })
@@ -88,9 +87,9 @@ conforms('S13', async (t) => {
   const full = await openDoor(t, () => Promise.reject(retryLater('The queue is full.', 60)))
   assert.equal((await call(connected(t, full.url), message(BODY))).grpc, '14')
   const { sendGrpc, kept } = await openRoad(t)
-  const { grpc, headers } = await sendGrpc(execution().subarray(0, -1))
+  const { grpc, details } = await sendGrpc(execution().subarray(0, -1))
   assert.equal(grpc, '3')
-  assert.match(detailsOf(headers).toString('latin1'), /google\.rpc\.BadRequest/)
+  assert.match(details.toString('latin1'), /google\.rpc\.BadRequest/)
   assert.deepEqual(await kept(), [])
 })
 
@@ -102,7 +101,7 @@ conforms('S14', async (t) => {
   await until(() => door.counters.get('requests.refused.503') > 0)
   const refused = await call(session, message(Buffer.alloc(90_000)))
   assert.equal(refused.grpc, '14')
-  assert.match(detailsOf(refused.headers).toString('latin1'), /google\.rpc\.RetryInfo/)
+  assert.match(refused.details.toString('latin1'), /google\.rpc\.RetryInfo/)
   gate.resolve({ rejected: 0, message: '' })
   await Promise.all(first)
   assert.equal((await call(session, message(Buffer.alloc(90_000)))).grpc, '0')
@@ -111,9 +110,9 @@ conforms('S14', async (t) => {
 conforms('S15', async (t) => {
   const door = await openDoor(t)
   for (const body of [message(Buffer.alloc(MAX_BODY + 1)), message(gzipSync(Buffer.alloc(50 * MAX_BODY)), 1)]) {
-    const { grpc, headers } = await call(connected(t, door.url), body, GZIP)
+    const { grpc, details } = await call(connected(t, door.url), body, GZIP)
     assert.equal(grpc, '8')
-    assert.doesNotMatch(detailsOf(headers).toString('latin1'), /RetryInfo/)
+    assert.doesNotMatch(details.toString('latin1'), /RetryInfo/)
   }
   const http = await openHttp(t)
   const { status, headers } = await http.send({ headers: { 'content-type': PROTOBUF }, body: Buffer.alloc(300_000) })
