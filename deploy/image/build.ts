@@ -7,17 +7,20 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, 
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Committed, commitImage, USER, withStore } from './commit.ts'
-import { type Image, root } from './contents.ts'
+import { IMAGES, type Image, root } from './contents.ts'
 import { makeRootFileSystems } from './rootfs.ts'
 
-/** Measured (ARCHITECTURE.md): what V8 and malloc keep for themselves is what a sidecar cannot use. */
-const NODE = ['/usr/bin/node', '--max-semi-space-size=1', '--max-old-space-size=64', '/usr/lib/usage-sidecar/usage-sidecar.js']
+/** Measured (ARCHITECTURE.md): what V8 and malloc keep for themselves is what a sidecar of 96 MiB cannot use. */
+const entrypoint = (heapMiB: number): string[] => {
+  const flags = ['--max-semi-space-size=1', `--max-old-space-size=${heapMiB}`]
+  return ['/usr/bin/node', ...flags, '/usr/lib/usage-sidecar/usage-sidecar.js']
+}
 const ENVIRONMENT = { MALLOC_ARENA_MAX: '1' }
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 
 export interface Built extends Committed {
   image: Image
-  /** Of all its files. */
+  /** Of all files of its own layer. */
   bytes: number
 }
 
@@ -26,17 +29,23 @@ export async function buildImages(folder: string): Promise<Built[]> {
   const rootfs = join(folder, 'rootfs')
   mkdirSync(folder, { recursive: true })
   await makeRootFileSystems(rootfs)
-  return withStore((store) => [commit(store, folder, 'usage-sidecar', 'run')])
+  return withStore((store) => {
+    const built: Built[] = []
+    for (const image of Object.keys(IMAGES) as Image[]) built.push(commit(store, folder, image, built.at(-1)?.name))
+    return built
+  })
 }
 
-function commit(store: string, folder: string, image: Image, command: string): Built {
+function commit(store: string, folder: string, image: Image, base: string | undefined): Built {
   const copy = join(folder, 'rootfs', image)
   const files = readdirSync(copy, { recursive: true, withFileTypes: true })
   const bytes = files.reduce((sum, { parentPath, name }) => sum + lstatSync(join(parentPath, name)).size, 0)
   const label = { title: image, version, licenses: 'Apache-2.0' }
   const labels = Object.fromEntries(Object.entries(label).map(([key, value]) => [`org.opencontainers.image.${key}`, value]))
+  const { starts: command, heapMiB } = IMAGES[image]
   const parts = { name: `localhost/${image}:${version}`, archive: join(folder, `${image}.tar`), copy, command, labels }
-  return { image, bytes, ...commitImage(store, { ...parts, entrypoint: NODE, environment: ENVIRONMENT }) }
+  const on = base === undefined ? {} : { base }
+  return { image, bytes, ...commitImage(store, { ...parts, ...on, entrypoint: entrypoint(heapMiB), environment: ENVIRONMENT }) }
 }
 
 export interface Memory {
@@ -58,7 +67,7 @@ export async function idleMemory(rootfs: string): Promise<Memory> {
   }
   const policy = readFileSync(join(root, 'deploy/policies/default.yaml'), 'utf8')
   const env = { ...ENVIRONMENT, ...listen, USAGE_POLICY_TEXT: policy }
-  const child = spawn('/usr/sbin/chroot', [`--userspec=${USER}:${USER}`, rootfs, ...NODE, 'run'], {
+  const child = spawn('/usr/sbin/chroot', [`--userspec=${USER}:${USER}`, rootfs, ...entrypoint(64), 'run'], {
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
   })

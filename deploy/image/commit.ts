@@ -42,7 +42,7 @@ export function withStore<T>(use: (store: string) => T): T {
 export function commitImage(store: string, { name, archive, copy, base = 'scratch', entrypoint, command, ...more }: ImageParts): Committed {
   // vfs, because overlays are not to be had everywhere.
   const places = ['--root', join(store, 'root'), '--runroot', join(store, 'run'), '--storage-driver', 'vfs']
-  const buildah = (...args: string[]): string => execFileSync('buildah', [...places, ...args], { encoding: 'utf8' }).trim()
+  const buildah = (...args: string[]): string => execFileSync('buildah', [...places, ...args], { encoding: 'utf8', stdio: 'pipe' }).trim()
   const pairs = (flag: string, values: Readonly<Record<string, string>> = {}): string[] =>
     Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`])
   const container = buildah('from', base)

@@ -4,9 +4,16 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Metafile } from 'esbuild'
 
-/** A command is a file of src/cli/. With `run` those that are of use only beside it, in its container. */
-export const COMMANDS = { 'usage-sidecar': ['run', 'status', 'show', 'identity'] } as const
-export type Image = keyof typeof COMMANDS
+/**
+ * A command is a file of src/cli/. With `run` come those that are of use only beside it, in its container: without a shell
+ * nobody could look at its files otherwise. The second image is one more layer on the first, for a process that reads the
+ * cluster and ends: its Kubernetes client must be nowhere near the sidecar.
+ */
+export const IMAGES = {
+  'usage-sidecar': { commands: ['run', 'status', 'show', 'identity'], starts: 'run', heapMiB: 64 },
+  'usage-sidecar-facts': { commands: ['run', 'status', 'show', 'identity', 'facts'], starts: 'facts', heapMiB: 128 },
+} as const
+export type Image = keyof typeof IMAGES
 export const root = new URL('../../', import.meta.url).pathname
 const ENTRY = 'usage-sidecar.js'
 

@@ -2,22 +2,11 @@
 // libraries from Debian, the chunks of the bundle, licence texts, an SBOM. The same input gives the same bytes, names, modes
 // and times. Both ways to an image begin here, the Dockerfile and build.ts. Alone: `node deploy/image/rootfs.ts FOLDER`.
 import { createHash } from 'node:crypto'
-import {
-  chmodSync,
-  copyFileSync,
-  lutimesSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, lutimesSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { bundle } from '../../test/build.ts'
-import { COMMANDS, chunksOf, packageAt, packagesIn, root } from './contents.ts'
-import { librariesOf } from './libraries.ts'
+import { chunksOf, IMAGES, type Package, packageAt, packagesIn, root } from './contents.ts'
+import { type DebianPackage, librariesOf } from './libraries.ts'
 import { sbom } from './sbom.ts'
 
 const HOME = '/usr/lib/usage-sidecar'
@@ -32,22 +21,30 @@ export async function makeRootFileSystems(folder: string): Promise<void> {
   try {
     const metafile = await bundle(built)
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
-    for (const [image, commands] of Object.entries(COMMANDS)) {
+    // What the images before have: a layer holds only what is new.
+    const below = new Map<string, string>()
+    for (const [image, { commands }] of Object.entries(IMAGES)) {
       const into = join(folder, image)
-      const put = (path: string, content: string | Buffer, mode = 0o644): void => {
+      const put: Put = (path, content, mode = 0o644) => {
+        const digest = createHash('sha256').update(content).digest('hex')
+        if (below.get(path) === digest) return
+        below.set(path, digest)
         mkdirSync(dirname(join(into, path)), { recursive: true })
         writeFileSync(join(into, path), content)
         chmodSync(join(into, path), mode)
       }
-      const chunks = chunksOf(metafile, built, commands)
+      const [entry, ...chunks] = chunksOf(metafile, built, commands)
       for (const chunk of chunks) put(`${HOME}/${chunk}`, readFileSync(join(root, built, chunk)))
-      const packages = packagesIn(metafile, built, chunks)
-      for (const { name, folder: from } of packages) put(`${LICENSES}/${name}/LICENSE`, licenceText(from))
-      const { node, nodeDigest, debian } = putNode(put, into)
+      // So that `kubectl exec POD -c usage-sidecar -- usage-sidecar status` works, without a shell and without `env`.
+      const program = readFileSync(join(root, built, entry!), 'utf8').replace(/^#!.*\n/, '#!/usr/bin/node\n')
+      put(`${HOME}/${entry}`, program, 0o755)
       put(`${HOME}/package.json`, `${JSON.stringify({ name: 'usage-sidecar', version, license: 'Apache-2.0', type: 'module' })}\n`)
-      putCommand(put, into, chunks[0]!)
+      put('/etc/nsswitch.conf', 'hosts: files dns\n')
+      const packages = packagesIn(metafile, built, [entry!, ...chunks])
+      for (const one of packages) put(`${LICENSES}/${one.name}/LICENSE`, licenceText(one))
       put(`${LICENSES}/usage-sidecar/LICENSE`, readFileSync(join(root, 'LICENSE')))
-      put('/usr/share/sbom/usage-sidecar.cdx.json', sbom({ name: image, version, node, nodeDigest, packages, debian }))
+      put('/usr/share/sbom/usage-sidecar.cdx.json', sbom({ name: image, version, packages, ...putNode(put) }))
+      if (image === 'usage-sidecar') symlinkSync(`../lib/usage-sidecar/${entry}`, join(into, '/usr/bin/usage-sidecar'))
       settle(into)
     }
   } finally {
@@ -57,36 +54,32 @@ export async function makeRootFileSystems(folder: string): Promise<void> {
 
 type Put = (path: string, content: string | Buffer, mode?: number) => void
 
-function putNode(put: Put, into: string) {
+function putNode(put: Put): { node: Package; nodeDigest: string; debian: DebianPackage[] } {
   const node = packageAt(`node_modules/node-linux-${process.arch}`)
   const program = join(root, node.folder, 'bin/node')
   const bytes = readFileSync(program)
   // As it was published, not stripped: its digest can be compared.
   put('/usr/bin/node', bytes, 0o755)
-  put(`${LICENSES}/node/LICENSE`, readFileSync(join(root, node.folder, 'LICENSE')))
+  put(`${LICENSES}/node/LICENSE`, licenceText(node))
   const libraries = librariesOf(program)
-  for (const { path, file } of libraries) {
-    mkdirSync(dirname(join(into, path)), { recursive: true })
-    copyFileSync(file, join(into, path))
-    chmodSync(join(into, path), 0o755)
-  }
+  for (const { path, file } of libraries) put(path, readFileSync(file), 0o755)
   const debian = [...new Map(libraries.map((library) => [library.package.name, library.package])).values()]
   for (const { name, copyright } of debian) put(`${LICENSES}/${name}/copyright`, copyright)
-  put('/etc/nsswitch.conf', 'hosts: files dns\n')
   return { node, nodeDigest: createHash('sha256').update(bytes).digest('hex'), debian }
 }
 
-/** So that `kubectl exec POD -c usage-sidecar -- usage-sidecar status` works, without a shell and without `env`. */
-function putCommand(put: Put, into: string, entry: string): void {
-  const text = readFileSync(join(into, HOME, entry), 'utf8')
-  put(`${HOME}/${entry}`, text.replace(/^#!.*\n/, '#!/usr/bin/node\n'), 0o755)
-  symlinkSync(`../lib/usage-sidecar/${entry}`, join(into, '/usr/bin/usage-sidecar'))
-}
-
-function licenceText(folder: string): string {
-  const file = readdirSync(join(root, folder)).find((name) => /^licen[cs]e/i.test(name))
-  if (file === undefined) throw new Error(`${folder} has no licence text.`)
-  return readFileSync(join(root, folder, file), 'utf8')
+/** Licence and notices of a package, in one text. */
+function licenceText({ name, version, license, folder }: Package): string {
+  const entries = readdirSync(join(root, folder), { withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile() && /^(licen[cs]e|copying|notice)/i.test(entry.name)).map(({ name: file }) => file)
+  if (files.length > 0)
+    return files
+      .sort()
+      .map((file) => readFileSync(join(root, folder, file), 'utf8'))
+      .join('\n')
+  // It asks for nothing, so its authors added no text.
+  if (license === 'Unlicense') return `${name} ${version}: Unlicense, https://unlicense.org\n`
+  throw new Error(`${folder} has no licence text.`)
 }
 
 /** Times and modes of the machine must not be in the image. */

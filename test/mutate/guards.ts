@@ -15,6 +15,7 @@ import { modesGuards } from './modes.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
 import { overlayGuards } from './overlay.ts'
+import { pageGuards } from './page.ts'
 import { policyGuards } from './policy.ts'
 import { policyFields } from './policy-fields.ts'
 import { queueDisk } from './queue-disk.ts'
@@ -50,6 +51,7 @@ export const guards: readonly GuardTable[] = [
   sheetGuards,
   ground,
   memoryGuards,
+  pageGuards,
   delivery,
   injectGuards,
 ]

@@ -24,10 +24,10 @@ function tool(name: string, command: string): string {
 let helmPath: string | undefined
 let kustomizePath: string | undefined
 
-export function helm(...args: readonly string[]): string {
-  helmPath ??= tool('helm', 'helm.sh/helm/v4/cmd/helm')
-  return runTool(helmPath, args)
-}
+/** Path of helm, built where it is not there yet. */
+export const helmProgram = (): string => (helmPath ??= tool('helm', 'helm.sh/helm/v4/cmd/helm'))
+
+export const helm = (...args: readonly string[]): string => runTool(helmProgram(), args)
 
 export function kustomize(...args: readonly string[]): string {
   kustomizePath ??= tool('kustomize', 'sigs.k8s.io/kustomize/kustomize/v5')

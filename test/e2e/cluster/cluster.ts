@@ -7,6 +7,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { promisify } from 'node:util'
+import { helmProgram } from '../charts/tools.ts'
 import { answerTo } from '../name-server.ts'
 import { startApiServer } from './apiserver.ts'
 import { binaries } from './binaries.ts'
@@ -49,12 +50,15 @@ startDaemon(folder, 'kube-scheduler', [
 export const node = await startNode(folder, cgroup, api.kubeconfigs[`system:node:${NODE}`]!)
 for (const image of readdirSync(join(folder, 'images'))) if (image.endsWith('.tar')) node.loadImage(join(folder, 'images', image))
 
-/** Without waiting for other things in this process, as a collector of a test needs it. Gives what kubectl printed. */
-export async function kubectl(...args: readonly string[]): Promise<string> {
+async function run(program: string, args: readonly string[]): Promise<string> {
   const env = { PATH: process.env.PATH, HOME: folder, KUBECONFIG: api.kubeconfig }
-  const { stdout } = await promisify(execFile)(paths.kubectl, args, { env, maxBuffer: 64 * 1024 * 1024 })
+  const { stdout } = await promisify(execFile)(program, args, { env, maxBuffer: 64 * 1024 * 1024 })
   return stdout
 }
+
+/** Without waiting for other things in this process, as a collector of a test needs it. Gives what kubectl printed. */
+export const kubectl = (...args: readonly string[]): Promise<string> => run(paths.kubectl, args)
+export const helm = (...args: readonly string[]): Promise<string> => run(helmProgram(), args)
 
 /** `kubectl apply` of these objects, or of text. */
 export async function apply(what: string | readonly object[]): Promise<void> {

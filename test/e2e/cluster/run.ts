@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildImages } from '../../../deploy/image/build.ts'
+import { helmProgram } from '../charts/tools.ts'
 import { install } from '../install.ts'
 import { installDebian } from '../tools.ts'
 import { buildApplication } from './application-image.ts'
@@ -24,6 +25,7 @@ installDebian([
   ['/usr/bin/buildah', 'buildah'],
 ])
 binaries('kube-apiserver', 'kubectl', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'pause')
+helmProgram()
 removeCgroups((pid) => !existsSync(`/proc/${pid}`))
 
 const folder = mkdtempSync(join(tmpdir(), PREFIX))

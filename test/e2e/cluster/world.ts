@@ -12,7 +12,9 @@ import { NODE_IP } from './node.ts'
 
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string }
 export const IMAGE = `localhost/usage-sidecar:${version}`
-const MOMENTS = ['init', 'app', 'kept', 'lost'].flatMap((name) => ['first', 'tick', 'sigterm', 'last'].map((moment) => `${name}-${moment}`))
+const KINDS = ['deployment', 'statefulset', 'job']
+const SPEAKERS = ['init', 'app', 'kept', 'lost', ...KINDS, ...KINDS.map((kind) => `init-${kind}`)]
+const MOMENTS = SPEAKERS.flatMap((name) => ['first', 'tick', 'sigterm', 'last'].map((moment) => `${name}-${moment}`))
 
 /** Lets out which moment it was and nothing else, but for a pseudonym that tells two secrets apart. */
 export const POLICY = `apiVersion: usage-sidecar.dev/v1
