@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { SETTINGS } from '../src/config.ts'
 import { helmAdmission, helmTemplates } from '../src/inject/helm.ts'
 import { kustomizeFiles } from '../src/inject/kustomize.ts'
+import { injectionFile } from './generate-inject.ts'
 
 const DEPLOY = new URL('../deploy/', import.meta.url).pathname
 const LIBRARY = `${DEPLOY}helm/usage-sidecar-library/`
@@ -50,6 +51,9 @@ export function deployFiles(replacePart: ReplacePart): [path: string, text: stri
     [`${CLUSTER}templates/_reporting.tpl`, read(`${LIBRARY}templates/_reporting.tpl`)],
     [`${DEPLOY}helm/example/usage-policy.yaml`, policy],
     [`${DEPLOY}kustomize/example/policy.yaml`, policy],
+    [`${DEPLOY}kustomize/example-injection/policy.yaml`, policy],
+    // Kustomize reads no file outside of its folder.
+    [`${DEPLOY}kustomize/components/injection/injection.yaml`, injectionFile()],
     ...kustomizeFiles().map(([name, text]): [string, string] => [`${COMPONENT}${name}`, text]),
   ]
 }
