@@ -11,6 +11,7 @@ import { COMMANDS } from '../src/cli/commands.ts'
 import { flagOf, SETTINGS } from '../src/config.ts'
 import { keptFigures, POPULATION } from './attack/uniqueness.ts'
 import { deployFiles } from './generate-charts.ts'
+import { factsFiles } from './generate-facts.ts'
 import { injectionFile } from './generate-inject.ts'
 
 const README = new URL('../README.md', import.meta.url).pathname
@@ -80,6 +81,7 @@ const read = (path: string): string => readFileSync(path, 'utf8')
 const wanted = new Map([
   [README, generated(read(README))],
   ...deployFiles(replacePart),
+  ...factsFiles(replacePart),
   [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],
   ...readdirSync(POLICIES)
     .filter((name) => name.endsWith('.yaml'))

@@ -50,7 +50,7 @@ const VIEW: View = {
     },
   ],
   counters: { 'spans.received': 3, [`spans.${HOSTILE}.skipped`]: 1 },
-  missingFacts: [HOSTILE],
+  missingFacts: [{ name: HOSTILE, from: 'USAGE_FACTS', reasons: [HOSTILE] }],
   startedAt: 0,
   now: 0,
 }
@@ -153,7 +153,11 @@ test('says of a running sidecar what is so: mode, policy, what left, and that it
   )
   const { mode, by, policy, sent, problems, missingFacts } = await view()
   assert.deepEqual([mode, by, policy?.project, problems], ['on', 'USAGE_REPORTING', 'example.org/demo', []])
-  assert.deepEqual(missingFacts, ['app.version', 'k8s.nodes', 'k8s.version'])
+  assert.deepEqual(missingFacts, [
+    { name: 'app.version', from: 'USAGE_FACTS', reasons: ['Which releases are in use.'] },
+    { name: 'k8s.nodes', from: 'the facts job', reasons: ['Small or large clusters.'] },
+    { name: 'k8s.version', from: 'the facts job', reasons: ['Which Kubernetes to support.'] },
+  ])
   const { place, name } = sent[0]!.file!
   assert.match((await ask(sidecar.pagePort(), `/${place}/${name}`)).body, new RegExp(String(sent[0]!.sha256)))
   assert.match((await ask(sidecar.pagePort())).body, /Everything that can leave, and why/)

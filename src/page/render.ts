@@ -93,7 +93,11 @@ function facts(view: View): string {
   }
   if (view.collector !== undefined) rows.push(['Collector', `<span class="mono">${escapeHtml(view.collector)}</span>`])
   if (view.nextSendAt !== undefined) rows.push(['Next sending', `not before ${time(view.nextSendAt)}`])
-  if (view.missingFacts.length > 0) rows.push(['Facts not known', escapeHtml(view.missingFacts.join(', '))])
+  const missing = view.missingFacts.map(
+    ({ name, from, reasons }) =>
+      `<span class="mono">${escapeHtml(name)}</span> <span class="soft">from ${from}, for: ${escapeHtml(reasons.join(' '))}</span>`,
+  )
+  if (missing.length > 0) rows.push(['Facts not known', missing.join('<br>')])
   return rows.length === 0 ? '' : `<dl>${rows.map(([term, words]) => `<div><dt>${term}</dt><dd>${words}</dd></div>`).join('')}</dl>`
 }
 
