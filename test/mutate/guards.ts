@@ -7,6 +7,7 @@ import { consent } from './consent.ts'
 import { delivery } from './delivery.ts'
 import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
+import { injectGuards } from './inject.ts'
 import { language } from './language.ts'
 import { languageChecks } from './language-checks.ts'
 import { memoryGuards } from './memory.ts'
@@ -52,4 +53,5 @@ export const guards: readonly GuardTable[] = [
   memoryGuards,
   pageGuards,
   delivery,
+  injectGuards,
 ]
