@@ -31,9 +31,28 @@ export const accept: GuardTable = {
       instead: 'if (bytes > 2 ** 52)',
       noticed: limits('^a body that the budget could never'),
     },
+    {
+      promise: 'a body that does not come gives way',
+      text: 'if (this.#used + bytes > this.max) this.#makeRoom(bytes, reading)\n',
+      noticed: limits('^a body that does not come'),
+    },
+    { promise: 'a body has time to come', text: 'one.since > before || ', noticed: limits('^a body that does not come') },
+    { promise: 'no more give way than must', text: ' || this.#used + bytes <= this.max', noticed: limits('^a body that does not come') },
+    {
+      promise: 'who asks does not give way to itself',
+      text: 'if (one !== except) one',
+      instead: 'one',
+      noticed: limits('^a body that does not come'),
+    },
+    { promise: 'who gives way has given back', text: '          release()\n', noticed: limits('^a body that does not come') },
+    {
+      promise: 'a body that is there stays',
+      text: 'if (reading !== undefined) this.#reading.delete(reading)\n',
+      noticed: limits('^a body that does not come'),
+    },
     { promise: 'what is taken counts', text: 'this.#used += bytes\n', noticed: limits('^what a share took') },
     { promise: 'what was taken is given back', text: 'this.#used -= taken\n', noticed: limits('^what a share took') },
-    { promise: 'what was taken is given back once', text: '        taken = 0\n', noticed: limits('^what a share took') },
+    { promise: 'what was taken is given back once', text: '      taken = 0\n', noticed: limits('^what a share took') },
     { promise: 'a share counts all that it took', text: 'taken += bytes\n', noticed: limits('^what a share took') },
   ],
   'src/accept/body.ts': [
@@ -48,6 +67,11 @@ export const accept: GuardTable = {
       text: '> maxBytes ? tooLarge(maxBytes) : blocks',
       instead: '> maxBytes ? undefined : blocks',
       noticed: exact,
+    },
+    {
+      promise: 'a body that is being read can give way',
+      text: '      share.reads(refuse)\n',
+      noticed: limits('^bodies that begin and stop'),
     },
     {
       promise: 'a body in one piece takes its size of the budget',
