@@ -53,8 +53,8 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
       share.reads(refuse)
       request.on('data', onData)
       request.on('end', onEnd)
-      // A stream of HTTP/2 that is cancelled ends without an error.
-      request.on('close', onBreak)
+      // A stream of HTTP/2 that is cancelled ends without an error; it announces no length.
+      if (announced === undefined) request.on('close', onBreak)
     }
   })
 }

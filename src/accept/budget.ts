@@ -6,81 +6,76 @@ import { Refusal, retryLater } from '../errors.ts'
 /** On loopback a body is there in milliseconds. */
 const PATIENCE_MS = 2_000
 
-/** A body that is not there yet. */
-interface Reading {
-  since: number
-  /** Lets go of all that has come of it. */
-  giveWay: () => void
-}
-
 export class Budget {
   readonly max: number
-  #used = 0
-  /** The one that began first comes first. */
-  readonly #reading = new Set<Reading>()
+  used = 0
+  /** Those whose body is not there yet; the one that began first comes first. */
+  readonly reading = new Set<Share>()
 
   constructor(maxBytes: number) {
     this.max = maxBytes
   }
 
-  get used(): number {
-    return this.#used
-  }
-
   /** A share that starts empty; everything it took is given back by one `release`. */
   share(): Share {
-    let taken = 0
-    let reading: Reading | undefined
-    const whole = (): void => {
-      if (reading !== undefined) this.#reading.delete(reading)
-    }
-    const release = (): void => {
-      whole()
-      this.#used -= taken
-      taken = 0
-    }
-    return {
-      take: (bytes) => {
-        // What would not fit into an empty budget never will: to send it again would be in vain.
-        if (taken + bytes > this.max)
-          return new Refusal(
-            413,
-            `The body needs more than ${this.max} bytes to be taken in. Send smaller batches, or raise USAGE_MAX_INFLIGHT.`,
-          )
-        if (this.#used + bytes > this.max) this.#makeRoom(bytes, reading)
-        if (this.#used + bytes > this.max) return retryLater('Too many bytes are being received at once. Send the same request later.', 1)
-        this.#used += bytes
-        taken += bytes
-        return undefined
-      },
-      reads: (giveUp) => {
-        const giveWay = (): void => {
-          giveUp(retryLater('The body came too slowly while others needed the room. Send the same request later.', 1))
-          release()
-        }
-        reading = { since: performance.now(), giveWay }
-        this.#reading.add(reading)
-      },
-      whole,
-      release,
-    }
+    return new Share(this)
   }
 
-  #makeRoom(bytes: number, except: Reading | undefined): void {
+  makeRoom(bytes: number, except: Share): void {
     const before = performance.now() - PATIENCE_MS
-    for (const one of this.#reading) {
-      if (one.since > before || this.#used + bytes <= this.max) return
-      if (one !== except) one.giveWay()
+    for (const share of this.reading) {
+      if (share.since > before || this.used + bytes <= this.max) return
+      if (share !== except) share.giveWay()
     }
   }
 }
 
-export interface Share {
+export class Share {
+  since = 0
+  readonly #budget: Budget
+  #taken = 0
+  #giveUp: ((why: Refusal) => void) | undefined
+
+  constructor(budget: Budget) {
+    this.#budget = budget
+  }
+
   /** Why not, and nothing taken, where the budget does not bear `bytes` more. */
-  take(bytes: number): Refusal | undefined
+  take(bytes: number): Refusal | undefined {
+    const budget = this.#budget
+    // What would not fit into an empty budget never will: to send it again would be in vain.
+    if (this.#taken + bytes > budget.max)
+      return new Refusal(
+        413,
+        `The body needs more than ${budget.max} bytes to be taken in. Send smaller batches, or raise USAGE_MAX_INFLIGHT.`,
+      )
+    if (budget.used + bytes > budget.max) budget.makeRoom(bytes, this)
+    if (budget.used + bytes > budget.max) return retryLater('Too many bytes are being received at once. Send the same request later.', 1)
+    budget.used += bytes
+    this.#taken += bytes
+    return undefined
+  }
+
   /** A body is being read. Where that takes long, `giveUp` may be called, and what was taken is back then. */
-  reads(giveUp: (why: Refusal) => void): void
+  reads(giveUp: (why: Refusal) => void): void {
+    this.since = performance.now()
+    this.#giveUp = giveUp
+    this.#budget.reading.add(this)
+  }
+
   /** It is there. */
-  whole(): void
-  release(): void
+  whole(): void {
+    this.#budget.reading.delete(this)
+  }
+
+  giveWay(): void {
+    this.#giveUp?.(retryLater('The body came too slowly while others needed the room. Send the same request later.', 1))
+    this.release()
+  }
+
+  release(): void {
+    this.whole()
+    this.#budget.used -= this.#taken
+    this.#taken = 0
+  }
 }
