@@ -14,6 +14,7 @@ import { modesGuards } from './modes.ts'
 import { otlp } from './otlp.ts'
 import { otlpJson } from './otlp-json.ts'
 import { overlayGuards } from './overlay.ts'
+import { pageGuards } from './page.ts'
 import { policyGuards } from './policy.ts'
 import { policyFields } from './policy-fields.ts'
 import { queueDisk } from './queue-disk.ts'
@@ -49,5 +50,6 @@ export const guards: readonly GuardTable[] = [
   sheetGuards,
   ground,
   memoryGuards,
+  pageGuards,
   delivery,
 ]

@@ -133,7 +133,7 @@ export async function startApiServer(t: Scope, options: ApiServerOptions = {}): 
 
   const ensure = (...args: string[]): void => {
     const { status, stderr } = tryKubectl(['create', ...args])
-    if (status !== 0 && !stderr.includes('AlreadyExists')) throw new Error(`kubectl create ${args.join(' ')}: ${stderr}`)
+    if (status !== 0 && !/already ?exists/i.test(stderr)) throw new Error(`kubectl create ${args.join(' ')}: ${stderr}`)
   }
   return {
     ...{ url, ca, kubeconfig, folder, kubectl, tryKubectl, kubeconfigs, serviceAccountKey },

@@ -25,6 +25,13 @@ What an application's chart includes. Each takes `.`, or, for a pod that is not 
 {{- end }}
 {{- end }}
 
+{{/* The same for a container whose SDK shall export all that it makes to the sidecar: OTEL_EXPORTER_OTLP_ENDPOINT. */}}
+{{- define "usage-sidecar.otelEnv" -}}
+{{- if (include "usage-sidecar.it" . | fromJson).present }}
+{{- include "usage-sidecar.generated.otelEnv" . | trim }}
+{{- end }}
+{{- end }}
+
 {{/* For the pod: by this label `kubectl annotate pods -A -l usage-sidecar.dev/injected …` finds it. */}}
 {{- define "usage-sidecar.labels" -}}
 {{- if (include "usage-sidecar.it" . | fromJson).present }}
