@@ -33,7 +33,7 @@ const ROWS: readonly Row[] = [
   },
 ]
 
-test('opt-out matrix', async (t) => {
+test('opt-out matrix', { concurrency: 4 }, async (t) => {
   const world = await createWorld(t, NAME)
   await installInjection(NAME, world.settings)
   const run = async (namespace: string, annotations: Record<string, string>): Promise<string> => {
@@ -42,11 +42,13 @@ test('opt-out matrix', async (t) => {
     await kubectl('wait', 'pod/one', '-n', namespace, '--for=condition=Ready', '--timeout=90s')
     return initContainersOf(namespace, 'one')
   }
-  for (const [index, { what, namespace, pod = {}, injected }] of ROWS.entries())
-    await t.test(`opt-out: ${what}: ${injected ? 'a sidecar' : 'none'}, and the pod runs`, async (row) => {
+  const rows = ROWS.map(({ what, namespace, pod = {}, injected }, index) =>
+    t.test(`opt-out: ${what}: ${injected ? 'a sidecar' : 'none'}, and the pod runs`, async (row) => {
       await createWorld(row, `${NAME}-${index}`, namespace)
       assert.equal(await run(`${NAME}-${index}`, pod), injected ? 'usage-sidecar init' : 'init')
-    })
+    }),
+  )
+  await Promise.all(rows)
   await t.test('opt-out: the parameters say no for all, and a pod can still ask for it', async (row) => {
     await setParameters(NAME, { inject: 'disabled' })
     await until('that is in force', async () => (await injectedInto(NAME)) === '')
