@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { stringify } from 'yaml'
+import { injectionFile, PLACEHOLDER } from '../generate-inject.ts'
 import { find, objectsIn, podIn, setting, sidecarIn } from './charts/objects.ts'
 import { type KubernetesObject, MINORS, mistakesIn } from './charts/schemas.ts'
 import { chartIn, DEPLOY, helm, kustomize } from './charts/tools.ts'
@@ -118,4 +119,11 @@ test('the identity is made by the Job that the chart has', () => {
     }
     assert.deepEqual(ours, theirs)
   }
+})
+
+test('injection by the API server is that of the one file for kubectl, in the project’s name', () => {
+  const file = objectsIn(injectionFile().replaceAll(PLACEHOLDER, 'acme'))
+  const parameters = find(file, 'ConfigMap')! as KubernetesObject & { data: Record<string, string> }
+  parameters.data.image = 'registry.example/usage-sidecar:0.1.0'
+  assert.deepEqual(build(join(DEPLOY, 'kustomize/example-injection')), file)
 })
