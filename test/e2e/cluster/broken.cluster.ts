@@ -35,13 +35,13 @@ const CASES: Record<string, Case> = {
   },
 }
 
-test('broken', { concurrency: 4 }, (t) =>
-  Promise.all(
+test('broken', { concurrency: 4 }, async (t) => {
+  await Promise.all(
     Object.entries(CASES).map(([what, one]) =>
       t.test(`broken: with ${what} the pod runs, every export succeeds, nothing is reported`, (row) => run(row, one)),
     ),
-  ),
-)
+  )
+})
 
 async function run(t: TestContext, { namespace, data, settings = {}, says }: Case): Promise<void> {
   const world = await createWorld(t, namespace)

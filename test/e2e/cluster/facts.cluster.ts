@@ -95,15 +95,15 @@ const CASES: Record<string, Case> = {
   },
 }
 
-test('facts', { concurrency: 3 }, (t) =>
-  Promise.all(
+test('facts', { concurrency: 3 }, async (t) => {
+  await Promise.all(
     Object.entries(CASES).map(([rights, one]) =>
       t.test(`facts: with ${rights} rights the job completes, publishes and reports what it may, and names the rest`, (row) =>
         run(row, rights, one),
       ),
     ),
-  ),
-)
+  )
+})
 
 async function run(t: TestContext, rights: string, { may, published, reported, missing }: Case): Promise<void> {
   const namespace = `facts-${rights}`
