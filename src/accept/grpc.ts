@@ -3,13 +3,13 @@
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md; limits, budget and answers are those of `accept.ts`.
 import { constants, type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import type { Crowd } from '../crowd.ts'
 import { Refusal, retryLater } from '../errors.ts'
 import { release } from '../memory.ts'
 import { statusDetails, successBody } from '../otlp/answer.ts'
 import { type AcceptOptions, bug, type Handled } from './accept.ts'
 import { drain, readBody } from './body.ts'
 import type { Share } from './budget.ts'
-import type { Crowd } from './crowd.ts'
 import { createInflate } from './inflate.ts'
 
 const SERVICE = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'

@@ -1,5 +1,5 @@
 // Crowds of clients that send little and cost much do not end the sidecar in a container of 96 MiB, nor keep anybody out: while
-// each attack goes on, another application is served over HTTP and over gRPC. The peaks are printed.
+// each attack goes on, another application is served over HTTP and over gRPC, and the kubelet gets its answer. The peaks are printed.
 import assert from 'node:assert/strict'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
@@ -51,7 +51,7 @@ const comeAgain = (needed: boolean): Promise<void> => new Promise((resolve) => s
 
 async function crowdIn(t: TestContext, flags: readonly string[], env: Record<string, string>): Promise<void> {
   const { ready, most, lives, group } = await startContained(t, flags, env)
-  const ports = { http: Number(ready.port), grpc: Number(ready.grpc) }
+  const ports = { http: Number(ready.port), grpc: Number(ready.grpc), health: Number(ready.health), page: Number(ready.page) }
   const failed: string[] = []
   for (const attack of CROWDS) {
     most()
@@ -62,10 +62,16 @@ async function crowdIn(t: TestContext, flags: readonly string[], env: Record<str
     const grpc: (string | undefined)[] = []
     for (; http.at(-1) !== 200 && http.length < TRIES; await comeAgain(http.at(-1) !== 200)) http.push(await shoot(ports.http, normal()))
     for (; grpc.at(-1) !== '0' && grpc.length < TRIES; await comeAgain(grpc.at(-1) !== '0')) grpc.push(await callOnce(ports.grpc))
+    const probe = await fetch(`http://127.0.0.1:${ports.health}/livez`).then(
+      ({ status }) => status,
+      () => 0,
+    )
     for (const socket of sockets) socket.destroy()
     lives(attack.name)
-    t.diagnostic(`${attack.connections} ${attack.name}: HTTP ${http.join(' ')}, gRPC ${grpc.join(' ')}; RssAnon at most ${most()} MiB`)
-    if (http.at(-1) !== 200 || grpc.at(-1) !== '0') failed.push(attack.name)
+    t.diagnostic(
+      `${attack.connections} ${attack.name}: HTTP ${http.join(' ')}, gRPC ${grpc.join(' ')}, kubelet ${probe}; RssAnon at most ${most()} MiB`,
+    )
+    if (http.at(-1) !== 200 || grpc.at(-1) !== '0' || probe !== 200) failed.push(attack.name)
   }
   assert.deepEqual(failed, [], 'others were not served')
   t.diagnostic(`peak of the container ${(group.peakBytes() / 2 ** 20).toFixed(1)} MiB`)

@@ -4,7 +4,7 @@ import { CALL, callHead, END_STREAM, frame, headerBlock, message, PREFACE, setti
 
 export interface CrowdAttack {
   name: string
-  door: 'http' | 'grpc'
+  door: 'http' | 'grpc' | 'health' | 'page'
   connections: number
   bytes: (at: number) => Buffer | string
   /** It does not read what it is answered. */
@@ -46,7 +46,7 @@ export const CROWDS: readonly CrowdAttack[] = [
   },
   { name: 'pipelines whose answers nobody reads', door: 'http', connections: 100, bytes: () => EMPTY.repeat(2_000), deaf: true },
   {
-    name: 'metrics that are refused nothing',
+    name: 'metrics larger than any limit',
     door: 'http',
     connections: 300,
     bytes: () =>
@@ -54,6 +54,19 @@ export const CROWDS: readonly CrowdAttack[] = [
         Buffer.from(`${POST.replace('traces', 'metrics')}content-type: application/json\r\ncontent-length: 900000000\r\n\r\n`),
         Buffer.alloc(1_000_000),
       ]),
+  },
+  {
+    name: 'pipelines for the kubelet',
+    door: 'health',
+    connections: 250,
+    bytes: () => 'GET /livez HTTP/1.1\r\nhost:\r\n\r\n'.repeat(20_000),
+  },
+  { name: 'headers for the kubelet', door: 'health', connections: 600, bytes: () => `GET /livez HTTP/1.1\r\n${'a:\r\n'.repeat(2_000)}` },
+  {
+    name: 'pipelines for the page',
+    door: 'page',
+    connections: 100,
+    bytes: () => 'GET / HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(20_000),
   },
   { name: 'silent connections', door: 'grpc', connections: 600, bytes: () => '' },
   { name: 'HTTP/2 connections', door: 'grpc', connections: 600, bytes: () => HELLO },
