@@ -1,5 +1,6 @@
 // Policy and facts, as they are now, to a road: what turns one request into one record. Made anew when either changes;
 // where one of them is wrong there is no road, and the log says why.
+import { join } from 'node:path'
 import { type Anonymizer, createAnonymizer } from './anonymize/anonymize.ts'
 import type { Clock } from './anonymize/clock.ts'
 import { applyOverlay } from './anonymize/overlay.ts'
@@ -21,6 +22,8 @@ export interface Road {
   anonymizer: Anonymizer
   enricher: Enricher
   facts: Facts
+  /** Whether it has an identity, and so pseudonyms. */
+  named: boolean
 }
 
 export interface RoadOptions {
@@ -82,6 +85,8 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
   const factsText = watched(config.factsFile, undefined)
   const overlayText = watched(config.policyOverlay, undefined)
   take(build())
+  // In Kubernetes the Secret may be made after the pod has begun. One that is there is read at the start alone.
+  if (config.identityDir !== undefined && road?.named !== true) watched(join(config.identityDir, 'secret'), undefined)
   return {
     current: () => (road === undefined || hasExpired(clock, road.policy) ? undefined : road),
     label: () => {
@@ -137,7 +142,7 @@ function buildRoad(
     const enricher = createEnricher(policy, digest === config.policyDigest ? digest : 'custom', anonymizer)
     if (!hasExpired(clock, policy))
       log.info('policy: in force', { project: policy.project, version: policy.version, digest, expires: policy.expires })
-    return { policy, digest, anonymizer, enricher, facts }
+    return { policy, digest, anonymizer, enricher, facts, named: known !== undefined }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     for (const mistake of error.mistakes) log.error(`policy: nothing is kept or sent, because: ${mistake}`)

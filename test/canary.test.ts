@@ -12,6 +12,7 @@ import { exchange, JSON_TYPE, malformedRequests, requestBytes, secretHeaders } f
 import { toJson, toProtobuf } from './canary-message.ts'
 import { CanaryRequests } from './canary-request.ts'
 import { type Finding, Secrets } from './canary-search.ts'
+import { everythingShown } from './canary-shown.ts'
 import { CANARY_COMPAT_POLICY, CANARY_POLICY, wholeRequest } from './canary-whole.ts'
 import { spansWaiting, startCollector } from './collector.ts'
 import { filesIn, PROTOBUF, placeOf, startChild, temporaryFolder, until } from './sidecar.ts'
@@ -166,6 +167,12 @@ describe('the sidecar', () => {
       await until('the first report was tried', () => collector.requests.length > 0)
       assert.equal((await spansWaiting(dataFolder)).length, spans)
       const waiting = await filesBut(identityFolder, folder)
+      const look = async (): Promise<void> => {
+        const { shown, reports, text } = await everythingShown(secrets, headers, child, dataFolder)
+        assert.ok(reports > 0 && text.includes('usage.batch.id') && text.includes('spans.received'))
+        assertClean(secrets, shown)
+      }
+      await look()
 
       const statuses: string[] = []
       for (const bytes of malformedRequests(secrets, headers)) {
@@ -180,6 +187,7 @@ describe('the sidecar', () => {
 
       collector.answer = () => 200
       await until('all spans arrived', async () => collector.spans().length >= spans && (await spansWaiting(dataFolder)).length === 0)
+      await look()
       assert.equal(await child.end('SIGTERM'), 0)
 
       assertClean(secrets, waiting)

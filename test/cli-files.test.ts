@@ -163,6 +163,33 @@ test('show prints a file of the queue and the same file as it is sent, with its 
   assert.deepEqual([...printed[1]!.matchAll(/span \w+/g)].map(String).sort(), [...printed[0]!.matchAll(/span \w+/g)].map(String).sort())
 })
 
+test('show lists what waits, what left and the receipts, and opens each by the name that it lists', async (t) => {
+  const { folder, queue } = await openHere(t)
+  const show = (...args: string[]) => call(['show', ...args], '', { USAGE_DATA_DIR: folder })
+  assert.match(show().stdout, /^waits\n {2}nothing\n\nleft, and is kept\n {2}nothing\n\nreceipts .*\n {2}nothing\n$/m)
+  for (const status of [200, 503]) {
+    await queue.append(request(span()), 1)
+    await queue.seal()
+    const body = await queue.next(yes)
+    await queue.recordAttempt(body!)
+    await queue.recordOutcome(body!, { result: status === 200 ? 'delivered' : 'retry', status })
+  }
+  await queue.append(request(span({ name: 'stage' })), 1)
+  const listed = show()
+  assert.deepEqual([listed.status, listed.stderr], [EXIT.done, ''])
+  const names = [...listed.stdout.matchAll(/^ {2}(\w+\/[\w.]+) +\d+ bytes$/gm)].map((match) => match[1]!)
+  assert.deepEqual(names, ['sending/000000000002.otlp.gz', 'queue/000000000003.otlp', 'sent/000000000001.otlp.gz'])
+  assert.match(listed.stdout, /000000000002 {2}1 spans in 1 batches, \d+ bytes {2}retry \(503\)\n.*000000000001 .*delivered \(200\)\n$/)
+  for (const name of names) assert.match(show(name).stdout, /^batch 1\n(?:.*\n)*sha256 [0-9a-f]{64} {2}\d+ bytes\n$/)
+  const digest = createHash('sha256')
+    .update(await readFile(join(folder, names[2]!)))
+    .digest('hex')
+  for (const file of ['receipts.jsonl', join(folder, 'receipts.jsonl')])
+    assert.ok(show(file).stdout.includes(`sha256 ${digest}  policy policy-a\n`))
+  assert.deepEqual(call(['show', '--data-dir', folder]), listed)
+  for (const args of [['receipts.jsonl'], []]) assert.equal(show(...args, '--data-dir', '/nowhere').status, EXIT.config)
+})
+
 test('show fails on a file that is no request, and repeats nothing of it', async (t) => {
   for (const content of ['CANARY', gzipSync('CANARY'), gzipSync(request(span())).subarray(0, 30), Buffer.from([0x1f, 0x8b])]) {
     const file = await fileWith(t, 'file', content)

@@ -43,7 +43,6 @@ const WRONG_USAGE: string[][] = [
   ['policy preview', '--policy', 'CANARY'],
   ['policy preview', '--input', 'CANARY'],
   ['policy preview', '--policy', 'CANARY', '--input', 'CANARY', 'CANARY'],
-  ['show'],
   ['show', 'CANARY', 'CANARY'],
   ['collect', 'CANARY'],
   ['collect', '--CANARY'],

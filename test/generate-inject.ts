@@ -47,4 +47,7 @@ const HEAD = `# Injection of the sidecar by the API server of Kubernetes 1.36 or
 # usage-sidecar.dev/inject (\`enabled\`, or \`disabled\`, as any other word); each setting by its name (USAGE_…), among them
 # the policy; \`configMap\`, \`factsConfigMap\`, \`identitySecret\`: names in the pod's own namespace, each of which may be
 # missing; \`facts.json\`, which the facts job writes. Without the ConfigMap or an image pods are admitted as they were.
+#
+# To turn it off, set \`image\` to "" or \`USAGE_REPORTING\` to off; do not delete the binding to make it again later: from then on
+# an API server (1.36.4, kubernetes#130887) goes by the ConfigMap as it was, until it is restarted. The Helm chart has no such trap.
 `

@@ -1,18 +1,18 @@
 // Writes what is made from the code: in README.md the table of settings and the list of commands, beside every shipped policy
-// its data sheet, the sidecar in the languages of Helm and Kustomize, and the table of the chart's values. With `--check` it
-// writes nothing and fails where a file would change.
+// its data sheet, what deploy/ holds of the sidecar's container, and the table of conformance to OTLP. With `--check` it writes
+// nothing and fails where a file would change.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { parse } from 'yaml'
 import { parsePolicy } from '../src/anonymize/parse.ts'
 import { policyDigest } from '../src/anonymize/policy.ts'
 import { sheetOf } from '../src/anonymize/sheet.ts'
 import { sheetMarkdown } from '../src/anonymize/sheet-markdown.ts'
 import { COMMANDS } from '../src/cli/commands.ts'
 import { flagOf, SETTINGS } from '../src/config.ts'
-import { helmTemplates } from '../src/inject/helm.ts'
-import { kustomizeFiles } from '../src/inject/kustomize.ts'
 import { keptFigures, POPULATION } from './attack/uniqueness.ts'
+import { conformanceTable } from './conformance/table.ts'
+import { deployFiles } from './generate-charts.ts'
+import { factsFiles } from './generate-facts.ts'
 import { injectionFile } from './generate-inject.ts'
 
 const README = new URL('../README.md', import.meta.url).pathname
@@ -78,46 +78,13 @@ function sheet(name: string, text: string): string {
   return `<!-- Made from ${name} by npm run generate. -->\n${sheetMarkdown(sheetOf(policy))}${uniqueness(name, policyDigest(policy))}${more}`
 }
 
-const HELM = new URL('../deploy/helm/', import.meta.url).pathname
-const COMPONENT = new URL('../deploy/kustomize/components/sidecar/', import.meta.url).pathname
-const LIBRARY = `${HELM}usage-sidecar-library/`
-
-interface Schema {
-  properties?: Record<string, Schema>
-  description?: string
-}
-
-/** A row for each value of a chart that is no group, with its default. */
-function valueRows({ properties = {} }: Schema, values: Record<string, unknown>, path = ''): string[] {
-  return Object.entries(properties).flatMap(([name, schema]) => {
-    const value = values[name]
-    if (schema.properties !== undefined) return valueRows(schema, value as Record<string, unknown>, `${path}${name}.`)
-    if (name === 'global') return []
-    const standard = value === '' ? '' : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``
-    return [`| \`${path}${name}\` | ${standard} | ${schema.description} |`]
-  })
-}
-
-function chartReadme(chart: string): string {
-  const rows = valueRows(
-    JSON.parse(read(`${chart}values.schema.json`)) as Schema,
-    parse(read(`${chart}values.yaml`)) as Record<string, unknown>,
-  )
-  return replacePart(read(`${chart}README.md`), 'values', ['| value | default | what it does |', '|---|---|---|', ...rows].join('\n'))
-}
-
 const read = (path: string): string => readFileSync(path, 'utf8')
 const wanted = new Map([
   [README, generated(read(README))],
+  [new URL('conformance.md', import.meta.url).pathname, conformanceTable()],
+  ...deployFiles(replacePart),
+  ...factsFiles(replacePart),
   [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],
-  [`${LIBRARY}README.md`, chartReadme(LIBRARY)],
-  [`${LIBRARY}templates/_generated.tpl`, helmTemplates()],
-  // The policy of both examples.
-  ...['helm/example/usage-policy.yaml', 'kustomize/example/policy.yaml'].map((name): [string, string] => [
-    new URL(`../deploy/${name}`, import.meta.url).pathname,
-    read(`${POLICIES}default.yaml`),
-  ]),
-  ...kustomizeFiles().map(([name, text]): [string, string] => [`${COMPONENT}${name}`, text]),
   ...readdirSync(POLICIES)
     .filter((name) => name.endsWith('.yaml'))
     .map((name): [string, string] => [`${POLICIES}${name.replace('.yaml', '.md')}`, sheet(name, read(`${POLICIES}${name}`))]),

@@ -2,8 +2,11 @@
 // escaped; and what they say of a running sidecar is what is so.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { rm, writeFile } from 'node:fs/promises'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { type TestContext, test } from 'node:test'
+import type { Host } from '../src/cli/command.ts'
+import { status } from '../src/cli/status.ts'
 import { createLog } from '../src/log.ts'
 import { createPage } from '../src/page/page.ts'
 import type { Report, View } from '../src/page/view.ts'
@@ -12,6 +15,17 @@ import { execution, placeOf, post, startChild, startHere, until } from './sideca
 
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname
 const HOSTILE = `<script>alert(1)</script>"'&\u202e`
+const REPORT: Report = {
+  file: { place: 'sent', name: '000000000001.otlp.gz', bytes: 7 },
+  sha256: 'ab',
+  batches: [
+    {
+      attributes: [{ key: HOSTILE, value: HOSTILE }],
+      spans: [{ name: HOSTILE, traceId: '1', spanId: '2', parentSpanId: '', time: '2026', status: '', attributes: [] }],
+    },
+  ],
+}
+
 const VIEW: View = {
   mode: 'on',
   by: HOSTILE,
@@ -21,6 +35,7 @@ const VIEW: View = {
   collector: HOSTILE,
   nextSendAt: 0,
   waiting: [{ place: 'queue', name: '000000000001.otlp', bytes: 7 }],
+  next: { report: REPORT, spans: 9 },
   sent: [
     {
       sequence: 1,
@@ -35,21 +50,10 @@ const VIEW: View = {
     },
   ],
   counters: { 'spans.received': 3, [`spans.${HOSTILE}.skipped`]: 1 },
-  missingFacts: [HOSTILE],
+  missingFacts: [{ name: HOSTILE, from: 'USAGE_FACTS', reasons: [HOSTILE] }],
   startedAt: 0,
   now: 0,
 }
-const REPORT: Report = {
-  file: { place: 'sent', name: '000000000001.otlp.gz', bytes: 7 },
-  sha256: 'ab',
-  batches: [
-    {
-      attributes: [{ key: HOSTILE, value: HOSTILE }],
-      spans: [{ name: HOSTILE, traceId: '1', spanId: '2', parentSpanId: '', time: '2026', status: '', attributes: [] }],
-    },
-  ],
-}
-
 interface Answer {
   status: number
   headers: IncomingHttpHeaders
@@ -114,6 +118,42 @@ test('lets no script in and nothing out: policy, escapes, no cookie', async (t) 
   }
 })
 
+test('shows every counter once, with what it means', async (t) => {
+  const names: [name: string, meaning: RegExp][] = [
+    ['spans.received', /the application sent/],
+    ['spans.unlisted', /the policy does not name them/],
+    ['spans.rejected', /not valid OTLP/],
+    ['spans.kept', /on disk/],
+    ['spans.execution.skipped', /a condition of the policy/],
+    ['spans.execution.execution.type.other', /sent as its “other”/],
+    ['spans.execution.size.left_out', /did not fit/],
+    ['spans.execution.zone.before', /did not fit/],
+    ['resource.app.version.left_out', /did not fit/],
+    ['heartbeats.kept', /own daily report/],
+    ['sent.rejected', /taken by the collector/],
+    ['refused.spans', /refused by the collector/],
+    ['queue.dropped.age', /dropped, by reason/],
+    ['queue.refused', /answered “later”/],
+    ['requests.refused.503', /by answer/],
+    ['queue.recovered.torn', /^other$/],
+  ]
+  const counters = Object.fromEntries(names.map(([name], index) => [name, 1_000_000 + index]))
+  const { port } = await openPage(t, () => Promise.resolve({ ...VIEW, counters }))
+  const { body } = await ask(port)
+  const rows = [...body.matchAll(/<tr class="group"><th[^>]*>([^<]*)<|<th scope="row" class="mono">([^<]*)<\/th><td>([\d,]+)</g)]
+  let group = ''
+  const shown = rows.flatMap(([, title, name, count]) => {
+    group = title ?? group
+    return name === undefined ? [] : [{ name, count, group }]
+  })
+  assert.deepEqual(shown.map(({ name }) => name).sort(), names.map(([name]) => name).sort())
+  for (const [index, [name, meaning]] of names.entries()) {
+    const row = shown.find((one) => one.name === name)
+    assert.match(String(row?.group), meaning, name)
+    assert.equal(row?.count, (1_000_000 + index).toLocaleString('en-GB'))
+  }
+})
+
 test('opens files of the three folders by their names, and nothing else', async (t) => {
   const { port, asked } = await openPage(t)
   assert.equal((await ask(port, '/queue/000000000001.otlp')).status, 200)
@@ -149,7 +189,11 @@ test('says of a running sidecar what is so: mode, policy, what left, and that it
   )
   const { mode, by, policy, sent, problems, missingFacts } = await view()
   assert.deepEqual([mode, by, policy?.project, problems], ['on', 'USAGE_REPORTING', 'example.org/demo', []])
-  assert.deepEqual(missingFacts, ['app.version', 'k8s.nodes', 'k8s.version'])
+  assert.deepEqual(missingFacts, [
+    { name: 'app.version', from: 'USAGE_FACTS', reasons: ['Which releases are in use.'] },
+    { name: 'k8s.nodes', from: 'the facts job', reasons: ['Small or large clusters.'] },
+    { name: 'k8s.version', from: 'the facts job', reasons: ['Which Kubernetes to support.'] },
+  ])
   const { place, name } = sent[0]!.file!
   assert.match((await ask(sidecar.pagePort(), `/${place}/${name}`)).body, new RegExp(String(sent[0]!.sha256)))
   assert.match((await ask(sidecar.pagePort())).body, /Everything that can leave, and why/)
@@ -170,4 +214,71 @@ test('status prints the same, with exit code 0 only where all is well', async (t
   const nobody = run('--page', '127.0.0.1:9')
   assert.equal(nobody.status, 1)
   assert.match(nobody.stderr, /No sidecar answers at 127\.0\.0\.1:9/)
+})
+
+/** `status` in this process. */
+async function statusOf(page: string): Promise<{ code: number; stdout: string }> {
+  let stdout = ''
+  const out = (text: string): void => {
+    stdout += text
+  }
+  const code = await status({ env: {}, out, err: out } as Partial<Host> as Host, { flags: { page }, positionals: [] })
+  return { code, stdout }
+}
+
+test('shows the begin of the next report and no more than a reader takes in', async (t) => {
+  const sidecar = await startHere(t, await placeOf(t, { USAGE_REPORTING: 'local' }))
+  const view = async (): Promise<View> => JSON.parse((await ask(sidecar.pagePort(), '/status.json')).body) as View
+  assert.equal((await view()).next, undefined)
+  for (const type of ['pipeline', 'orchestration', 'pipeline']) await post(sidecar.port(), execution(type))
+  const { next } = await view()
+  assert.deepEqual([next?.spans, next?.report.batches.map(({ spans }) => spans.length)], [3, [1]])
+  const { body } = await ask(sidecar.pagePort())
+  assert.match(body, /It would look like this; it is not sent\.(?:.*\n)*.*usage\.batch\.id(?:.*\n)*.*The first of 3 spans\./)
+  // One request may make a file of any size, which is shown when somebody asks for it.
+  const large = await startHere(t, await placeOf(t, { USAGE_REPORTING: 'local' }))
+  const many = Buffer.concat(Array.from({ length: 20_000 }, () => execution()))
+  assert.equal((await post(large.port(), many)).status, 200)
+  const { waiting, next: none } = JSON.parse((await ask(large.pagePort(), '/status.json')).body) as View
+  assert.ok(waiting[0]!.bytes > 2 * 1024 * 1024)
+  assert.equal(none, undefined)
+})
+
+test('shows the first report while its delay runs, and nothing leaves meanwhile', async (t) => {
+  const collector = await startCollector(t)
+  const env = { USAGE_ENDPOINT: collector.endpoint, USAGE_FIRST_SEND_DELAY: '24h' }
+  const sidecar = await startHere(t, await placeOf(t, env))
+  const before = Date.now()
+  await post(sidecar.port(), execution())
+  const { mode, next, nextSendAt, sent } = JSON.parse((await ask(sidecar.pagePort(), '/status.json')).body) as View
+  assert.deepEqual([mode, next?.spans, sent], ['on', 1, []])
+  assert.ok(nextSendAt! >= before + 86_000_000)
+  const { body } = await ask(sidecar.pagePort())
+  assert.match(body, /It will leave like this\.(?:.*\n)*.*execution\.type/)
+  assert.equal(collector.connections, 0)
+})
+
+for (const [what, answer, told] of [
+  ['away', 503, /The collector cannot be reached or is busy/],
+  ['one that refuses', 400, /The collector refused the last report for good, with status 400/],
+] as const) {
+  test(`a collector that is ${what} is a problem, on the page and for status`, async (t) => {
+    const collector = await startCollector(t, () => answer)
+    const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint }))
+    await post(sidecar.port(), execution())
+    await until('it is told', async () => told.test((await ask(sidecar.pagePort())).body))
+    assert.equal((await statusOf(`127.0.0.1:${sidecar.pagePort()}`)).code, 1)
+  })
+}
+
+test('a data folder that cannot be used is a problem, on the page and for status', async (t) => {
+  const place = await placeOf(t, { USAGE_REPORTING: 'local' })
+  await writeFile(place.dataFolder, '')
+  const sidecar = await startHere(t, place)
+  assert.equal((await post(sidecar.port(), execution())).status, 200)
+  const { code, stdout } = await statusOf(`127.0.0.1:${sidecar.pagePort()}`)
+  assert.equal(code, 1)
+  assert.match(stdout, /problem +Nothing is kept or sent: the data folder cannot be used \((EEXIST|ENOTDIR)\)\. It is tried again\./)
+  await rm(place.dataFolder)
+  await until('it is used', async () => (await statusOf(`127.0.0.1:${sidecar.pagePort()}`)).code === 0)
 })

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { describe, it, mock, type TestContext, test } from 'node:test'
 import { parsePolicy } from '../src/anonymize/parse.ts'
 import { policyDigest } from '../src/anonymize/policy.ts'
+import { openIdentity } from '../src/identity/identity.ts'
 import { type Collector, spansWaiting, startCollector } from './collector.ts'
 import { atEnd, errorsIn, execution, type Place, placeOf, post, type Sidecar, startHere, temporaryFolder, until } from './sidecar.ts'
 import { policyText } from './spans.ts'
@@ -133,6 +134,25 @@ describe('while the sidecar runs', { concurrency: true }, () => {
       resources.map((resource) => [resource['app.version'], resource['k8s.nodes']]),
       [['1.32.0', 10]],
     )
+  })
+
+  it('an identity that is made after the start gives pseudonyms from then on', async (t) => {
+    const policy = policyText('execution:\n  attributes:\n    by: {from: "fact:instance.id", pseudonym: day, reason: A test.}')
+    const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: '', USAGE_POLICY_TEXT: policy })
+    // Like a volume that nobody can write to.
+    await symlink('/nowhere', place.identityFolder)
+    const sidecar = await startHere(t, place)
+    await post(sidecar.port(), execution())
+    const named = async (): Promise<boolean[]> => (await spansWaiting(place.dataFolder)).map(({ attributes }) => 'by' in attributes)
+    assert.deepEqual(await named(), [false])
+    const secret = await temporaryFolder(t)
+    openIdentity(secret, true)
+    await symlink(secret, `${place.identityFolder}-new`)
+    await rename(`${place.identityFolder}-new`, place.identityFolder)
+    await until('a report has a pseudonym', async () => {
+      await post(sidecar.port(), execution())
+      return (await named()).at(-1) === true
+    })
   })
 
   it('a volume of Kubernetes that swaps its `..data` link is a change of the policy', async (t) => {

@@ -43,9 +43,10 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'show',
-    usage: 'show FILE',
-    summary: 'Print a file of queue/, sending/ or sent/, decoded, with its SHA-256 as in receipts.jsonl.',
-    flags: [],
+    usage: 'show [FILE] [--data-dir FOLDER]',
+    summary:
+      'List what waits, what left and the receipts; or print a file of queue/, sending/ or sent/, decoded, with its SHA-256 as in receipts.jsonl, or that file.',
+    flags: ['data-dir'],
     load: async () => (await import('./show.ts')).show,
   },
   {
@@ -70,6 +71,13 @@ export const COMMANDS: readonly Command[] = [
     flags: ['page'],
     switches: ['json'],
     load: async () => (await import('./status.ts')).status,
+  },
+  {
+    name: 'facts rights',
+    usage: 'facts rights --policy FILE [--policy-overlay FILE] [--facts JSON] [--namespace NAME] [--facts-config-map NAME]',
+    summary: 'Print the rights that the facts job needs under a policy, as RBAC for kubectl, each with its reason.',
+    flags: ['policy', 'policy-overlay', 'facts', 'namespace', 'facts-config-map'],
+    load: async () => (await import('./facts-rights.ts')).factsRights,
   },
   {
     name: 'facts',

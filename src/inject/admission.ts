@@ -37,6 +37,12 @@ export interface Names {
   name: string
   /** Of the parameters. Its own pods are never injected. */
   namespace: string
+  /**
+   * Expression of all parameters but the published facts; the ConfigMap, if it is not given. An API server (seen at 1.36.4,
+   * kubernetes#130887) never again sees a ConfigMap change after the last binding to any was deleted. A literal of the
+   * policy cannot become old: who says off, then deletes and installs again, is not answered with what was said before.
+   */
+  parameters?: string
 }
 
 const SPEC = 'Object.spec'
@@ -64,10 +70,10 @@ const CONDITIONS: Record<string, string> = {
 }
 
 /** As `literal` of container.ts. */
-const parameterText = (key: string): string => expression(`params.data[${key}].replace("$", "$$")`)
+const parameterText = (key: string): string => expression(`variables.parameters[${key}].replace("$", "$$")`)
 
 /** `settings`: the names of all that there are. */
-function variables(settings: readonly string[]): Record<string, string> {
+function variables(settings: readonly string[], parameters: string): Record<string, string> {
   const zero = (kind: string): string =>
     `(!(${has('c', kind)} && r in c.resources.${kind}) || quantity(c.resources.${kind}[r]).compareTo(quantity("0")) == 0)`
   const same = `(!(${has('c', 'requests')} && r in c.resources.requests) || quantity(c.resources.requests[r]).compareTo(quantity(c.resources.limits[r])) == 0)`
@@ -77,28 +83,29 @@ function variables(settings: readonly string[]): Record<string, string> {
   const env = (values: Readonly<Record<string, string>>): string => cel(envOf(values), undefined)
   const said = `variables.ofNamespace[?${quoted(REPORTING)}]`
   return {
+    parameters,
     ofPod: 'has(object.metadata.annotations) ? object.metadata.annotations : {}',
     ofNamespace: 'namespaceObject != null && has(namespaceObject.metadata.annotations) ? namespaceObject.metadata.annotations : {}',
     label: `namespaceObject != null && has(namespaceObject.metadata.labels) ? namespaceObject.metadata.labels[?${quoted(INJECT)}].orValue("enabled") : "enabled"`,
     project: `variables.ofPod[?${quoted(PROJECT)}].orValue(variables.ofNamespace[?${quoted(PROJECT)}].orValue(""))`,
-    word: `variables.ofPod[?${quoted(INJECT)}].orValue(variables.ofNamespace[?${quoted(INJECT)}].orValue(params.data[?"inject"].orValue("disabled")))`,
+    word: `variables.ofPod[?${quoted(INJECT)}].orValue(variables.ofNamespace[?${quoted(INJECT)}].orValue(variables.parameters[?"inject"].orValue("disabled")))`,
     inject:
-      'variables.project == params.data.project && params.data.image != "" && variables.word == "enabled" && variables.label == "enabled"',
+      'variables.project == variables.parameters.project && variables.parameters.image != "" && variables.word == "enabled" && variables.label == "enabled"',
     all: 'object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : [])',
     qos: `has(object.spec.resources) ? "podLevel" : variables.all.all(c, ["cpu", "memory"].all(r, ${zero('requests')} && ${zero('limits')})) ? "bestEffort" : variables.all.all(c, ${has('c', 'limits')} && ["cpu", "memory"].all(r, r in c.resources.limits && ${same})) ? "guaranteed" : "burstable"`,
     limitsStorage: `variables.all.exists(c, ${has('c', 'limits')} && "ephemeral-storage" in c.resources.limits)`,
     doNotTrack: `variables.all.exists(c, ${hasEnv('e.name == "DO_NOT_TRACK" && (has(e.valueFrom) || !((has(e.value) ? e.value : "").trim().lowerAscii() in ["", "0", "false"]))')})`,
-    setting: `params.data[?"USAGE_REPORTING"].orValue(${quoted(STANDARD.settings.USAGE_REPORTING)})`,
+    setting: `variables.parameters[?"USAGE_REPORTING"].orValue(${quoted(STANDARD.settings.USAGE_REPORTING)})`,
     // The lower of the parameters' word and the namespace's; a word that is none of ours is off.
     reporting: `!${said}.hasValue() ? variables.setting : ${said}.orValue("off") == "on" && variables.setting in ["on", "local"] ? variables.setting : ${said}.orValue("off") == "local" && variables.setting in ["on", "local"] ? "local" : "off"`,
-    settings: `${cel(given, undefined)}.filter(n, n in params.data).map(n, ${cel({ name: expression('n'), value: parameterText('n') }, undefined)})`,
+    settings: `${cel(given, undefined)}.filter(n, n in variables.parameters).map(n, ${cel({ name: expression('n'), value: parameterText('n') }, undefined)})`,
     env: [
-      `(variables.qos in ["bestEffort", "podLevel"] ? ${env(UNLIMITED_SETTINGS)}.filter(e, !(e.name in params.data)) : [])`,
+      `(variables.qos in ["bestEffort", "podLevel"] ? ${env(UNLIMITED_SETTINGS)}.filter(e, !(e.name in variables.parameters)) : [])`,
       'variables.settings',
       env({ USAGE_REPORTING: expression('variables.reporting') }),
       // What the facts job has published holds what it was given, too.
-      `(${quoted(FACTS_KEY)} in params.data ? ${env({ USAGE_FACTS: parameterText(quoted(FACTS_KEY)) })} : "USAGE_FACTS" in params.data ? ${env({ USAGE_FACTS: parameterText('"USAGE_FACTS"') })} : [])`,
-      `("USAGE_POLICY_TEXT" in params.data ? [] : ${env(POLICY_FILE)})`,
+      `(${quoted(FACTS_KEY)} in params.data ? ${env({ USAGE_FACTS: expression(`params.data[${quoted(FACTS_KEY)}].replace("$", "$$")`) })} : "USAGE_FACTS" in variables.parameters ? ${env({ USAGE_FACTS: parameterText('"USAGE_FACTS"') })} : [])`,
+      `("USAGE_POLICY_TEXT" in variables.parameters ? [] : ${env(POLICY_FILE)})`,
       env(FIXED_SETTINGS),
       `(variables.doNotTrack ? ${env({ DO_NOT_TRACK: '1' })} : [])`,
     ].join(' + '),
@@ -110,9 +117,10 @@ const NONE: Traits = { qos: 'bestEffort', limitsStorage: false, doNotTrack: fals
 
 /** All in one patch, so that it happens whole or not at all. */
 function patches(): string {
-  const parameter = (key: string, standard: string): string => expression(`params.data[?${quoted(key)}].orValue(${quoted(standard)})`)
+  const parameter = (key: string, standard: string): string =>
+    expression(`variables.parameters[?${quoted(key)}].orValue(${quoted(standard)})`)
   const options = {
-    image: expression('params.data.image'),
+    image: expression('variables.parameters.image'),
     configMap: parameter('configMap', STANDARD.configMap),
     factsConfigMap: parameter('factsConfigMap', STANDARD.factsConfigMap),
     identitySecret: parameter('identitySecret', STANDARD.identitySecret),
@@ -159,7 +167,7 @@ function appPatches(list: 'containers' | 'initContainers'): string[] {
 }
 
 /** The policy and its binding, as data. */
-export function admissionPolicy({ name, namespace }: Names, settings: readonly string[]): object[] {
+export function admissionPolicy({ name, namespace, parameters = 'params.data' }: Names, settings: readonly string[]): object[] {
   const api = { apiVersion: 'admissionregistration.k8s.io/v1' }
   const list = (named: Record<string, string>): object[] => Object.entries(named).map(([key, text]) => ({ name: key, expression: text }))
   return [
@@ -186,7 +194,7 @@ export function admissionPolicy({ name, namespace }: Names, settings: readonly s
           resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'], scope: 'Namespaced' }],
         },
         matchConditions: list(CONDITIONS),
-        variables: list(variables(settings)),
+        variables: list(variables(settings, parameters)),
         mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: `!variables.inject ? [] :\n${patches()}\n` } }],
       },
     },

@@ -50,7 +50,7 @@ export function createPage({ listen: at, view, report, log }: PageOptions): Page
       const { sheet: _, ...status } = await view()
       return { status: 200, type: 'application/json', body: `${JSON.stringify(status)}\n` }
     }
-    const [, place, name] = /^\/(queue|sending|sent)\/(\d{12}\.otlp(?:\.gz)?)$/.exec(path) ?? []
+    const [, place, name] = /^\/(queue|sending|sent)\/(\d{12,15}\.otlp(?:\.gz)?)$/.exec(path) ?? []
     const body = place === undefined || name === undefined ? undefined : await report(place, name)
     return body === undefined ? text(404, 'There is nothing here. The page is at /.') : { status: 200, type: HTML, body: reportPage(body) }
   }

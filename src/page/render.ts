@@ -9,7 +9,7 @@ const MODES = {
   on: ['On', 'Reports are sent to the collector of the project. Everything that left is below, byte for byte.'],
 } as const
 
-/** Counters in the order of the road, and what they mean; those of single attributes come after them. */
+/** Counters in the order of the road, and what they mean; a counter is of the first line that names it. */
 const COUNTERS: readonly [name: RegExp, meaning: string][] = [
   [/^spans\.received$/, 'spans that the application sent'],
   [/^spans\.unlisted$/, 'left out: the policy does not name them'],
@@ -17,12 +17,14 @@ const COUNTERS: readonly [name: RegExp, meaning: string][] = [
   [/^spans\..+\.skipped$/, 'left out by a condition of the policy'],
   [/^spans\.kept$/, 'spans that the policy made, on disk'],
   [/\.other$/, 'values that are not in the list of the policy, sent as its “other”'],
-  [/\.left_out(\..+)?$/, 'values that did not fit and were left out'],
+  [/^(spans|resource)\..+\.(left_out|split|before|after|fold|shape)$/, 'values that did not fit, by the step of the policy'],
+  [/^heartbeats\./, 'the sidecar’s own daily report'],
   [/^sent\./, 'taken by the collector'],
   [/^refused\./, 'refused by the collector for good'],
   [/^queue\.dropped\./, 'dropped, by reason'],
   [/^queue\.refused$/, 'answered “later”, because the queue could not take them'],
   [/^requests\./, 'requests of the application, by answer'],
+  [/(?:)/, 'other'],
 ]
 
 export function statusPage(view: View): string {
@@ -93,14 +95,22 @@ function facts(view: View): string {
   }
   if (view.collector !== undefined) rows.push(['Collector', `<span class="mono">${escapeHtml(view.collector)}</span>`])
   if (view.nextSendAt !== undefined) rows.push(['Next sending', `not before ${time(view.nextSendAt)}`])
-  if (view.missingFacts.length > 0) rows.push(['Facts not known', escapeHtml(view.missingFacts.join(', '))])
+  const missing = view.missingFacts.map(
+    ({ name, from, reasons }) =>
+      `<span class="mono">${escapeHtml(name)}</span> <span class="soft">from ${from}, for: ${escapeHtml(reasons.join(' '))}</span>`,
+  )
+  if (missing.length > 0) rows.push(['Facts not known', missing.join('<br>')])
   return rows.length === 0 ? '' : `<dl>${rows.map(([term, words]) => `<div><dt>${term}</dt><dd>${words}</dd></div>`).join('')}</dl>`
 }
 
-function waiting({ waiting: files, mode }: View): string {
+function waiting({ waiting: files, mode, next }: View): string {
   if (files.length === 0) return '<p class="soft">Nothing waits.</p>'
   const rows = files.map((file) => `<tr><th scope="row">${link(file)}</th><td>${bytes(file.bytes)}</td></tr>`)
-  return `<p>${mode === 'local' ? 'It would look like this; it is not sent.' : 'Open one to see it as it will leave.'}</p><table><thead><tr><th scope="col">File</th><th scope="col">Size</th></tr></thead><tbody>${rows.join('')}</tbody></table>`
+  const begin =
+    next === undefined
+      ? ''
+      : `${next.report.batches.map(batchBody).join('\n')}<p class="soft">The first of ${plural(next.spans, 'span')}. Open the file to see all of it.</p>`
+  return `<p>${mode === 'local' ? 'It would look like this; it is not sent.' : 'It will leave like this.'}</p>${begin}<table><thead><tr><th scope="col">File</th><th scope="col">Size</th></tr></thead><tbody>${rows.join('')}</tbody></table>`
 }
 
 const link = ({ place, name }: Stored): string => `<a class="mono" href="/${place}/${escapeHtml(name)}">${place}/${escapeHtml(name)}</a>`
@@ -120,9 +130,9 @@ function sent(bodies: readonly Sent[]): string {
 }
 
 function counted(counters: View['counters']): string {
-  const names = Object.keys(counters)
-  const groups = COUNTERS.flatMap(([pattern, meaning]) => {
-    const found = names.filter((name) => pattern.test(name))
+  const groupOf = (name: string): number => COUNTERS.findIndex(([pattern]) => pattern.test(name))
+  const groups = COUNTERS.flatMap(([, meaning], group) => {
+    const found = Object.keys(counters).filter((name) => groupOf(name) === group)
     const rows = found.map(
       (name) => `<tr><th scope="row" class="mono">${escapeHtml(name)}</th><td>${counters[name]!.toLocaleString('en-GB')}</td></tr>`,
     )
@@ -132,17 +142,20 @@ function counted(counters: View['counters']): string {
 }
 
 const OFF = `<p>For a running pod; it takes effect within seconds, and what waits is wiped:</p>
-<pre>kubectl annotate pod NAME usage-sidecar.dev/reporting=off</pre>
+<pre>kubectl annotate pod NAME usage-sidecar.dev/reporting=off --overwrite</pre>
 <p>For all pods that run, and for all new ones in a namespace:</p>
-<pre>kubectl annotate pods -A -l app.kubernetes.io/name=APP usage-sidecar.dev/reporting=off
-kubectl label namespace NAMESPACE usage-sidecar.dev/inject=disabled</pre>
+<pre>kubectl annotate pods -A -l app.kubernetes.io/name=APP usage-sidecar.dev/reporting=off --overwrite
+kubectl label namespace NAMESPACE usage-sidecar.dev/inject=disabled --overwrite</pre>
 <p>Without Kubernetes: <code>USAGE_REPORTING=off</code> or <code>DO_NOT_TRACK=1</code> for the sidecar, or make the file that <code>USAGE_OFF_FILE</code> names.</p>`
 
-function batchSection({ attributes, spans }: Batch, index: number): string {
+const batchSection = (batch: Batch, index: number): string =>
+  `<section aria-labelledby="b${index}"><h2 id="b${index}">Batch ${index + 1}</h2>${batchBody(batch)}</section>`
+
+function batchBody({ attributes, spans }: Batch): string {
   const cells = (list: readonly Attribute[]): string =>
     list.map(({ key, value }) => `<div><dt class="mono">${escapeHtml(key)}</dt><dd class="mono">${escapeHtml(value)}</dd></div>`).join('')
-  return `<section aria-labelledby="b${index}"><h2 id="b${index}">Batch ${index + 1}</h2><dl>${cells(attributes)}</dl>
-${spans.map((span) => `<article><h3>${escapeHtml(span.name)}</h3><dl>${cells(spanFacts(span))}${cells(span.attributes)}</dl></article>`).join('\n')}</section>`
+  return `<dl>${cells(attributes)}</dl>
+${spans.map((span) => `<article><h3>${escapeHtml(span.name)}</h3><dl>${cells(spanFacts(span))}${cells(span.attributes)}</dl></article>`).join('\n')}`
 }
 
 const spanFacts = ({ traceId, spanId, parentSpanId, time: at, status }: ReportedSpan): Attribute[] => [

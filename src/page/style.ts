@@ -19,7 +19,7 @@ thead th{color:var(--soft);border-top:0;font-size:.85rem}
 .counters td{text-align:right;padding-right:0}.counters .group th{border-top:0;padding-top:1rem;color:var(--soft);font-size:.85rem}
 .scroll{overflow-x:auto}.scroll td,.scroll td *{white-space:nowrap;overflow-wrap:normal}.mono,code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.88em;overflow-wrap:anywhere}
 pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.7rem .9rem;overflow-x:auto;margin:.3rem 0 1rem}
-article{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.8rem 1rem;margin-top:.8rem}article dl{margin:0}
+article{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.8rem 1rem;margin-top:.8rem}article dl{margin:0}article+p{margin:.8rem 0 1.2rem}
 summary{cursor:pointer}summary h2{display:inline}
 @media (max-width:40rem){dl div{grid-template-columns:1fr}h1{font-size:2rem}}
 `

@@ -25,10 +25,10 @@ export interface Receipt extends AttemptLine {
 /** Larger ones are not shown. */
 const MAX_SHOWN_BYTES = 64 * 1024 * 1024
 
-/** In the order of their sequence. */
+/** In the order of their sequence; none where the folder cannot be read. */
 export async function filesIn(folder: string, place: Place): Promise<Found[]> {
   const found: Found[] = []
-  for (const name of await nodeDisk.list(join(folder, place))) {
+  for (const name of await nodeDisk.list(join(folder, place)).catch(() => [])) {
     const sequence = sequenceOf(name)
     const stat = sequence === undefined ? undefined : await nodeDisk.stat(join(folder, place, name)).catch(() => undefined)
     if (sequence !== undefined && stat !== undefined) found.push({ place, name, sequence, bytes: stat.bytes })
@@ -63,16 +63,18 @@ function parse(line: string): AttemptLine | OutcomeLine | undefined {
   }
 }
 
-/** The file's SHA-256, as in the receipts, and the request in it; `undefined` where there is none that can be read. */
+/** The file's SHA-256, as in the receipts, and the request in it; `undefined` where there is none that can be read, or a larger one. */
 export async function readFound(
   folder: string,
   { place, name }: Pick<Found, 'place' | 'name'>,
+  most = MAX_SHOWN_BYTES,
 ): Promise<{ sha256: string; request: Buffer; bytes: number } | undefined> {
   if (sequenceOf(name) === undefined) return undefined
   const content = await readIfThere(nodeDisk, join(folder, place, name)).catch(() => undefined)
   if (content === undefined) return undefined
   try {
-    const request = name.endsWith('.gz') ? gunzipSync(content, { maxOutputLength: MAX_SHOWN_BYTES }) : content
+    const request = name.endsWith('.gz') ? gunzipSync(content, { maxOutputLength: most }) : content
+    if (request.length > most) return undefined
     return { sha256: createHash('sha256').update(content).digest('hex'), request, bytes: content.length }
   } catch {
     return undefined

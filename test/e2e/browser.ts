@@ -20,7 +20,7 @@ export interface Opened {
 
 export async function openBrowser(
   t: TestContext,
-  { colorScheme, width, height }: { colorScheme: 'light' | 'dark'; width: number; height: number },
+  { width, height, ...how }: { colorScheme: 'light' | 'dark'; width: number; height: number; javaScriptEnabled?: boolean },
 ): Promise<Opened> {
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
@@ -29,7 +29,7 @@ export async function openBrowser(
     args: ['--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
   })
   atEnd(t, () => browser.close())
-  const page = await browser.newPage({ colorScheme, viewport: { width, height } })
+  const page = await browser.newPage({ ...how, viewport: { width, height } })
   const told: string[] = []
   const asked: string[] = []
   page.on('console', (message) => told.push(message.text()))

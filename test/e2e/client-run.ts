@@ -6,8 +6,8 @@ import type { TestContext } from 'node:test'
 import type { Client } from './client-programs.ts'
 import { atEnd } from './processes.ts'
 
-/** SDKs give the last export 10 seconds when they are shut down; with these, no client may take longer to end. */
-const END_MS = 20_000
+/** SDKs give the last export 10 seconds when they are shut down; the rest is for a machine that has other things to do. */
+const END_MS = 45_000
 
 export interface Ports {
   http: number

@@ -1,20 +1,31 @@
 // The official exporters of four languages against the real sidecar: what their applications emit arrives as the policy
 // says, and when the sidecar dies, is away or refuses, the application does not notice.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
 import { type Collector, startCollector } from '../collector.ts'
 import { post, until } from '../sidecar.ts'
 import { attribute, request, span, text } from '../spans.ts'
-import { clients, clientsOfEverything } from './client-programs.ts'
+import { type Client, clients, clientsOfEverything } from './client-programs.ts'
 import { type ClientRun, type Ended, type Ports, startClient } from './client-run.ts'
 import { arrived, wanted } from './client-spans.ts'
 import { startDying } from './dying.ts'
 import { startSidecar, temporaryFolder } from './processes.ts'
+import { startTap } from './tap.ts'
 
 /** All combinations of what the applications vary. */
 const EXECUTIONS = 12
+/** What every application here sends, and no policy names. */
+const SECRET = 'maria.lopez@acme.example'
+/** A port that nobody listens on. */
+const NOBODY = 9
+/** Of a pod whose traces go elsewhere, and only some of them. */
+const TRACING = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${NOBODY}`,
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${NOBODY}/v1/traces`,
+  OTEL_EXPORTER_OTLP_HEADERS: 'authorization=acme',
+  OTEL_TRACES_SAMPLER: 'always_off',
+  OTEL_RESOURCE_ATTRIBUTES: 'team=acme',
+}
 /** They wait most of the time. */
 const CONCURRENCY = 8
 
@@ -26,9 +37,24 @@ async function start(t: TestContext, endpoint: string, env: Record<string, strin
   return { ...sidecar, ports: { http: sidecar.port, grpc: sidecar.grpcPort } }
 }
 
+/** From the application to the collector; gives what it sent to the sidecar. */
+async function wholeRoad(t: TestContext, client: Client, env: Record<string, string> = {}): Promise<Buffer> {
+  const collector = await startCollector(t)
+  const { ports } = await start(t, collector.endpoint)
+  const tap = await startTap(t, ports[client.protocol])
+  const run = startClient(t, client, { http: tap.port, grpc: tap.port }, env)
+  run.execute(EXECUTIONS)
+  const ended = await run.end()
+  wellEnded(ended)
+  assert.equal(ended.stderr, '')
+  await until('all spans arrived', () => arrived(collector).length >= wanted(EXECUTIONS).length)
+  assert.deepEqual(arrived(collector), wanted(EXECUTIONS))
+  return tap.heard()
+}
+
 /** A sidecar with so full a queue that not even one more span has room. */
 async function startRefusing(t: TestContext) {
-  const sidecar = await start(t, 'http://127.0.0.1:9', { USAGE_QUEUE_MAX: '64KiB', USAGE_FIRST_SEND_DELAY: '24h' })
+  const sidecar = await start(t, `http://127.0.0.1:${NOBODY}`, { USAGE_QUEUE_MAX: '64KiB', USAGE_FIRST_SEND_DELAY: '24h' })
   const one = span({ more: [attribute('execution.status', text('succeeded'))] })
   for (const count of [100, 1]) {
     const body = request(...Array.from({ length: count }, () => one))
@@ -53,30 +79,23 @@ async function laterArrive(run: ClientRun, collector: Collector): Promise<void> 
   assert.deepEqual(spans, wanted(spans.length === wanted(2 * EXECUTIONS).length ? 2 * EXECUTIONS : 3 * EXECUTIONS))
 }
 
-/** A port of this machine that nobody listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  assert.ok(typeof address === 'object' && address !== null)
-  return address.port
-}
-
 describe('clients', { concurrency: CONCURRENCY }, () => {
   for (const client of clients()) {
     test(`${client.name}: what it sends arrives as the policy says`, async (t) => {
-      const collector = await startCollector(t)
-      const { ports } = await start(t, collector.endpoint)
-      const run = startClient(t, client, ports)
-      run.execute(EXECUTIONS)
-      const ended = await run.end()
-      wellEnded(ended)
-      assert.equal(ended.stderr, '')
-      await until('all spans arrived', () => arrived(collector).length >= wanted(EXECUTIONS).length)
-      assert.deepEqual(arrived(collector), wanted(EXECUTIONS))
+      const heard = await wholeRoad(t, client)
+      assert.ok(heard.includes(SECRET), 'what the policy does not name was sent')
     })
+
+    test(`${client.name}: the variables of the tracing that the application has do not matter`, async (t) => {
+      await wholeRoad(t, client, TRACING)
+    })
+
+    // The builders of Java read no variables.
+    if (!client.name.startsWith('Java '))
+      test(`${client.name}: what it sends compressed arrives as well`, async (t) => {
+        const heard = await wholeRoad(t, client, { OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' })
+        assert.ok(!heard.includes(SECRET), 'it was compressed')
+      })
 
     test(`${client.name}: a sidecar that dies and comes back is not noticed, and gets what comes then`, async (t) => {
       const dying = await startDying(t, client.protocol)
@@ -90,8 +109,7 @@ describe('clients', { concurrency: CONCURRENCY }, () => {
     })
 
     test(`${client.name}: it ends well while there is no sidecar`, async (t) => {
-      const port = await freePort()
-      const run = startClient(t, client, { http: port, grpc: port })
+      const run = startClient(t, client, { http: NOBODY, grpc: NOBODY })
       run.execute(EXECUTIONS)
       const ended = await run.end()
       wellEnded(ended)

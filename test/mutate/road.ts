@@ -97,6 +97,12 @@ export const road: GuardTable = {
       noticed: changes('facts that change'),
     },
     {
+      promise: 'an identity that is made later is read',
+      text: ", 'secret'), undefined)",
+      instead: ", 'no secret'), undefined)",
+      noticed: changes('an identity that is made after'),
+    },
+    {
       promise: 'facts of the setting win over those of the file',
       text: "[...ofFile, ...(setting === undefined ? [] : parseFacts(setting, 'USAGE_FACTS'))]",
       instead: "[...(setting === undefined ? [] : parseFacts(setting, 'USAGE_FACTS')), ...ofFile]",

@@ -14,5 +14,6 @@ func overGRPC(ctx context.Context) (*trace.TracerProvider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return trace.NewTracerProvider(trace.WithBatcher(exporter)), nil
+	// OTEL_TRACES_SAMPLER is for tracing, not for counting.
+	return trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithSampler(trace.AlwaysSample())), nil
 }

@@ -115,6 +115,14 @@
   value: http://127.0.0.1:44318
 {{- end }}
 
+{{/* For a container that shall export all that its SDK makes to the sidecar. */}}
+{{- define "usage-sidecar.generated.otelEnv" -}}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: http://127.0.0.1:44318
+- name: OTEL_EXPORTER_OTLP_PROTOCOL
+  value: http/protobuf
+{{- end }}
+
 {{/* For the pod. */}}
 {{- define "usage-sidecar.generated.labels" -}}
 usage-sidecar.dev/injected: "true"

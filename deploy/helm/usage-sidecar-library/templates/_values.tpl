@@ -36,18 +36,19 @@
 {{- range $name, $value := .usage.facts }}
 {{- $_ := set $facts $name (kindIs "string" $value | ternary (tpl (toString $value) $root) $value) }}
 {{- end }}
-{{- $settings := dict
+{{- /* What has a value of its own here is not theirs to say: reporting above all. */}}
+{{- $settings := mergeOverwrite (dict) .usage.settings (dict
   "USAGE_REPORTING" .reporting
   "USAGE_FIRST_SEND_DELAY" .usage.firstSendDelay
   "USAGE_POLICY_TEXT" $policy
-  "USAGE_FACTS" (toJson $facts) }}
+  "USAGE_FACTS" (toJson $facts)) }}
 {{- with .usage.endpoint }}
 {{- $_ := set $settings "USAGE_ENDPOINT" . }}
 {{- end }}
 {{- if .usage.overlay }}
 {{- $_ := set $settings "USAGE_POLICY_OVERLAY" "/etc/usage-sidecar/project/overlay.yaml" }}
 {{- end }}
-{{- mergeOverwrite $settings .usage.settings | toJson }}
+{{- toJson $settings }}
 {{- end }}
 
 {{/* Read by the pods (the kill switch `off`, the overlay) and by the next upgrade. Takes Release. */}}
@@ -55,24 +56,10 @@
 {{- printf "%s-usage-sidecar" .Name }}
 {{- end }}
 
-{{/*
-off, local or on. What the user says holds. Where he says nothing an upgrade may lower reporting and never raise it, whatever
-became of his values: what was in force stands in the ConfigMap, which outlives the release. Takes usage and release.
-*/}}
+{{/* The mode that is in force from now on. Takes usage and release. */}}
 {{- define "usage-sidecar.reporting" -}}
-{{- /* YAML of Helm reads a bare off as false and a bare on as true. */}}
-{{- $words := dict "false" "off" "true" "on" }}
-{{- $said := toString .usage.reporting }}
-{{- $said = get $words $said | default $said }}
-{{- if not $said }}
-{{- $default := toString .usage.reportingDefault }}
-{{- $said = get $words $default | default $default }}
 {{- $record := lookup "v1" "ConfigMap" .release.Namespace (include "usage-sidecar.configMap" .release) }}
 {{- $data := get $record "data" | default dict }}
 {{- $before := hasKey $data "off" | ternary "off" (get $data "reporting") }}
-{{- if or (eq $before "off") (and (eq $before "local") (eq $said "on")) }}
-{{- $said = $before }}
-{{- end }}
-{{- end }}
-{{- $said }}
+{{- include "usage-sidecar.lowest" (dict "said" .usage.reporting "default" .usage.reportingDefault "before" $before) }}
 {{- end }}
