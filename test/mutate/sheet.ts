@@ -116,7 +116,19 @@ export const sheetGuards: GuardTable = {
     },
     {
       promise: 'shown is only what the id alone makes',
-      text: 'if (!isInstanceId(from)) return undefined\n',
+      text: "place.kind === 'text' || isId(place)",
+      instead: 'true',
+      noticed: identity('^the values are'),
+    },
+    {
+      promise: 'what is the same for everybody is not shown as own',
+      text: ' && placesRead(own).some(isId)',
+      noticed: identity('^the values are'),
+    },
+    {
+      promise: 'shown is what is joined with a literal too',
+      text: 'placesOf(source).every',
+      instead: "source.kind !== 'list' && placesOf(source).every",
       noticed: identity('^the values are'),
     },
   ],
