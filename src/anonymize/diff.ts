@@ -67,7 +67,20 @@ class Changes {
       if (!old.only.some((condition) => condition.name === name)) this.remove(`${place}: spans by their ${name}`)
     for (const key of old.skip) if (!next.skip.includes(key)) this.add(`${place}: spans that have ${key}`)
     for (const key of next.skip) if (!old.skip.includes(key)) this.remove(`${place}: spans that have ${key}`)
+    for (const { name, values } of next.only) this.#moved(place, name, values, old, next)
     this.fields(place, old.fields, next.fields)
+  }
+
+  /** A value that is no longer sent as itself may become one that a condition lets through. */
+  #moved(place: string, name: string, wanted: readonly Scalar[], old: SpanRule, next: SpanRule): void {
+    const [before, now] = [old, next].map(({ fields }) => fields.find((field) => field.name === name)?.action)
+    const held = old.only.find((condition) => condition.name === name)?.values ?? []
+    if (before === undefined || now === undefined) return
+    const moved = listedBy(before).filter((value) => {
+      const becomes = sentFor(now, value)
+      return !held.includes(value) && becomes !== value && becomes !== undefined && wanted.includes(becomes)
+    })
+    if (moved.length > 0) this.add(`${place}: spans whose ${name} was ${moved.join(', ')}`)
   }
 
   fields(place: string, old: readonly Field[], next: readonly Field[]): void {
