@@ -89,6 +89,18 @@ export const sheetGuards: GuardTable = {
       noticed: diff('^the else of a keep'),
     },
     {
+      promise: 'more inputs for a listed value are new',
+      text: 'next.otherwise !== undefined && all(old)',
+      instead: 'next.otherwise === null && all(old)',
+      noticed: diff('^a listed value as the else'),
+    },
+    {
+      promise: 'more spans through a condition are new',
+      text: 'if (moved.length > 0) this.add',
+      instead: 'if (moved.length > 0) this.remove',
+      noticed: diff('^a value that becomes one'),
+    },
+    {
       promise: 'another source or step is new',
       text: 'if (meaning(old) !== meaning(next))',
       instead: "if (place === '')",
