@@ -19,6 +19,24 @@ export const sheetGuards: GuardTable = {
       noticed: hostile('Latin-1|UTF-16|surrogate'),
     },
     {
+      promise: 'no text is turned around',
+      text: 'if (unseen >= 0)',
+      instead: 'if (unseen > text.length)',
+      noticed: hostile('that is turned around|ends unseen'),
+    },
+    {
+      promise: 'no escape turns a text around',
+      text: 'UNSEEN.test(String(node.value))',
+      instead: 'false',
+      noticed: hostile('an escape turns'),
+    },
+    {
+      promise: 'a key is not repeated with what a terminal obeys',
+      text: "test(key) ? key : '…'",
+      instead: 'test(key) ? key : key',
+      noticed: hostile('of the terminal'),
+    },
+    {
       promise: 'a file of too many parts is not parsed',
       text: 'if (++parts > MAX_PARTS)',
       instead: 'if (++parts < 0)',
