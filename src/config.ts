@@ -34,12 +34,7 @@ export const SETTINGS: readonly Setting[] = [
     parse: parsers.anyText,
     sentence: 'Kill switch: while a file of this name exists, whatever it holds, reporting is off. In force in two seconds.',
   },
-  {
-    name: 'USAGE_POLICY',
-    standard: undefined,
-    parse: parsers.anyText,
-    sentence: 'File of the anonymization policy. Read again when it changes.',
-  },
+  { name: 'USAGE_POLICY', standard: undefined, parse: parsers.anyText, sentence: 'File of the policy. Read again when it changes.' },
   { name: 'USAGE_POLICY_TEXT', standard: undefined, parse: parsers.anyText, sentence: 'The policy itself, instead of a file.' },
   {
     name: 'USAGE_POLICY_OVERLAY',
@@ -114,7 +109,7 @@ export const SETTINGS: readonly Setting[] = [
     name: 'USAGE_DATA_DIR',
     standard: '/var/lib/usage-sidecar',
     parse: parsers.anyText,
-    sentence: 'Folder of the queue, the receipts and what was sent.',
+    sentence: 'Folder of the queue, the receipts and what was sent, for one process at a time.',
   },
   {
     name: 'USAGE_IDENTITY_DIR',
@@ -145,6 +140,12 @@ export const SETTINGS: readonly Setting[] = [
     standard: '0',
     parse: parsers.duration,
     sentence: 'Nothing is sent before this time after reporting was turned on, nor before this time after the policy changed.',
+  },
+  {
+    name: 'USAGE_HEARTBEAT',
+    standard: 'on',
+    parse: parsers.oneOf(['on', 'off'] as const),
+    sentence: '`off`: this sidecar makes no `usage.heartbeat`, as in the pod of the facts job, which is no application.',
   },
   {
     name: 'USAGE_MAX_BODY',
@@ -198,6 +199,7 @@ export interface Config {
   factsFile: string | undefined
   sendInterval: number
   firstSendDelay: number
+  heartbeat: 'on' | 'off'
   maxBody: number
   maxInflight: number
   queueMax: number

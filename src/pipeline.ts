@@ -191,7 +191,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const { anonymizer, enricher } = road?.current() ?? {}
     const queue = modes.queueFor(performance.now())
     const mode = consent?.decision().mode ?? 'off'
-    if (anonymizer === undefined || enricher === undefined || queue === undefined || mode === 'off') return
+    if (anonymizer === undefined || enricher === undefined || queue === undefined || mode === 'off' || config.heartbeat === 'off') return
     heartbeats[mode].beat(clock.period('day'), () => {
       const passed = anonymizer.heartbeat(Date.now())
       const { spans } = passed

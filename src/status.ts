@@ -3,7 +3,7 @@
 import { type Policy, placesRead, policyDigest } from './anonymize/policy.ts'
 import type { Decision } from './consent/consent.ts'
 import { type Attribute as Decoded, type DecodedSpan, decodeRequest } from './otlp/decode.ts'
-import type { Attribute, Report, ReportedSpan, Sent, Stored, View } from './page/view.ts'
+import type { Attribute, MissingFact, Report, ReportedSpan, Sent, Stored, View } from './page/view.ts'
 import { filesIn, type Place, readFound, receiptsIn } from './queue/look.ts'
 
 export interface StatusSources {
@@ -90,10 +90,15 @@ async function sheetFor(policy: Policy): Promise<View['sheet']> {
 }
 
 /** Facts that the policy names and that nobody gave. */
-function missing(policy: Policy, facts: ReadonlyMap<string, unknown>): string[] {
+function missing(policy: Policy, facts: ReadonlyMap<string, unknown>): MissingFact[] {
   const fields = [...policy.resource, ...policy.spans.flatMap((rule) => rule.fields)]
-  const names = fields.flatMap(placesRead).flatMap((place) => (place.kind === 'fact' ? [place.name] : []))
-  return [...new Set(names)].filter((name) => !facts.has(name)).sort()
+  const reasons = new Map<string, Set<string>>()
+  for (const field of fields)
+    for (const place of placesRead(field))
+      if (place.kind === 'fact' && !facts.has(place.name)) reasons.set(place.name, (reasons.get(place.name) ?? new Set()).add(field.reason))
+  const from = (name: string): MissingFact['from'] =>
+    name === 'instance.id' ? 'the identity' : name.startsWith('k8s.') ? 'the facts job' : 'USAGE_FACTS'
+  return [...reasons].map(([name, why]) => ({ name, from: from(name), reasons: [...why] })).sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /** One file of the folder, decoded; `undefined` where there is none. */

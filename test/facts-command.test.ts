@@ -52,7 +52,7 @@ test('where no cluster is known, or its settings cannot be read, one sentence sa
   const broken = join(folder, 'kubeconfig')
   await writeFile(broken, 'clusters: [{name: CANARY')
   for (const env of [{ HOME: folder }, { KUBECONFIG: broken }, { KUBECONFIG: join(folder, 'CANARY') }]) {
-    const { code, stderr, lines } = await runJob(t, [], { ...POLICY, ...env })
+    const { code, stderr, lines } = await runJob([], { ...POLICY, ...env })
     assert.deepEqual([code, lines.at(-1)?.event.startsWith('facts: no cluster is known')], [EXIT.failed, true], stderr)
     assert.doesNotMatch(stderr, /CANARY/)
   }
@@ -67,13 +67,13 @@ test('an unknown authority and a token that is not known are no reason to tell w
   }
   text.users[0]!.user.token = 'other-CANARY'
   await writeFile(server.kubeconfig, JSON.stringify(text))
-  const unknown = await runJob(t, [], env)
+  const unknown = await runJob([], env)
   assert.equal(unknown.code, EXIT.done)
   assert.match(unknown.stderr, /"fact":"k8s.version","right":"get \/version","why":"the API server does not know the account"/)
   text.clusters[0]!.cluster['certificate-authority'] = join(other.server.kubeconfig, '../ca.crt')
   await writeFile(server.kubeconfig, JSON.stringify(text))
   const connections = server.connections
-  const untrusted = await runJob(t, [], env)
+  const untrusted = await runJob([], env)
   assert.equal(untrusted.code, EXIT.failed)
   assert.match(untrusted.stderr, /"why":"the API server did not answer"/)
   assert.ok(server.connections > connections)
@@ -93,7 +93,7 @@ test('off asks nothing, makes nothing, and is no failure, whichever switch says 
     { USAGE_OFF_FILE: join(folder, 'off') },
   ]
   const identity = ['--identity-secret', 'usage-sidecar-identity']
-  const jobs = [...switches.map((off) => runJob(t, [], { ...env, ...off })), runJob(t, identity, { ...env, DO_NOT_TRACK: '1' })]
+  const jobs = [...switches.map((off) => runJob([], { ...env, ...off })), runJob(identity, { ...env, DO_NOT_TRACK: '1' })]
   for (const { code, stderr } of await Promise.all(jobs))
     assert.deepEqual([code, stderr.includes('reporting is off')], [EXIT.done, true], stderr)
   assert.equal(server.connections, 0)
@@ -104,7 +104,7 @@ test('a policy that has expired is off as well', async (t) => {
   const policy = join(await temporaryFolder(t), 'policy.yaml')
   const text = await readFile(DEFAULT_POLICY_FILE, 'utf8')
   await writeFile(policy, text.replace(/^expires: .*$/m, 'expires: 2020-01-01'))
-  const { code, stderr } = await runJob(t, [], { ...env, USAGE_POLICY: policy })
+  const { code, stderr } = await runJob([], { ...env, USAGE_POLICY: policy })
   assert.deepEqual([code, server.connections], [EXIT.config, 0])
   assert.match(stderr, /the policy has expired/)
 })
@@ -113,7 +113,7 @@ test('the moment of the start is a random one, and an end before it is a good on
   const { env, server } = await cluster(t)
   const starts = new Set<unknown>()
   for (let i = 0; i < 3; i++) {
-    const job = startJob(t, ['--start-within', '9d'], env)
+    const job = startJob(['--start-within', '9d'], env)
     let told = ''
     job.child.stderr!.on('data', (text: string) => {
       told += text
@@ -190,7 +190,7 @@ test('the Secret of the identity is made once; one that is there stays, and is a
     })
     return true
   }
-  const make = () => runJob(t, ['--identity-secret', 'usage-sidecar-identity', '--namespace', 'shop'], { KUBECONFIG: env.KUBECONFIG! })
+  const make = () => runJob(['--identity-secret', 'usage-sidecar-identity', '--namespace', 'shop'], { KUBECONFIG: env.KUBECONFIG! })
   const first = await make()
   assert.equal(first.code, EXIT.done, first.stderr)
   const made = structuredClone(secrets)

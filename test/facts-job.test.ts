@@ -68,7 +68,7 @@ test('facts are published as the policy sends them, in one ConfigMap; no id, no 
     'PATCH /api/v1/namespaces/apps/configmaps/usage-sidecar-facts?fieldManager=usage-sidecar-facts',
     'PATCH /api/v1/namespaces/apps/configmaps/usage-sidecar-facts?fieldManager=usage-sidecar-facts',
   ])
-  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"k8s.version":"1.31","k8s.nodes":2}' })
+  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"app.version":"1.32.0","k8s.version":"1.31","k8s.nodes":2}' })
   const [, since] = fake.questions.slice(-2)
   assert.deepEqual(since?.body?.json, {
     metadata: { annotations: { 'usage-sidecar.dev/policy-since': `${policyDigest(policy)} 2026-01-01T00:00:00.000Z` } },
@@ -97,7 +97,7 @@ test('facts that could not be read are absent and named, and the rest is publish
   fake.answer = ({ path }) => (path.startsWith('/api/v1/nodes') ? 403 : undefined)
   const { done, lines } = await run([undefined], { policy: defaultPolicy() }, fake)
   assert.equal(done, true, 'a right that nobody gave is nothing that another run would mend')
-  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"k8s.version":"1.31"}' })
+  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"app.version":"1.32.0","k8s.version":"1.31"}' })
   const missing = lines.filter(({ event }) => event === 'facts: one is missing')
   assert.deepEqual(
     missing.map(({ level, fact, right, why }) => [level, fact, right, why]),
@@ -129,7 +129,7 @@ test('where nothing can be written, or no server answers, the log says so and no
 test('facts that could not be published are not waited for', async (t) => {
   const fake = fakeCluster()
   fake.answer = ({ method }) => (method === 'PATCH' ? 403 : undefined)
-  const unaware = { ...IDLE, missingFacts: ['k8s.version', 'k8s.nodes', 'k8s.provider'] }
+  const unaware = { ...IDLE, missingFacts: ['k8s.version', 'k8s.nodes', 'k8s.provider'].map((name) => ({ name })) }
   const delivered: SidecarStatus = { ...unaware, sent: [{ sequence: 1, result: 'delivered' }] }
   const { done } = await run([unaware, unaware, delivered], { policy: policyOf('spartakus'), sidecar: await door(t) }, fake)
   assert.equal(done, true)
@@ -198,7 +198,7 @@ test('the first report under a policy waits as long as an admin was promised, wh
 test('the report waits until its sidecar knows the facts that were just published, but not for those that nobody could read', async (t) => {
   const collector = await startCollector(t)
   const delivered: SidecarStatus = { ...IDLE, sent: [{ sequence: 1, result: 'delivered' }] }
-  const unaware = (...missingFacts: string[]): SidecarStatus => ({ ...IDLE, missingFacts })
+  const unaware = (...missingFacts: string[]): SidecarStatus => ({ ...IDLE, missingFacts: missingFacts.map((name) => ({ name })) })
   const policy = policyOf('spartakus')
   const fake = fakeCluster()
   fake.answer = ({ path }) => (path.startsWith('/api/v1/nodes') ? 403 : undefined)

@@ -47,7 +47,7 @@ async function startPod(t: TestContext, policy: string, fake: Fake, env: Record<
   const sidecar = await startChild(t, place)
   const page = sidecar.lines().find(({ event }) => event === 'accept: ready')!.page
   const report = (more: Record<string, string> = {}): Promise<Job> =>
-    runJob(t, [], {
+    runJob([], {
       ...HOSTILE,
       KUBECONFIG: server.kubeconfig,
       USAGE_POLICY: policyFile(policy),
@@ -131,7 +131,7 @@ test('the hardened form: the sidecar learns what is published, and the report co
   }
   const { code, stderr } = await pod.report({ USAGE_FACTS: '{"app.version": "1.9.2-acme"}' })
   assert.equal(code, 0, stderr)
-  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"k8s.version":"1.31","k8s.nodes":10,"k8s.provider":"aws"}' })
+  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"app.version":"1.9","k8s.version":"1.31","k8s.nodes":10,"k8s.provider":"aws"}' })
   const reports = pod.collector.spans().filter(({ span }) => span.name === 'k8s.cluster')
   assert.deepEqual(
     reports.map(({ attributes }) => attributes),

@@ -81,9 +81,9 @@ export interface RunningJob {
   ended: Promise<Job>
 }
 
-export function startJob(t: TestContext, args: readonly string[], env: Record<string, string>, program: string = MAIN): RunningJob {
+/** It ends by itself. */
+export function startJob(args: readonly string[], env: Record<string, string>, program: string = MAIN): RunningJob {
   const child = spawn(process.execPath, [program, 'facts', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  atEnd(t, async () => void child.kill('SIGKILL'))
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (text: string) => {
@@ -97,5 +97,5 @@ export function startJob(t: TestContext, args: readonly string[], env: Record<st
 }
 
 /** At once, unless told otherwise. */
-export const runJob = (t: TestContext, args: readonly string[], env: Record<string, string>): Promise<Job> =>
-  startJob(t, ['--start-within', '0', ...args], env).ended
+export const runJob = (args: readonly string[], env: Record<string, string>): Promise<Job> =>
+  startJob(['--start-within', '0', ...args], env).ended

@@ -132,6 +132,15 @@ describe('the heartbeat of a sidecar', { concurrency: true }, () => {
     assert.equal(sidecar.counters.get('spans.usage.heartbeat.foreign'), 1)
   })
 
+  it('is not made where a setting says so', async (t) => {
+    const settings = { USAGE_REPORTING: 'local', USAGE_POLICY: DEFAULT_POLICY_FILE, USAGE_HEARTBEAT: 'off' }
+    const place = await placeOf(t, settings)
+    const sidecar = await startHere(t, place)
+    assert.equal((await post(sidecar.port(), execution())).status, 200)
+    await sidecar.stop()
+    assert.deepEqual((await spansWaiting(place.dataFolder)).map(isHeartbeat), [false])
+  })
+
   it('shares no file of the queue with what the application sends after it', async (t) => {
     const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: DEFAULT_POLICY_FILE })
     const sidecar = await startHere(t, place)

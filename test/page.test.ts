@@ -50,7 +50,7 @@ const VIEW: View = {
     },
   ],
   counters: { 'spans.received': 3, [`spans.${HOSTILE}.skipped`]: 1 },
-  missingFacts: [HOSTILE],
+  missingFacts: [{ name: HOSTILE, from: 'USAGE_FACTS', reasons: [HOSTILE] }],
   startedAt: 0,
   now: 0,
 }
@@ -118,6 +118,42 @@ test('lets no script in and nothing out: policy, escapes, no cookie', async (t) 
   }
 })
 
+test('shows every counter once, with what it means', async (t) => {
+  const names: [name: string, meaning: RegExp][] = [
+    ['spans.received', /the application sent/],
+    ['spans.unlisted', /the policy does not name them/],
+    ['spans.rejected', /not valid OTLP/],
+    ['spans.kept', /on disk/],
+    ['spans.execution.skipped', /a condition of the policy/],
+    ['spans.execution.execution.type.other', /sent as its “other”/],
+    ['spans.execution.size.left_out', /did not fit/],
+    ['spans.execution.zone.before', /did not fit/],
+    ['resource.app.version.left_out', /did not fit/],
+    ['heartbeats.kept', /own daily report/],
+    ['sent.rejected', /taken by the collector/],
+    ['refused.spans', /refused by the collector/],
+    ['queue.dropped.age', /dropped, by reason/],
+    ['queue.refused', /answered “later”/],
+    ['requests.refused.503', /by answer/],
+    ['queue.recovered.torn', /^other$/],
+  ]
+  const counters = Object.fromEntries(names.map(([name], index) => [name, 1_000_000 + index]))
+  const { port } = await openPage(t, () => Promise.resolve({ ...VIEW, counters }))
+  const { body } = await ask(port)
+  const rows = [...body.matchAll(/<tr class="group"><th[^>]*>([^<]*)<|<th scope="row" class="mono">([^<]*)<\/th><td>([\d,]+)</g)]
+  let group = ''
+  const shown = rows.flatMap(([, title, name, count]) => {
+    group = title ?? group
+    return name === undefined ? [] : [{ name, count, group }]
+  })
+  assert.deepEqual(shown.map(({ name }) => name).sort(), names.map(([name]) => name).sort())
+  for (const [index, [name, meaning]] of names.entries()) {
+    const row = shown.find((one) => one.name === name)
+    assert.match(String(row?.group), meaning, name)
+    assert.equal(row?.count, (1_000_000 + index).toLocaleString('en-GB'))
+  }
+})
+
 test('opens files of the three folders by their names, and nothing else', async (t) => {
   const { port, asked } = await openPage(t)
   assert.equal((await ask(port, '/queue/000000000001.otlp')).status, 200)
@@ -153,7 +189,11 @@ test('says of a running sidecar what is so: mode, policy, what left, and that it
   )
   const { mode, by, policy, sent, problems, missingFacts } = await view()
   assert.deepEqual([mode, by, policy?.project, problems], ['on', 'USAGE_REPORTING', 'example.org/demo', []])
-  assert.deepEqual(missingFacts, ['app.version', 'k8s.nodes', 'k8s.version'])
+  assert.deepEqual(missingFacts, [
+    { name: 'app.version', from: 'USAGE_FACTS', reasons: ['Which releases are in use.'] },
+    { name: 'k8s.nodes', from: 'the facts job', reasons: ['Small or large clusters.'] },
+    { name: 'k8s.version', from: 'the facts job', reasons: ['Which Kubernetes to support.'] },
+  ])
   const { place, name } = sent[0]!.file!
   assert.match((await ask(sidecar.pagePort(), `/${place}/${name}`)).body, new RegExp(String(sent[0]!.sha256)))
   assert.match((await ask(sidecar.pagePort())).body, /Everything that can leave, and why/)
@@ -202,6 +242,20 @@ test('shows the begin of the next report and no more than a reader takes in', as
   const { waiting, next: none } = JSON.parse((await ask(large.pagePort(), '/status.json')).body) as View
   assert.ok(waiting[0]!.bytes > 2 * 1024 * 1024)
   assert.equal(none, undefined)
+})
+
+test('shows the first report while its delay runs, and nothing leaves meanwhile', async (t) => {
+  const collector = await startCollector(t)
+  const env = { USAGE_ENDPOINT: collector.endpoint, USAGE_FIRST_SEND_DELAY: '24h' }
+  const sidecar = await startHere(t, await placeOf(t, env))
+  const before = Date.now()
+  await post(sidecar.port(), execution())
+  const { mode, next, nextSendAt, sent } = JSON.parse((await ask(sidecar.pagePort(), '/status.json')).body) as View
+  assert.deepEqual([mode, next?.spans, sent], ['on', 1, []])
+  assert.ok(nextSendAt! >= before + 86_000_000)
+  const { body } = await ask(sidecar.pagePort())
+  assert.match(body, /It will leave like this\.(?:.*\n)*.*execution\.type/)
+  assert.equal(collector.connections, 0)
 })
 
 for (const [what, answer, told] of [

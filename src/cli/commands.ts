@@ -73,6 +73,13 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./status.ts')).status,
   },
   {
+    name: 'facts rights',
+    usage: 'facts rights --policy FILE [--policy-overlay FILE] [--facts JSON] [--namespace NAME] [--facts-config-map NAME]',
+    summary: 'Print the rights that the facts job needs under a policy, as RBAC for kubectl, each with its reason.',
+    flags: ['policy', 'policy-overlay', 'facts', 'namespace', 'facts-config-map'],
+    load: async () => (await import('./facts-rights.ts')).factsRights,
+  },
+  {
     name: 'facts',
     usage: 'facts [--facts-config-map NAME] [--namespace NAME] [--start-within TIME] [--wait TIME] | facts --identity-secret NAME',
     summary:

@@ -71,7 +71,7 @@ function rendered(view: Omit<View, 'sheet'>): string {
       : [line('policy', `${policy.project} version ${policy.version}, until ${policy.expires}`), line('digest', policy.digest)]),
     ...(view.collector === undefined ? [] : [line('collector', view.collector)]),
     ...(view.nextSendAt === undefined ? [] : [line('next sending', `not before ${time(view.nextSendAt)}`)]),
-    ...(view.missingFacts.length === 0 ? [] : [line('facts not known', view.missingFacts.join(', '))]),
+    ...view.missingFacts.map(({ name, from, reasons }) => line('fact not known', `${name}, from ${from}, for: ${reasons.join(' ')}`)),
     line(
       'waiting',
       waiting.length === 0 ? 'nothing' : `${waiting.length} files, ${waiting.reduce((sum, { bytes }) => sum + bytes, 0)} bytes`,

@@ -99,14 +99,15 @@ async function publishFacts(
   { facts }: Reading,
   names: readonly string[],
 ): Promise<{ done: Done; names: readonly string[]; policySince: number }> {
-  const { policy, configMap, namespace, cluster, firstReportDelay, log } = options
+  const { policy, given, configMap, namespace, cluster, firstReportDelay, log } = options
   const unknown = firstReportDelay > 0 ? Number.POSITIVE_INFINITY : 0
   if (names.length === 0 && firstReportDelay === 0) return { done: true, names: [], policySince: 0 }
   if (namespace === undefined) {
     log.error('facts: the namespace is not known, so nothing is published; give --namespace')
     return { done: false, names: [], policySince: unknown }
   }
-  const narrowed = narrowFacts(policy, facts)
+  const all = narrowFacts(policy, new Map([...facts, ...given]))
+  const narrowed = new Map([...all].filter(([name]) => names.includes(name)))
   const published = await publish(cluster, { configMap, namespace, facts: narrowed, digest: policyDigest(policy), now: Date.now() })
   if ('why' in published) {
     log.warn('facts: they could not be published', { configMap, right: `patch configmaps ${configMap}`, why: published.why })
@@ -157,10 +158,10 @@ async function factsKnown(
   for (const deadline = Date.now() + KNOWN_MS; ; ) {
     const now = await status()
     if (now === undefined) log.error('facts: the sidecar does not answer any more')
-    const late = now?.missingFacts.filter((name) => published.includes(name)) ?? []
+    const late = now?.missingFacts.filter(({ name }) => published.includes(name)) ?? []
     if (late.length === 0 || stopped()) return now
     if (Date.now() > deadline) {
-      for (const fact of late) log.warn('facts: the sidecar of this pod does not know it', { fact })
+      for (const { name: fact } of late) log.warn('facts: the sidecar of this pod does not know it', { fact })
       return now
     }
     await pause()

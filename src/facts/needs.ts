@@ -1,11 +1,12 @@
 // What the policy wants to know of the cluster, and so the few things that are asked: nothing is read that no attribute
-// of the policy names, and nothing that the maintainer's chart has given: each sidecar has that already.
+// of the policy names, and nothing that the maintainer's chart has given.
 import { factsNamed } from '../anonymize/narrow-facts.ts'
 import { type Policy, placesRead } from '../anonymize/policy.ts'
 import type { Facts } from '../anonymize/source.ts'
 
-/** Facts that the cluster knows; the others are the sidecar's own, or come from the maintainer's chart. */
+/** Facts that the cluster knows; the others come from the maintainer's chart, or are each sidecar's own. */
 const OF_THE_CLUSTER = /^k8s\./
+const OF_THE_SIDECAR = ['host.arch', 'host.os', 'instance.id']
 export const CLUSTER_SPAN = 'k8s.cluster'
 export const NODE_SPAN = 'k8s.node'
 /** Of the cluster report only: the cloud's name of one node, as it is. */
@@ -37,7 +38,8 @@ export interface Needs {
 }
 
 export function needsOf(policy: Policy, given: Facts): Needs {
-  const published = factsNamed(policy).filter((name) => OF_THE_CLUSTER.test(name) && !given.has(name))
+  const named = factsNamed(policy).filter((name) => !OF_THE_SIDECAR.includes(name))
+  const published = named.filter((name) => OF_THE_CLUSTER.test(name) || given.has(name))
   const cluster = attributesOf(policy, CLUSTER_SPAN)
   const node = attributesOf(policy, NODE_SPAN)
   const asked = [...new Set([...published, ...(cluster ?? [])])].filter((name) => !given.has(name))

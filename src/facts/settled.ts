@@ -7,7 +7,7 @@ export interface SidecarStatus {
   nextSendAt: number | undefined
   waiting: readonly { place: string; name: string }[]
   sent: readonly { sequence: number; result: string | undefined }[]
-  missingFacts: readonly string[]
+  missingFacts: readonly { name: string }[]
 }
 
 /** `lost`: dropped by the sidecar, which counts why. `late`: it will not be sent in time. `silent`: it does not answer. */

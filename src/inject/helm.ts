@@ -32,7 +32,8 @@ const LITERAL = '(toString $value | replace "$" "$$")'
 
 /** Between backquotes a template reads nothing, and JSON has none of ours. */
 const json = (value: unknown): string => `(fromJson \`${JSON.stringify(value)}\`)`
-const yaml = (value: unknown): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
+/** Helm, kustomize and kubectl read YAML 1.1, where a bare `off` is no text. */
+const yaml = (value: unknown): string => stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
 const filled = (text: string): string => text.replaceAll(/"?@(\w+)@"?/g, (_, name: string) => `{{ .${name} | quote }}`)
 
 /** `container.ts` says which variable wins; here the later `merge` does. They come sorted by name. */

@@ -31,7 +31,8 @@ const SHAPES: readonly { kind: string; path: readonly string[] }[] = [
 const ENABLED = `${PREFIX}inject notin (disabled)`
 
 type Tree = Record<string, unknown>
-const yaml = (value: unknown): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false })
+/** Helm, kustomize and kubectl read YAML 1.1, where a bare `off` is no text. */
+const yaml = (value: unknown): string => stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false })
 
 /** A patch for every workload of one shape; Kustomize takes kind and name from what it patches. */
 function patch(path: readonly string[], pod: Tree): string {

@@ -18,9 +18,18 @@ export interface View {
   sent: readonly Sent[]
   /** What was counted since the process began, by reason. */
   counters: Readonly<Record<string, number>>
-  missingFacts: readonly string[]
+  missingFacts: readonly MissingFact[]
   startedAt: number
   now: number
+}
+
+/** A fact that the policy names and that the sidecar does not know: what is made of it is left out. */
+export interface MissingFact {
+  name: string
+  /** Who could tell. */
+  from: 'the facts job' | 'the identity' | 'USAGE_FACTS'
+  /** What it was for, as the policy says. */
+  reasons: readonly string[]
 }
 
 /** A file of queue/, sending/ or sent/. */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { FIXED_SETTINGS, literal } from '../../src/inject/container.ts'
+import { injectText } from '../../src/inject/inject.ts'
 import { injectionFile, PLACEHOLDER } from '../generate-inject.ts'
 import { comparable, OPTIONS, type PodObject, podByCommand, podOf, SAMPLES, type Sample, sidecarOf, TEXTS } from '../inject-corpus.ts'
 import { until } from '../sidecar.ts'
@@ -96,6 +97,17 @@ describe('the policy and the command', () => {
         const tokens = sidecar?.volumeMounts?.filter(({ mountPath }) => mountPath.includes('serviceaccount')).map(({ name }) => name)
         assert.deepEqual(tokens, ['usage-sidecar-no-token'])
       }
+    })
+})
+
+describe('the text that the command prints', () => {
+  for (const sample of SAMPLES.filter(({ injected }) => injected))
+    it(`is read by kubectl and taken by the server: ${sample.name}`, () => {
+      const input = injectText(sample.text, OPTIONS).text.split(/^---$/m).at(-1)!
+      const read = api.kubectl(['create', '-f', '-', '--dry-run=server', '-o', 'json', '-n', sample.name], { input })
+      const [taken, meant] = [read, injectText(sample.text, OPTIONS).text].map((text) => sidecarOf(podOf(text, sample)))
+      assert.deepEqual(taken?.env, meant?.env)
+      assert.deepEqual(taken?.image, OPTIONS.image)
     })
 })
 

@@ -99,7 +99,9 @@ export async function startApiServer(t: Scope, options: ApiServerOptions = {}): 
   const server = startDaemon(folder, 'kube-apiserver', [
     paths['kube-apiserver'],
     `--etcd-servers=${clients}`,
-    ...[`--bind-address=${address}`, `--advertise-address=${address}`, `--secure-port=${port}`, `--cert-dir=${join(folder, 'tls')}`],
+    // A given address is one of a network of its own; there a Service leads to another of its addresses.
+    `--bind-address=${options.address === undefined ? address : '0.0.0.0'}`,
+    ...[`--advertise-address=${address}`, `--secure-port=${port}`, `--cert-dir=${join(folder, 'tls')}`],
     '--service-cluster-ip-range=10.96.0.0/16',
     ...['--authorization-mode=Node,RBAC', `--token-auth-file=${tokenFile}`, '--enable-admission-plugins=NodeRestriction'],
     '--service-account-issuer=https://kubernetes.default.svc',
@@ -131,7 +133,7 @@ export async function startApiServer(t: Scope, options: ApiServerOptions = {}): 
 
   const ensure = (...args: string[]): void => {
     const { status, stderr } = tryKubectl(['create', ...args])
-    if (status !== 0 && !stderr.includes('AlreadyExists')) throw new Error(`kubectl create ${args.join(' ')}: ${stderr}`)
+    if (status !== 0 && !/already ?exists/i.test(stderr)) throw new Error(`kubectl create ${args.join(' ')}: ${stderr}`)
   }
   return {
     ...{ url, ca, kubeconfig, folder, kubectl, tryKubectl, kubeconfigs, serviceAccountKey },
