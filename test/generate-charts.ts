@@ -58,6 +58,7 @@ export function deployFiles(replacePart: ReplacePart): [path: string, text: stri
     [`${DEPLOY}helm/example/usage-policy.yaml`, policy],
     [`${DEPLOY}kustomize/example/policy.yaml`, policy],
     [`${DEPLOY}kustomize/example-injection/policy.yaml`, policy],
+    [`${DEPLOY}kustomize/example-facts/policy.yaml`, policy],
     // Kustomize reads no file outside of its folder.
     [`${DEPLOY}kustomize/components/injection/injection.yaml`, injectionFile()],
     ...kustomizeFiles().map(([name, text]): [string, string] => [`${COMPONENT}${name}`, text]),
