@@ -34,6 +34,7 @@ test('off that comes and goes while the folder is opened wipes it all the same',
     const second = await modesHere(t, { folder, disk, goal: { mode, policy: 'a' }, started: false })
     await until('it is opened', () => opening)
     second.turn({ mode: 'off' })
+    assert.equal(await second.epoch(), '', 'it is ended on disk, at once')
     second.turn({ mode })
     gate.resolve()
     await happens('it is open', () => second.append('two'))
