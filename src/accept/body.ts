@@ -26,6 +26,7 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
       clearTimeout(timer)
       request.removeListener('data', onData)
       request.removeListener('end', onEnd)
+      request.removeListener('close', onBreak)
     }
     const refuse = (refusal: Refusal): void => {
       stop()
@@ -43,11 +44,15 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
       resolve(blocks.join())
     }
 
-    request.on('error', () => refuse(new Refusal(400, 'The body was not sent to its end.')))
+    const onBreak = (): void => refuse(new Refusal(400, 'The body was not sent to its end.'))
+
+    request.on('error', onBreak)
     if (announced !== undefined && announced > maxBytes) refuse(tooLarge(maxBytes))
     else {
       request.on('data', onData)
       request.on('end', onEnd)
+      // A stream of HTTP/2 that is cancelled ends without an error.
+      request.on('close', onBreak)
     }
   })
 }

@@ -79,8 +79,8 @@ export const accept: GuardTable = {
     },
     {
       promise: 'a body that breaks off is refused',
-      text: "request.on('error', () => refuse(new Refusal(400, 'The body was not sent to its end.')))\n",
-      instead: "request.on('error', () => undefined)\n",
+      text: "const onBreak = (): void => refuse(new Refusal(400, 'The body was not sent to its end.'))\n",
+      instead: 'const onBreak = (): void => undefined\n',
       noticed: limits('^an upload that breaks off'),
     },
     {
@@ -196,7 +196,8 @@ export const accept: GuardTable = {
     },
     {
       promise: 'a slow body does not keep its connection',
-      text: "if (refusal.status === 408) headers.connection = 'close'\n",
+      text: 'refusal.status === 408 || call.waits',
+      instead: 'call.waits',
       noticed: late,
     },
     {

@@ -1,5 +1,7 @@
 // All guards, by room.
 import { accept } from './accept.ts'
+import { acceptGrpc } from './accept-grpc.ts'
+import { acceptHostile } from './accept-hostile.ts'
 import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
@@ -29,6 +31,8 @@ import { sheetGuards } from './sheet.ts'
 
 export const guards: readonly GuardTable[] = [
   accept,
+  acceptHostile,
+  acceptGrpc,
   anonymizeIn,
   anonymizeValues,
   anonymizeOut,
