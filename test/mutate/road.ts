@@ -110,15 +110,21 @@ export const road: GuardTable = {
     },
     {
       promise: 'under a policy that has expired nothing is kept',
-      text: 'road === undefined || hasExpired(clock, road.policy) ? undefined',
+      text: 'road === undefined || hasExpired(clock, road.policy) !== undefined ? undefined',
       instead: 'road === undefined ? undefined',
       noticed: expired,
     },
     {
       promise: 'what an expired policy made is dropped',
-      text: 'hasExpired(clock, road.policy) ? EXPIRED : road.digest',
+      text: 'expired === undefined ? road.digest : EXPIRED',
       instead: 'road.digest',
       noticed: expired,
+    },
+    {
+      promise: 'status says that the policy has expired',
+      text: 'expired === undefined ? mistakes : [expired]',
+      instead: 'mistakes',
+      noticed: changes('is told at the start'),
     },
     {
       promise: 'a wrong policy stops what the one before it began',
