@@ -238,8 +238,10 @@ test('connections that say nothing, or no more than hello, keep nobody out, and 
   const clients: RawClient[] = []
   for (let i = 0; i < 150; i++) clients.push(await raw(t, door))
   const silent = Array.from({ length: 150 }, () => connect(door.port, '127.0.0.1').on('error', () => undefined))
-  t.after(() => silent.map((socket) => socket.destroy()))
+  for (const socket of silent) atEnd(t, async () => socket.destroy())
   await until(() => clients.filter((client) => client.isClosed()).length >= 300 - 256)
   await servesOthers(t, door, 'while many are connected')
-  await door.stop()
+  const stopped = door.stop()
+  await until(() => silent.every(({ destroyed }) => destroyed))
+  await stopped
 })

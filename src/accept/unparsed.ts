@@ -64,12 +64,8 @@ function endSoon(socket: Socket, last = ''): void {
     socket.destroy()
     return
   }
-  const over = (): void => void socket.destroy()
-  const timer = setTimeout(over, LINGER_MS).unref()
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
   socket.once('close', () => clearTimeout(timer))
-  socket.once('end', over)
-  socket.end(last, () => {
-    if (socket.readableEnded) over()
-  })
+  socket.end(last)
   socket.resume()
 }
