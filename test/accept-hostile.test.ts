@@ -92,6 +92,17 @@ test('a client that was told and stays is cut off after a second', async (t) => 
   })
 })
 
+test('a client that resets its connection before it is told ends nothing but that', async (t) => {
+  const door = await openDoor(t)
+  for (const bytes of ['CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n', 'nonsense\r\n\r\n', `${POST}a: ${'x'.repeat(9000)}`]) {
+    for (let i = 0; i < 50; i++) {
+      const { socket } = await door.open()
+      socket.write(bytes, () => socket.resetAndDestroy())
+    }
+    assert.equal((await door.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status, 200)
+  }
+})
+
 test('what follows a request that is being answered is never answered in its place', async (t) => {
   const gate = Promise.withResolvers<void>()
   let handled = 0

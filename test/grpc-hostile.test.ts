@@ -162,6 +162,18 @@ test('a call that its client cancels gives back what it took at once, and is not
   assert.deepEqual(door.got, [])
 })
 
+test('a call whose connection ends gives back what it took at once, and is not handed on', async (t) => {
+  const door = await openDoor(t)
+  for (const end of ['end', 'destroy', 'resetAndDestroy'] as const) {
+    const client = await raw(t, door)
+    client.socket.write(Buffer.concat([callHead(1), frame(TYPE.data, 0, 1, Buffer.alloc(10_000))]))
+    await until(() => door.budget.used > 0)
+    client.socket[end]()
+    await until(() => door.budget.used === 0)
+  }
+  assert.deepEqual(door.got, [])
+})
+
 test('a deadline ends a call whose message does not come, and gives back what it took', async (t) => {
   const door = await openDoor(t)
   const client = await raw(t, door)

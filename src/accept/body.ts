@@ -27,6 +27,7 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
       share.whole()
       request.removeListener('data', onData)
       request.removeListener('end', onEnd)
+      request.removeListener('close', onBreak)
     }
     const refuse = (refusal: Refusal): void => {
       stop()
@@ -44,12 +45,16 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
       resolve(blocks.join())
     }
 
-    request.on('error', () => refuse(new Refusal(400, 'The body was not sent to its end.')))
+    const onBreak = (): void => refuse(new Refusal(400, 'The body was not sent to its end.'))
+
+    request.on('error', onBreak)
     if (announced !== undefined && announced > maxBytes) refuse(tooLarge(maxBytes))
     else {
       share.reads(refuse)
       request.on('data', onData)
       request.on('end', onEnd)
+      // A stream of HTTP/2, which announces no length, ends without an error where its connection does.
+      if (announced === undefined) request.on('close', onBreak)
     }
   })
 }

@@ -60,6 +60,8 @@ export function answerUnparsed(socket: Socket, { status, message }: Refusal): vo
 
 /** Ends the connection when what was written, and `last`, has gone. */
 function endSoon(socket: Socket, last = ''): void {
+  // Of a connection that asks to connect, node:http takes its own listener away: an error would end the process.
+  socket.on('error', () => undefined)
   if (!socket.writable) {
     socket.destroy()
     return

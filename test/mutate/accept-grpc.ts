@@ -9,6 +9,13 @@ const endless = hostile('^metrics and logs without an end')
 const other = hostile('^other protocols')
 
 export const acceptGrpc: GuardTable = {
+  'src/accept/body.ts': [
+    {
+      promise: 'a call whose connection ends gives back what it took',
+      text: "if (announced === undefined) request.on('close', onBreak)\n",
+      noticed: hostile('^a call whose connection ends'),
+    },
+  ],
   'src/accept/grpc-listen.ts': [
     {
       promise: 'connections that say nothing keep nobody out',

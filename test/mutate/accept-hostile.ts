@@ -45,6 +45,11 @@ export const acceptHostile: GuardTable = {
   ],
   'src/accept/unparsed.ts': [
     {
+      promise: 'a client that is gone when it is told ends nothing else',
+      text: "  socket.on('error', () => undefined)\n",
+      noticed: hostile('^a client that resets'),
+    },
+    {
       promise: 'nothing is answered in the place of a request that is being answered',
       text: "else if (place === 'behind') socket.destroy()\n",
       noticed: hostile('^what follows a request'),

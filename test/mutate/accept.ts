@@ -104,7 +104,7 @@ export const accept: GuardTable = {
     },
     {
       promise: 'a body that breaks off is refused',
-      text: "request.on('error', () => refuse(new Refusal(400, 'The body was not sent to its end.')))\n",
+      text: "request.on('error', onBreak)\n",
       instead: "request.on('error', () => undefined)\n",
       noticed: limits('^an upload that breaks off'),
     },
