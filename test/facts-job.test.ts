@@ -218,6 +218,15 @@ test('the report waits until its sidecar knows the facts that were just publishe
   assert.deepEqual([done, collector.requests.length, statuses], [true, 1, 5])
 })
 
+test('where only nodes are reported and none may be read, there is no report', async () => {
+  const policy = parsePolicy(policyText('k8s.node: {attributes: {arch: {from: node.arch, keep: [amd64], reason: Why.}}}'))
+  const fake = fakeCluster()
+  fake.answer = () => 403
+  const { done, events, lines } = await run([IDLE], { policy }, fake)
+  assert.deepEqual([done, events.at(-1)], [true, 'facts: there is nothing to report'])
+  assert.deepEqual(lines[0]?.fact, 'k8s.node')
+})
+
 test('where no sidecar takes the report the job fails', async (t) => {
   const collector = await startCollector(t, () => 400)
   const { done, events } = await run([IDLE], { sidecar: collector.endpoint })
