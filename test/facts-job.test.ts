@@ -78,10 +78,13 @@ test('facts are published as the policy sends them, in one ConfigMap; no id, no 
   assert.equal(again.fake.asked.length, 4 + 3)
 })
 
-test('a policy that names no fact of the cluster asks for nothing and writes nothing', async () => {
-  const { done, fake } = await run([IDLE], {
-    policy: parsePolicy(policyText('execution: {}', '{a: {from: fact:host.arch, keep: [x], reason: Why.}}')),
-  })
+test('a policy that names no fact of the cluster asks for nothing and writes nothing, also not what each sidecar knows', async () => {
+  const policy = parsePolicy(policyText('execution: {}', '{a: {from: fact:host.arch, keep: [x], reason: Why.}}'))
+  const given = new Map([
+    ['host.arch', 'amd64'],
+    ['host.os', 'linux'],
+  ])
+  const { done, fake } = await run([IDLE], { policy, given })
   assert.deepEqual([done, fake.asked], [true, []])
 })
 
@@ -152,6 +155,10 @@ test('the job stays until the sidecar has settled the report', async (t) => {
   assert.deepEqual(await end(waits, committed, undefined, settled('delivered')), [true, 'facts: the cluster report is delivered'])
   assert.deepEqual(await end(waits, settled('refused')), [false, 'facts: the collector has refused the cluster report'])
   assert.deepEqual(await end(settled('delivered')), [true, 'facts: the cluster report is delivered'])
+  // What became of another body before it does not matter.
+  const refusedBefore = { ...before, sent: [{ sequence: 1, result: 'refused' }] }
+  const ours = { ...IDLE, sent: [{ sequence: 2, result: 'delivered' }, ...refusedBefore.sent] }
+  assert.equal((await run([refusedBefore, refusedBefore, ours], { sidecar })).done, true)
   assert.deepEqual(await end(waits, before), [false, 'facts: the sidecar has dropped the cluster report, and counts why'])
   assert.deepEqual(await end(waits, { ...waits, mode: 'off' }), [true, 'facts: reporting was turned off, and the cluster report is wiped'])
   assert.match(String((await end({ ...waits, mode: 'local' })).at(1)), /kept by the sidecar and not sent/)

@@ -5,6 +5,7 @@ const narrow = (name: string): Witness => ({ test: 'test/facts-narrow.test.ts', 
 const read = (name: string): Witness => ({ test: 'test/facts-read.test.ts', name })
 const job = (name: string): Witness => ({ test: 'test/facts-job.test.ts', name })
 const command = (name: string): Witness => ({ test: 'test/facts-command.test.ts', name })
+const api = (name: string): Witness => ({ test: 'test/facts-api.test.ts', name })
 const road = (name: string): Witness => ({ test: 'test/facts-road.test.ts', name })
 
 const property = narrow('^policing what is published')
@@ -12,7 +13,7 @@ const questions = read('^of each fact just what it needs')
 const firstReport = job('^the first report under a policy')
 const settled = job('^the job stays until')
 const wrongFlags = command('^wrong flags and settings')
-const identity = command('^the Secret of the identity')
+const identity = api('^the Secret of the identity')
 
 export const factsGuards: GuardTable = {
   'src/anonymize/narrow-facts.ts': [
@@ -118,12 +119,12 @@ export const factsGuards: GuardTable = {
       promise: 'what is forbidden is asked once',
       text: 'if (answer.status !== 0 && answer.status !== 429 && answer.status < 500) return answer\n',
       instead: 'if (answer.status >= 200 && answer.status < 300) return answer\n',
-      noticed: command('^what is forbidden is asked once'),
+      noticed: api('^what is forbidden is asked once'),
     },
     {
       promise: 'a question comes to an end',
       text: '      request.setSignal(AbortSignal.timeout(deadlineMs))\n',
-      noticed: command('^an answer that never ends'),
+      noticed: api('^an answer that never ends'),
     },
     {
       promise: 'the questions share their connections',
@@ -134,7 +135,7 @@ export const factsGuards: GuardTable = {
       promise: 'an answer that is no JSON is none',
       text: '    } catch {\n      return { status: 0, body: undefined }\n    }',
       instead: "    } catch (error) {\n      throw new Error('no answer', { cause: error })\n    }",
-      noticed: command('^an answer that never ends'),
+      noticed: api('^an answer that never ends'),
     },
   ],
   'src/facts/publish.ts': [
