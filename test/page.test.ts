@@ -271,6 +271,18 @@ for (const [what, answer, told] of [
   })
 }
 
+test('a queue that is full is a problem, on the page and for status, until it has room', async (t) => {
+  const collector = await startCollector(t, () => 503)
+  const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_QUEUE_MAX: '64KiB' }))
+  const told = async (): Promise<boolean> => /The last spans could not be kept/.test((await ask(sidecar.pagePort())).body)
+  while ((await post(sidecar.port(), execution())).status === 200);
+  assert.ok(await told())
+  assert.equal((await statusOf(`127.0.0.1:${sidecar.pagePort()}`)).code, 1)
+  collector.answer = () => 200
+  await until('there is room', async () => (await post(sidecar.port(), execution())).status === 200)
+  assert.ok(!(await told()))
+})
+
 test('a data folder that cannot be used is a problem, on the page and for status', async (t) => {
   const place = await placeOf(t, { USAGE_REPORTING: 'local' })
   await writeFile(place.dataFolder, '')

@@ -85,6 +85,17 @@ export const pageGuards: GuardTable = {
       noticed: folder,
     },
     {
+      promise: 'spans that cannot be kept are a problem',
+      text: '...(refusing\n',
+      instead: '...(refusing && machine === undefined\n',
+      noticed: page('^a queue that is full'),
+    },
+    {
+      promise: 'a queue that has room again is no problem',
+      text: '        refusing = false\n',
+      noticed: page('^a queue that is full'),
+    },
+    {
       promise: 'a collector that is away is a problem',
       text: '...(failing ? ',
       instead: '...(failing && machine === undefined ? ',
