@@ -109,7 +109,7 @@ export const SETTINGS: readonly Setting[] = [
     name: 'USAGE_DATA_DIR',
     standard: '/var/lib/usage-sidecar',
     parse: parsers.anyText,
-    sentence: 'Folder of the queue, the receipts and what was sent.',
+    sentence: 'Folder of the queue, the receipts and what was sent, for one process at a time.',
   },
   {
     name: 'USAGE_IDENTITY_DIR',

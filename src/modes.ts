@@ -67,7 +67,7 @@ export function createModes(options: ModesOptions): Modes {
   const { folder, log, now = Date.now } = options
   let goal: Goal | undefined
   let open: Open | undefined
-  /** We have the lock of the folder, or no longer than it takes to close it. */
+  /** We have locked the folder. */
   let ours = false
   /** What is in the folder was kept in an epoch that has ended. */
   let dirty = false

@@ -78,6 +78,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const at: Addresses = { http: undefined, grpc: undefined, health: undefined, page: undefined }
   const startedAt = Date.now()
   let decisions = 0
+  /** Whether what was to be kept last could not be. */
+  let refusing = false
   let stopped = false
 
   const clock = new Clock()
@@ -100,11 +102,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         const kept = queue.append(enricher.frame(passed), spans)
         enricher.done()
         await kept
+        refusing = false
       }
       counters.add('spans.kept', spans)
     } catch (error) {
       // Where the mode has changed meanwhile, there is nothing that the application should send again.
-      if (modes.queueFor(began) === queue) throw error
+      refusing = modes.queueFor(began) === queue
+      if (refusing) throw error
     }
     return { rejected, message: rejected > 0 ? REJECTED_MESSAGE : '' }
   }
@@ -128,6 +132,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           ...mistakes,
           ...(road?.mistakes() ?? []).map((mistake) => `Nothing is kept or sent, because of the policy: ${mistake}`),
           ...(folder === undefined ? [] : [`Nothing is kept or sent: ${folder}. It is tried again.`]),
+          ...(refusing
+            ? [
+                'The last spans could not be kept: the queue is full, or the disk takes nothing. The application is asked to send them again.',
+              ]
+            : []),
           ...(failing ? ['The collector cannot be reached or is busy. What waits stays on disk, and is tried again.'] : []),
         ],
         policy: now?.policy,

@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { type Anonymizer, createAnonymizer } from './anonymize/anonymize.ts'
 import type { Clock } from './anonymize/clock.ts'
+import { expiredOn } from './anonymize/expiry.ts'
 import { applyOverlay } from './anonymize/overlay.ts'
 import { parsePolicy } from './anonymize/parse.ts'
 import { type Policy, policyDigest, type Scalar } from './anonymize/policy.ts'
@@ -42,7 +43,7 @@ export interface RoadWatch {
   current(): Road | undefined
   /** Under what all that is kept now is made: the digest of the policy, or EXPIRED; `undefined` where none is valid. */
   label(): string | undefined
-  /** Why there is none; sentences. */
+  /** Why there is none, the day after its last one too; sentences. */
   mistakes(): readonly string[]
   stop(): void
 }
@@ -68,16 +69,23 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
     road = next
     if (road === undefined) return
     const before = label
-    label = hasExpired(clock, road.policy) ? EXPIRED : road.digest
-    if (label !== EXPIRED || before === EXPIRED) return
-    log.error(`policy: nothing is kept or sent, because: It expired on ${road.policy.expires}. Give one with a later day in "expires".`)
+    const expired = hasExpired(clock, road.policy)
+    label = expired === undefined ? road.digest : EXPIRED
+    if (expired !== undefined && before !== EXPIRED) log.error(`policy: nothing is kept or sent, because: ${expired}`)
+  }
+  let looking = false
+  /** Files of one volume change together: a new policy never meets the overlay of the old one. */
+  const changed = (): void => {
+    if (looking) return
+    looking = true
+    for (const watch of watches) watch.look()
+    looking = false
+    take(build())
+    onChange()
   }
   const watched = (path: string | undefined, text: string | undefined): (() => string | undefined) => {
     if (path === undefined) return () => text
-    const watch = watchFile(path, () => {
-      take(build())
-      onChange()
-    })
+    const watch = watchFile(path, changed)
     watches.push(watch)
     return () => watch.current()
   }
@@ -88,21 +96,24 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
   // In Kubernetes the Secret may be made after the pod has begun. One that is there is read at the start alone.
   if (config.identityDir !== undefined && road?.named !== true) watched(join(config.identityDir, 'secret'), undefined)
   return {
-    current: () => (road === undefined || hasExpired(clock, road.policy) ? undefined : road),
+    current: () => (road === undefined || hasExpired(clock, road.policy) !== undefined ? undefined : road),
     label: () => {
       take(road)
       return road === undefined ? undefined : label
     },
-    mistakes: () => mistakes,
+    mistakes: () => {
+      const expired = road && hasExpired(clock, road.policy)
+      return expired === undefined ? mistakes : [expired]
+    },
     stop: () => {
       for (const watch of watches) watch.stop()
     },
   }
 }
 
-function hasExpired(clock: Clock, { expires }: Policy): boolean {
+function hasExpired(clock: Clock, policy: Policy): string | undefined {
   clock.advance(Date.now())
-  return clock.period('day') > expires
+  return expiredOn(policy, clock.period('day'))
 }
 
 /** Given by the setting as `undefined`: there is no overlay; one that cannot be read is a mistake, not none. */
@@ -140,7 +151,7 @@ function buildRoad(
     const digest = policyDigest(policy)
     const anonymizer = createAnonymizer({ policy, facts, secret: known?.secret, counters, maxBytes, clock })
     const enricher = createEnricher(policy, digest === config.policyDigest ? digest : 'custom', anonymizer)
-    if (!hasExpired(clock, policy))
+    if (hasExpired(clock, policy) === undefined)
       log.info('policy: in force', { project: policy.project, version: policy.version, digest, expires: policy.expires })
     return { policy, digest, anonymizer, enricher, facts, named: known !== undefined }
   } catch (error) {

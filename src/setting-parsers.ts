@@ -44,11 +44,11 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }
 
-/** Raw spans are received there, so nobody outside of the pod may reach it. */
+/** For raw spans, and for the page of the admin. */
 export function loopbackAddress(text: string): Listen {
   const at = listenAddress(text)
   if (!isLoopback(at.host))
-    throw new WrongSetting('is an address of loopback, such as 127.0.0.1:4318, because what it takes in is not anonymized yet.')
+    throw new WrongSetting('is an address of loopback, such as 127.0.0.1:4318: nobody outside of the pod may reach it.')
   return at
 }
 

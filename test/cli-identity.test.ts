@@ -55,6 +55,11 @@ test('the values are those that leave, in the resource and in each span, with ho
     hashed: {from: "fact:instance.id", or: other, hash: sha256, reason: Because.}
     joined: {from: [name, "fact:instance.id"], pseudonym: day, reason: Because.}
     second: {from: name, or: "fact:instance.id", pseudonym: day, reason: Because.}
+    salted: {from: ["fact:instance.id", "text:salt"], hash: sha256, reason: Because.}
+    keyed: {from: "text:demo", hmac: sha256, key: "fact:instance.id", reason: Because.}
+    literal: {from: "text:here", pseudonym: month, reason: Because.}
+    everybody: {from: "text:here", hash: md5, reason: Because.}
+    strange: {from: "fact:instance.id", hmac: sha256, key: name, reason: Because.}
     gone: {from: "fact:instance.id", pseudonym: day, expires: 2026-10-04, reason: Because.}
     word: {keep: [a], reason: Because.}`,
       'daily: {from: "fact:instance.id", pseudonym: day, reason: Because.}',
@@ -71,6 +76,10 @@ test('the values are those that leave, in the resource and in each span, with ho
       ['usage.heartbeat', 'monthly', 'month'],
       ['usage.heartbeat', 'shaped', 'day'],
       ['usage.heartbeat', 'hashed', 'forever'],
+      ['usage.heartbeat', 'second', 'day'],
+      ['usage.heartbeat', 'salted', 'forever'],
+      ['usage.heartbeat', 'keyed', 'forever'],
+      ['usage.heartbeat', 'literal', 'month'],
     ],
   )
   for (const { span, name, value } of own) if (span !== undefined) assert.equal(value, sent.get(name), name)

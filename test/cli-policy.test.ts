@@ -53,6 +53,16 @@ test('policy check: 0 and a summary, 1 over its limits, 64 with every mistake by
   assert.equal(policy(['check']).status, USAGE)
 })
 
+test('a policy that has expired lets nothing leave: 1 from check, and a preview says so', async (t) => {
+  const at = await files(t, { 'old.yaml': SOUND.replace('2999-12-31', '2020-02-29'), 'spans.pb': PROTOBUF })
+  const checked = policy(['check', at('old.yaml')])
+  assert.deepEqual([checked.status, checked.out.includes('How much it tells:')], [FAILED, true])
+  assert.match(checked.err, /^It expired on 2020-02-29\. [^\n]* With this policy nothing would be kept or sent\.\n$/)
+  const { status, out, err } = policy(['preview', '--policy', at('old.yaml'), '--input', at('spans.pb')])
+  assert.deepEqual([status, err], [DONE, ''])
+  assert.match(out, /^Nothing of this would leave, because of the policy: It expired on 2020-02-29\.[^\n]*\n$/)
+})
+
 test('policy sheet: markdown by default, HTML and JSON on request, 64 for a policy that would not run', async (t) => {
   const at = await files(t, { 'wide.yaml': WIDE, 'broken.yaml': BROKEN })
   const plain = policy(['sheet', DEFAULT_POLICY_FILE])

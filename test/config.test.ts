@@ -52,6 +52,15 @@ test('an address without a host is every address, of IPv4 alone where there is n
   assert.equal(readConfig({ ...WORKING, USAGE_HTTP_LISTEN: ':4318' }).mistakes.length, 1)
 })
 
+test('doors for raw spans and the page are on loopback alone', () => {
+  for (const name of ['USAGE_HTTP_LISTEN', 'USAGE_GRPC_LISTEN', 'USAGE_PAGE_LISTEN']) {
+    for (const address of [':1', '0.0.0.0:1', '[::]:1', '10.0.0.1:1', 'example.org:1', '127.0.0.1.example.org:1', '128.0.0.1:1'])
+      assert.match(String(readConfig({ ...WORKING, [name]: address }).mistakes), new RegExp(`^${name} is an address`), address)
+    for (const address of ['127.0.0.1:1', '127.9.9.9:1', '[::1]:1', 'localhost:1'])
+      assert.deepEqual(readConfig({ ...WORKING, [name]: address }).mistakes, [], address)
+  }
+})
+
 test('every setting that is not free text refuses nonsense', () => {
   const free = SETTINGS.filter(({ parse }) => {
     try {

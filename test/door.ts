@@ -106,11 +106,12 @@ export function readStatus(encoding: Encoding, body: Buffer): { code: number; me
   while (cursor.pos < cursor.end) {
     const field = cursor.tag() >>> 3
     const value = cursor.length()
-    if (field === 1) status.code = value
-    else {
-      status.message = body.toString('utf8', cursor.pos, cursor.pos + value)
-      cursor.pos += value
+    if (field === 1) {
+      status.code = value
+      continue
     }
+    if (field === 2) status.message = body.toString('utf8', cursor.pos, cursor.pos + value)
+    cursor.pos += value
   }
   return status
 }

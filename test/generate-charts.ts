@@ -5,6 +5,8 @@ import { parse } from 'yaml'
 import { SETTINGS } from '../src/config.ts'
 import { helmAdmission, helmTemplates } from '../src/inject/helm.ts'
 import { kustomizeFiles } from '../src/inject/kustomize.ts'
+import { helmFacts } from './generate-helm-facts.ts'
+import { injectionFile } from './generate-inject.ts'
 
 const DEPLOY = new URL('../deploy/', import.meta.url).pathname
 const LIBRARY = `${DEPLOY}helm/usage-sidecar-library/`
@@ -47,9 +49,18 @@ export function deployFiles(replacePart: ReplacePart): [path: string, text: stri
       [`${chart}templates/_generated.tpl`, helmTemplates()],
     ]),
     [`${CLUSTER}templates/_admission.tpl`, helmAdmission(SETTINGS.map(({ name }) => name))],
-    [`${CLUSTER}templates/_reporting.tpl`, read(`${LIBRARY}templates/_reporting.tpl`)],
+    [`${CLUSTER}templates/_facts.tpl`, helmFacts()],
+    // Helm shares no template between charts but by a dependency.
+    ...['_identity.tpl', '_reporting.tpl'].map((name): [string, string] => [
+      `${CLUSTER}templates/${name}`,
+      read(`${LIBRARY}templates/${name}`),
+    ]),
     [`${DEPLOY}helm/example/usage-policy.yaml`, policy],
     [`${DEPLOY}kustomize/example/policy.yaml`, policy],
+    [`${DEPLOY}kustomize/example-injection/policy.yaml`, policy],
+    [`${DEPLOY}kustomize/example-facts/policy.yaml`, policy],
+    // Kustomize reads no file outside of its folder.
+    [`${DEPLOY}kustomize/components/injection/injection.yaml`, injectionFile()],
     ...kustomizeFiles().map(([name, text]): [string, string] => [`${COMPONENT}${name}`, text]),
   ]
 }

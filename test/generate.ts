@@ -1,6 +1,6 @@
 // Writes what is made from the code: in README.md the table of settings and the list of commands, beside every shipped policy
-// its data sheet, and what deploy/ holds of the sidecar's container. With `--check` it writes nothing and fails where a file
-// would change.
+// its data sheet, what deploy/ holds of the sidecar's container, and the table of conformance to OTLP. With `--check` it writes
+// nothing and fails where a file would change.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parsePolicy } from '../src/anonymize/parse.ts'
@@ -10,6 +10,7 @@ import { sheetMarkdown } from '../src/anonymize/sheet-markdown.ts'
 import { COMMANDS } from '../src/cli/commands.ts'
 import { flagOf, SETTINGS } from '../src/config.ts'
 import { keptFigures, POPULATION } from './attack/uniqueness.ts'
+import { conformanceTable } from './conformance/table.ts'
 import { deployFiles } from './generate-charts.ts'
 import { factsFiles } from './generate-facts.ts'
 import { injectionFile } from './generate-inject.ts'
@@ -80,6 +81,7 @@ function sheet(name: string, text: string): string {
 const read = (path: string): string => readFileSync(path, 'utf8')
 const wanted = new Map([
   [README, generated(read(README))],
+  [new URL('conformance.md', import.meta.url).pathname, conformanceTable()],
   ...deployFiles(replacePart),
   ...factsFiles(replacePart),
   [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],

@@ -1,101 +1,17 @@
 // The door for OTLP over gRPC: the official exporter and raw HTTP/2 calls, every status, limits and floods.
 import assert from 'node:assert/strict'
-import { type ClientHttp2Session, connect, constants } from 'node:http2'
-import { type TestContext, test } from 'node:test'
+import { constants } from 'node:http2'
+import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
 import { NodeSDK } from '@opentelemetry/sdk-node'
+import { type ReadableSpan, TracerProvider } from '@opentelemetry/sdk-trace'
 import type { Handled } from '../src/accept/accept.ts'
-import { Budget } from '../src/accept/budget.ts'
-import { createGrpcDoor } from '../src/accept/grpc-listen.ts'
-import { Counters } from '../src/counters.ts'
 import { retryLater } from '../src/errors.ts'
-import { createLog } from '../src/log.ts'
 import { decodeRequest } from '../src/otlp/decode.ts'
-import { request, span } from './spans.ts'
-
-const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
-const METRICS = '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export'
-const MAX_BODY = 100_000
-const BODY = request(span())
-
-interface Door {
-  url: string
-  got: Buffer[]
-  counters: Counters
-  budget: Budget
-  lines: string[]
-  stop(): Promise<void>
-}
-
-async function openDoor(
-  t: TestContext,
-  handle: (body: Buffer) => Promise<Handled> | Handled = () => ({ rejected: 0, message: '' }),
-): Promise<Door> {
-  const got: Buffer[] = []
-  const lines: string[] = []
-  const counters = new Counters()
-  const budget = new Budget(2_000_000)
-  const door = createGrpcDoor({
-    listen: { host: '127.0.0.1', port: 0 },
-    maxBody: MAX_BODY,
-    budget,
-    handle: async (body) => {
-      got.push(Buffer.from(body))
-      return await handle(Buffer.from(body))
-    },
-    counters,
-    log: createLog('debug', (line) => lines.push(line)),
-  })
-  const { port } = await door.start()
-  t.after(() => door.stop())
-  return { url: `http://127.0.0.1:${port}`, got, counters, budget, lines, stop: () => door.stop() }
-}
-
-interface Answer {
-  status: number
-  grpc: string | undefined
-  message: string
-  body: Buffer
-  headers: Record<string, unknown>
-}
-
-const frame = (message: Uint8Array, compressed = 0): Buffer => {
-  const head = Buffer.alloc(5)
-  head[0] = compressed
-  head.writeUInt32BE(message.length, 1)
-  return Buffer.concat([head, message])
-}
-
-function connected(t: TestContext, url: string): ClientHttp2Session {
-  const session = connect(url)
-  session.on('error', () => undefined)
-  t.after(() => session.destroy())
-  return session
-}
-
-function call(session: ClientHttp2Session, body: Uint8Array, { path = EXPORT, ...more }: Record<string, string> = {}): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...more })
-    const chunks: Buffer[] = []
-    let headers: Record<string, unknown> = {}
-    stream.on('response', (head) => (headers = { ...headers, ...head }))
-    stream.on('trailers', (trailers) => (headers = { ...headers, ...trailers }))
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-    stream.on('error', reject)
-    stream.on('close', () =>
-      resolve({
-        status: Number(headers[':status']),
-        grpc: headers['grpc-status'] as string | undefined,
-        message: decodeURIComponent((headers['grpc-message'] as string | undefined) ?? ''),
-        body: Buffer.concat(chunks),
-        headers,
-      }),
-    )
-    stream.end(body)
-  })
-}
+import { BODY, call, connected, frame, LOGS, MAX_BODY, METRICS, openDoor } from './grpc-door.ts'
+import { EXPORT } from './raw-http2.ts'
 
 for (const compression of ['none', 'gzip'] as const) {
   test(`takes what the official exporter sends, compression ${compression}`, async (t) => {
@@ -130,7 +46,7 @@ test('answers an empty message on full success, and says what was rejected', asy
 
 const WRONG: readonly [what: string, body: Buffer, headers: Record<string, string>, grpc: string][] = [
   ['a method that is not there', frame(BODY), { path: '/x.Y/Z' }, '12'],
-  ['a content type that is not gRPC', frame(BODY), { 'content-type': 'text/plain' }, '12'],
+
   ['a compression that we do not have', frame(BODY, 1), { 'grpc-encoding': 'br' }, '12'],
   ['a compressed message without a compression', frame(BODY, 1), {}, '3'],
   ['an unknown compressed flag', frame(BODY, 2), { 'grpc-encoding': 'gzip' }, '3'],
@@ -147,7 +63,9 @@ for (const [what, body, headers, grpc] of WRONG) {
     const answer = await call(connected(t, url), body, headers)
     assert.deepEqual([answer.status, answer.grpc], [200, grpc])
     assert.ok(answer.message.length > 10)
-    assert.equal(answer.headers['grpc-status-details-bin'], undefined)
+    const { details } = answer
+    assert.equal(details.includes('google.rpc.BadRequest'), grpc === '3')
+    assert.ok(!details.includes('RetryInfo'))
     assert.deepEqual(got, [])
     assert.equal(budget.used, 0)
   })
@@ -157,7 +75,7 @@ test('asks for a retry with RetryInfo where one can succeed', async (t) => {
   const { url } = await openDoor(t, () => Promise.reject(retryLater('The queue is full.', 60)))
   const answer = await call(connected(t, url), frame(BODY))
   assert.equal(answer.grpc, '14')
-  const details = Buffer.from(String(answer.headers['grpc-status-details-bin']), 'base64')
+  const { details } = answer
   assert.ok(details.includes('type.googleapis.com/google.rpc.RetryInfo'))
   // RetryInfo.retry_delay (1) with Duration.seconds (1) = 60.
   assert.ok(details.subarray(-4).equals(Buffer.from([0x0a, 2, 0x08, 60])))
@@ -180,7 +98,7 @@ test('ends a call whose deadline has passed', async (t) => {
 test('discards metrics and logs without an error, and keeps nothing', async (t) => {
   const { url, got, counters } = await openDoor(t)
   const session = connected(t, url)
-  for (const path of [METRICS, METRICS.replace('metrics', 'logs').replace('Metrics', 'Logs')]) {
+  for (const path of [METRICS, LOGS]) {
     assert.equal((await call(session, frame(Buffer.alloc(MAX_BODY * 3)), { path })).grpc, '0')
   }
   assert.deepEqual(got, [])
@@ -193,6 +111,43 @@ test('serves many calls at once on one connection', async (t) => {
   const answers = await Promise.all(Array.from({ length: 500 }, () => call(session, frame(BODY))))
   assert.ok(answers.every(({ grpc }) => grpc === '0'))
   assert.equal(got.length, 500)
+})
+
+test('serves many calls, one after the other, without counting those that have ended', async (t) => {
+  const { url, got } = await openDoor(t)
+  const session = connected(t, url)
+  for (let i = 0; i < 12; i++) {
+    const answers = await Promise.all(Array.from({ length: 100 }, () => call(session, frame(BODY))))
+    assert.ok(answers.every(({ grpc }) => grpc === '0'))
+  }
+  assert.equal(got.length, 1200)
+  // One connection more: it is the only one that waits, and would have to go.
+  const other = connected(t, url)
+  await Promise.all([call(other, frame(BODY)), call(session, frame(BODY))])
+  assert.ok(!session.destroyed && !other.destroyed)
+})
+
+test('a request that is not of gRPC is answered 415 (HTTP), with a status of gRPC as well', async (t) => {
+  const { url, got } = await openDoor(t)
+  for (const more of [{ 'content-type': 'text/plain' }, { 'content-type': 'application/grpc-web' }, { ':method': 'PUT' }]) {
+    const answer = await call(connected(t, url), frame(BODY), more as unknown as Record<string, string>)
+    assert.deepEqual([answer.status, answer.grpc, answer.body.length], [415, '12', 0])
+  }
+  assert.deepEqual(got, [])
+})
+
+test('the official exporter is told that its message is too large while it still sends it', async (t) => {
+  const { url } = await openDoor(t)
+  const exporter = new OTLPTraceExporter({ url })
+  t.after(() => exporter.shutdown())
+  const provider = new TracerProvider()
+  const made = Array.from({ length: 200 }, () => {
+    const one = provider.getTracer('test').startSpan('execution', { attributes: { long: 'x'.repeat(10_000) } })
+    one.end()
+    return one as unknown as ReadableSpan
+  })
+  const result = await new Promise<{ error?: Error }>((resolve) => exporter.export(made, resolve))
+  assert.equal((result.error as { code?: number } | undefined)?.code, 8)
 })
 
 test('serves others while a client sends nothing of what it began', async (t) => {

@@ -166,6 +166,16 @@ describe('what it leaves alone, byte for byte', () => {
       deployment('containers:\n- &a\n  name: app\n  image: a\n  env: [{name: X, value: y}]\n- <<: *a\n  name: b\n'),
       /byte for byte|alias/,
     ],
+    [
+      'a pod in which our variable is there already',
+      deployment(`${APP}  env: [{name: USAGE_OTLP_ENDPOINT, value: "http://127.0.0.1:44318"}]\n`),
+      /byte for byte/,
+    ],
+    [
+      'a part that an alias repeats elsewhere',
+      `${deployment('containers:\n- &app\n  name: app\n  image: a\n')}status: *app\n`,
+      /byte for byte/,
+    ],
     ['null in words', deployment(`${APP}volumes: null\n`), /not empty/],
     ['what is no YAML', '{{ if .Values.x }}\nkind: Pod\n', /not YAML/],
     ['a name that is there twice', deployment(`${APP}${APP}`), /not YAML/],
@@ -250,6 +260,13 @@ describe('uninject', () => {
     const text = deployment(APP)
     assert.equal(uninjectText(text).text, text)
     assert.match(uninjectText(text).told[0]?.reason ?? '', /has no container usage-sidecar/)
+  })
+
+  it('leaves alone what it cannot take out', () => {
+    const text = deployment('initContainers: &all\n- name: usage-sidecar\n  image: x\ncontainers:\n- name: app\n  image: a\n  args: *all\n')
+    const { text: result, told } = uninjectText(text)
+    assert.equal(result, text)
+    assert.deepEqual([told[0]?.failed, told[0]?.done], [true, false])
   })
 
   it('keeps what was added beside it', () => {

@@ -29,10 +29,19 @@ describe('the answer to a request that is accepted', () => {
 
 describe('the answer to a request that is refused', () => {
   it('is a google.rpc.Status', () => {
-    assert.deepEqual(statusBody('protobuf', 3, 'bad'), hex('08 03 12 03 626164'))
-    assert.equal(statusBody('json', 3, 'bad "é"').toString(), '{"code":3,"message":"bad \\"é\\""}')
+    assert.deepEqual(statusBody('protobuf', 8, 'bad'), hex('08 08 12 03 626164'))
+    assert.equal(statusBody('json', 8, 'bad "é"').toString(), '{"code":8,"message":"bad \\"é\\""}')
     assert.deepEqual(statusBody('protobuf', 0, ''), Buffer.alloc(0))
     assert.deepEqual(statusBody('protobuf', 14, 'x'.repeat(200)), Buffer.concat([hex('08 0e 12 c801'), Buffer.from('x'.repeat(200))]))
+  })
+
+  it('names what is wrong with bad data in a google.rpc.BadRequest', () => {
+    // Any.type_url, and BadRequest.field_violations with a description.
+    const type = Buffer.from('type.googleapis.com/google.rpc.BadRequest')
+    const any = Buffer.concat([lenField(1, type), lenField(2, hex('0a 05 12 03 626164'))])
+    assert.deepEqual(statusBody('protobuf', 3, 'bad'), Buffer.concat([hex('08 03 12 03 626164'), lenField(3, any)]))
+    const details = [{ '@type': type.toString(), fieldViolations: [{ description: 'bad' }] }]
+    assert.deepEqual(JSON.parse(statusBody('json', 3, 'bad').toString()), { code: 3, message: 'bad', details })
   })
 })
 

@@ -75,6 +75,22 @@ test('every attempt to widen is a mistake that names its place', () => {
   }
 })
 
+test('a condition has a value of the type that the attribute sends, also where the policy has no list', () => {
+  const base = parsePolicy(
+    `compat: true\nlimits: none\n${policyText(
+      'n: {attributes: {e: {exact: number, reason: Because.}, h: {hash: md5, reason: Because.}, b: {buckets: [0, 5], absent: 3, reason: Because.}}}',
+    )}`,
+  )
+  const head = 'spans: {n: {only: {'
+  const condition = (only: string): (() => unknown) => {
+    const narrow = (): Policy => applyOverlay(base, `${HEAD}${head}${only}}}}`)
+    return () => createAnonymizer({ policy: narrow(), facts: new Map(), secret: undefined, counters: new Counters(), maxBytes: 1024 })
+  }
+  for (const only of ['e: [1.5]', 'e: [.inf]', 'e: [true]', 'h: [12]', 'h: [""]', 'h: ["\\u0007"]', 'b: [5.5]', 'b: [1]'])
+    assert.throws(condition(only), { mistakes: [`3:${(head + only).indexOf('[') + 2}: This attribute can never have this value.`] }, only)
+  for (const only of ['e: [12]', 'h: [5d41402abc4b2a76b9719d911017c592]', 'b: [3, 5]']) assert.doesNotThrow(condition(only), only)
+})
+
 test('an overlay names the project that it narrows', () => {
   const wrong = (text: string) => assert.throws(() => applyOverlay(defaultPolicy(), text), ConfigError)
   wrong('apiVersion: usage-sidecar.dev/v1\nspans: {stage: drop}\n')

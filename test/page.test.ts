@@ -2,8 +2,10 @@
 // escaped; and what they say of a running sidecar is what is so.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { rm, writeFile } from 'node:fs/promises'
 import { type IncomingHttpHeaders, request } from 'node:http'
+import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import type { Host } from '../src/cli/command.ts'
 import { status } from '../src/cli/status.ts'
@@ -91,6 +93,25 @@ async function openPage(t: TestContext, view: () => Promise<View> = () => Promis
   return { port, asked, lines }
 }
 
+test('of requests that are piled up on a connection few are looked at', async (t) => {
+  let made = 0
+  const count = (): void => void made++
+  subscribe('http.server.request.start', count)
+  t.after(() => unsubscribe('http.server.request.start', count))
+  const page = createPage({
+    listen: { host: '127.0.0.1', port: 0 },
+    view: async () => VIEW,
+    report: async () => undefined,
+    log: createLog('error', () => undefined),
+  })
+  const { port } = await page.start()
+  t.after(() => page.stop())
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+  socket.write('GET / HTTP/1.1\r\nhost:\r\n\r\n'.repeat(20_000))
+  await new Promise((resolve) => socket.resume().once('close', resolve))
+  assert.equal(made, 33)
+})
+
 test('answers loopback names only, and GET only', async (t) => {
   const { port } = await openPage(t)
   for (const host of ['127.0.0.1', 'localhost:8080', '[::1]:4320']) assert.equal((await ask(port, '/', { host })).status, 200, host)
@@ -115,6 +136,42 @@ test('lets no script in and nothing out: policy, escapes, no cookie', async (t) 
     assert.doesNotMatch(body, /<script|alert\(1\)<\/script>"|\u202e/)
     assert.ok(body.includes('&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;\ufffd'))
     assert.doesNotMatch(body, /(?:src|href)="(?!\/)/)
+  }
+})
+
+test('shows every counter once, with what it means', async (t) => {
+  const names: [name: string, meaning: RegExp][] = [
+    ['spans.received', /the application sent/],
+    ['spans.unlisted', /the policy does not name them/],
+    ['spans.rejected', /not valid OTLP/],
+    ['spans.kept', /on disk/],
+    ['spans.execution.skipped', /a condition of the policy/],
+    ['spans.execution.execution.type.other', /sent as its “other”/],
+    ['spans.execution.size.left_out', /did not fit/],
+    ['spans.execution.zone.before', /did not fit/],
+    ['resource.app.version.left_out', /did not fit/],
+    ['heartbeats.kept', /own daily report/],
+    ['sent.rejected', /taken by the collector/],
+    ['refused.spans', /refused by the collector/],
+    ['queue.dropped.age', /dropped, by reason/],
+    ['queue.refused', /answered “later”/],
+    ['requests.refused.503', /by answer/],
+    ['queue.recovered.torn', /^other$/],
+  ]
+  const counters = Object.fromEntries(names.map(([name], index) => [name, 1_000_000 + index]))
+  const { port } = await openPage(t, () => Promise.resolve({ ...VIEW, counters }))
+  const { body } = await ask(port)
+  const rows = [...body.matchAll(/<tr class="group"><th[^>]*>([^<]*)<|<th scope="row" class="mono">([^<]*)<\/th><td>([\d,]+)</g)]
+  let group = ''
+  const shown = rows.flatMap(([, title, name, count]) => {
+    group = title ?? group
+    return name === undefined ? [] : [{ name, count, group }]
+  })
+  assert.deepEqual(shown.map(({ name }) => name).sort(), names.map(([name]) => name).sort())
+  for (const [index, [name, meaning]] of names.entries()) {
+    const row = shown.find((one) => one.name === name)
+    assert.match(String(row?.group), meaning, name)
+    assert.equal(row?.count, (1_000_000 + index).toLocaleString('en-GB'))
   }
 })
 
@@ -208,6 +265,20 @@ test('shows the begin of the next report and no more than a reader takes in', as
   assert.equal(none, undefined)
 })
 
+test('shows the first report while its delay runs, and nothing leaves meanwhile', async (t) => {
+  const collector = await startCollector(t)
+  const env = { USAGE_ENDPOINT: collector.endpoint, USAGE_FIRST_SEND_DELAY: '24h' }
+  const sidecar = await startHere(t, await placeOf(t, env))
+  const before = Date.now()
+  await post(sidecar.port(), execution())
+  const { mode, next, nextSendAt, sent } = JSON.parse((await ask(sidecar.pagePort(), '/status.json')).body) as View
+  assert.deepEqual([mode, next?.spans, sent], ['on', 1, []])
+  assert.ok(nextSendAt! >= before + 86_000_000)
+  const { body } = await ask(sidecar.pagePort())
+  assert.match(body, /It will leave like this\.(?:.*\n)*.*execution\.type/)
+  assert.equal(collector.connections, 0)
+})
+
 for (const [what, answer, told] of [
   ['away', 503, /The collector cannot be reached or is busy/],
   ['one that refuses', 400, /The collector refused the last report for good, with status 400/],
@@ -220,6 +291,18 @@ for (const [what, answer, told] of [
     assert.equal((await statusOf(`127.0.0.1:${sidecar.pagePort()}`)).code, 1)
   })
 }
+
+test('a queue that is full is a problem, on the page and for status, until it has room', async (t) => {
+  const collector = await startCollector(t, () => 503)
+  const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_QUEUE_MAX: '64KiB' }))
+  const told = async (): Promise<boolean> => /The last spans could not be kept/.test((await ask(sidecar.pagePort())).body)
+  while ((await post(sidecar.port(), execution())).status === 200);
+  assert.ok(await told())
+  assert.equal((await statusOf(`127.0.0.1:${sidecar.pagePort()}`)).code, 1)
+  collector.answer = () => 200
+  await until('there is room', async () => (await post(sidecar.port(), execution())).status === 200)
+  assert.ok(!(await told()))
+})
 
 test('a data folder that cannot be used is a problem, on the page and for status', async (t) => {
   const place = await placeOf(t, { USAGE_REPORTING: 'local' })

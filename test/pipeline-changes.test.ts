@@ -224,6 +224,8 @@ describe('a policy that has expired', () => {
     const sidecar = await startHere(t, place)
     assert.equal((await post(sidecar.port(), execution())).status, 200)
     assert.deepEqual(errorsIn(sidecar.lines()), [because('It expired on 2024-02-29. Give one with a later day in "expires".')])
+    const { problems } = (await (await fetch(`http://127.0.0.1:${sidecar.pagePort()}/status.json`)).json()) as { problems: string[] }
+    assert.match(problems.join(), /because of the policy: It expired on 2024-02-29\./)
     assert.deepEqual([sidecar.counters.get('requests.discarded'), timesInForce(sidecar)], [1, 0])
     assert.deepEqual(await spansWaiting(place.dataFolder), [])
   })

@@ -33,6 +33,7 @@ const MORE: readonly [what: string, less: Texts, more: Texts, says: RegExp][] = 
   ],
   ['a kept value', one('keep: [a]'), one('keep: [a, b]'), /^span execution: out: b$/],
   ['the else of a keep', one('keep: [a], else: none'), one('keep: [a]'), /^span execution: out: other$/],
+  ['a listed value as the else', one('keep: [a], else: none'), one('keep: [a], else: a'), /^span execution: out: a for any other value$/],
   ['a bound', one('buckets: [0, 10]'), one('buckets: [0, 5, 10]'), /^span execution: out: the bounds 5$/],
   ['a finer version', one('version: minor'), one('version: core'), /version core instead of minor/],
   ['a longer pseudonym', one('pseudonym: day'), one('pseudonym: month'), /pseudonym month instead of day/],
@@ -91,6 +92,22 @@ for (const [what, a, b] of OTHER) {
     }
   })
 }
+
+test('a value that becomes one that a condition lets through is new, although it is no longer told', () => {
+  const cases: [string, string, string][] = [
+    ['keep: [a, b]', 'keep: [a]', 'other'],
+    ['keep: [a, b, c], else: none', 'keep: [a, c], else: c', 'c'],
+    ['buckets: [0, 10, 20]', 'buckets: [0, 20]', '0'],
+  ]
+  for (const [more, less, wanted] of cases) {
+    const only = `  only: {out: [${wanted}]}\n`
+    const { added, unreviewed } = diff(one(more, only), one(less, only))
+    assert.ok(added.includes(`span execution: spans whose out was ${more.startsWith('keep') ? 'b' : '10'}`), added.join('\n'))
+    assert.equal(unreviewed, true)
+  }
+  const both = '  only: {out: [a, b, other]}\n'
+  assert.deepEqual(diff(one('keep: [a, b]', both), one('keep: [a]', both.replace(' b,', ''))).added, [])
+})
 
 test('compat, a hash, a key and a longer text as it is are new', () => {
   const compat = (line: string): Texts => ({ ...one(line), head: COMPAT })

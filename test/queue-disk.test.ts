@@ -35,6 +35,27 @@ test('syncs reach the disk', async (t) => {
   assert.deepEqual(inodes, [await inodeOf(join(folder, 'a')), await inodeOf(folder)])
 })
 
+test('a file for appends is open so that each write reaches the disk, and what takes its number later is not', async (t) => {
+  const folder = await temporaryFolder(t)
+  const inodes = synced(t)
+  const appends = await nodeDisk.create(join(folder, 'a'), 'appends')
+  await nodeDisk.write(appends, Buffer.from('a'), 0)
+  await nodeDisk.sync(appends)
+  if (process.platform === 'linux') {
+    const flags = /^flags:\s+(\d+)$/m.exec(await readFile(`/proc/self/fdinfo/${appends}`, 'utf8'))![1]!
+    assert.notEqual(Number.parseInt(flags, 8) & fs.constants.O_DSYNC, 0)
+    assert.deepEqual(inodes, [])
+  } else assert.deepEqual(inodes, [await inodeOf(join(folder, 'a'))])
+  await nodeDisk.close(appends)
+  inodes.length = 0
+  const next = await nodeDisk.create(join(folder, 'b'))
+  assert.equal(next, appends)
+  await nodeDisk.sync(next)
+  await nodeDisk.close(next)
+  assert.deepEqual(inodes, [await inodeOf(join(folder, 'b'))])
+  await assert.rejects(nodeDisk.create(join(folder, 'a'), 'appends'), { code: 'EEXIST' })
+})
+
 test('a folder that is made is durable, and those above it that were made with it', async (t) => {
   const folder = await temporaryFolder(t)
   const inodes = synced(t)

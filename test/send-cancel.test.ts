@@ -20,8 +20,14 @@ const BODY = Buffer.alloc(32 * 1024 * 1024, 7)
 
 const STALLS_AT = 64 * 1024
 
-/** A relay before a collector: it passes on a first piece of what comes, then takes nothing until it is told to go on. */
-async function stallingRelay(t: TestContext, secure: boolean) {
+type Over = 'plain HTTP' | 'TLS' | 'TLS through a proxy'
+
+/**
+ * A relay before a collector, or a proxy that is asked for a way to it: it passes on a first piece of what comes, then takes
+ * nothing until it is told to go on.
+ */
+async function stallingRelay(t: TestContext, over: Over) {
+  const secure = over !== 'plain HTTP'
   const folder = await temporaryFolder(t)
   const caFile = join(folder, 'ca.pem')
   await writeFile(caFile, authority.cert)
@@ -35,7 +41,15 @@ async function stallingRelay(t: TestContext, secure: boolean) {
     clients.push(client)
     const behind = connect((collector.address() as AddressInfo).port, '127.0.0.1')
     behind.on('error', () => undefined).on('data', (chunk) => void client.write(chunk))
+    let asked = over === 'TLS through a proxy'
     client.on('data', (chunk) => {
+      if (asked) {
+        // It comes in one piece, and nothing else before the answer.
+        assert.match(chunk.toString('latin1'), /^CONNECT 127\.0\.0\.1:\d+ HTTP\/1\.1\r\n(?:.+\r\n)*\r\n$/)
+        asked = false
+        client.write('HTTP/1.1 200 Connection established\r\n\r\n')
+        return
+      }
       bytes += chunk.length
       behind.write(chunk)
       if (stalled && bytes > STALLS_AT) client.pause()
@@ -57,15 +71,15 @@ async function stallingRelay(t: TestContext, secure: boolean) {
     for (const client of clients) client.resume()
   }
   const { port } = relay.address() as AddressInfo
-  const open = () => openPoster(destinationOf(`${secure ? 'https' : 'http'}://127.0.0.1:${port}`, secure ? { caFile } : {}))
+  const at = over === 'TLS through a proxy' ? (collector.address() as AddressInfo).port : port
+  const proxy = over === 'TLS through a proxy' ? { proxy: `http://127.0.0.1:${port}` } : {}
+  const open = () => openPoster(destinationOf(`${secure ? 'https' : 'http'}://127.0.0.1:${at}`, secure ? { caFile, ...proxy } : {}))
   return { open, clients, ends, bytes: () => bytes, goOn }
 }
 
-for (const secure of [false, true]) {
-  const over = secure ? 'TLS' : 'plain HTTP'
-
+for (const over of ['plain HTTP', 'TLS', 'TLS through a proxy'] as const) {
   test(`over ${over}, the connection of a request in flight is reset`, async (t) => {
-    const { open, ends, bytes, goOn } = await stallingRelay(t, secure)
+    const { open, ends, bytes, goOn } = await stallingRelay(t, over)
     const poster = open()
     const abort = new AbortController()
     const answer = poster.post(BODY, abort.signal)
@@ -80,7 +94,7 @@ for (const secure of [false, true]) {
   })
 
   test(`over ${over}, a connection that is not there yet does not come`, async (t) => {
-    const { open, clients, bytes, goOn } = await stallingRelay(t, secure)
+    const { open, clients, bytes, goOn } = await stallingRelay(t, over)
     const poster = open()
     const abort = new AbortController()
     let code = ''

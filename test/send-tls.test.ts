@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import type { ServerOptions } from 'node:https'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import tls, { type TLSSocket } from 'node:tls'
@@ -166,5 +167,61 @@ test('no connection resumes the session of an earlier one, neither in another dr
       poster.close()
     }
     assert.deepEqual(resumed, [false, false, false, false], version)
+  }
+})
+
+/** Of the first message that a client sends (RFC 8446 4.1.2): its session id, and its extensions by their number. */
+function helloIn(bytes: Buffer): { session: string; extensions: Map<number, Buffer> } {
+  // Behind the heads of the record and of the message, the version and the random bytes.
+  let at = 5 + 4 + 2 + 32
+  const list = (lengthBytes: number): Buffer => {
+    const length = bytes.readUIntBE(at, lengthBytes)
+    at += lengthBytes + length
+    return bytes.subarray(at - length, at)
+  }
+  const session = list(1).toString('hex')
+  list(2)
+  list(1)
+  const end = at + 2 + bytes.readUInt16BE(at)
+  at += 2
+  const extensions = new Map<number, Buffer>()
+  while (at < end) {
+    const type = bytes.readUInt16BE(at)
+    at += 2
+    extensions.set(type, list(2))
+  }
+  return { session, extensions }
+}
+
+test('no hello of a client holds a key or a ticket of an earlier one', async (t) => {
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const { port, to } = await post(t, { minVersion: version, maxVersion: version })
+    const hellos: Buffer[] = []
+    const relay = createServer((client) => {
+      const behind = connect(port, '127.0.0.1')
+      client.once('data', (first: Buffer) => {
+        hellos.push(first)
+        behind.write(first)
+        client.pipe(behind).pipe(client)
+      })
+      for (const socket of [client, behind]) socket.on('error', () => undefined)
+    })
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
+    t.after(() => relay.close())
+    const { port: at } = relay.address() as { port: number }
+    for (let drain = 0; drain < 3; drain++) {
+      const poster = openPoster({ ...to, endpoint: `https://127.0.0.1:${at}` })
+      assert.equal((await poster.post(BODY, new AbortController().signal)).status, 200)
+      poster.close()
+    }
+    const read = hellos.map(helloIn)
+    assert.equal(read.length, 3)
+    for (const { extensions } of read) {
+      assert.ok(extensions.has(10), 'it was read')
+      assert.ok(!extensions.has(41), 'pre_shared_key')
+      assert.equal(extensions.get(35)?.length ?? 0, 0, 'session_ticket')
+    }
+    const sessions = read.map(({ session }) => session).filter((session) => session !== '')
+    assert.equal(new Set(sessions).size, sessions.length)
   }
 })

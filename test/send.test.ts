@@ -190,6 +190,38 @@ test('a drain that cannot begin is told by its code, and made up for once it can
   assert.ok(got[0]!.rawHeaders.includes('Bearer x'))
 })
 
+test('headers are read anew for each drain; a cookie is not kept, and nothing of an answer is told', async (t) => {
+  const headersFile = join(await temporaryFolder(t), 'headers')
+  const answer = { 'set-cookie': 'CANARY=1', 'content-type': 'text/CANARY', 'x-canary': 'CANARY', location: '/CANARY' }
+  const { port, got } = await collectHere(t, (_request, response) =>
+    response.writeHead([503, 400, 200][got.length - 1]!, answer).end('CANARY'),
+  )
+  const stored = await openHere(t)
+  const { pass, logged, counters, sender } = senderHere(t, stored.queue, {
+    destination: destinationOf(`http://127.0.0.1:${port}`, { headersFile }),
+    random: () => 0,
+  })
+  await writeFile(headersFile, 'authorization: Bearer one\n')
+  await stored.queue.append(recordOf('one'), 1)
+  pass(0)
+  await until(() => sender.status().failures === 1)
+  await writeFile(headersFile, 'authorization: Bearer two\n')
+  await stored.queue.append(recordOf('two'), 1)
+  pass(HOUR_MS)
+  await until(() => counters.get('sent.bodies') === 1)
+  const values = ({ rawHeaders }: { rawHeaders: readonly string[] }): string[] =>
+    rawHeaders.filter((value, index) => index % 2 === 1 && !/^\d+$/.test(value))
+  const common = ['application/x-protobuf', 'gzip', 'usage-sidecar/0', `127.0.0.1:${port}`, 'keep-alive']
+  assert.deepEqual(
+    got.map(values),
+    ['one', 'two', 'two'].map((token) => [`Bearer ${token}`, ...common]),
+  )
+  for (const { rawHeaders } of got) assert.doesNotMatch(rawHeaders.join(' '), /cookie/i)
+  const receipts = await readFile(join(stored.folder, 'receipts.jsonl'), 'utf8')
+  assert.match(receipts, /"status":503/)
+  assert.doesNotMatch(JSON.stringify(logged) + receipts, /CANARY/)
+})
+
 test('an answer that is too large to read is not asked for again, whatever its status', async (t) => {
   const { queue, pass, counters, folder, sender } = await roadHere(t, (_request, response) =>
     response.writeHead(503).end(Buffer.alloc(5 * 1024 * 1024)),

@@ -140,6 +140,7 @@ export interface Sidecar {
   port(): number
   healthPort(): number
   pagePort(): number
+  grpcPort(): number
   lines(): LogLine[]
   counters: Counters
   stop(): Promise<void>
@@ -162,6 +163,7 @@ export async function startHere(t: TestContext, { env }: Place): Promise<Sidecar
     port: () => addresses().http?.port ?? 0,
     healthPort: () => addresses().health?.port ?? 0,
     pagePort: () => addresses().page?.port ?? 0,
+    grpcPort: () => addresses().grpc?.port ?? 0,
     lines: () => linesOf(output),
     counters,
     stop,

@@ -3,15 +3,17 @@
 // and no queue; raw bytes live from `readBody` to the end of `handle` and are in no error and no log line.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { watchConnections } from '../connections.ts'
 import type { Counters } from '../counters.ts'
 import { placeOf, Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { release } from '../memory.ts'
 import { type Encoding, statusBody, successBody } from '../otlp/answer.ts'
 import { jsonToProtobuf } from '../otlp/json.ts'
-import { drain, readBody } from './body.ts'
+import { drain, readBody, tooLarge } from './body.ts'
 import type { Budget, Share } from './budget.ts'
 import { createInflate } from './inflate.ts'
+import { answerUnreadable } from './unparsed.ts'
 import { untilUnused } from './unused.ts'
 
 export interface Listen {
@@ -30,6 +32,8 @@ export interface AcceptOptions {
   listen: Listen
   maxBody: number
   maxJsonBody: number
+  /** A door with a name in public, which may stand in the Host; otherwise that names this machine. */
+  isPublic?: boolean
   budget: Budget
   /**
    * Gets the protobuf bytes of an ExportTraceServiceRequest, valid until the first await, and when the request began
@@ -52,23 +56,53 @@ const PATH = '/v1/traces'
 const DISCARDED = ['/v1/metrics', '/v1/logs']
 const CONTENT_TYPES: Record<Encoding, string> = { protobuf: 'application/x-protobuf', json: 'application/json' }
 /** google.rpc.Code for an HTTP status (google/rpc/code.proto); clients are not expected to act on it. */
-const RPC_CODES: Record<number, number> = { 400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 503: 14 }
-/** Headers that are not there after this time are answered 408 by node:http; of bodies `readBody` takes care sooner. */
-const HEADERS_TIMEOUT_MS = 30_000
-const REQUEST_TIMEOUT_MS = 60_000
-/** SDKs export every 5 s (spans) to 60 s (metrics); closing sooner would race with their next request and reset it. */
-const KEEP_ALIVE_MS = 75_000
+const RPC_CODES: Record<number, number> = { 400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 417: 3, 421: 3, 431: 8, 503: 14 }
 const MAX_CONNECTIONS = 1024
+/** node:http keeps no more of a request. */
+const MAX_HEADERS = 64
+const SERVER = {
+  /** Headers that are not there after this time are answered 408; of bodies `readBody` takes care sooner. */
+  headersTimeout: 30_000,
+  requestTimeout: 60_000,
+  connectionsCheckingInterval: 5_000,
+  /** SDKs export every 5 s (spans) to 60 s (metrics); closing sooner would race with their next request and reset it. */
+  keepAliveTimeout: 75_000,
+  /** Of one request; every connection may hold as much. */
+  maxHeaderSize: 8 * 1024,
+  /** A request without one is refused below, with a sentence. */
+  requireHostHeader: false,
+}
+
+/** A request on its way. */
+interface Call {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** performance.now() */
+  readonly began: number
+  /** For a 100 (Continue), without having sent its body. */
+  waits: boolean
+  isWhole: boolean
+}
 
 export function createAccept(options: AcceptOptions): Accept {
   const { counters, log, budget } = options
   const inflate = createInflate()
 
-  const takeIn = async (request: IncomingMessage, encoding: Encoding, share: Share, began: number): Promise<Handled> => {
+  const takeIn = async (call: Call, encoding: Encoding, share: Share): Promise<Handled> => {
+    const { request, response, began } = call
     const maxBody = encoding === 'json' ? options.maxJsonBody : options.maxBody
     const gzip = isGzip(request)
-    const announced = request.headers['content-length']
-    let body = await readBody(request, announced === undefined ? undefined : Number(announced), maxBody, share)
+    const length = request.headers['content-length']
+    const announced = length === undefined ? undefined : Number(length)
+    if (call.waits) {
+      // It sends the body only when it is told to, so what will be refused is not sent at all.
+      if (announced !== undefined && announced > maxBody) throw tooLarge(maxBody)
+      response.writeContinue()
+      call.waits = false
+    }
+    let body = await readBody(request, announced, maxBody, share)
+    connections.whole(request)
+    call.isWhole = true
     if (gzip) body = await inflate(body, maxBody, share)
     try {
       if (encoding === 'json') body = fromJson(body, share)
@@ -87,20 +121,24 @@ export function createAccept(options: AcceptOptions): Accept {
     return turned
   }
 
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const began = performance.now()
+  const answer = async (request: IncomingMessage, response: ServerResponse, waits: boolean): Promise<void> => {
+    if (!connections.begin(request, response)) return
+    const call: Call = { request, response, began: performance.now(), waits, isWhole: false }
     const encoding = encodingOf(request)
     const share = budget.share()
     /** A connection that lives on would hold up a server that is being closed. */
     const parting = (): Record<string, string> => (server.listening ? {} : { connection: 'close' })
     try {
+      checkAddress(request, options.isPublic === true)
       if (isDiscarded(request, encoding)) {
+        if (call.waits) response.writeContinue()
+        call.waits = false
         request.resume()
         counters.add('requests.discarded')
         reply(response, 200, encoding ?? 'json', successBody(encoding ?? 'json', 0, ''), parting())
         return
       }
-      const { rejected, message } = await takeIn(request, encoding ?? 'json', share, began)
+      const { rejected, message } = await takeIn(call, encoding ?? 'json', share)
       counters.add('requests.accepted')
       reply(response, 200, encoding ?? 'json', successBody(encoding ?? 'json', rejected, message), parting())
     } catch (error) {
@@ -108,23 +146,23 @@ export function createAccept(options: AcceptOptions): Accept {
       counters.add(`requests.refused.${refusal.status}`)
       const headers = parting()
       if (refusal.status === 405) headers.allow = 'POST'
-      // The rest of a slow body is not waited for.
-      if (refusal.status === 408) headers.connection = 'close'
+      // The rest of a slow body is not waited for, nor one that the client may send or not.
+      if (refusal.status === 408 || call.waits) headers.connection = 'close'
       if (refusal.retryAfterSeconds !== undefined) headers['retry-after'] = String(refusal.retryAfterSeconds)
       const body = statusBody(encoding ?? 'json', RPC_CODES[refusal.status] ?? 13, refusal.message)
       reply(response, refusal.status, encoding ?? 'json', body, headers)
     } finally {
       share.release()
+      if (call.isWhole) connections.answered(request)
     }
   }
 
-  const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS },
-    (request, response) => {
-      void answer(request, response)
-    },
-  )
-  server.maxConnections = MAX_CONNECTIONS
+  const server = createServer(SERVER, (request, response) => void answer(request, response, false))
+  server.maxHeadersCount = MAX_HEADERS
+  server.on('checkContinue', (request, response) => void answer(request, response, true))
+  server.on('checkExpectation', (request, response) => void answer(request, response, true))
+  const connections = watchConnections(server, MAX_CONNECTIONS)
+  answerUnreadable(server, connections, counters)
   return {
     start: () => listen(server, options.listen),
     untilUnused: (quietMs, mostMs) => untilUnused(server, quietMs, mostMs),
@@ -139,6 +177,24 @@ function encodingOf(request: IncomingMessage): Encoding | undefined {
   const bare = type?.split(';', 1)[0]?.trim().toLowerCase()
   return bare === CONTENT_TYPES.protobuf ? 'protobuf' : bare === CONTENT_TYPES.json ? 'json' : undefined
 }
+
+/**
+ * Throws a Refusal where the Host is not that of a request for us. A page in a browser that has its own name resolve to this
+ * machine sends that name (DNS rebinding); no name without a dot and no address can be made to mean another.
+ */
+function checkAddress(request: IncomingMessage, isPublic: boolean): void {
+  const { expect, host } = request.headers
+  if (expect !== undefined && !/^100-continue$/i.test(expect)) throw new Refusal(417, 'Send no Expect, or 100-continue.')
+  if (request.rawHeaders.length >= 2 * MAX_HEADERS) throw new Refusal(431, 'The header is too large. Send fewer header fields.')
+  if (host === undefined) {
+    if (request.httpVersionMinor > 0) throw new Refusal(400, 'Send one Host header.')
+    return
+  }
+  if (!isPublic && !NEAR.test(host)) throw new Refusal(421, 'Send to this machine as localhost or 127.0.0.1, not by a name of the network.')
+}
+
+/** `localhost`, another name without a dot, or an address; with any port. */
+const NEAR = /^(?:[\w-]*|[\w.-]+\.localhost|[\d.]+|\[[\da-f:.]+\])\.?(?::\d*)?$/i
 
 /** False: traces. Throws a Refusal for what is neither. */
 function isDiscarded(request: IncomingMessage, encoding: Encoding | undefined): boolean {

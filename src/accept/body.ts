@@ -24,8 +24,10 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
     const timer = setTimeout(late, DEADLINE_MS)
     const stop = (): void => {
       clearTimeout(timer)
+      share.whole()
       request.removeListener('data', onData)
       request.removeListener('end', onEnd)
+      request.removeListener('close', onBreak)
     }
     const refuse = (refusal: Refusal): void => {
       stop()
@@ -43,11 +45,16 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
       resolve(blocks.join())
     }
 
-    request.on('error', () => refuse(new Refusal(400, 'The body was not sent to its end.')))
+    const onBreak = (): void => refuse(new Refusal(400, 'The body was not sent to its end.'))
+
+    request.on('error', onBreak)
     if (announced !== undefined && announced > maxBytes) refuse(tooLarge(maxBytes))
     else {
+      share.reads(refuse)
       request.on('data', onData)
       request.on('end', onEnd)
+      // A stream of HTTP/2 that is cancelled ends without an error; it announces no length.
+      if (announced === undefined) request.on('close', onBreak)
     }
   })
 }

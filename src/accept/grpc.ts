@@ -1,13 +1,14 @@
 // The second door in: OTLP over gRPC (https://opentelemetry.io/docs/specs/otlp/#otlpgrpc), the unary Export of the trace
 // service over HTTP/2 without TLS on loopback. The wire is that of
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md; limits, budget and answers are those of `accept.ts`.
-import { constants, createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import { constants, type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
-import { Refusal } from '../errors.ts'
+import type { Crowd } from '../crowd.ts'
+import { Refusal, retryLater } from '../errors.ts'
 import { release } from '../memory.ts'
-import { retryDetails, successBody } from '../otlp/answer.ts'
+import { statusDetails, successBody } from '../otlp/answer.ts'
 import { type AcceptOptions, bug, type Handled } from './accept.ts'
-import { readBody } from './body.ts'
+import { drain, readBody } from './body.ts'
 import type { Share } from './budget.ts'
 import { createInflate } from './inflate.ts'
 
@@ -16,19 +17,33 @@ const SERVICE = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
 const DISCARDED = /^\/opentelemetry\.proto\.collector\.(metrics|logs)\.v1\.(Metrics|Logs)Service\/Export$/
 /** google.rpc.Code for an HTTP status; 415 is a compression that we do not have. */
 const CODES: Record<number, number> = { 400: 3, 404: 12, 408: 4, 413: 8, 415: 12, 503: 14 }
-const DEADLINE_EXCEEDED = 4
 const INTERNAL = 13
+const TOO_LATE = new Refusal(408, 'The deadline of the call has passed.')
+/** "gRPC servers SHOULD respond with HTTP status of 415": the one answer whose HTTP status is not 200. */
+const NOT_GRPC = new Refusal(415, 'This port speaks OTLP over gRPC. Send OTLP over HTTP/1.1 to the other port.')
 /** Compressed flag and length of a message. */
 const FRAME_HEAD = 5
+/** Calls of one connection; RFC 9113 6.5.2 asks for no fewer. */
 const MAX_STREAMS = 100
-const MAX_HEADER_BYTES = 16 * 1024
-/** Of one stream; larger than HTTP/2's 64 KiB, so that a batch does not wait for a round trip. */
+/** Calls of all connections that have not come to their end, be it that a client does not read its answer: some 20 KiB each. */
+const MAX_CALLS = 512
+const MAX_HEADER_BYTES = 8 * 1024
+/** Of one stream, and of a connection; larger than HTTP/2's 64 KiB, so that a batch does not wait for a round trip. */
 const WINDOW_BYTES = 256 * 1024
 const IDLE_MS = 300_000
 const CLOSE_GRACE_MS = 5_000
-const DRAIN_MS = 10_000
+/** For the whole call of a client that sends what is discarded. */
+const DISCARD_MS = 30_000
+/** For taking the answer: a client may keep its window shut. */
+const ANSWER_MS = 10_000
+const REFUSED_MS = 1_000
 /** Streams that a client may open and reset at once and per second (rapid reset, CVE-2023-44487); then GOAWAY. */
-const RESETS = { streamResetBurst: 200, streamResetRate: 20 }
+const RESETS = { streamResetBurst: 100, streamResetRate: 20 }
+const SESSION = {
+  settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_HEADER_BYTES },
+  maxHeaderListPairs: 64,
+  ...RESETS,
+}
 const UNIT_MS: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 0.001, n: 0.000_001 }
 
 export interface Grpc {
@@ -38,13 +53,18 @@ export interface Grpc {
   stop(): Promise<void>
 }
 
-export function createGrpc(options: Omit<AcceptOptions, 'listen' | 'maxJsonBody'>): Grpc {
+/** `crowd`: who is connected. */
+export function createGrpc(options: Omit<AcceptOptions, 'listen' | 'maxJsonBody'>, crowd: Crowd<Socket>): Grpc {
   const { counters, log, budget } = options
   const inflate = createInflate()
   const sessions = new Set<ServerHttp2Session>()
+  let calls = 0
 
-  const takeIn = async (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, share: Share, began: number): Promise<Handled> => {
+  const takeIn = async (call: Call, share: Share): Promise<Handled> => {
+    const { stream, headers, socket, began } = call
     const body = await readBody(stream, undefined, options.maxBody + FRAME_HEAD, share)
+    crowd.busy(socket)
+    call.isWhole = true
     const { message, encoding } = messageOf(body, String(headers['grpc-encoding'] ?? 'identity'), options.maxBody)
     const plain = encoding === 'gzip' ? await inflate(message, options.maxBody, share) : message
     try {
@@ -55,51 +75,83 @@ export function createGrpc(options: Omit<AcceptOptions, 'listen' | 'maxJsonBody'
     }
   }
 
-  const answer = async (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> => {
-    const began = performance.now()
-    stream.on('error', () => undefined)
+  const answer = async (call: Call): Promise<void> => {
+    const { stream, headers, socket } = call
     const share = budget.share()
     const timer = deadline(stream, headers)
     try {
+      // Who has waited longest goes; where nobody waits, the one that asks now.
+      if (calls > MAX_CALLS && !crowd.dismiss(socket)) throw retryLater('Too many calls are open at once. Send the same request later.', 1)
       checkTarget(headers)
       if (DISCARDED.test(String(headers[':path']))) {
-        stream.resume()
+        await discard(stream)
         counters.add('requests.discarded')
         succeed(stream, Buffer.alloc(0))
         return
       }
-      const { rejected, message } = await takeIn(stream, headers, share, began)
+      const { rejected, message } = await takeIn(call, share)
       counters.add('requests.accepted')
       succeed(stream, successBody('protobuf', rejected, message))
     } catch (error) {
       const refusal = error instanceof Refusal ? error : bug(error, log)
       counters.add(`requests.refused.${refusal.status}`)
-      fail(stream, CODES[refusal.status] ?? INTERNAL, refusal.message, refusal.retryAfterSeconds)
+      fail(stream, refusal)
     } finally {
       clearTimeout(timer)
       share.release()
+      if (call.isWhole) crowd.answered(socket)
     }
   }
 
-  const server = createServer({
-    settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_HEADER_BYTES },
-    maxHeaderListPairs: 64,
-    ...RESETS,
-  })
-  server.on('session', (session) => {
+  const begin = (socket: Socket, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
+    calls++
+    stream.once('close', () => calls--)
+    stream.on('error', () => undefined)
+    crowd.stir(socket)
+    void answer({ socket, stream, headers, began: performance.now(), isWhole: false })
+  }
+
+  const serve = (socket: Socket): void => {
+    const session = performServerHandshake(socket, SESSION)
     sessions.add(session)
     session.on('close', () => sessions.delete(session))
     session.on('error', () => undefined)
+    session.on('stream', (stream, headers) => begin(socket, stream as ServerHttp2Stream, headers))
     session.setTimeout(IDLE_MS, () => session.close())
+    session.setLocalWindowSize(WINDOW_BYTES)
+  }
+  return { serve, stop: () => stop(sessions) }
+}
+
+/** A call on its way. */
+interface Call {
+  readonly socket: Socket
+  readonly stream: ServerHttp2Stream
+  readonly headers: IncomingHttpHeaders
+  /** performance.now() */
+  readonly began: number
+  isWhole: boolean
+}
+
+/** Reads to the end of the call and keeps nothing: a client that is answered sooner may take that for an error. */
+function discard(stream: ServerHttp2Stream): Promise<void> {
+  endWithin(stream, DISCARD_MS)
+  drain(stream)
+  return new Promise((resolve) => {
+    stream.once('end', resolve)
+    stream.once('close', resolve)
   })
-  server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void answer(stream, headers))
-  return { serve: (socket) => void server.emit('connection', socket), stop: () => stop(sessions) }
+}
+
+/** Where it does not end by itself. */
+function endWithin(stream: ServerHttp2Stream, ms: number, code: number = constants.NGHTTP2_CANCEL): void {
+  const timer = setTimeout(() => stream.close(code), ms).unref()
+  stream.once('close', () => clearTimeout(timer))
 }
 
 function checkTarget(headers: IncomingHttpHeaders): void {
   const path = String(headers[':path'])
-  if (headers[':method'] !== 'POST' || !/^application\/grpc(\+proto|;|$)/.test(String(headers['content-type'])))
-    throw new Refusal(415, 'This port speaks OTLP over gRPC. Send OTLP over HTTP to the other port.')
+  if (headers[':method'] !== 'POST' || !/^application\/grpc(\+proto|;|$)/.test(String(headers['content-type']))) throw NOT_GRPC
   if (path !== SERVICE && !DISCARDED.test(path)) throw new Refusal(404, 'There is no such method here. Export traces.')
 }
 
@@ -122,13 +174,14 @@ function deadline(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Node
   const match = /^(\d{1,8})([HMSmun])$/.exec(String(headers['grpc-timeout'] ?? ''))
   if (match === null) return undefined
   const ms = Math.min(Number(match[1]) * UNIT_MS[match[2]!]!, 2 ** 31 - 1)
-  return setTimeout(() => fail(stream, DEADLINE_EXCEEDED, 'The deadline of the call has passed.', undefined), ms).unref()
+  return setTimeout(() => fail(stream, TOO_LATE), ms).unref()
 }
 
 const HEAD = { ':status': 200, 'content-type': 'application/grpc', 'grpc-accept-encoding': 'identity,gzip' }
 
 function succeed(stream: ServerHttp2Stream, message: Buffer): void {
   if (stream.destroyed || stream.headersSent) return
+  endWithin(stream, ANSWER_MS)
   stream.respond(HEAD, { waitForTrailers: true })
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
   const head = Buffer.alloc(FRAME_HEAD)
@@ -137,15 +190,18 @@ function succeed(stream: ServerHttp2Stream, message: Buffer): void {
 }
 
 /** "Trailers-Only": an error without a message is the head alone. */
-function fail(stream: ServerHttp2Stream, code: number, message: string, retryAfterSeconds: number | undefined): void {
+function fail(stream: ServerHttp2Stream, refusal: Refusal): void {
   if (stream.destroyed || stream.headersSent) return
-  const details =
-    retryAfterSeconds === undefined ? {} : { 'grpc-status-details-bin': retryDetails(code, message, retryAfterSeconds).toString('base64') }
-  stream.respond({ ...HEAD, 'grpc-status': String(code), 'grpc-message': percentEncoded(message), ...details }, { endStream: true })
-  // The rest of the request is read and thrown away, so that the client can read the answer; not for ever.
-  stream.resume()
-  const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), DRAIN_MS)
-  stream.once('close', () => clearTimeout(timer))
+  const { message, retryAfterSeconds } = refusal
+  const code = CODES[refusal.status] ?? INTERNAL
+  const status = statusDetails(code, message, retryAfterSeconds)?.toString('base64')
+  const details = status === undefined ? {} : { 'grpc-status-details-bin': status }
+  const head = refusal === NOT_GRPC ? { ...HEAD, ':status': refusal.status } : HEAD
+  stream.respond({ ...head, 'grpc-status': String(code), 'grpc-message': percentEncoded(message), ...details }, { endStream: true })
+  // The rest of the request is thrown away, then the client is told to stop (RFC 9113 8.1). Not at once: a reset overtakes an
+  // answer that waits to be written.
+  if (stream.listenerCount('data') === 0) drain(stream)
+  endWithin(stream, REFUSED_MS, constants.NGHTTP2_NO_ERROR)
 }
 
 /** "Percent-Byte-Unencoded": printable ASCII but for the percent sign. */

@@ -64,12 +64,7 @@ export function compileSpans(policy: Policy, context: CompileContext): Table {
 
 /** The Resource's attributes of the policy, encoded, in its order; pseudonyms are those of the current period. */
 export function compileResource(policy: Policy, context: CompileContext): Uint8Array {
-  const resolve = (source: Source): Value => {
-    if (source.kind !== 'list') return fixedValue(source, context.facts)
-    const joined = new Joined(source.places.map((place) => fixedValue(place, context.facts)))
-    joined.fill()
-    return joined.value
-  }
+  const resolve = (source: Source): Value => fixedValue(source, context.facts)
   const outcomes = policy.resource.map((field) => {
     const outcome = evaluate(compileField('resource', field, RESOURCE_ATTRIBUTES, context, resolve))
     const narrow = compileNarrow(field, RESOURCE_ATTRIBUTES)

@@ -67,7 +67,20 @@ class Changes {
       if (!old.only.some((condition) => condition.name === name)) this.remove(`${place}: spans by their ${name}`)
     for (const key of old.skip) if (!next.skip.includes(key)) this.add(`${place}: spans that have ${key}`)
     for (const key of next.skip) if (!old.skip.includes(key)) this.remove(`${place}: spans that have ${key}`)
+    for (const { name, values } of next.only) this.#moved(place, name, values, old, next)
     this.fields(place, old.fields, next.fields)
+  }
+
+  /** A value that is no longer sent as itself may become one that a condition lets through. */
+  #moved(place: string, name: string, wanted: readonly Scalar[], old: SpanRule, next: SpanRule): void {
+    const [before, now] = [old, next].map(({ fields }) => fields.find((field) => field.name === name)?.action)
+    const held = old.only.find((condition) => condition.name === name)?.values ?? []
+    if (before === undefined || now === undefined) return
+    const moved = listedBy(before).filter((value) => {
+      const becomes = sentFor(now, value)
+      return !held.includes(value) && becomes !== value && becomes !== undefined && wanted.includes(becomes)
+    })
+    if (moved.length > 0) this.add(`${place}: spans whose ${name} was ${moved.join(', ')}`)
   }
 
   fields(place: string, old: readonly Field[], next: readonly Field[]): void {
@@ -94,10 +107,16 @@ class Changes {
     if (old.kind === 'keep' && next.kind === 'keep') {
       const all = ({ values, otherwise }: typeof old): Scalar[] => (otherwise === undefined ? [...values] : [...values, otherwise])
       this.#values(`${place}:`, all(old), all(next))
+      // To a listed value more inputs come than before.
+      if (old.otherwise !== next.otherwise && next.otherwise !== undefined && all(old).includes(next.otherwise))
+        this.add(`${place}: ${next.otherwise} for any other value`)
+      else if (old.otherwise !== undefined && next.otherwise === undefined && all(next).includes(old.otherwise))
+        this.remove(`${place}: ${old.otherwise} for any other value`)
     } else if (old.kind === 'buckets' && next.kind === 'buckets') this.#values(`${place}: the bounds`, old.bounds, next.bounds)
     else if (old.kind === 'version' && next.kind === 'version') this.#step(place, 'version', old.level, next.level, VERSION_LEVELS)
     else if (old.kind === 'pseudonym' && next.kind === 'pseudonym') this.#step(place, 'pseudonym', old.period, next.period, PERIODS)
-    else if (JSON.stringify(old) !== JSON.stringify(next)) this.add(`${place} in another form (${next.kind} instead of ${old.kind})`)
+    else if (old.kind !== next.kind) this.add(`${place} in another form (${next.kind} instead of ${old.kind})`)
+    else if (JSON.stringify(old) !== JSON.stringify(next)) this.add(`${place}: another ${next.kind} than before`)
   }
 
   /** Later in `order` tells more. */
@@ -114,6 +133,16 @@ class Changes {
     if (more.length > 0) this.add(`${place} ${more.join(', ')}`)
     if (less.length > 0) this.remove(`${place} ${less.join(', ')}`)
   }
+}
+
+/** Values of which each has its own outcome. */
+const listedBy = (action: Field['action']): readonly Scalar[] =>
+  action.kind === 'keep' ? action.values : action.kind === 'buckets' ? action.bounds : []
+
+/** What is sent for a value that was sent as itself; `undefined`: nothing, or it is not listed what. */
+function sentFor(action: Field['action'], value: Scalar): Scalar | undefined {
+  if (action.kind === 'keep') return action.values.includes(value) ? value : action.otherwise
+  return action.kind === 'buckets' ? (action.bounds.findLast((bound) => bound <= Number(value)) ?? action.bounds[0]) : undefined
 }
 
 /** What an attribute reads and the steps before its action. */

@@ -1,7 +1,11 @@
-// Attributes that the policy lets out until a certain UTC day only: after it they are as if the policy never named them.
+// What lasts until a certain UTC day only: a policy, and attributes, which after it are as if the policy never named them.
 import type { Field, Policy } from './policy.ts'
 
 const NEVER = '9999-12-31'
+
+/** Why nothing is kept or sent under the policy on `day`; `undefined` where it has not expired. */
+export const expiredOn = ({ expires }: Policy, day: string): string | undefined =>
+  day > expires ? `It expired on ${expires}. Give one with a later day in "expires".` : undefined
 
 /** The policy without the attributes whose last day is before `day`. */
 export function policyOn(policy: Policy, day: string): Policy {

@@ -1,5 +1,6 @@
 // The parts of an overlay that choose among what an attribute can send: fewer values, fewer bounds, a coarser version,
 // and conditions on what is left.
+import { isSendable, sentType } from './parse-action.ts'
 import type { Action, Condition, Field, Narrowing, Policy, Scalar, VersionLevel } from './policy.ts'
 import type { Node, YamlReader } from './yaml-reader.ts'
 
@@ -38,15 +39,19 @@ function subset<Value extends Scalar>(reader: YamlReader, node: Node, what: stri
   })
 }
 
-/** What an attribute can send under the overlay; `undefined`: its values are not listed. */
-export function narrowedValues({ action, absent, narrow }: Field): readonly Scalar[] | undefined {
-  if (action.kind === 'keep') {
-    const values = narrow?.kind === 'keep' ? narrow.values : action.values
-    const all = [...values, ...(action.otherwise === undefined ? [] : [action.otherwise])]
-    return absent === undefined ? all : [...all, absent]
+/** Whether the attribute can go out with this value under the overlay; where its values are not listed any of its type may. */
+function canLeave({ action, absent, narrow }: Field, value: Scalar): boolean {
+  if (value === absent) return true
+  switch (action.kind) {
+    case 'keep':
+      return (narrow?.kind === 'keep' ? narrow.values : action.values).includes(value) || value === action.otherwise
+    case 'buckets':
+      return (narrow?.kind === 'buckets' ? narrow.bounds : action.bounds).includes(value as number)
+    case 'constant':
+      return value === action.value
+    default:
+      return isSendable(value) && typeof value === sentType(action)
   }
-  if (action.kind === 'buckets') return narrow?.kind === 'buckets' ? narrow.bounds : action.bounds
-  return action.kind === 'constant' ? [action.value] : undefined
 }
 
 export function narrowConditions(reader: YamlReader, node: Node, fields: readonly Field[]): Condition[] {
@@ -54,12 +59,11 @@ export function narrowConditions(reader: YamlReader, node: Node, fields: readonl
     const field = fields.find(({ name }) => name === key)
     if (field === undefined) reader.mistake(keyNode, 'only names an outgoing attribute of this span.')
     else if (field.narrow?.kind === 'drop') reader.mistake(keyNode, 'This attribute is dropped by the overlay.')
-    const possible = field === undefined ? undefined : narrowedValues(field)
     const items = reader.items(value, 'The values of an only')
     if (items.length === 0) reader.mistake(value, 'An empty list lets nothing through; drop the span instead.')
     const values = items.flatMap((item): Scalar[] => {
       const scalar = reader.scalar(item)
-      if (scalar !== undefined && (possible === undefined || possible.includes(scalar))) return [scalar]
+      if (scalar !== undefined && (field === undefined || canLeave(field, scalar))) return [scalar]
       reader.mistake(item, 'This attribute can never have this value.')
       return []
     })

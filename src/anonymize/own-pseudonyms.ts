@@ -1,5 +1,5 @@
-// Under which values the collector knows this installation now: the attributes that are made from its id and nothing
-// else. They are made by the same code that makes what leaves, so they are the ones to name when asking for deletion.
+// Under which values the collector knows this installation now: the attributes that are made from its id, its secret and
+// what the policy itself says, and nothing else. They are made by the same code that makes what leaves, so they are the ones to name when asking for deletion.
 import { Counters } from '../counters.ts'
 import { decodeRequest } from '../otlp/decode.ts'
 import { lenField } from '../otlp/wire.ts'
@@ -8,7 +8,7 @@ import { policyOn } from './expiry.ts'
 import { type CompileContext, compileField, evaluate } from './field-plan.ts'
 import { RESOURCE_ATTRIBUTES } from './outcome.ts'
 import { effective } from './overlay-narrow.ts'
-import type { Field, Period, Policy, Source } from './policy.ts'
+import { type Field, type Period, type Place, type Policy, placesOf, placesRead, type Source } from './policy.ts'
 import { fixedValue } from './source.ts'
 
 export interface OwnPseudonym {
@@ -33,31 +33,33 @@ export function ownPseudonyms(policy: Policy, instanceId: string, secret: Uint8A
   const inForce = effective(policyOn(policy, clock.period('day')))
   const known = (span: string | undefined, fields: readonly Field[]): OwnPseudonym[] =>
     fields.flatMap((field) => {
-      const lasts = lastsOf(field)
-      const value = lasts === undefined ? undefined : textOf(field, context)
+      const own = ownPart(field)
+      const lasts = own === undefined ? undefined : lastsOf(own)
+      const value = own === undefined || lasts === undefined ? undefined : textOf(own, context)
       return lasts === undefined || value === undefined ? [] : [{ span, name: field.name, lasts, value }]
     })
   return [...known(undefined, inForce.resource), ...inForce.spans.flatMap(({ name, fields }) => known(name, fields))]
 }
 
-/** `undefined`: it is not made from the installation's id alone. */
-function lastsOf({ from, action }: Field): Period | undefined {
-  if (!isInstanceId(from)) return undefined
-  return action.kind === 'pseudonym' ? action.period : action.kind === 'hash' ? 'forever' : undefined
+/** The attribute where it reads nothing but the id and literals: always, or where `or` takes the place of what is absent. */
+function ownPart(field: Field): Field | undefined {
+  const from = [field.from, field.or].find((source) => source !== undefined && isOwn(source))
+  return from === undefined || (field.action.kind === 'hmac' && !isOwn(field.action.key)) ? undefined : { ...field, from, or: undefined }
 }
 
-const isInstanceId = (source: Source): boolean => source.kind === 'fact' && source.name === 'instance.id'
+/** `undefined`: it does not tell this installation from another. The key of a pseudonym is the installation's own already. */
+function lastsOf(own: Field): Period | undefined {
+  const { action } = own
+  if (action.kind === 'pseudonym') return action.period
+  return (action.kind === 'hash' || action.kind === 'hmac') && placesRead(own).some(isId) ? 'forever' : undefined
+}
+
+const isId = (place: Place): boolean => place.kind === 'fact' && place.name === 'instance.id'
+const isOwn = (source: Source): boolean => placesOf(source).every((place) => place.kind === 'text' || isId(place))
 
 /** What would leave; `undefined`: nothing, because a step refuses it. */
 function textOf(field: Field, context: CompileContext): string | undefined {
-  // The id is always there, so nothing else is ever read.
-  const own = { ...field, or: undefined }
-  const outcome = evaluate(
-    compileField('identity', own, RESOURCE_ATTRIBUTES, context, (source) => {
-      if (source.kind === 'list') throw new Error('a list is not the id alone')
-      return fixedValue(source, context.facts)
-    }),
-  )
+  const outcome = evaluate(compileField('identity', field, RESOURCE_ATTRIBUTES, context, (source) => fixedValue(source, context.facts)))
   if (outcome === undefined) return undefined
   const attribute = decodeRequest(lenField(1, lenField(1, outcome))).resourceSpans[0]?.attributes[0]
   return attribute?.value.kind === 'string' ? attribute.value.value : undefined

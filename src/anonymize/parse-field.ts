@@ -3,7 +3,7 @@ import { ACTION_WORDS, ACTIONS, type ActionWord, type FieldContext, isSendable, 
 import { type Part, parseSource } from './parse-source.ts'
 import { type Action, type Field, placesOf, type Scalar, SHAPES, type Shape, type Source } from './policy.ts'
 import type { Fold } from './table.ts'
-import type { Node, YamlReader } from './yaml-reader.ts'
+import { type Node, printable, type YamlReader } from './yaml-reader.ts'
 
 const OUTGOING_NAME = /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$/
 const MAX_NAME_BYTES = 96
@@ -65,9 +65,6 @@ export function parseField(reader: YamlReader, keyNode: Node, name: string, node
   reader.places.set(field, keyNode)
   return field
 }
-
-/** What is not on one line of printable characters is not repeated in a sentence. */
-const printable = (key: string): string => (/^[\x20-\x7e]{1,40}$/.test(key) ? key : '…')
 
 function defaultSource(reader: YamlReader, keyNode: Node, name: string, part: Part): Source {
   if (part === 'resource')

@@ -65,4 +65,4 @@ export const LINKS = { day: 'a day', month: 'a month', forever: 'ever' } as cons
 
 const code = (name: string): string => `\`${name.replaceAll('`', "'").replaceAll('|', '\\|')}\``
 /** Text of the policy that must not become markup or break a cell. */
-const text = (words: string): string => words.replace(/[\\`*_[\]<>|#~]/g, (character) => `\\${character}`)
+const text = (words: string): string => words.replace(/[\\`*_[\]<>|#~&$]/g, (character) => `\\${character}`)

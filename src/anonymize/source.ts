@@ -7,8 +7,13 @@ import { isText } from './text.ts'
 /** Facts by name; what is not there could not be read. */
 export type Facts = ReadonlyMap<string, Scalar>
 
-/** The value of a fact or a literal; anything else has none here. */
+/** The value of facts and literals; anything else has none here. */
 export function fixedValue(source: Source, facts: Facts): Value {
+  if (source.kind === 'list') {
+    const joined = new Joined(source.places.map((place) => fixedValue(place, facts)))
+    joined.fill()
+    return joined.value
+  }
   const value = new Value()
   const scalar = source.kind === 'text' ? source.text : source.kind === 'fact' ? facts.get(source.name) : undefined
   if (typeof scalar === 'string') {

@@ -37,12 +37,18 @@ const MAX_NESTING = 16
 /** The lexer says with these what follows; they do not stand in the text. */
 const ADDED_TOKENS = ['\u0002', '\u0018', '\u001f']
 
+/** Unicode's embeddings, overrides and isolates, and its own ends of lines: with them a text reads as another one than it is. */
+const UNSEEN = /[\u2028\u2029\u202a-\u202e\u2066-\u2069]/
+const UNSEEN_MISTAKE = 'A character that nobody sees turns the text around, or ends a line, here.'
+
 /** Why a file is not even parsed, with its place. */
 function refusal(text: string): string | undefined {
   if (Buffer.byteLength(text) > MAX_POLICY_BYTES) return '1:1: The file is larger than 1 MiB.'
   // What is not UTF-8 was read as this character, and two such words are no longer told apart.
   const notUtf8 = text.indexOf('\ufffd')
   if (notUtf8 >= 0) return `${placeOf(text, notUtf8)}: This is not UTF-8.`
+  const unseen = text.search(UNSEEN)
+  if (unseen >= 0) return `${placeOf(text, unseen)}: ${UNSEEN_MISTAKE}`
   let parts = 0
   let nesting = 0
   let at = 0
@@ -55,6 +61,9 @@ function refusal(text: string): string | undefined {
   }
   return undefined
 }
+
+/** What is not on one line of printable characters is not repeated in a sentence. */
+export const printable = (key: string): string => (/^[\x20-\x7e]{1,40}$/.test(key) ? key : '…')
 
 function placeOf(text: string, offset: number): string {
   const before = text.slice(0, offset)
@@ -92,6 +101,8 @@ export class YamlReader {
         if (isAlias(node)) this.mistake(node, 'Aliases are not allowed; write the value out.')
         else if (node.anchor !== undefined) this.mistake(node, 'Anchors are not allowed; write the value out.')
         else if (node.tag !== undefined) this.mistake(node, 'Tags are not allowed.')
+        // Written as an escape in quotes.
+        else if (isScalar(node) && UNSEEN.test(String(node.value))) this.mistake(node, UNSEEN_MISTAKE)
       },
     })
     this.root = this.mistakes.length > 0 ? null : (document.contents as Node | null)
@@ -146,7 +157,7 @@ export class YamlReader {
         return []
       }
       if (value === null) {
-        this.mistake(key, `"${key.value}" has no value.`)
+        this.mistake(key, `"${printable(key.value)}" has no value.`)
         return []
       }
       return [{ key: key.value, keyNode: key, value }]

@@ -30,7 +30,8 @@ export const NAMES: FactsNames = { namespace: 'usage-system', name: 'usage-sidec
 const yaml = (value: unknown): string => stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
 const documents = (texts: readonly string[]): string => `${texts.join('\n---\n')}\n`
 
-function rule({ verb, of, reason }: Right): string {
+/** Of a role, with its reason as a comment. */
+export function rule({ verb, of, reason }: Right): string {
   const what =
     'path' in of
       ? { nonResourceURLs: [of.path] }

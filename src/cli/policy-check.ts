@@ -1,5 +1,6 @@
 // `policy check FILE`: every mistake with its place, or what the policy lets out and how much that tells. A policy that
-// tells more than its limits allow is sound and yet not to be used: exit 1.
+// tells more than its limits allow, or has expired, is sound and yet not to be used: exit 1.
+import { expiredOn } from '../anonymize/expiry.ts'
 import { type Checked, checkPolicy } from '../anonymize/parse.ts'
 import { summary } from '../anonymize/summary.ts'
 import { ConfigError } from '../errors.ts'
@@ -21,7 +22,8 @@ export async function check(host: Host, input: Input): Promise<number> {
   }
   host.out(summary(checked.policy))
   for (const sentence of checked.over) host.err(`${file}:${sentence}\n`)
-  if (checked.over.length === 0) return EXIT.done
-  host.err('It tells more than its limits allow. With this policy nothing would be kept or sent.\n')
-  return EXIT.failed
+  if (checked.over.length > 0) host.err('It tells more than its limits allow. With this policy nothing would be kept or sent.\n')
+  const expired = expiredOn(checked.policy, new Date().toISOString().slice(0, 10))
+  if (expired !== undefined) host.err(`${expired} With this policy nothing would be kept or sent.\n`)
+  return checked.over.length === 0 && expired === undefined ? EXIT.done : EXIT.failed
 }

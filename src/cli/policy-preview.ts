@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { gunzipSync } from 'node:zlib'
 import { createAnonymizer } from '../anonymize/anonymize.ts'
+import { expiredOn } from '../anonymize/expiry.ts'
 import { policyDigest } from '../anonymize/policy.ts'
 import { Counters } from '../counters.ts'
 import { createEnricher } from '../enrich/enrich.ts'
@@ -31,10 +32,16 @@ export async function preview(host: Host, input: Input): Promise<number> {
     host.err(`${inputFile}: is not a gzip file that can be read, or larger than ${MAX_INPUT_BYTES} bytes.\n`)
     return EXIT.failed
   }
+  const now = Date.now()
+  const expired = expiredOn(policy, new Date(now).toISOString().slice(0, 10))
+  if (expired !== undefined) {
+    host.out(`Nothing of this would leave, because of the policy: ${expired}\n`)
+    return EXIT.done
+  }
   const counters = new Counters()
   const anonymizer = createAnonymizer({ policy, facts, secret: undefined, counters, maxBytes: MAX_INPUT_BYTES })
   try {
-    const passed = anonymizer.pass(looksLikeJson(plain) ? jsonToProtobuf(plain) : plain, Date.now())
+    const passed = anonymizer.pass(looksLikeJson(plain) ? jsonToProtobuf(plain) : plain, now)
     const { spans, rejected } = passed
     host.out(spans === 0 ? 'Nothing of this would leave.\n' : renderRequest(createEnricher(policy, 'custom', anonymizer).frame(passed)))
     const { 'spans.received': received = 0, 'spans.unlisted': unlisted = 0 } = counters.snapshot()

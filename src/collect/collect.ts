@@ -58,6 +58,7 @@ export function createCollect({ listen: at, pageListen, folder, counters, log }:
       closers.push(() => store.close())
       const accept = createAccept({
         listen: at,
+        isPublic: true,
         maxBody: MAX_BODY,
         maxJsonBody: MAX_JSON_BODY,
         budget: new Budget(MAX_IN_FLIGHT),

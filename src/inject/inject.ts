@@ -55,42 +55,51 @@ export function injectText(text: string, options: Options): Filtered {
   return { text: carryOut(text, plans), told }
 }
 
-/** All at once, as a rule; where that is not right, one after the other, without those that are not. */
 function carryOut(text: string, plans: readonly Plan[]): string {
-  const right = (some: readonly Plan[]): string | undefined => {
-    try {
-      const result = insertAll(
-        text,
-        some.flatMap(({ insertions }) => insertions),
-      )
-      return isAsMeant(text, result, some) &&
-        cutOut(
-          result,
-          some.map(({ target }) => target),
-        ) === text
-        ? result
-        : undefined
-    } catch {
-      return undefined
-    }
-  }
-  const whole = right(plans)
-  const good = whole === undefined ? plans.filter((plan) => right([plan]) !== undefined) : plans
-  const result = whole ?? right(good)
+  const { result, good } = most(plans, (some) => {
+    const changed = insertAll(
+      text,
+      some.flatMap(({ insertions }) => insertions),
+    )
+    const targets = some.map(({ target }) => target)
+    if (!isDeepStrictEqual(valuesIn(changed), meant(text, some))) return undefined
+    return cutOut(changed, targets) === text ? changed : undefined
+  })
   for (const plan of plans) {
-    if (result !== undefined && good.includes(plan)) plan.told.done = true
+    if (good.includes(plan)) plan.told.done = true
     else fail(plan.told, 'its text could not be changed so that uninject gives it back byte for byte')
   }
   return result ?? text
 }
 
-/** Every document is what it was, but for the pods, and those are what was meant. */
-function isAsMeant(before: string, after: string, plans: readonly Plan[]): boolean {
-  const meant = readDocuments(before).map((document) => (document.errors.length > 0 ? undefined : readValue(document)))
-  const got = readDocuments(after).map((document) => (document.errors.length > 0 ? undefined : readValue(document)))
-  for (const { target, apply } of plans) apply(podIn(meant[target.document], target))
-  return isDeepStrictEqual(got, meant)
+/** All at once, as a rule; where that is not right, all those that are right by themselves. */
+function most<Item>(
+  items: readonly Item[],
+  attempt: (some: readonly Item[]) => string | undefined,
+): { result: string | undefined; good: readonly Item[] } {
+  const tried = (some: readonly Item[]): string | undefined => {
+    try {
+      return attempt(some)
+    } catch {
+      return undefined
+    }
+  }
+  const whole = tried(items)
+  if (whole !== undefined) return { result: whole, good: items }
+  const good = items.filter((item) => tried([item]) !== undefined)
+  const result = good.length === 0 ? undefined : tried(good)
+  return { result, good: result === undefined ? [] : good }
 }
+
+/** What every document should come to: what it was, but for these pods. */
+function meant(text: string, changes: readonly { target: Target; apply: (pod: Pod) => void }[]): unknown[] {
+  const values = valuesIn(text)
+  for (const { target, apply } of changes) apply(podIn(values[target.document], target))
+  return values
+}
+
+const valuesIn = (text: string): unknown[] =>
+  readDocuments(text).map((document) => (document.errors.length > 0 ? undefined : readValue(document)))
 
 const podIn = (value: unknown, { path }: Target): Pod =>
   path.reduce<unknown>((at, step) => (at as Record<string | number, unknown>)[step], value) as Pod
@@ -133,32 +142,24 @@ const SHARED = 'a part of it is an alias or a merge key'
 
 export function uninjectText(text: string): Filtered {
   const told: Told[] = []
-  const good: Target[] = []
+  const having: { told: Told; target: Target; apply: (pod: Pod) => void }[] = []
   for (const { document, name, reason, unreadable, target } of findPods(readDocuments(text))) {
     const line: Told = { document: document + 1, name, done: false, ...(unreadable ? { failed: true } : {}) }
     told.push(line)
     if (target === undefined) line.reason = reason!
-    else if (!hasSidecar(target.pod)) line.reason = `it has no container ${CONTAINER}`
-    else
-      attempt(line, () => {
-        if (!isWithout(text, cutOut(text, [target]), target)) throw new CannotEdit(NOT_CUT)
-        good.push(target)
-        line.done = true
-      })
+    else if (!allContainers(target.pod).some((container) => container.name === CONTAINER)) line.reason = `it has no container ${CONTAINER}`
+    else having.push({ told: line, target, apply: remove })
   }
-  return { text: cutOut(text, good), told }
-}
-const NOT_CUT = 'the sidecar could not be taken out without touching something else'
-
-const hasSidecar = (pod: Pod): boolean => allContainers(pod).some(({ name }) => name === CONTAINER)
-
-function isWithout(before: string, after: string, { document, path, pod }: Target): boolean {
-  const found = findPods(readDocuments(after))
-  const same = found.find(({ target }) => target?.document === document && isDeepStrictEqual(target.path, path))?.target
-  if (same === undefined || found.length !== findPods(readDocuments(before)).length) return false
-  const meant = structuredClone(pod)
-  remove(meant)
-  return isDeepStrictEqual(dense(same.pod), dense(meant))
+  const { result, good } = most(having, (some) => {
+    const targets = some.map(({ target }) => target)
+    const changed = cutOut(text, targets)
+    return isDeepStrictEqual(dense(valuesIn(changed)), dense(meant(text, some))) ? changed : undefined
+  })
+  for (const item of having) {
+    if (good.includes(item)) item.told.done = true
+    else fail(item.told, 'the sidecar could not be taken out without touching something else')
+  }
+  return { text: result ?? text, told }
 }
 
 /** Without what is empty: whether a list that is left without items stays is a matter of the text. */

@@ -17,18 +17,30 @@ export function successBody(encoding: Encoding, rejected: number, message: strin
   return lenField(1, Buffer.concat([rejected === 0 ? Buffer.alloc(0) : varintField(1, rejected), textField(2, message)]))
 }
 
-/** google.rpc.Status; `code` is a google.rpc.Code. */
+const INVALID_ARGUMENT = 3
+const BAD_REQUEST = 'type.googleapis.com/google.rpc.BadRequest'
+const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo'
+
+/** google.rpc.Status; `code` is a google.rpc.Code. Bad data has a google.rpc.BadRequest among its details, as OTLP asks. */
 export function statusBody(encoding: Encoding, code: number, message: string): Buffer {
-  if (encoding === 'json') return Buffer.from(JSON.stringify({ code, message }))
-  return Buffer.concat([code === 0 ? Buffer.alloc(0) : varintField(1, code), textField(2, message)])
+  if (encoding === 'json') {
+    const details = { details: [{ '@type': BAD_REQUEST, fieldViolations: [{ description: message }] }] }
+    return Buffer.from(JSON.stringify({ code, message, ...(code === INVALID_ARGUMENT ? details : {}) }))
+  }
+  const head = Buffer.concat([code === 0 ? Buffer.alloc(0) : varintField(1, code), textField(2, message)])
+  return code === INVALID_ARGUMENT ? Buffer.concat([head, detail(BAD_REQUEST, lenField(1, textField(2, message)))]) : head
 }
 
-/** google.rpc.Status with a google.rpc.RetryInfo among its details, for the trailer `grpc-status-details-bin`. */
-export function retryDetails(code: number, message: string, afterSeconds: number): Buffer {
-  const retryInfo = lenField(1, varintField(1, afterSeconds))
-  const any = Buffer.concat([textField(1, 'type.googleapis.com/google.rpc.RetryInfo'), lenField(2, retryInfo)])
-  return Buffer.concat([statusBody('protobuf', code, message), lenField(3, any)])
+/** google.rpc.Status for the trailer `grpc-status-details-bin`; `undefined` where it says no more than the other trailers. */
+export function statusDetails(code: number, message: string, retryAfterSeconds: number | undefined): Buffer | undefined {
+  if (retryAfterSeconds === undefined && code !== INVALID_ARGUMENT) return undefined
+  const status = statusBody('protobuf', code, message)
+  if (retryAfterSeconds === undefined) return status
+  return Buffer.concat([status, detail(RETRY_INFO, lenField(1, varintField(1, retryAfterSeconds)))])
 }
+
+/** Status.details: a google.protobuf.Any. */
+const detail = (type: string, value: Uint8Array): Buffer => lenField(3, Buffer.concat([textField(1, type), lenField(2, value)]))
 
 /** A text field; the empty text is the absent one. */
 const textField = (field: number, text: string): Buffer => (text === '' ? Buffer.alloc(0) : lenField(field, Buffer.from(text)))

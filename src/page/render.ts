@@ -9,7 +9,7 @@ const MODES = {
   on: ['On', 'Reports are sent to the collector of the project. Everything that left is below, byte for byte.'],
 } as const
 
-/** Counters in the order of the road, and what they mean; those of single attributes come after them. */
+/** Counters in the order of the road, and what they mean; a counter is of the first line that names it. */
 const COUNTERS: readonly [name: RegExp, meaning: string][] = [
   [/^spans\.received$/, 'spans that the application sent'],
   [/^spans\.unlisted$/, 'left out: the policy does not name them'],
@@ -17,12 +17,14 @@ const COUNTERS: readonly [name: RegExp, meaning: string][] = [
   [/^spans\..+\.skipped$/, 'left out by a condition of the policy'],
   [/^spans\.kept$/, 'spans that the policy made, on disk'],
   [/\.other$/, 'values that are not in the list of the policy, sent as its “other”'],
-  [/\.left_out(\..+)?$/, 'values that did not fit and were left out'],
+  [/^(spans|resource)\..+\.(left_out|split|before|after|fold|shape)$/, 'values that did not fit, by the step of the policy'],
+  [/^heartbeats\./, 'the sidecar’s own daily report'],
   [/^sent\./, 'taken by the collector'],
   [/^refused\./, 'refused by the collector for good'],
   [/^queue\.dropped\./, 'dropped, by reason'],
   [/^queue\.refused$/, 'answered “later”, because the queue could not take them'],
   [/^requests\./, 'requests of the application, by answer'],
+  [/(?:)/, 'other'],
 ]
 
 export function statusPage(view: View): string {
@@ -128,9 +130,9 @@ function sent(bodies: readonly Sent[]): string {
 }
 
 function counted(counters: View['counters']): string {
-  const names = Object.keys(counters)
-  const groups = COUNTERS.flatMap(([pattern, meaning]) => {
-    const found = names.filter((name) => pattern.test(name))
+  const groupOf = (name: string): number => COUNTERS.findIndex(([pattern]) => pattern.test(name))
+  const groups = COUNTERS.flatMap(([, meaning], group) => {
+    const found = Object.keys(counters).filter((name) => groupOf(name) === group)
     const rows = found.map(
       (name) => `<tr><th scope="row" class="mono">${escapeHtml(name)}</th><td>${counters[name]!.toLocaleString('en-GB')}</td></tr>`,
     )

@@ -1,4 +1,4 @@
-// The way in: records gather while a commit runs and share the next one, one write and one fdatasync for all that wait.
+// The way in: records gather while a commit runs and share the next one, one synced write for all that wait.
 // What may wait is bounded, and so is what may be kept: over it the record is answered 503, or the oldest file goes.
 import type { Counters } from '../counters.ts'
 import { errorCode, type Refusal, retryLater } from '../errors.ts'

@@ -1,6 +1,7 @@
 // Every file operation of the queue, and nothing else: a test puts a recording disk in its place and takes the power
 // away between any two of them. Plain callbacks of node:fs, off the event loop; they cost less CPU than file handles.
-import fs from 'node:fs'
+import fs, { constants } from 'node:fs'
+import { platform } from 'node:os'
 import { dirname } from 'node:path'
 import { errorCode } from '../errors.ts'
 import { lockFile } from './lock.ts'
@@ -12,8 +13,8 @@ export interface Disk {
   list(path: string): Promise<string[]>
   /** Makes creations, renames and unlinks in this folder durable. */
   syncFolder(path: string): Promise<void>
-  /** A new file, for our user only; an error where it exists. */
-  create(path: string): Promise<number>
+  /** A new file, for our user only; an error where it exists. `appends`: each write to it is followed by a sync. */
+  create(path: string, use?: 'appends'): Promise<number>
   openFile(path: string): Promise<number>
   /** All of `bytes`, at `position`. */
   write(file: number, bytes: Uint8Array, position: number): Promise<void>
@@ -38,6 +39,14 @@ const call = <T = void>(start: (done: Done<T>) => void): Promise<T> =>
   new Promise((resolve, reject) => {
     start((error, value) => (error === null || error === undefined ? resolve(value as T) : reject(error)))
   })
+
+/**
+ * Linux makes each write to such a file durable before it ends, and saves the way to another thread and back that a sync of
+ * its own takes. Elsewhere a sync can do more than the flag: macOS empties the drive's cache in it.
+ */
+const SYNCED_WRITES = platform() === 'linux' ? constants.O_DSYNC : undefined
+/** Open files whose writes are durable when they end. */
+const synced = new Set<number>()
 
 export const nodeDisk: Disk = {
   makeFolder: async (path) => {
@@ -64,7 +73,13 @@ export const nodeDisk: Disk = {
       await nodeDisk.close(folder)
     }
   },
-  create: (path) => call((done) => fs.open(path, 'wx', 0o600, done)),
+  create: async (path, use) => {
+    if (use === undefined || SYNCED_WRITES === undefined) return await call<number>((done) => fs.open(path, 'wx', 0o600, done))
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | SYNCED_WRITES
+    const file = await call<number>((done) => fs.open(path, flags, 0o600, done))
+    synced.add(file)
+    return file
+  },
   openFile: (path) => call((done) => fs.open(path, 'r+', done)),
   write: async (file, bytes, position) => {
     for (let at = 0; at < bytes.length; ) {
@@ -72,9 +87,15 @@ export const nodeDisk: Disk = {
       at += await call<number>((done) => fs.write(file, bytes, from, bytes.length - from, position + from, done))
     }
   },
-  sync: (file) => call((done) => fs.fdatasync(file, done)),
+  sync: async (file) => {
+    if (!synced.has(file)) await call((done) => fs.fdatasync(file, done))
+  },
   truncate: (file, length) => call((done) => fs.ftruncate(file, length, done)),
-  close: (file) => call((done) => fs.close(file, done)),
+  close: (file) => {
+    // Its number may be the next file's.
+    synced.delete(file)
+    return call((done) => fs.close(file, done))
+  },
   read: (path) => call((done) => fs.readFile(path, done)),
   rename: (from, to) => call((done) => fs.rename(from, to, done)),
   unlink: (path) => call((done) => fs.unlink(path, done)),

@@ -1,4 +1,4 @@
-// The records that wait for one shared write and one shared fdatasync, gathered in one buffer, and who waits for them.
+// The records that wait for one shared synced write, gathered in one buffer, and who waits for them.
 import { release } from '../memory.ts'
 import { CHECKSUM_BYTES, putRecord } from './file.ts'
 

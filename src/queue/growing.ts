@@ -58,7 +58,7 @@ export function createGrowing(disk: Disk, folder: string, shelf: Shelf): Growing
         if (current === undefined) {
           const stored: Stored = { sequence: sequence(), place: 'queue', bytes: 0, since, spans: 0, attempted: false, settled: false }
           const path = join(folder, 'queue', queueName(stored.sequence))
-          current = { stored, file: await disk.create(path), path }
+          current = { stored, file: await disk.create(path, 'appends'), path }
         }
         const { stored, file } = current
         await disk.write(file, content, stored.bytes)

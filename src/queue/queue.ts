@@ -1,6 +1,6 @@
 // The front door of the queue: what append() acknowledged is on disk until it is delivered, refused, dropped for a counted
 // reason or wiped. One operation at a time touches the disk, in the order of the calls; appends that wait for their turn
-// share one write and one fdatasync. One process per folder.
+// share one synced write. One process per folder.
 import { join } from 'node:path'
 import { Counters } from '../counters.ts'
 import { errorCode } from '../errors.ts'

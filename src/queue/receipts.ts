@@ -68,9 +68,9 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
   }
   await begin()
 
-  const rotate = async (): Promise<void> => {
-    if (file !== undefined) await disk.close(file)
+  const rotate = async (full: number): Promise<void> => {
     file = undefined
+    await disk.close(full)
     await disk.rename(path, oldPath)
   }
 
@@ -95,7 +95,7 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
     },
     append: async (line, mayForget) => {
       if (file === undefined) await begin()
-      if (file !== undefined && length >= MAX_BYTES && mayForget) await rotate()
+      if (file !== undefined && length >= MAX_BYTES && mayForget) await rotate(file)
       if (file === undefined) {
         // What had the name before is durable under its other one: else its lines could be lost with the rename.
         await disk.syncFolder(folder)

@@ -1,11 +1,11 @@
 // The floor of the whole road: the least that any durable relay in Node does. Bare `node:http` that appends each body as
-// it came with a shared fdatasync, acknowledges after it, and sends files of 1 MiB on, compressed once (gzip level 1).
+// it came with a shared synced write (O_DSYNC), acknowledges after it, and sends files of 1 MiB on, compressed once (gzip level 1).
 // No policy, no limits, no receipts, no recovery: the distance from here is what the sidecar's promises cost.
-import fs from 'node:fs'
+import fs, { constants } from 'node:fs'
 import { Agent, createServer, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { constants, gzip } from 'node:zlib'
+import { gzip, constants as zlib } from 'node:zlib'
 
 const [folder, collector] = process.argv.slice(2) as [string, string]
 const SEAL_BYTES = 1024 * 1024
@@ -24,7 +24,7 @@ let isBusy = false
 
 function open(): void {
   path = join(folder, String(++sequence))
-  file = fs.openSync(path, 'wx')
+  file = fs.openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_DSYNC)
   const directory = fs.openSync(folder, 'r')
   fs.fsyncSync(directory)
   fs.closeSync(directory)
@@ -34,7 +34,7 @@ function seal(): void {
   if (bytes === 0) return
   const sealed = path
   fs.closeSync(file)
-  gzip(Buffer.concat(written), { level: constants.Z_BEST_SPEED }, (error, zipped) => {
+  gzip(Buffer.concat(written), { level: zlib.Z_BEST_SPEED }, (error, zipped) => {
     if (error !== null) throw error
     const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'gzip', 'content-length': zipped.length }
     const post = request(collector, { method: 'POST', agent, headers }, (answer) => {
@@ -53,19 +53,16 @@ function commit(): void {
   const acknowledged = responses
   bodies = []
   responses = []
-  fs.writev(file, group, (failed) => {
-    if (failed !== null) throw failed
-    fs.fdatasync(file, (error) => {
-      if (error !== null) throw error
-      for (const response of acknowledged) response.writeHead(200, { 'content-type': 'application/x-protobuf', 'content-length': 0 }).end()
-      for (const body of group) {
-        written.push(body)
-        bytes += body.length
-      }
-      if (bytes >= SEAL_BYTES) seal()
-      isBusy = false
-      if (bodies.length > 0) commitSoon()
-    })
+  fs.writev(file, group, (error) => {
+    if (error !== null) throw error
+    for (const response of acknowledged) response.writeHead(200, { 'content-type': 'application/x-protobuf', 'content-length': 0 }).end()
+    for (const body of group) {
+      written.push(body)
+      bytes += body.length
+    }
+    if (bytes >= SEAL_BYTES) seal()
+    isBusy = false
+    if (bodies.length > 0) commitSoon()
   })
 }
 

@@ -45,7 +45,7 @@ missed.push(...pass.missed)
 say('The pass', pass.table)
 await part(
   'The whole road',
-  'The bundle in mode `on`, its sending included, until every accepted batch has arrived at a collector in another process. The floor is a bare\n`node:http` server that appends the bodies as they came with a shared fdatasync, acknowledges after it, and sends files of 1 MiB on, gzipped\n(level 1). It has three times the bytes to write and to compress, and no policy to apply. Both run with the flags of the image, in turns.',
+  'The bundle in mode `on`, its sending included, until every accepted batch has arrived at a collector in another process. The floor is a bare\n`node:http` server that appends the bodies as they came with a shared synced write, acknowledges after it, and sends files of 1 MiB on, gzipped\n(level 1). It has three times the bytes to write and to compress, and no policy to apply. Both run with the flags of the image, in turns.',
   benchRoad,
 )
 say(

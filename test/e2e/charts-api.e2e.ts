@@ -50,6 +50,11 @@ test('an upgrade may lower reporting and never raises it, whatever becomes of th
   assert.equal(reporting(), 'off', 'a second installation remembers the first')
   upgrade(...set('usage.reporting=local'))
   assert.equal(reporting(), 'local', 'his own word raises it again')
+  api.kubectl(['patch', 'configmap', 'my-usage-sidecar', '--namespace', 'here', '--patch', '{"data":{"reporting":"of"}}'])
+  // Without it Helm refuses, for the field is somebody else's now.
+  upgrade('--force-conflicts', '--reset-values')
+  assert.equal(reporting(), 'off', 'what is no word is off')
+  upgrade(...set('usage.reporting=local'))
   assert.ok(!('off' in (get('configmap', 'my-usage-sidecar').data as object)))
   api.kubectl(['patch', 'configmap', 'my-usage-sidecar', '--namespace', 'here', '--patch', '{"data":{"off":""}}'])
   upgrade(...set('replicas=4'))
@@ -65,13 +70,15 @@ test('the API server takes everything, also where Pod Security is restricted', a
   makeNamespace(api, 'example', { labels })
   cpSync(join(DEPLOY, 'kustomize'), join(folder, 'kustomize'), { recursive: true })
   const rendered = {
-    helm: helm('template', 'my', example, '--namespace', 'example'),
+    helm: helm('template', 'my', example, '--namespace', 'example').replaceAll(/^metadata:$/gm, 'metadata:\n  namespace: example'),
     kustomize: kustomize('build', join(folder, 'kustomize/example')),
+    injection: kustomize('build', join(folder, 'kustomize/example-injection')),
   }
+  api.kubectl(['create', 'namespace', 'acme-usage'])
   for (const [by, yaml] of Object.entries(rendered)) {
-    const args = ['apply', '--server-side', '--validate=strict', '--dry-run=server', '--namespace', 'example', '-f', '-']
+    const args = ['apply', '--server-side', '--validate=strict', '--dry-run=server', '-f', '-']
     const { status, stdout, stderr } = api.tryKubectl(args, { input: yaml })
     assert.deepEqual({ status, stderr }, { status: 0, stderr: '' }, by)
-    assert.match(stdout, /job\.batch\/\S+ serverside-applied/)
+    assert.match(stdout, by === 'injection' ? /mutatingadmissionpolicy\S+ serverside-applied/ : /job\.batch\/\S+ serverside-applied/)
   }
 })

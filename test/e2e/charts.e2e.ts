@@ -19,6 +19,19 @@ const render = (...args: readonly string[]): KubernetesObject[] =>
 const set = (...values: readonly string[]): string[] => values.flatMap((value) => ['--set', value])
 const deployment = (objects: readonly KubernetesObject[]) => podIn(find(objects, 'Deployment')!)
 
+test('the charts are of the version of the package, and name what the container names', () => {
+  const { version } = JSON.parse(readFileSync(join(DEPLOY, '../package.json'), 'utf8')) as { version: string }
+  for (const chart of ['usage-sidecar-library', 'usage-sidecar']) {
+    const [about] = objectsIn(readFileSync(join(DEPLOY, 'helm', chart, 'Chart.yaml'), 'utf8'))
+    assert.deepEqual([about!.version, about!.appVersion], [version, version])
+  }
+  const [values] = objectsIn(readFileSync(join(DEPLOY, 'helm/usage-sidecar/values.yaml'), 'utf8'))
+  const { configMap, factsConfigMap, identitySecret } = values!.injection as Record<string, string>
+  const { settings, ...names } = STANDARD
+  assert.deepEqual({ configMap, factsConfigMap, identitySecret }, names)
+  assert.deepEqual([values!.reportingDefault, values!.firstSendDelay], Object.values(settings))
+})
+
 test('helm lint has nothing to say', () => {
   for (const chart of ['usage-sidecar-library', 'example']) {
     const said = helm('lint', '--strict', join(folder, chart))
@@ -89,6 +102,15 @@ test('off takes the sidecar out of the pod, makes no identity, and is remembered
   assert.deepEqual(data, { reporting: 'local' })
 })
 
+test('the application’s user is told what it reports, and how to turn it off', () => {
+  const notes = (...args: readonly string[]): string =>
+    helm('install', 'my', example, '--dry-run=client', '--namespace', 'here', ...args).replace(/^[\s\S]*\nNOTES:\n/, '')
+  assert.match(notes(), /reporting of my is "local": .* nothing is sent/)
+  assert.match(notes(...set('usage.reporting=on')), /"on".*https:\/\/usage\.example\.org.* after 24h/s)
+  assert.match(notes(), /helm upgrade my .*--set usage\.reporting=off/)
+  assert.match(notes(...set('usage.reporting=off')), /is "off": no pod has a sidecar/)
+})
+
 test('off keeps a sidecar whose volume outlives the pod, in mode off: it wipes what lies there', () => {
   const pod = deployment(render(...set('usage.reporting=off', 'usage.persistentData=true')))
   assert.equal(setting(pod, 'USAGE_REPORTING'), 'off')
@@ -105,6 +127,7 @@ test('what is missing or misspelt is told before anything is installed', () => {
     ['usage.reportign=off', /reportign/],
     ['usage.firstSendDelay=1 day', /firstSendDelay/],
     ['usage.settings.OTEL_SDK_DISABLED=x', /OTEL_SDK_DISABLED/],
+    ['usage.settings.USAGE_REPORTING=on', /USAGE_REPORTING/],
     ['usage.pod.qos=Guaranteed', /qos/],
   ]
   for (const [value, said] of cases) assert.throws(() => render(...set(value)), said, value)

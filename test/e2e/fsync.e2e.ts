@@ -1,5 +1,6 @@
-// 200 means that it is on disk: of the running program, strace shows that a fdatasync of the queue's file ended before
-// each 200 was written to its connection, and after the request that it answers was read.
+// 200 means that it is on disk: of the running program, strace shows that a write to the queue's file, which is open so that
+// each write is synced before it ends (O_DSYNC), ended before each 200 was written to its connection, and after the request
+// that it answers was read.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -40,11 +41,11 @@ function callsIn(trace: string): Call[] {
   return calls
 }
 
-test('a fdatasync of the queue ends before each 200, on several connections', async (t) => {
+test('a synced write to the queue ends before each 200, on several connections', async (t) => {
   const folder = await temporaryFolder(t)
   const trace = join(folder, 'trace')
   // -D: the program is our child, not strace's, so that it gets the signal that ends it.
-  const before = ['strace', '-D', '-f', '-ttt', '-T', '-yy', '-s', '64', '-e', 'trace=fdatasync,write,writev,read', '-o', trace]
+  const before = ['strace', '-D', '-f', '-ttt', '-T', '-yy', '-s', '64', '-e', 'trace=openat,pwrite64,write,writev,read', '-o', trace]
   const sidecar = await startSidecar(t, { folder, before, env: { USAGE_REPORTING: 'local' } })
   const answered = await Promise.all(
     Array.from({ length: CONNECTIONS }, async () => {
@@ -57,7 +58,9 @@ test('a fdatasync of the queue ends before each 200, on several connections', as
   await sidecar.stop()
   const calls = callsIn(await readFile(trace, 'latin1'))
   const onSocket = (text: string): string | undefined => /<(TCP[^>]*->[^>]*)>/.exec(text)?.[1]
-  const syncs = calls.filter(({ name, text }) => name === 'fdatasync' && text.includes('/queue/'))
+  const opened = calls.filter(({ name, text }) => name === 'openat' && text.includes('/queue/') && text.includes('O_CREAT'))
+  assert.ok(opened.length > 0 && opened.every(({ text }) => text.includes('O_DSYNC')))
+  const syncs = calls.filter(({ name, text }) => name === 'pwrite64' && text.includes('/queue/'))
   let checked = 0
   const asked = new Map<string, number>()
   for (const call of calls.toSorted((a, b) => a.began - b.began)) {
@@ -69,10 +72,10 @@ test('a fdatasync of the queue ends before each 200, on several connections', as
     assert.ok(since !== undefined, 'an answer without a request')
     assert.ok(
       syncs.some((sync) => sync.began > since && sync.ended <= call.began),
-      `no fdatasync of the queue between a request and its 200`,
+      `no synced write to the queue between a request and its 200`,
     )
     checked++
   }
   assert.equal(checked, CONNECTIONS * REQUESTS)
-  t.diagnostic(`${checked} answers, ${syncs.length} fdatasync calls: requests that wait together share one`)
+  t.diagnostic(`${checked} answers, ${syncs.length} synced writes: requests that wait together share one`)
 })

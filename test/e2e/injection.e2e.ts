@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { FIXED_SETTINGS, literal } from '../../src/inject/container.ts'
+import { injectText } from '../../src/inject/inject.ts'
 import { injectionFile, PLACEHOLDER } from '../generate-inject.ts'
 import { comparable, OPTIONS, type PodObject, podByCommand, podOf, SAMPLES, type Sample, sidecarOf, TEXTS } from '../inject-corpus.ts'
 import { until } from '../sidecar.ts'
@@ -48,7 +49,8 @@ const pod = (namespace: string, annotations: Record<string, string> = {}): PodOb
   return { ...rest, metadata: { ...metadata, namespace, annotations } }
 }
 const sidecarIn = (namespace: string, annotations?: Record<string, string>) => sidecarOf(created([pod(namespace, annotations)])[0]!)
-const setting = (name: string): string | undefined => sidecarIn('probe')?.env?.find((variable) => variable.name === name)?.value
+const setting = (name: string, namespace = 'probe'): string | undefined =>
+  sidecarIn(namespace)?.env?.find((variable) => variable.name === name)?.value
 
 const { settings, image } = OPTIONS
 const DATA: Record<string, string> = { image, ...settings, USAGE_POLICY_TEXT: TEXTS.policy, USAGE_FACTS: TEXTS.facts }
@@ -99,6 +101,17 @@ describe('the policy and the command', () => {
     })
 })
 
+describe('the text that the command prints', () => {
+  for (const sample of SAMPLES.filter(({ injected }) => injected))
+    it(`is read by kubectl and taken by the server: ${sample.name}`, () => {
+      const input = injectText(sample.text, OPTIONS).text.split(/^---$/m).at(-1)!
+      const read = api.kubectl(['create', '-f', '-', '--dry-run=server', '-o', 'json', '-n', sample.name], { input })
+      const [taken, meant] = [read, injectText(sample.text, OPTIONS).text].map((text) => sidecarOf(podOf(text, sample)))
+      assert.deepEqual(taken?.env, meant?.env)
+      assert.deepEqual(taken?.image, OPTIONS.image)
+    })
+})
+
 describe('projects', () => {
   it('are named by the pod, or else by its namespace, and never meet', () => {
     assert.equal(sidecarIn('probe')?.image, image)
@@ -116,6 +129,8 @@ describe('projects', () => {
 })
 
 describe('the parameters', () => {
+  const inNamespaces = (): string =>
+    ['raises', 'lowers', 'unknown'].map((word) => setting('USAGE_REPORTING', `namespace-${word}`)).join(' ')
   const CASES: [what: string, changed: Record<string, string | null>, holds: () => boolean][] = [
     [
       'can ask every pod for its own word',
@@ -136,6 +151,9 @@ describe('the parameters', () => {
       { USAGE_HTTP_LISTEN: '127.0.0.1:1', USAGE_LOG_LEVEL: 'warn' },
       () => setting('USAGE_LOG_LEVEL') === 'warn' && setting('USAGE_HTTP_LISTEN') === '127.0.0.1:44318',
     ],
+    // The corpus has seen a namespace lower `on`.
+    ['that say local are not raised by a namespace', { USAGE_REPORTING: 'local' }, () => inNamespaces() === 'local local off'],
+    ['that say off are not raised by a namespace', { USAGE_REPORTING: 'off' }, () => inNamespaces() === 'off off off'],
     ['of which no word is one of ours are passed on as they are', { USAGE_REPORTING: 'On' }, () => setting('USAGE_REPORTING') === 'On'],
   ]
   for (const [what, changed, holds] of CASES)

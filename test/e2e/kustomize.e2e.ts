@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { stringify } from 'yaml'
+import { injectionFile, PLACEHOLDER } from '../generate-inject.ts'
 import { find, objectsIn, podIn, setting, sidecarIn } from './charts/objects.ts'
 import { type KubernetesObject, MINORS, mistakesIn } from './charts/schemas.ts'
 import { chartIn, DEPLOY, helm, kustomize } from './charts/tools.ts'
@@ -118,4 +119,31 @@ test('the identity is made by the Job that the chart has', () => {
     }
     assert.deepEqual(ours, theirs)
   }
+})
+
+test('injection by the API server is that of the one file for kubectl, in the project’s name', () => {
+  const file = objectsIn(injectionFile().replaceAll(PLACEHOLDER, 'acme'))
+  const parameters = find(file, 'ConfigMap')! as KubernetesObject & { data: Record<string, string> }
+  parameters.data.image = 'registry.example/usage-sidecar:0.1.0'
+  assert.deepEqual(build(join(DEPLOY, 'kustomize/example-injection')), file)
+})
+
+test('the facts job stands in the namespace of its project, with the rights of its account and no other', () => {
+  const objects = build(join(DEPLOY, 'kustomize/example-facts'))
+  for (const minor of MINORS)
+    assert.deepEqual(
+      objects.flatMap((object) => mistakesIn(minor, object)),
+      [],
+    )
+  for (const { kind, metadata } of objects)
+    assert.equal(metadata.namespace, kind.startsWith('ClusterRole') ? undefined : 'acme-usage', kind)
+  for (const kind of ['ClusterRoleBinding', 'RoleBinding'])
+    for (const { subjects } of objects.filter((object) => object.kind === kind))
+      assert.deepEqual(
+        (subjects as { namespace: string }[]).map(({ namespace }) => namespace),
+        ['acme-usage'],
+      )
+  const pod = podIn(find(objects, 'CronJob')!)
+  assert.deepEqual([setting(pod, 'USAGE_REPORTING'), setting(pod, 'USAGE_ENDPOINT')], ['local', 'https://usage.example.org'])
+  assert.equal(pod.spec.containers[0]!.env!.find(({ name }) => name === 'USAGE_REPORTING')?.value, 'local')
 })

@@ -2,6 +2,7 @@
 // with and without scripts, by keyboard and by what a screen reader is told; nothing asked of anybody else, nothing on the
 // console; a report opens decoded. With USAGE_UPDATE_PICTURES the README's picture is taken anew.
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { execution, post } from '../sidecar.ts'
 import { openBrowser, savePicture } from './browser.ts'
@@ -157,4 +158,27 @@ test('the page is used by keyboard, told to a screen reader, and needs no script
   assert.equal(await plain.page.locator('script').count(), 0)
   await plain.page.locator('a[href^="/queue/"]').first().click()
   await plain.page.getByText('A report that waits').waitFor()
+})
+
+test('mode local, mode off and what is wrong are told as plainly', async (t) => {
+  const folder = await temporaryFolder(t)
+  const pages: Record<string, { env: Record<string, string>; says: RegExp; alerts: number }> = {
+    local: { env: { USAGE_REPORTING: 'local' }, says: /Local.*Nothing is ever sent\./s, alerts: 0 },
+    off: { env: { DO_NOT_TRACK: '1' }, says: /Off.*Nothing is kept and nothing is sent\..*Decided by DO_NOT_TRACK\./s, alerts: 0 },
+    wrong: { env: { USAGE_POLICY: join(folder, 'missing') }, says: /Nothing is kept or sent, because of the policy/, alerts: 1 },
+  }
+  for (const [name, { env, says, alerts }] of Object.entries(pages)) {
+    const sidecar = await startSidecar(t, { folder: join(folder, name), env })
+    const url = `http://127.0.0.1:${Number((await sidecar.said('accept: ready')).page)}`
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const { page, told } = await openBrowser(t, { colorScheme, width: 1280, height: 860 })
+      await page.goto(url)
+      assert.match((await page.locator('body').textContent()) ?? '', says)
+      assert.equal(await page.getByRole('alert').count(), alerts)
+      const { ratio, text } = await page.evaluate<{ ratio: number; text: string }>(LEAST_CONTRAST)
+      assert.ok(ratio >= 4.5, `${name}, ${colorScheme}: contrast ${ratio} at "${text}"`)
+      assert.deepEqual(told, [])
+      await savePicture(page, `${name}-${colorScheme}`)
+    }
+  }
 })

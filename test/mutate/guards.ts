@@ -1,5 +1,7 @@
 // All guards, by room.
 import { accept } from './accept.ts'
+import { acceptGrpc } from './accept-grpc.ts'
+import { acceptHostile } from './accept-hostile.ts'
 import { anonymizeIn } from './anonymize-in.ts'
 import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
@@ -8,6 +10,7 @@ import { delivery } from './delivery.ts'
 import { factsGuards } from './facts.ts'
 import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
+import { injectGuards } from './inject.ts'
 import { language } from './language.ts'
 import { languageChecks } from './language-checks.ts'
 import { memoryGuards } from './memory.ts'
@@ -29,6 +32,8 @@ import { sheetGuards } from './sheet.ts'
 
 export const guards: readonly GuardTable[] = [
   accept,
+  acceptHostile,
+  acceptGrpc,
   anonymizeIn,
   anonymizeValues,
   anonymizeOut,
@@ -54,4 +59,5 @@ export const guards: readonly GuardTable[] = [
   pageGuards,
   delivery,
   factsGuards,
+  injectGuards,
 ]

@@ -170,13 +170,13 @@ export const modesGuards: GuardTable = {
   'src/pipeline.ts': [
     {
       promise: 'off answers 200 whatever failed',
-      text: 'if (modes.queueFor(began) === queue) throw error\n',
+      text: 'if (refusing) throw error\n',
       instead: 'throw error\n',
       noticed: door('^a request whose spans'),
     },
     {
       promise: 'the disk’s failure is told to the application',
-      text: 'if (modes.queueFor(began) === queue) throw error\n',
+      text: 'if (refusing) throw error\n',
       instead: 'void error\n',
       noticed: door('^a request whose spans'),
     },

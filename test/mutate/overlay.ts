@@ -103,9 +103,15 @@ export const overlayGuards: GuardTable = {
     },
     {
       promise: 'a condition has values that are left',
-      text: 'if (scalar !== undefined && (possible === undefined || possible.includes(scalar))) return',
+      text: 'if (scalar !== undefined && (field === undefined || canLeave(field, scalar))) return',
       instead: 'if (scalar !== undefined) return',
       noticed: widen,
+    },
+    {
+      promise: 'a condition on what has no list has values that the wire has',
+      text: 'return isSendable(value) && typeof value === sentType(action)',
+      instead: 'return true',
+      noticed: overlay('^a condition has a value of the type'),
     },
     {
       promise: 'a condition is on an attribute that is left',

@@ -3,6 +3,8 @@
 import type { GuardTable, Witness } from './guard.ts'
 
 const page = (name: string): Witness => ({ test: 'test/page.test.ts', name })
+/** It waits for what is tried again after five seconds. */
+const folder: Witness = { ...page('^a data folder that cannot'), env: { USAGE_TEST_DEADLINE_MS: '12000' } }
 const canary: Witness = { test: 'test/canary.test.ts', name: '^lets no secret out.* under a policy' }
 
 export const pageGuards: GuardTable = {
@@ -80,7 +82,18 @@ export const pageGuards: GuardTable = {
       promise: 'a folder that cannot be used is a problem',
       text: '...(folder === undefined ? []',
       instead: '...(folder !== null ? []',
-      noticed: page('^a data folder that cannot'),
+      noticed: folder,
+    },
+    {
+      promise: 'spans that cannot be kept are a problem',
+      text: '...(refusing\n',
+      instead: '...(refusing && machine === undefined\n',
+      noticed: page('^a queue that is full'),
+    },
+    {
+      promise: 'a queue that has room again is no problem',
+      text: '        refusing = false\n',
+      noticed: page('^a queue that is full'),
     },
     {
       promise: 'a collector that is away is a problem',
@@ -89,9 +102,7 @@ export const pageGuards: GuardTable = {
       noticed: page('^a collector that is away'),
     },
   ],
-  'src/modes.ts': [
-    { promise: 'a problem that is over is none', text: '        problem = undefined\n', noticed: page('^a data folder that cannot') },
-  ],
+  'src/modes.ts': [{ promise: 'a problem that is over is none', text: '        problem = undefined\n', noticed: folder }],
   'src/cli/status.ts': [
     {
       promise: 'status says by its exit code that something is wrong',

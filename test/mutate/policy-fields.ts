@@ -91,12 +91,6 @@ export const policyFields: GuardTable = {
       noticed: policy('^refuses .keep: .a., buckets'),
     },
     {
-      promise: 'what is not printable is not repeated',
-      text: "/^[\\x20-\\x7e]{1,40}$/.test(key) ? key : '…'",
-      instead: 'key',
-      noticed: policy('^never repeats'),
-    },
-    {
       promise: 'absent is of the type that is sent',
       text: ' && typeof value === sentType(action)) return',
       instead: ') return',

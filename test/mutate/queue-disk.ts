@@ -99,6 +99,28 @@ export const queueDisk: GuardTable = {
       noticed: queue('^folders and files are for our user'),
     },
     { promise: 'a file is never created over another', text: "'wx', 0o600", instead: "'w', 0o600", noticed: disk('^a file is created') },
+    {
+      promise: 'files for appends are for our user only',
+      text: 'fs.open(path, flags, 0o600, done)',
+      instead: 'fs.open(path, flags, 0o644, done)',
+      noticed: queue('^folders and files are for our user'),
+    },
+    {
+      promise: 'a file for appends is never created over another',
+      text: ' | constants.O_EXCL',
+      noticed: disk('^a file for appends'),
+    },
+    {
+      promise: 'a write to a file for appends is durable when it ends',
+      text: 'constants.O_EXCL | SYNCED_WRITES',
+      instead: 'constants.O_EXCL',
+      noticed: disk('^a file for appends'),
+    },
+    {
+      promise: 'what takes the number of a closed file is synced',
+      text: 'synced.delete(file)\n',
+      noticed: disk('^a file for appends'),
+    },
     { promise: 'a folder that is made is durable', text: 'await nodeDisk.syncFolder(above)\n', noticed: disk('^a folder that is made') },
     {
       promise: 'a sync of a folder reaches the disk',
@@ -107,8 +129,8 @@ export const queueDisk: GuardTable = {
     },
     {
       promise: 'a sync of a file reaches the disk',
-      text: 'call((done) => fs.fdatasync(file, done))',
-      instead: 'Promise.resolve()',
+      text: 'await call((done) => fs.fdatasync(file, done))',
+      instead: 'await Promise.resolve()',
       noticed: disk('^syncs reach the disk'),
     },
     {

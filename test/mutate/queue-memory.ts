@@ -40,7 +40,7 @@ export const queueMemory: GuardTable = {
     },
     {
       promise: 'receipts are bounded',
-      text: 'if (file !== undefined && length >= MAX_BYTES && mayForget) await rotate()\n',
+      text: 'if (file !== undefined && length >= MAX_BYTES && mayForget) await rotate(file)\n',
       noticed: queue('^receipts over 1 MiB'),
     },
     {

@@ -19,6 +19,24 @@ export const sheetGuards: GuardTable = {
       noticed: hostile('Latin-1|UTF-16|surrogate'),
     },
     {
+      promise: 'no text is turned around',
+      text: 'if (unseen >= 0)',
+      instead: 'if (unseen > text.length)',
+      noticed: hostile('that is turned around|ends unseen'),
+    },
+    {
+      promise: 'no escape turns a text around',
+      text: 'UNSEEN.test(String(node.value))',
+      instead: 'false',
+      noticed: hostile('an escape turns'),
+    },
+    {
+      promise: 'a key is not repeated with what a terminal obeys',
+      text: "test(key) ? key : '…'",
+      instead: 'test(key) ? key : key',
+      noticed: hostile('of the terminal'),
+    },
+    {
       promise: 'a file of too many parts is not parsed',
       text: 'if (++parts > MAX_PARTS)',
       instead: 'if (++parts < 0)',
@@ -89,6 +107,18 @@ export const sheetGuards: GuardTable = {
       noticed: diff('^the else of a keep'),
     },
     {
+      promise: 'more inputs for a listed value are new',
+      text: 'next.otherwise !== undefined && all(old)',
+      instead: 'next.otherwise === null && all(old)',
+      noticed: diff('^a listed value as the else'),
+    },
+    {
+      promise: 'more spans through a condition are new',
+      text: 'if (moved.length > 0) this.add',
+      instead: 'if (moved.length > 0) this.remove',
+      noticed: diff('^a value that becomes one'),
+    },
+    {
       promise: 'another source or step is new',
       text: 'if (meaning(old) !== meaning(next))',
       instead: "if (place === '')",
@@ -116,7 +146,19 @@ export const sheetGuards: GuardTable = {
     },
     {
       promise: 'shown is only what the id alone makes',
-      text: 'if (!isInstanceId(from)) return undefined\n',
+      text: "place.kind === 'text' || isId(place)",
+      instead: 'true',
+      noticed: identity('^the values are'),
+    },
+    {
+      promise: 'what is the same for everybody is not shown as own',
+      text: ' && placesRead(own).some(isId)',
+      noticed: identity('^the values are'),
+    },
+    {
+      promise: 'shown is what is joined with a literal too',
+      text: 'placesOf(source).every',
+      instead: "source.kind !== 'list' && placesOf(source).every",
       noticed: identity('^the values are'),
     },
   ],

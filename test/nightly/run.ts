@@ -1,5 +1,5 @@
 // `npm run nightly`: what takes too long for every commit, with its figures. Needs `npm run build`. A number is the number
-// of kills (a thousand by default).
+// of kills (a thousand by default); any other word leaves out the stages that do not have it in their name.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -9,7 +9,9 @@ import { crash, figuresOf } from './crash.ts'
 
 const root = new URL('../../', import.meta.url).pathname
 const program = join(root, 'dist/usage-sidecar.js')
-const kills = Number(process.argv[2] ?? 1_000)
+const words = process.argv.slice(2)
+const kills = Number(words.find((word) => /^\d+$/.test(word)) ?? 1_000)
+const only = words.find((word) => !/^\d+$/.test(word)) ?? ''
 const seed = Number(process.env.USAGE_TEST_SEED ?? Math.floor(Math.random() * 2 ** 32))
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
@@ -55,7 +57,7 @@ const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] =
     () => spawnSync(process.execPath, [join(root, 'test/nightly/rollout.ts'), '--check'], { stdio: 'inherit' }).status === 0,
   ],
 ]
-for (const [name, run] of stages) {
+for (const [name, run] of stages.filter(([title]) => title.includes(only))) {
   const began = performance.now()
   say(`== ${name}`)
   const passed = await run()

@@ -32,7 +32,7 @@ async function measure(one: Contender, rate: number, seconds: number): Promise<M
   const began = performance.now()
   const samples: Memory[] = []
   const sampler = setInterval(() => samples.push(memoryOf(pid)), SAMPLE_MS)
-  const { requests, p50, p99 } = await one.run({ ...load, seconds })
+  const { requests, seconds: took, p50, p99 } = await one.run({ ...load, seconds })
   clearInterval(sampler)
   const cpu = (cpuSeconds(pid) - before) / ((performance.now() - began) / 1000)
   const highest = (field: keyof Memory): number =>
@@ -41,7 +41,7 @@ async function measure(one: Contender, rate: number, seconds: number): Promise<M
       1,
     )
   const memory = { rss: highest('rss'), anon: highest('anon'), pss: highest('pss') }
-  return { accepted: (requests * SPANS) / (rate * seconds), cpu, p50, p99, memory }
+  return { accepted: (requests * SPANS) / (rate * took), cpu, p50, p99, memory }
 }
 
 export async function fixedRate({ repetitions, seconds }: Length): Promise<{ table: string; missed: string[] }> {

@@ -44,7 +44,7 @@ async function proveFsync(): Promise<{ table: string; missed: string[] }> {
     }
   }
   const head = [
-    '| seen by strace | connections | answers 200 | fsync and fdatasync of the queue | answers without one of their own |',
+    '| seen by strace | connections | answers 200 | syncs of the queue | answers without one of their own |',
     '|---|---|---|---|---|',
   ]
   return { table: [...head, ...rows].join('\n'), missed: failed }
@@ -58,7 +58,7 @@ const version = spawnSync(collectorBinary('sidecar'), ['--version'], { encoding:
 const began = Date.now()
 const load = othersLoad()
 say(await proveSameJob())
-await part('A 200 of either means "on disk":', proveFsync)
+await part('A 200 of either means "on disk": a sync is an `fdatasync`, or a write to a file that is open with `O_DSYNC`.', proveFsync)
 await part('As fast as answers come:', () => fullSpeed({ repetitions: REPETITIONS, seconds: isQuick ? 1 : 3 }))
 await part('10 spans a request, 8 connections:', () => fixedRate({ repetitions: REPETITIONS, seconds: isQuick ? 2 : 8 }))
 say(await startAndIdle(isQuick ? { starts: 1, repetitions: 1, idleSeconds: 2 } : { starts: 7, repetitions: REPETITIONS, idleSeconds: 15 }))

@@ -99,7 +99,9 @@ export async function startApiServer(t: Scope, options: ApiServerOptions = {}): 
   const server = startDaemon(folder, 'kube-apiserver', [
     paths['kube-apiserver'],
     `--etcd-servers=${clients}`,
-    ...[`--bind-address=${address}`, `--advertise-address=${address}`, `--secure-port=${port}`, `--cert-dir=${join(folder, 'tls')}`],
+    // A given address is one of a network of its own; there a Service leads to another of its addresses.
+    `--bind-address=${options.address === undefined ? address : '0.0.0.0'}`,
+    ...[`--advertise-address=${address}`, `--secure-port=${port}`, `--cert-dir=${join(folder, 'tls')}`],
     '--service-cluster-ip-range=10.96.0.0/16',
     ...['--authorization-mode=Node,RBAC', `--token-auth-file=${tokenFile}`, '--enable-admission-plugins=NodeRestriction'],
     '--service-account-issuer=https://kubernetes.default.svc',

@@ -33,7 +33,7 @@ const end = async (moment: string): Promise<void> => {
   if (ending) return
   ending = true
   span(moment)
-  await sdk.shutdown()
+  await sdk.shutdown().catch(() => say('not all was sent'))
   say(`sent ${moment}`)
   process.exit(0)
 }

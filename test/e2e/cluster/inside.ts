@@ -10,7 +10,7 @@ if (process.argv.includes('--stay')) {
   process.stdout.write('In another terminal: nsenter --target $(pgrep -f cluster/inside.ts | tail -n 1) --all kubectl …\n')
   setInterval(() => undefined, 1_000_000)
 } else {
-  const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.cluster.ts') && name.includes(pattern))
+  const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.cluster.ts') && new RegExp(pattern).test(name))
   if (files.length === 0) throw new Error(`No test of the cluster has \`${pattern}\` in its name.`)
   for (const file of files.sort()) await import(join(import.meta.dirname, file))
 }

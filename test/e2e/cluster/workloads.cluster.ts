@@ -4,11 +4,17 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '../../sidecar.ts'
 import { kubectl } from './cluster.ts'
+import { installInjection, PROJECT } from './injection.ts'
 import { installShop, usageValues } from './shop.ts'
 import { createWorld, podsOf, type World } from './world.ts'
 
 const WAYS: Record<string, (world: World) => Promise<unknown>> = {
   'library chart': (world) => installShop(world, { usage: usageValues(world) }),
+  MutatingAdmissionPolicy: async (world) => {
+    await installInjection('shop', world.settings)
+    await kubectl('annotate', 'namespace', world.namespace, `${PROJECT}=shop`)
+    await installShop(world, { sidecar: false })
+  },
 }
 
 for (const [way, install] of Object.entries(WAYS))

@@ -12,6 +12,7 @@ import { NODE_IP } from './node.ts'
 
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string }
 export const IMAGE = `localhost/usage-sidecar:${version}`
+export const FACTS_IMAGE = `localhost/usage-sidecar-facts:${version}`
 const KINDS = ['deployment', 'statefulset', 'job']
 const SPEAKERS = ['init', 'app', 'kept', 'lost', ...KINDS, ...KINDS.map((kind) => `init-${kind}`)]
 const MOMENTS = SPEAKERS.flatMap((name) => ['first', 'tick', 'sigterm', 'last'].map((moment) => `${name}-${moment}`))
@@ -40,9 +41,20 @@ export interface World {
   moments(): string[]
 }
 
-export async function createWorld(t: TestContext, namespace: string, labels: Record<string, string> = {}): Promise<World> {
+export interface Metadata {
+  labels?: Record<string, string>
+  annotations?: Record<string, string>
+}
+
+export async function createWorld(t: TestContext, namespace: string, { labels, annotations }: Metadata = {}): Promise<World> {
   const enforce = { 'pod-security.kubernetes.io/enforce': 'restricted', 'pod-security.kubernetes.io/enforce-version': 'latest' }
-  await apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: { ...enforce, ...labels } } }])
+  await apply([
+    {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: namespace, labels: { ...enforce, ...labels }, annotations: { ...annotations } },
+    },
+  ])
   atEnd(t, async () => {
     if (!t.passed) process.stdout.write(await stateOf(namespace))
   })
@@ -126,6 +138,10 @@ export const configMap = (namespace: string, name: string, data: Record<string, 
   metadata: { name, namespace },
   data,
 })
+
+/** Names of the containers that come before the application's. */
+export const initContainersOf = (namespace: string, pod: string): Promise<string> =>
+  kubectl('get', 'pod', pod, '-n', namespace, '-o', 'jsonpath={.spec.initContainers[*].name}')
 
 /** Name and uid of the pods that have this label. */
 export async function podsOf(namespace: string, selector: string): Promise<{ name: string; uid: string; ip: string }[]> {

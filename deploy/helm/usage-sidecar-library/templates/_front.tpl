@@ -38,3 +38,18 @@ What an application's chart includes. Each takes `.`, or, for a pod that is not 
 {{- include "usage-sidecar.generated.labels" . | trim }}
 {{- end }}
 {{- end }}
+
+{{/* For NOTES.txt of the application: whoever installs it learns what it reports. */}}
+{{- define "usage-sidecar.notes" -}}
+{{- $usage := .Values.usage }}
+{{- $reporting := include "usage-sidecar.reporting" (dict "usage" $usage "release" .Release) -}}
+Usage reporting of {{ .Release.Name }} is "{{ $reporting }}":
+{{- if eq $reporting "off" }} no pod has a sidecar. It stays off until `--set usage.reporting=local` or `on`.
+{{- else }}
+{{- if eq $reporting "local" }} what would leave is kept in each pod to look at, and nothing is sent.
+{{- else }} anonymized by its policy, to {{ $usage.endpoint }}, the first time after {{ $usage.firstSendDelay }}.
+{{- end }}
+  look at it:   kubectl port-forward -n {{ .Release.Namespace }} POD 4320:44320, then http://127.0.0.1:4320
+  turn it off:  helm upgrade {{ .Release.Name }} … -n {{ .Release.Namespace }} --set usage.reporting=off
+{{- end }}
+{{- end }}

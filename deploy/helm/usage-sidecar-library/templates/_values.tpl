@@ -36,18 +36,19 @@
 {{- range $name, $value := .usage.facts }}
 {{- $_ := set $facts $name (kindIs "string" $value | ternary (tpl (toString $value) $root) $value) }}
 {{- end }}
-{{- $settings := dict
+{{- /* What has a value of its own here is not theirs to say: reporting above all. */}}
+{{- $settings := mergeOverwrite (dict) .usage.settings (dict
   "USAGE_REPORTING" .reporting
   "USAGE_FIRST_SEND_DELAY" .usage.firstSendDelay
   "USAGE_POLICY_TEXT" $policy
-  "USAGE_FACTS" (toJson $facts) }}
+  "USAGE_FACTS" (toJson $facts)) }}
 {{- with .usage.endpoint }}
 {{- $_ := set $settings "USAGE_ENDPOINT" . }}
 {{- end }}
 {{- if .usage.overlay }}
 {{- $_ := set $settings "USAGE_POLICY_OVERLAY" "/etc/usage-sidecar/project/overlay.yaml" }}
 {{- end }}
-{{- mergeOverwrite $settings .usage.settings | toJson }}
+{{- toJson $settings }}
 {{- end }}
 
 {{/* Read by the pods (the kill switch `off`, the overlay) and by the next upgrade. Takes Release. */}}
