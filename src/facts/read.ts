@@ -25,7 +25,7 @@ export interface Reading {
 }
 
 const METADATA = 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json'
-const PAGE = 100
+const PAGE = 50
 const METADATA_PAGE = 500
 /** Of one listing; no cluster has as many nodes. */
 const MAX_PAGES = 500
