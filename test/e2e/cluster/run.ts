@@ -24,7 +24,7 @@ installDebian([
   ['/usr/lib/cni/bridge', 'containernetworking-plugins'],
   ['/usr/bin/buildah', 'buildah'],
 ])
-binaries('kube-apiserver', 'kubectl', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'pause')
+const { kubectl } = binaries('kube-apiserver', 'kubectl', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'pause')
 helmProgram()
 removeCgroups((pid) => !existsSync(`/proc/${pid}`))
 
@@ -44,6 +44,8 @@ try {
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...own, ...inside, ...process.argv.slice(2)], { stdio: 'inherit', env })
   const stop = (): void => void child.kill('SIGKILL')
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
+  if (process.argv.includes('--stay'))
+    process.stdout.write(`nsenter --target ${child.pid} --net --mount env KUBECONFIG=${join(folder, 'kubeconfig')} ${kubectl} …\n`)
   const [status] = (await once(child, 'exit')) as [number | null]
   code = status ?? 1
 } finally {
