@@ -2,15 +2,21 @@
 // collector that is away or a cluster that is gone never make them fail, because a restart would mend none of it.
 import { createServer } from 'node:http'
 import { close, type Listen, listen } from './accept/accept.ts'
+import { watchConnections } from './connections.ts'
 
+/** The one port that other pods can reach: what they do there must not keep the kubelet's probe out, or it ends the sidecar. */
+const SERVER = { requestTimeout: 5_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000, maxHeaderSize: 8 * 1024 }
 const PATHS = new Set(['/startupz', '/livez'])
 
 export function createHealth(at: Listen): { start(): Promise<Listen>; stop(): Promise<void> } {
-  const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000, maxHeaderSize: 8 * 1024 }, (request, response) => {
+  const server = createServer(SERVER, (request, response) => {
+    if (!connections.begin(request, response)) return
+    request.resume()
     const status = !PATHS.has(request.url ?? '') ? 404 : request.method === 'GET' || request.method === 'HEAD' ? 200 : 405
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...(status === 405 ? { allow: 'GET, HEAD' } : {}) })
     response.end(status === 200 ? 'ok\n' : '')
   })
-  server.maxConnections = 64
+  server.maxHeadersCount = 32
+  const connections = watchConnections(server, 256)
   return { start: () => listen(server, at), stop: () => close(server) }
 }

@@ -73,12 +73,19 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
     label = expired === undefined ? road.digest : EXPIRED
     if (expired !== undefined && before !== EXPIRED) log.error(`policy: nothing is kept or sent, because: ${expired}`)
   }
+  let looking = false
+  /** Files of one volume change together: a new policy never meets the overlay of the old one. */
+  const changed = (): void => {
+    if (looking) return
+    looking = true
+    for (const watch of watches) watch.look()
+    looking = false
+    take(build())
+    onChange()
+  }
   const watched = (path: string | undefined, text: string | undefined): (() => string | undefined) => {
     if (path === undefined) return () => text
-    const watch = watchFile(path, () => {
-      take(build())
-      onChange()
-    })
+    const watch = watchFile(path, changed)
     watches.push(watch)
     return () => watch.current()
   }

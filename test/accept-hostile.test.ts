@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { type TestContext, test } from 'node:test'
-import { Crowd } from '../src/accept/crowd.ts'
+import { Crowd } from '../src/crowd.ts'
 import { type Line, openDoor, readStatus, TYPES } from './door.ts'
 import { until } from './wait.ts'
 

@@ -202,6 +202,52 @@ test('what a share took is given back once', () => {
   assert.equal(budget.used, 6)
 })
 
+test('a body that does not come gives way after two seconds where others need the room, the first to begin first', async (t) => {
+  let now = 0
+  t.mock.method(performance, 'now', () => now)
+  const budget = new Budget(100)
+  const given: string[] = []
+  const [one, other, done, last] = [budget.share(), budget.share(), budget.share(), budget.share()]
+  for (const [name, share] of [
+    ['one', one],
+    ['other', other],
+    ['done', done],
+  ] as const) {
+    share.reads(({ status, retryAfterSeconds }) => void given.push(`${name} ${status} ${retryAfterSeconds}`))
+    assert.equal(share.take(30), undefined)
+  }
+  done.whole()
+  now = 1_999
+  last.reads(() => void given.push('last'))
+  assert.equal(last.take(40)?.status, 503)
+  now = 2_000
+  // One is enough, and who asks does not give way to itself.
+  assert.equal(last.take(40), undefined)
+  assert.deepEqual([given, budget.used], [['one 503 1'], 100])
+  now = 9_000
+  assert.equal(last.take(60)?.status, 503)
+  assert.deepEqual([given, budget.used], [['one 503 1', 'other 503 1'], 70])
+  for (const share of [one, other, done, last]) share.release()
+  assert.equal(budget.used, 0)
+})
+
+test('bodies that begin and stop do not keep others out', async (t) => {
+  let now = 0
+  const { open, send, budget, counters } = await openDoor(t, { budget: new Budget(40 * KIB) })
+  t.mock.method(performance, 'now', () => now)
+  const lines = [await open(), await open()]
+  for (const { socket } of lines) {
+    socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 40000\r\n\r\n`)
+    socket.write(Buffer.alloc(5_000))
+  }
+  await until(() => budget.used === 32 * KIB)
+  assert.equal((await send(protobuf({ body: Buffer.alloc(20 * KIB) }))).status, 503)
+  now = 10_000
+  assert.equal((await send(protobuf({ body: Buffer.alloc(20 * KIB) }))).status, 200)
+  await until(() => lines.some(({ answer }) => answer().startsWith('HTTP/1.1 503 ')))
+  assert.equal(counters.get('requests.refused.503'), 2)
+})
+
 test('a body that is not there in time is answered 408 and its connection closed', async (t) => {
   const { open, budget, counters } = await openDoor(t)
   t.mock.timers.enable({ apis: ['setTimeout'] })

@@ -78,10 +78,13 @@ test('facts are published as the policy sends them, in one ConfigMap; no id, no 
   assert.equal(again.fake.asked.length, 4 + 3)
 })
 
-test('a policy that names no fact of the cluster asks for nothing and writes nothing', async () => {
-  const { done, fake } = await run([IDLE], {
-    policy: parsePolicy(policyText('execution: {}', '{a: {from: fact:host.arch, keep: [x], reason: Why.}}')),
-  })
+test('a policy that names no fact of the cluster asks for nothing and writes nothing, also not what each sidecar knows', async () => {
+  const policy = parsePolicy(policyText('execution: {}', '{a: {from: fact:host.arch, keep: [x], reason: Why.}}'))
+  const given = new Map([
+    ['host.arch', 'amd64'],
+    ['host.os', 'linux'],
+  ])
+  const { done, fake } = await run([IDLE], { policy, given })
   assert.deepEqual([done, fake.asked], [true, []])
 })
 
@@ -152,6 +155,10 @@ test('the job stays until the sidecar has settled the report', async (t) => {
   assert.deepEqual(await end(waits, committed, undefined, settled('delivered')), [true, 'facts: the cluster report is delivered'])
   assert.deepEqual(await end(waits, settled('refused')), [false, 'facts: the collector has refused the cluster report'])
   assert.deepEqual(await end(settled('delivered')), [true, 'facts: the cluster report is delivered'])
+  // What became of another body before it does not matter.
+  const refusedBefore = { ...before, sent: [{ sequence: 1, result: 'refused' }] }
+  const ours = { ...IDLE, sent: [{ sequence: 2, result: 'delivered' }, ...refusedBefore.sent] }
+  assert.equal((await run([refusedBefore, refusedBefore, ours], { sidecar })).done, true)
   assert.deepEqual(await end(waits, before), [false, 'facts: the sidecar has dropped the cluster report, and counts why'])
   assert.deepEqual(await end(waits, { ...waits, mode: 'off' }), [true, 'facts: reporting was turned off, and the cluster report is wiped'])
   assert.match(String((await end({ ...waits, mode: 'local' })).at(1)), /kept by the sidecar and not sent/)
@@ -216,6 +223,15 @@ test('the report waits until its sidecar knows the facts that were just publishe
   }
   const { done } = await run([IDLE], { policy, sidecar: collector.endpoint, status }, fake)
   assert.deepEqual([done, collector.requests.length, statuses], [true, 1, 5])
+})
+
+test('where only nodes are reported and none may be read, there is no report', async () => {
+  const policy = parsePolicy(policyText('k8s.node: {attributes: {arch: {from: node.arch, keep: [amd64], reason: Why.}}}'))
+  const fake = fakeCluster()
+  fake.answer = () => 403
+  const { done, events, lines } = await run([IDLE], { policy }, fake)
+  assert.deepEqual([done, events.at(-1)], [true, 'facts: there is nothing to report'])
+  assert.deepEqual(lines[0]?.fact, 'k8s.node')
 })
 
 test('where no sidecar takes the report the job fails', async (t) => {

@@ -10,9 +10,10 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Question } from '../src/facts/cluster.ts'
 import { createAuthority } from './certificates.ts'
-import type { Fake } from './facts-cluster.ts'
+import { type Fake, fakeCluster } from './facts-cluster.ts'
 import { MAIN } from './program.ts'
 import { atEnd, type LogLine, temporaryFolder } from './sidecar.ts'
+import { DEFAULT_POLICY_FILE } from './spans.ts'
 
 export interface FakeServer {
   kubeconfig: string
@@ -67,6 +68,17 @@ export async function serve(t: TestContext, fake: Fake): Promise<FakeServer> {
   const users = [{ name: 'u', user: { token: TOKEN } }]
   await writeFile(kubeconfig, JSON.stringify({ apiVersion: 'v1', kind: 'Config', clusters, contexts, users, 'current-context': 'x' }))
   return served
+}
+
+export const POLICY = { USAGE_POLICY: DEFAULT_POLICY_FILE }
+
+/** A fake cluster that is served, and the settings of a job that finds it, under the default policy. */
+export async function cluster(
+  t: TestContext,
+  fake: Fake = fakeCluster(),
+): Promise<{ fake: Fake; server: FakeServer; env: Record<string, string> }> {
+  const server = await serve(t, fake)
+  return { fake, server, env: { ...POLICY, KUBECONFIG: server.kubeconfig } }
 }
 
 export interface Job {

@@ -1,5 +1,6 @@
 // What the kubelet asks: two paths that answer as long as the process does, and nothing else to learn there.
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
@@ -51,20 +52,35 @@ test('another method than GET and HEAD is answered 405', async (t) => {
   assert.equal((await ask('/nowhere', 'POST')).status, 404)
 })
 
-test('many connections that say nothing do not hold up its end', { timeout: 20_000 }, async (t) => {
-  const { health, port } = await healthHere(t)
-  const sockets = Array.from({ length: 100 }, () => connect(port, '127.0.0.1').on('error', () => undefined))
+test('many connections that say nothing keep the kubelet not out, and do not hold up its end', { timeout: 20_000 }, async (t) => {
+  const { health, port, ask } = await healthHere(t)
+  const sockets = Array.from({ length: 300 }, () => connect(port, '127.0.0.1').on('error', () => undefined))
   t.after(() => {
     for (const socket of sockets) socket.destroy()
   })
   let connected = 0
   for (const socket of sockets) socket.on('connect', () => connected++)
-  // Those beyond the bound are closed at once.
+  // Those beyond the bound go when others come.
   let closed = 0
   for (const socket of sockets) socket.resume().on('close', () => closed++)
-  await until(() => connected === 100 && closed === 36)
+  await until(() => connected === 300 && closed === 44)
+  assert.equal((await ask('/livez')).status, 200)
+  assert.ok(closed < 60)
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const stopped = health.stop()
   t.mock.timers.tick(5_000)
   await stopped
+})
+
+test('of requests that are piled up on a connection few are looked at, and the kubelet is answered meanwhile', async (t) => {
+  const { port, ask } = await healthHere(t)
+  let made = 0
+  const count = (): void => void made++
+  subscribe('http.server.request.start', count)
+  t.after(() => unsubscribe('http.server.request.start', count))
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+  socket.write('GET /livez HTTP/1.1\r\nhost:\r\n\r\n'.repeat(20_000))
+  await new Promise((resolve) => socket.resume().once('close', resolve))
+  assert.equal(made, 33)
+  assert.equal((await ask('/livez')).status, 200)
 })

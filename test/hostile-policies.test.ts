@@ -120,6 +120,12 @@ for (const [what, content, says] of HOSTILE) {
   })
 }
 
+test('refuses a policy that never ends', () => {
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, 'policy', 'check', '/dev/zero'], { timeout: LIMIT_MS, encoding: 'utf8' })
+  assert.equal(status, CONFIG)
+  assert.match(stderr, /^\/dev\/zero:1:1: The file is larger than 1 MiB\.\n/)
+})
+
 const NAMES = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'valueOf', '__defineGetter__', 'then']
 
 test('names of the prototype are names like any other: of spans, of attributes, in conditions and values', () => {

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { guards } from './mutate/guards.ts'
 
 const SRC = new URL('../src/', import.meta.url).pathname
-const GROUND = ['errors.ts', 'log.ts', 'counters.ts', 'memory.ts', 'watch.ts']
+const GROUND = ['errors.ts', 'log.ts', 'counters.ts', 'memory.ts', 'watch.ts', 'crowd.ts', 'connections.ts']
 /** Room: the rooms that it may import besides itself and the ground. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   accept: ['otlp'],

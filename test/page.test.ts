@@ -2,8 +2,10 @@
 // escaped; and what they say of a running sidecar is what is so.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { rm, writeFile } from 'node:fs/promises'
 import { type IncomingHttpHeaders, request } from 'node:http'
+import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import type { Host } from '../src/cli/command.ts'
 import { status } from '../src/cli/status.ts'
@@ -90,6 +92,25 @@ async function openPage(t: TestContext, view: () => Promise<View> = () => Promis
   t.after(() => page.stop())
   return { port, asked, lines }
 }
+
+test('of requests that are piled up on a connection few are looked at', async (t) => {
+  let made = 0
+  const count = (): void => void made++
+  subscribe('http.server.request.start', count)
+  t.after(() => unsubscribe('http.server.request.start', count))
+  const page = createPage({
+    listen: { host: '127.0.0.1', port: 0 },
+    view: async () => VIEW,
+    report: async () => undefined,
+    log: createLog('error', () => undefined),
+  })
+  const { port } = await page.start()
+  t.after(() => page.stop())
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+  socket.write('GET / HTTP/1.1\r\nhost:\r\n\r\n'.repeat(20_000))
+  await new Promise((resolve) => socket.resume().once('close', resolve))
+  assert.equal(made, 33)
+})
 
 test('answers loopback names only, and GET only', async (t) => {
   const { port } = await openPage(t)

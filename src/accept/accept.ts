@@ -3,6 +3,7 @@
 // and no queue; raw bytes live from `readBody` to the end of `handle` and are in no error and no log line.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { watchConnections } from '../connections.ts'
 import type { Counters } from '../counters.ts'
 import { placeOf, Refusal } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -11,8 +12,8 @@ import { type Encoding, statusBody, successBody } from '../otlp/answer.ts'
 import { jsonToProtobuf } from '../otlp/json.ts'
 import { drain, readBody, tooLarge } from './body.ts'
 import type { Budget, Share } from './budget.ts'
-import { watchConnections } from './connections.ts'
 import { createInflate } from './inflate.ts'
+import { answerUnreadable } from './unparsed.ts'
 import { untilUnused } from './unused.ts'
 
 export interface Listen {
@@ -56,6 +57,7 @@ const DISCARDED = ['/v1/metrics', '/v1/logs']
 const CONTENT_TYPES: Record<Encoding, string> = { protobuf: 'application/x-protobuf', json: 'application/json' }
 /** google.rpc.Code for an HTTP status (google/rpc/code.proto); clients are not expected to act on it. */
 const RPC_CODES: Record<number, number> = { 400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 417: 3, 421: 3, 431: 8, 503: 14 }
+const MAX_CONNECTIONS = 1024
 /** node:http keeps no more of a request. */
 const MAX_HEADERS = 64
 const SERVER = {
@@ -159,7 +161,8 @@ export function createAccept(options: AcceptOptions): Accept {
   server.maxHeadersCount = MAX_HEADERS
   server.on('checkContinue', (request, response) => void answer(request, response, true))
   server.on('checkExpectation', (request, response) => void answer(request, response, true))
-  const connections = watchConnections(server, counters)
+  const connections = watchConnections(server, MAX_CONNECTIONS)
+  answerUnreadable(server, connections, counters)
   return {
     start: () => listen(server, options.listen),
     untilUnused: (quietMs, mostMs) => untilUnused(server, quietMs, mostMs),

@@ -24,6 +24,7 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
     const timer = setTimeout(late, DEADLINE_MS)
     const stop = (): void => {
       clearTimeout(timer)
+      share.whole()
       request.removeListener('data', onData)
       request.removeListener('end', onEnd)
       request.removeListener('close', onBreak)
@@ -49,10 +50,11 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
     request.on('error', onBreak)
     if (announced !== undefined && announced > maxBytes) refuse(tooLarge(maxBytes))
     else {
+      share.reads(refuse)
       request.on('data', onData)
       request.on('end', onEnd)
-      // A stream of HTTP/2 that is cancelled ends without an error.
-      request.on('close', onBreak)
+      // A stream of HTTP/2 that is cancelled ends without an error; it announces no length.
+      if (announced === undefined) request.on('close', onBreak)
     }
   })
 }

@@ -2,9 +2,9 @@
 // the first client speaks it: most applications send over HTTP/1.1. Until then a connection is a bare socket.
 import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
+import { Crowd } from '../crowd.ts'
 import { errorCode, Refusal } from '../errors.ts'
 import type { AcceptOptions, Listen } from './accept.ts'
-import { Crowd } from './crowd.ts'
 import type { Grpc } from './grpc.ts'
 import { answerUnparsed } from './unparsed.ts'
 import { untilUnused } from './unused.ts'

@@ -3,13 +3,13 @@
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md; limits, budget and answers are those of `accept.ts`.
 import { constants, type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import type { Crowd } from '../crowd.ts'
 import { Refusal, retryLater } from '../errors.ts'
 import { release } from '../memory.ts'
 import { statusDetails, successBody } from '../otlp/answer.ts'
 import { type AcceptOptions, bug, type Handled } from './accept.ts'
 import { drain, readBody } from './body.ts'
 import type { Share } from './budget.ts'
-import type { Crowd } from './crowd.ts'
 import { createInflate } from './inflate.ts'
 
 const SERVICE = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
@@ -25,8 +25,8 @@ const NOT_GRPC = new Refusal(415, 'This port speaks OTLP over gRPC. Send OTLP ov
 const FRAME_HEAD = 5
 /** Calls of one connection; RFC 9113 6.5.2 asks for no fewer. */
 const MAX_STREAMS = 100
-/** Calls of all connections that have not come to their end, be it that the client does not read its answer: 10 KiB each. */
-const MAX_CALLS = 1024
+/** Calls of all connections that have not come to their end, be it that a client does not read its answer: some 20 KiB each. */
+const MAX_CALLS = 512
 const MAX_HEADER_BYTES = 8 * 1024
 /** Of one stream, and of a connection; larger than HTTP/2's 64 KiB, so that a batch does not wait for a round trip. */
 const WINDOW_BYTES = 256 * 1024
@@ -38,7 +38,7 @@ const DISCARD_MS = 30_000
 const ANSWER_MS = 10_000
 const REFUSED_MS = 1_000
 /** Streams that a client may open and reset at once and per second (rapid reset, CVE-2023-44487); then GOAWAY. */
-const RESETS = { streamResetBurst: 200, streamResetRate: 20 }
+const RESETS = { streamResetBurst: 100, streamResetRate: 20 }
 const SESSION = {
   settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_HEADER_BYTES },
   maxHeaderListPairs: 64,

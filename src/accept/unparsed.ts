@@ -1,6 +1,9 @@
 // What no request object answers: bytes that are not HTTP, a header without an end, CONNECT. The same sentences in the same
 // form as all other answers, written to the connection itself, which then ends.
+import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Connections } from '../connections.ts'
+import type { Counters } from '../counters.ts'
 import { errorCode, Refusal } from '../errors.ts'
 import { statusBody } from '../otlp/answer.ts'
 
@@ -24,7 +27,23 @@ const CODES: Record<number, number> = { 400: 3, 405: 12, 408: 4, 413: 8, 431: 8 
 /** A connection that ends while bytes arrive is reset, and its answer may be lost: what still comes is thrown away. */
 const LINGER_MS = 1_000
 
-export const refusalOf = (error: unknown): Refusal => REFUSALS[errorCode(error)] ?? NOT_HTTP
+/** Answers what cannot be read any further, where it is clear what the answer belongs to. */
+export function answerUnreadable(server: Server, connections: Connections, counters: Counters): void {
+  server.on('clientError', (error: unknown, socket: Socket) => {
+    if (socket.writableEnded) return
+    const place = connections.place(socket)
+    const refusal = REFUSALS[errorCode(error)] ?? NOT_HTTP
+    // One that has begun is counted where its body is read.
+    if (place === 'new') counters.add(`requests.refused.${refusal.status}`)
+    if (place === 'answered') endSoon(socket)
+    else if (place === 'behind') socket.destroy()
+    else answerUnparsed(socket, refusal)
+  })
+  server.on('connect', (_request, socket: Socket) => {
+    counters.add('requests.refused.405')
+    answerUnparsed(socket, new Refusal(405, 'Send traces with POST.'))
+  })
+}
 
 /** Answers and ends the connection. */
 export function answerUnparsed(socket: Socket, { status, message }: Refusal): void {
@@ -40,7 +59,7 @@ export function answerUnparsed(socket: Socket, { status, message }: Refusal): vo
 }
 
 /** Ends the connection when what was written, and `last`, has gone. */
-export function endSoon(socket: Socket, last = ''): void {
+function endSoon(socket: Socket, last = ''): void {
   if (!socket.writable) {
     socket.destroy()
     return

@@ -205,9 +205,12 @@ function weaknessesOf(policy: Policy): string[] {
   const isLinked = policy.spans.some(({ ids }) => ids === 'linked')
   return [
     'The collector sees the address that connects, the hour, and how large a body is. The sidecar hides none of these.',
-    'Records that come in one body belong together, also with random ids.',
+    'Records that come in one body belong together, also with random ids. Those of one request stand in the order in which the application handed them on.',
     'Where few people use the software, a rare combination of values may be one of them.',
     ...(isLinked ? ['Linked ids tell, for one day, which records belong to one trace, and so how many it has.'] : []),
+    ...(fields.some(({ split }) => split !== undefined)
+      ? ['A span that is split into copies shows how many parts there were, up to 16, beside which ones.']
+      : []),
     ...(has('pseudonym') ? ['A pseudonym tells, for its period, that two records are about the same thing.'] : []),
     ...(has('hash') || has('hmac')
       ? ['A hash never changes: whoever ever saw the value can find all records about it, and short or common values can be guessed.']

@@ -8,9 +8,7 @@ import { type Config, readSettings, SETTINGS } from '../config.ts'
 import { decide } from '../consent/consent.ts'
 import { allFacts, parseFacts } from '../enrich/facts.ts'
 import { ConfigError, errorCode } from '../errors.ts'
-import { type Cluster, openCluster } from '../facts/cluster.ts'
-import { runFacts } from '../facts/facts.ts'
-import { makeIdentitySecret } from '../facts/identity-secret.ts'
+import type { Cluster } from '../facts/cluster.ts'
 import { NEW } from '../identity/identity.ts'
 import { STANDARD as INJECTED } from '../inject/container.ts'
 import { createLog, type Log } from '../log.ts'
@@ -69,6 +67,7 @@ export async function facts(host: Host, input: Input): Promise<number> {
   await sleep(pause, undefined, { signal: stop.signal }).catch(() => undefined)
   if (stop.signal.aborted) return EXIT.done
   return withCluster(input, log, async (cluster, namespace) => {
+    const { runFacts } = await import('../facts/facts.ts')
     const done = await runFacts({
       policy: policyOn(named, today),
       given,
@@ -92,6 +91,8 @@ async function withCluster(
   log: Log,
   work: (cluster: Cluster, namespace: string | undefined) => Promise<number>,
 ): Promise<number> {
+  // The Kubernetes client is large, and this process may have waited for long without it.
+  const { openCluster } = await import('../facts/cluster.ts')
   const cluster = openCluster({ log })
   if (cluster === undefined) {
     log.error('facts: no cluster is known; this runs in a pod with a service account, or where KUBECONFIG names a cluster')
@@ -107,6 +108,7 @@ async function withCluster(
 async function makeIdentity(cluster: Cluster, namespace: string | undefined, flag: string, log: Log): Promise<number> {
   if (namespace === undefined) throw new UsageError('Give --namespace: it is not known where the Secret goes.')
   const files = { 'instance-id': NEW['instance-id'](), secret: NEW.secret() }
+  const { makeIdentitySecret } = await import('../facts/identity-secret.ts')
   const made = await makeIdentitySecret(cluster, { name: flag, namespace, files })
   if (typeof made === 'string')
     log.info('facts: the Secret of the identity is there', { secret: flag, by: made === 'made' ? 'this job' : 'an earlier one' })

@@ -1,5 +1,5 @@
 // Reads the policy for the commands that want a sound one: a file, or what the settings of the sidecar name.
-import { readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import { applyOverlay } from '../anonymize/overlay.ts'
 import { parsePolicy } from '../anonymize/parse.ts'
 import type { Policy } from '../anonymize/policy.ts'
@@ -8,10 +8,18 @@ import { type Host, type Input, UsageError } from './command.ts'
 
 export const unreadable = (file: string): ConfigError => new ConfigError([`${file}: cannot be read.`])
 
-export const readText = (file: string): Promise<string> =>
-  readFile(file, 'utf8').catch(() => {
+/** What is longer is refused for its length, and a device would never end. */
+const ENOUGH_BYTES = 1024 * 1024 + 1
+
+export async function readText(file: string): Promise<string> {
+  const chunks: Buffer[] = []
+  try {
+    for await (const chunk of createReadStream(file, { end: ENOUGH_BYTES - 1 })) chunks.push(chunk as Buffer)
+  } catch {
     throw unreadable(file)
-  })
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
 
 /** Throws a ConfigError whose mistakes read `file:line:column: sentence`. */
 export async function readPolicy(file: string): Promise<Policy> {

@@ -134,6 +134,10 @@ async function report(options: FactsOptions, { facts, nodes }: Reading, publishe
   const needs = needsOf(policy, given)
   const { reportSpans, sendReport } = await import('./report.ts')
   const spans = reportSpans(needs, new Map([...facts, ...given]), nodes)
+  if (spans.length === 0) {
+    log.info('facts: there is nothing to report')
+    return true
+  }
   const before = await factsKnown(options, published)
   if (before === undefined || !allowed() || stopped()) return before !== undefined
   const first = nextSequence(before)

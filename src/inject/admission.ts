@@ -27,6 +27,7 @@ import {
   volumes,
 } from './container.ts'
 import { INJECT, OTEL, REPORTING } from './decide.ts'
+import { MESHES, type Mesh } from './mesh.ts'
 
 export const PROJECT = `${PREFIX}project`
 
@@ -84,13 +85,16 @@ function variables(settings: readonly string[], parameters: string): Record<stri
   const said = `variables.ofNamespace[?${quoted(REPORTING)}]`
   return {
     parameters,
+    labelsOfPod: 'has(object.metadata.labels) ? object.metadata.labels : {}',
+    labelsOfNamespace: 'namespaceObject != null && has(namespaceObject.metadata.labels) ? namespaceObject.metadata.labels : {}',
     ofPod: 'has(object.metadata.annotations) ? object.metadata.annotations : {}',
     ofNamespace: 'namespaceObject != null && has(namespaceObject.metadata.annotations) ? namespaceObject.metadata.annotations : {}',
-    label: `namespaceObject != null && has(namespaceObject.metadata.labels) ? namespaceObject.metadata.labels[?${quoted(INJECT)}].orValue("enabled") : "enabled"`,
+    label: `variables.labelsOfNamespace[?${quoted(INJECT)}].orValue("enabled")`,
+    meshInTheWay: MESHES.map(meshInTheWay).join(' || '),
     project: `variables.ofPod[?${quoted(PROJECT)}].orValue(variables.ofNamespace[?${quoted(PROJECT)}].orValue(""))`,
     word: `variables.ofPod[?${quoted(INJECT)}].orValue(variables.ofNamespace[?${quoted(INJECT)}].orValue(variables.parameters[?"inject"].orValue("disabled")))`,
     inject:
-      'variables.project == variables.parameters.project && variables.parameters.image != "" && variables.word == "enabled" && variables.label == "enabled"',
+      'variables.project == variables.parameters.project && variables.parameters.image != "" && variables.word == "enabled" && variables.label == "enabled" && !variables.meshInTheWay',
     all: 'object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : [])',
     qos: `has(object.spec.resources) ? "podLevel" : variables.all.all(c, ["cpu", "memory"].all(r, ${zero('requests')} && ${zero('limits')})) ? "bestEffort" : variables.all.all(c, ${has('c', 'limits')} && ["cpu", "memory"].all(r, r in c.resources.limits && ${same})) ? "guaranteed" : "burstable"`,
     limitsStorage: `variables.all.exists(c, ${has('c', 'limits')} && "ephemeral-storage" in c.resources.limits)`,
@@ -111,6 +115,18 @@ function variables(settings: readonly string[], parameters: string): Record<stri
     ].join(' + '),
     otel: `variables.ofPod[?${quoted(OTEL)}].orValue("") == "enabled"`,
   }
+}
+
+/** As in mesh.ts. */
+function meshInTheWay({ pod, words, namespaceLabels, namespaceAnnotation, leaves }: Mesh): string {
+  const orElse = (map: string, key: string, rest: string): string => `variables.${map}[?${quoted(key)}].orValue(${rest})`
+  const isLabelled = Object.entries(namespaceLabels).map(([name, of]) =>
+    of === 'any' ? `${quoted(name)} in variables.labelsOfNamespace` : `${orElse('labelsOfNamespace', name, '""')} in ${cel(of, undefined)}`,
+  )
+  const labelled = isLabelled.length === 0 ? '""' : `${isLabelled.join(' || ')} ? ${quoted(words[0]!)} : ""`
+  const ofNamespace = namespaceAnnotation ? orElse('ofNamespace', pod, labelled) : labelled
+  const left = orElse('ofPod', leaves, orElse('ofNamespace', leaves, '""'))
+  return `(${orElse('labelsOfPod', pod, orElse('ofPod', pod, ofNamespace))} in ${cel(words, undefined)} && !${left}.split(",").exists(p, p.trim() == "${PORTS.health}"))`
 }
 
 const NONE: Traits = { qos: 'bestEffort', limitsStorage: false, doNotTrack: false }

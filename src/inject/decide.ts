@@ -1,6 +1,7 @@
 // Does this pod get the sidecar, and why not? The pod's word goes before the namespace's, and that before the standard; a
 // word that is none of ours is no. What cannot work is left alone: a sidecar that fails would hold the pod back.
 import { CONTAINER, PORTS, PREFIX, type Traits } from './container.ts'
+import { meshInTheWay } from './mesh.ts'
 import { qosOf, type Resourced } from './qos.ts'
 
 export const INJECT = `${PREFIX}inject`
@@ -65,6 +66,11 @@ export function decide(pod: Pod, namespace: Metadata | undefined, workload?: Met
     return no(`it has a volume whose name begins with ${CONTAINER}-`)
   if (all.some(({ ports }) => ports?.some(({ containerPort }) => OURS.includes(containerPort))))
     return no(`a container listens on one of the ports ${PORTS.grpc} to ${PORTS.page}`)
+  const mesh = meshInTheWay(pod.metadata ?? {}, namespace ?? {})
+  if (mesh !== undefined)
+    return no(
+      `the proxy of ${mesh.name} would stand before its health port: say ${mesh.leaves}: "${PORTS.health}" in the pod's annotations`,
+    )
   return { inject: true, traits: traitsOf(pod, namespace), otel: annotations[OTEL] === 'enabled' }
 }
 

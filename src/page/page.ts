@@ -3,6 +3,7 @@
 // rebound DNS name from some web site in the reader's browser, and is refused. What it shows is policed data only.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { watchConnections } from '../connections.ts'
 import type { Log } from '../log.ts'
 import type { Report, View } from './view.ts'
 
@@ -74,9 +75,9 @@ export function createPage({ listen: at, view, report, log }: PageOptions): Page
   }
 
   const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, maxHeaderSize: 8 * 1024 }, (request, response) => {
-    void answer(request, response)
+    if (connections.begin(request, response)) void answer(request, response)
   })
-  server.maxConnections = MAX_CONNECTIONS
+  const connections = watchConnections(server, MAX_CONNECTIONS)
   return { start: () => listen(server, at), stop: () => close(server) }
 }
 

@@ -50,6 +50,11 @@ test('an upgrade may lower reporting and never raises it, whatever becomes of th
   assert.equal(reporting(), 'off', 'a second installation remembers the first')
   upgrade(...set('usage.reporting=local'))
   assert.equal(reporting(), 'local', 'his own word raises it again')
+  api.kubectl(['patch', 'configmap', 'my-usage-sidecar', '--namespace', 'here', '--patch', '{"data":{"reporting":"of"}}'])
+  // Without it Helm refuses, for the field is somebody else's now.
+  upgrade('--force-conflicts', '--reset-values')
+  assert.equal(reporting(), 'off', 'what is no word is off')
+  upgrade(...set('usage.reporting=local'))
   assert.ok(!('off' in (get('configmap', 'my-usage-sidecar').data as object)))
   api.kubectl(['patch', 'configmap', 'my-usage-sidecar', '--namespace', 'here', '--patch', '{"data":{"off":""}}'])
   upgrade(...set('replicas=4'))

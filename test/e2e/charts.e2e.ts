@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { literal, STANDARD } from '../../src/inject/container.ts'
+import { literal, POLICY_FILE, STANDARD } from '../../src/inject/container.ts'
 import { find, objectsIn, podIn, setting, sidecarIn } from './charts/objects.ts'
 import { type KubernetesObject, MINORS, mistakesIn } from './charts/schemas.ts'
 import { chartIn, DEPLOY, helm } from './charts/tools.ts'
@@ -151,7 +151,7 @@ test('the pod’s class, the overlay and other settings are the values’ to say
   assert.equal(setting(bestEffort, 'DO_NOT_TRACK'), '1')
   const narrowed = render(...set('usage.overlay=drop: {spans: [stage]}', 'usage.settings.USAGE_SEND_INTERVAL=6h'))
   assert.equal(setting(deployment(narrowed), 'USAGE_SEND_INTERVAL'), '6h')
-  assert.equal(setting(deployment(narrowed), 'USAGE_POLICY_OVERLAY'), '/etc/usage-sidecar/project/overlay.yaml')
+  assert.equal(setting(deployment(narrowed), 'USAGE_POLICY_OVERLAY'), POLICY_FILE.USAGE_POLICY.replace('policy.yaml', 'overlay.yaml'))
   assert.equal((find(narrowed, 'ConfigMap')!.data as Record<string, string>)['overlay.yaml'], 'drop: {spans: [stage]}')
   // What the shape of the container decides is not for the values: two sidecars of one pod would take each other's ports.
   assert.equal(setting(deployment(render(...set('usage.settings.USAGE_HTTP_LISTEN=:80'))), 'USAGE_HTTP_LISTEN'), '127.0.0.1:44318')

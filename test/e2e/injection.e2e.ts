@@ -49,7 +49,8 @@ const pod = (namespace: string, annotations: Record<string, string> = {}): PodOb
   return { ...rest, metadata: { ...metadata, namespace, annotations } }
 }
 const sidecarIn = (namespace: string, annotations?: Record<string, string>) => sidecarOf(created([pod(namespace, annotations)])[0]!)
-const setting = (name: string): string | undefined => sidecarIn('probe')?.env?.find((variable) => variable.name === name)?.value
+const setting = (name: string, namespace = 'probe'): string | undefined =>
+  sidecarIn(namespace)?.env?.find((variable) => variable.name === name)?.value
 
 const { settings, image } = OPTIONS
 const DATA: Record<string, string> = { image, ...settings, USAGE_POLICY_TEXT: TEXTS.policy, USAGE_FACTS: TEXTS.facts }
@@ -58,6 +59,8 @@ before(async () => {
   api = await startApiServer({ after: (end) => void ends.unshift(end) })
   install('acme', DATA)
   install('other', { ...DATA, image: 'registry.example/other:1' })
+  // The file as it ships, but for the name: it does nothing before somebody names an image.
+  api.apply(injectionFile().replaceAll(PLACEHOLDER, 'third'))
   for (const { name, namespace } of SAMPLES)
     makeNamespace(api, name, { ...namespace, annotations: { ...namespace.annotations, [PROJECT]: 'acme' } })
   makeNamespace(api, 'probe', { annotations: { [PROJECT]: 'acme' } })
@@ -128,6 +131,8 @@ describe('projects', () => {
 })
 
 describe('the parameters', () => {
+  const inNamespaces = (): string =>
+    ['raises', 'lowers', 'unknown'].map((word) => setting('USAGE_REPORTING', `namespace-${word}`)).join(' ')
   const CASES: [what: string, changed: Record<string, string | null>, holds: () => boolean][] = [
     [
       'can ask every pod for its own word',
@@ -148,6 +153,9 @@ describe('the parameters', () => {
       { USAGE_HTTP_LISTEN: '127.0.0.1:1', USAGE_LOG_LEVEL: 'warn' },
       () => setting('USAGE_LOG_LEVEL') === 'warn' && setting('USAGE_HTTP_LISTEN') === '127.0.0.1:44318',
     ],
+    // The corpus has seen a namespace lower `on`.
+    ['that say local are not raised by a namespace', { USAGE_REPORTING: 'local' }, () => inNamespaces() === 'local local off'],
+    ['that say off are not raised by a namespace', { USAGE_REPORTING: 'off' }, () => inNamespaces() === 'off off off'],
     ['of which no word is one of ours are passed on as they are', { USAGE_REPORTING: 'On' }, () => setting('USAGE_REPORTING') === 'On'],
   ]
   for (const [what, changed, holds] of CASES)

@@ -12,7 +12,7 @@ export const acceptGrpc: GuardTable = {
   'src/accept/body.ts': [
     {
       promise: 'a call that is cancelled gives back what it took',
-      text: "request.on('close', onBreak)\n",
+      text: "if (announced === undefined) request.on('close', onBreak)\n",
       noticed: hostile('^a call that its client cancels'),
     },
   ],

@@ -11,7 +11,7 @@ const waits = hostile('^a client that waits')
 const host = hostile('^a Host that another')
 
 export const acceptHostile: GuardTable = {
-  'src/accept/crowd.ts': [
+  'src/crowd.ts': [
     {
       promise: 'a door bears so many connections and no more',
       text: 'if (this.#busy.size >= this.#max && !this.dismiss()) {',
@@ -34,7 +34,7 @@ export const acceptHostile: GuardTable = {
     { promise: 'who asks does not go for itself', text: 'if (guest === except) continue\n', noticed: crowd },
     { promise: 'who went has left', text: '      this.leave(guest)\n      guest', instead: '      guest', noticed: crowd },
   ],
-  'src/accept/connections.ts': [
+  'src/connections.ts': [
     {
       promise: 'connections that send nothing keep nobody out',
       text: 'if (!crowd.enter(socket)) return\n',
@@ -42,31 +42,26 @@ export const acceptHostile: GuardTable = {
     },
     { promise: 'few requests of one connection wait', text: 'line.count > MAX_UNANSWERED || ', noticed: piled },
     { promise: 'the rest of a pipeline is not looked at', text: '        stopParsing(socket)\n', noticed: piled },
+  ],
+  'src/accept/unparsed.ts': [
     {
       promise: 'nothing is answered in the place of a request that is being answered',
-      text: 'else if (count > 1 || last?.request.complete === true) socket.destroy()\n',
+      text: "else if (place === 'behind') socket.destroy()\n",
       noticed: hostile('^what follows a request'),
     },
     {
       promise: 'a request that has its answer keeps it',
-      text: 'if (count === 1 && last?.response.headersSent === true) endSoon(socket)\n    else if',
-      instead: 'if',
+      text: "if (place === 'answered') endSoon(socket)\n",
+      instead: "if (place === 'answered') socket.destroy()\n",
       noticed: hostile('^what follows a request'),
     },
     {
       promise: 'what cannot be read is answered and not only cut off',
-      text: 'answerUnparsed(socket, refusal)\n',
-      instead: 'socket.destroy()\n',
+      text: 'else answerUnparsed(socket, refusal)\n',
+      instead: 'else socket.destroy()\n',
       noticed: unreadable,
     },
-    {
-      promise: 'what cannot be read is counted once',
-      text: 'if (count === 0) counters',
-      instead: 'counters',
-      noticed: unreadable,
-    },
-  ],
-  'src/accept/unparsed.ts': [
+    { promise: 'what cannot be read is counted once', text: "if (place === 'new') counters", instead: 'counters', noticed: unreadable },
     {
       promise: 'what cannot be read is told by its status',
       text: 'REFUSALS[errorCode(error)] ?? NOT_HTTP',

@@ -22,19 +22,39 @@ export const accept: GuardTable = {
   'src/accept/budget.ts': [
     {
       promise: 'all requests together hold no more than the budget',
-      text: "if (this.#used + bytes > this.max) return retryLater('Too many bytes are being received at once. Send the same request later.', 1)\n",
+      text: "if (budget.used + bytes > budget.max) return retryLater('Too many bytes are being received at once. Send the same request later.', 1)\n",
       noticed: limits('^what a share took'),
     },
     {
       promise: 'what could never fit is answered for good',
-      text: 'if (taken + bytes > this.max)',
+      text: 'if (this.#taken + bytes > budget.max)',
       instead: 'if (bytes > 2 ** 52)',
       noticed: limits('^a body that the budget could never'),
     },
-    { promise: 'what is taken counts', text: 'this.#used += bytes\n', noticed: limits('^what a share took') },
-    { promise: 'what was taken is given back', text: 'this.#used -= taken\n', noticed: limits('^what a share took') },
-    { promise: 'what was taken is given back once', text: '        taken = 0\n', noticed: limits('^what a share took') },
-    { promise: 'a share counts all that it took', text: 'taken += bytes\n', noticed: limits('^what a share took') },
+    {
+      promise: 'a body that does not come gives way',
+      text: 'if (budget.used + bytes > budget.max) budget.makeRoom(bytes, this)\n',
+      noticed: limits('^a body that does not come'),
+    },
+    { promise: 'a body has time to come', text: 'share.since > before || ', noticed: limits('^a body that does not come') },
+    { promise: 'no more give way than must', text: ' || this.used + bytes <= this.max', noticed: limits('^a body that does not come') },
+    {
+      promise: 'who asks does not give way to itself',
+      text: 'if (share !== except) share',
+      instead: 'share',
+      noticed: limits('^a body that does not come'),
+    },
+    {
+      promise: 'who gives way has given back',
+      text: '1))\n    this.release()\n',
+      instead: '1))\n',
+      noticed: limits('^a body that does not come'),
+    },
+    { promise: 'a body that is there stays', text: 'this.#budget.reading.delete(this)\n', noticed: limits('^a body that does not come') },
+    { promise: 'what is taken counts', text: 'budget.used += bytes\n', noticed: limits('^what a share took') },
+    { promise: 'what was taken is given back', text: 'this.#budget.used -= this.#taken\n', noticed: limits('^what a share took') },
+    { promise: 'what was taken is given back once', text: '    this.#taken = 0\n', noticed: limits('^what a share took') },
+    { promise: 'a share counts all that it took', text: 'this.#taken += bytes\n', noticed: limits('^what a share took') },
   ],
   'src/accept/body.ts': [
     {
@@ -48,6 +68,11 @@ export const accept: GuardTable = {
       text: '> maxBytes ? tooLarge(maxBytes) : blocks',
       instead: '> maxBytes ? undefined : blocks',
       noticed: exact,
+    },
+    {
+      promise: 'a body that is being read can give way',
+      text: '      share.reads(refuse)\n',
+      noticed: limits('^bodies that begin and stop'),
     },
     {
       promise: 'a body in one piece takes its size of the budget',

@@ -178,7 +178,25 @@ export const ground: GuardTable = {
       instead: '200',
       noticed: health('^another method'),
     },
-    { promise: 'connections are bounded', text: 'server.maxConnections = 64\n', noticed: health('^many connections') },
+    {
+      promise: 'connections are bounded, and what is piled up on them',
+      text: '    if (!connections.begin(request, response)) return\n',
+      noticed: health('^of requests that are piled up'),
+    },
+    {
+      promise: 'a hundred connections are more than a kubelet needs',
+      text: 'watchConnections(server, 256)',
+      instead: 'watchConnections(server, 1e9)',
+      noticed: health('^many connections'),
+    },
+  ],
+  'src/page/page.ts': [
+    {
+      promise: 'few requests wait on a connection',
+      text: 'if (connections.begin(request, response)) void',
+      instead: 'void',
+      noticed: { test: 'test/page.test.ts', name: '^of requests that are piled up' },
+    },
   ],
   'src/setting-parsers.ts': [
     {

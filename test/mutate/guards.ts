@@ -7,6 +7,7 @@ import { anonymizeOut } from './anonymize-out.ts'
 import { anonymizeValues } from './anonymize-values.ts'
 import { consent } from './consent.ts'
 import { delivery } from './delivery.ts'
+import { factsGuards } from './facts.ts'
 import { ground } from './ground.ts'
 import type { GuardTable } from './guard.ts'
 import { injectGuards } from './inject.ts'
@@ -57,5 +58,6 @@ export const guards: readonly GuardTable[] = [
   memoryGuards,
   pageGuards,
   delivery,
+  factsGuards,
   injectGuards,
 ]

@@ -90,6 +90,26 @@ export const injectGuards: GuardTable = {
       noticed: text('can only lower'),
     },
   ],
+  'src/inject/mesh.ts': [
+    {
+      promise: 'a pod of a mesh is left alone',
+      text: 'return isIn && !isLeft',
+      instead: 'return isLeft && !isIn',
+      noticed: corpus('^istio is'),
+    },
+    {
+      promise: 'the namespace puts its pods into a mesh',
+      text: 'said === undefined ? ofNamespace :',
+      instead: 'said === undefined ? false :',
+      noticed: corpus('^istio-revision'),
+    },
+    {
+      promise: 'another port is not ours',
+      text: 'port.trim() === String(PORTS.health)',
+      instead: 'port.includes(String(PORTS.health))',
+      noticed: corpus('^istio-other-port'),
+    },
+  ],
   'src/inject/qos.ts': [
     {
       promise: 'init containers and limits count',

@@ -7,6 +7,7 @@ const restart = (name: string): Witness => ({ test: 'test/pipeline-restart.test.
 /** These wait for the next look at a file, or for what is tried again. */
 const PATIENT = { USAGE_TEST_DEADLINE_MS: '9000' }
 const changes = (name: string): Witness => ({ test: 'test/pipeline-changes.test.ts', name, env: PATIENT })
+const overlay = (name: string): Witness => ({ test: 'test/pipeline-overlay.test.ts', name, env: PATIENT })
 const broken = (name: string): Witness => ({ test: 'test/pipeline-broken.test.ts', name, env: PATIENT })
 
 const unreadable = watch('^what is larger than 1 MiB')
@@ -91,6 +92,17 @@ export const road: GuardTable = {
       noticed: modes('reports what the policy lets out'),
     },
     {
+      promise: 'an overlay that cannot be read is a mistake, not none',
+      text: 'if (policyOverlay === undefined) return policy',
+      instead: 'if (overlayText === undefined) return policy',
+      noticed: overlay('an overlay narrows'),
+    },
+    {
+      promise: 'a new policy never meets the overlay of the old one',
+      text: '    for (const watch of watches) watch.look()\n',
+      noticed: overlay('^a volume that changes'),
+    },
+    {
       promise: 'facts that change are in the next batch',
       text: 'watched(config.factsFile, undefined)',
       instead: 'watched(undefined, undefined)',
@@ -134,8 +146,8 @@ export const road: GuardTable = {
     },
     {
       promise: 'a new version is told',
-      text: '      onChange()\n',
-      noticed: changes('a new version takes over'),
+      text: '    onChange()\n',
+      noticed: changes('what is accepted right behind'),
     },
   ],
 }

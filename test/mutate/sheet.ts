@@ -75,6 +75,12 @@ export const sheetGuards: GuardTable = {
       instead: '...(!isLinked ? [withAbsent',
       noticed: bijection,
     },
+    {
+      promise: 'the sheet says that copies can be counted',
+      text: 'fields.some(({ split }) => split !== undefined)',
+      instead: 'fields.length < 0',
+      noticed: sheet('^what order and number'),
+    },
   ],
   'src/anonymize/words.ts': [
     { promise: 'what expires can be missing', text: 'expires !== undefined || ', noticed: missing },

@@ -54,18 +54,24 @@ spec:
   variables:
     - name: parameters
       expression: {{ toJson .parameters | quote }}
+    - name: labelsOfPod
+      expression: "has(object.metadata.labels) ? object.metadata.labels : {}"
+    - name: labelsOfNamespace
+      expression: "namespaceObject != null && has(namespaceObject.metadata.labels) ? namespaceObject.metadata.labels : {}"
     - name: ofPod
       expression: "has(object.metadata.annotations) ? object.metadata.annotations : {}"
     - name: ofNamespace
       expression: "namespaceObject != null && has(namespaceObject.metadata.annotations) ? namespaceObject.metadata.annotations : {}"
     - name: label
-      expression: 'namespaceObject != null && has(namespaceObject.metadata.labels) ? namespaceObject.metadata.labels[?"usage-sidecar.dev/inject"].orValue("enabled") : "enabled"'
+      expression: variables.labelsOfNamespace[?"usage-sidecar.dev/inject"].orValue("enabled")
+    - name: meshInTheWay
+      expression: '(variables.labelsOfPod[?"sidecar.istio.io/inject"].orValue(variables.ofPod[?"sidecar.istio.io/inject"].orValue(variables.labelsOfNamespace[?"istio-injection"].orValue("") in ["enabled"] || "istio.io/rev" in variables.labelsOfNamespace ? "true" : "")) in ["true"] && !variables.ofPod[?"traffic.sidecar.istio.io/excludeInboundPorts"].orValue(variables.ofNamespace[?"traffic.sidecar.istio.io/excludeInboundPorts"].orValue("")).split(",").exists(p, p.trim() == "44319")) || (variables.labelsOfPod[?"linkerd.io/inject"].orValue(variables.ofPod[?"linkerd.io/inject"].orValue(variables.ofNamespace[?"linkerd.io/inject"].orValue(""))) in ["enabled", "ingress"] && !variables.ofPod[?"config.linkerd.io/skip-inbound-ports"].orValue(variables.ofNamespace[?"config.linkerd.io/skip-inbound-ports"].orValue("")).split(",").exists(p, p.trim() == "44319"))'
     - name: project
       expression: variables.ofPod[?"usage-sidecar.dev/project"].orValue(variables.ofNamespace[?"usage-sidecar.dev/project"].orValue(""))
     - name: word
       expression: variables.ofPod[?"usage-sidecar.dev/inject"].orValue(variables.ofNamespace[?"usage-sidecar.dev/inject"].orValue(variables.parameters[?"inject"].orValue("disabled")))
     - name: inject
-      expression: variables.project == variables.parameters.project && variables.parameters.image != "" && variables.word == "enabled" && variables.label == "enabled"
+      expression: variables.project == variables.parameters.project && variables.parameters.image != "" && variables.word == "enabled" && variables.label == "enabled" && !variables.meshInTheWay
     - name: all
       expression: "object.spec.containers + (has(object.spec.initContainers) ? object.spec.initContainers : [])"
     - name: qos

@@ -8,8 +8,12 @@ became of his values. Takes said and default, as they stand in the values, and b
 {{- $mode := get $words (toString .said) | default (toString .said) }}
 {{- if not $mode }}
 {{- $mode = get $words (toString .default) | default (toString .default) }}
-{{- if or (eq .before "off") (and (eq .before "local") (eq $mode "on")) }}
-{{- $mode = .before }}
+{{- /* A record that is there and says none of the words is off, as a switch that cannot be understood. */}}
+{{- $before := .before | default "on" }}
+{{- if not (has $before (list "local" "on")) }}
+{{- $mode = "off" }}
+{{- else if and (eq $before "local") (eq $mode "on") }}
+{{- $mode = "local" }}
 {{- end }}
 {{- end }}
 {{- $mode }}

@@ -1,14 +1,10 @@
-// The connections of an HTTP server: no more than a door bears (`crowd.ts`), few requests on each that wait for an answer,
-// and a sentence of ours for whatever is no request. node:http reads on while a request is answered, so a client that
-// pipelines could otherwise have thousands of them wait in memory; OTLP clients do not pipeline.
+// The connections of an HTTP server: no more than it bears (`crowd.ts`), and few requests on each that wait for an answer.
+// node:http reads on while a request is answered, so a client that pipelines could otherwise have thousands of them wait in
+// memory; none of our clients pipelines.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Counters } from '../counters.ts'
-import { Refusal } from '../errors.ts'
 import { Crowd } from './crowd.ts'
-import { answerUnparsed, endSoon, refusalOf } from './unparsed.ts'
 
-const MAX_CONNECTIONS = 1024
 /** Requests of one connection that are not answered. */
 const MAX_UNANSWERED = 32
 /** Requests of all connections that wait behind another one on theirs: 4 KiB each. */
@@ -26,10 +22,15 @@ export interface Connections {
   /** The body is there; its connection stays until `answered`. */
   whole(request: IncomingMessage): void
   answered(request: IncomingMessage): void
+  /**
+   * Where the next bytes of a connection belong: to a request that has not begun, to one that is not whole, to one that has
+   * its answer, or behind others, so that an answer to them would be taken for theirs.
+   */
+  place(socket: Socket): 'new' | 'within' | 'answered' | 'behind'
 }
 
-export function watchConnections(server: Server, counters: Counters): Connections {
-  const crowd = new Crowd<Socket>(MAX_CONNECTIONS)
+export function watchConnections(server: Server, max: number): Connections {
+  const crowd = new Crowd<Socket>(max)
   const lines = new Map<Socket, Line>()
   let behind = 0
 
@@ -42,24 +43,6 @@ export function watchConnections(server: Server, counters: Counters): Connection
       lines.delete(socket)
       behind -= Math.max(0, line.count - 1)
     })
-  })
-
-  /** What came cannot be read any further. An answer is given only where it is clear what it belongs to. */
-  server.on('clientError', (error: unknown, socket: Socket) => {
-    const { count = 0, last } = lines.get(socket) ?? {}
-    if (socket.writableEnded) return
-    if (count === 1 && last?.response.headersSent === true) endSoon(socket)
-    else if (count > 1 || last?.request.complete === true) socket.destroy()
-    else {
-      const refusal = refusalOf(error)
-      // One that has begun is counted where its body is read.
-      if (count === 0) counters.add(`requests.refused.${refusal.status}`)
-      answerUnparsed(socket, refusal)
-    }
-  })
-  server.on('connect', (_request, socket: Socket) => {
-    counters.add('requests.refused.405')
-    answerUnparsed(socket, new Refusal(405, 'Send traces with POST.'))
   })
 
   return {
@@ -86,6 +69,13 @@ export function watchConnections(server: Server, counters: Counters): Connection
     },
     whole: ({ socket }) => crowd.busy(socket),
     answered: ({ socket }) => crowd.answered(socket),
+    place: (socket) => {
+      const { count, last } = lines.get(socket) ?? { count: 0, last: undefined }
+      if (count === 0 || last === undefined) return 'new'
+      if (count > 1) return 'behind'
+      if (last.response.headersSent) return 'answered'
+      return last.request.complete ? 'behind' : 'within'
+    },
   }
 }
 

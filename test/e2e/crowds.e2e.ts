@@ -1,0 +1,95 @@
+// Crowds of clients that send little and cost much do not end the sidecar in a container of 96 MiB, nor keep anybody out: while
+// each attack goes on, another application is served over HTTP and over gRPC, and the kubelet gets its answer. The peaks are printed.
+import assert from 'node:assert/strict'
+import { connect as connectHttp2 } from 'node:http2'
+import { connect, type Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { CALL, message } from '../raw-http2.ts'
+import { execution } from '../sidecar.ts'
+import { normal } from './attacks.ts'
+import { startContained } from './contained.ts'
+import { CROWDS, type CrowdAttack } from './crowds.ts'
+import { shoot } from './flood.ts'
+import { atEnd } from './processes.ts'
+
+/** grpc-status of one call on a connection of its own; `undefined` where it got none. */
+function callOnce(port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    let status: string | undefined
+    const session = connectHttp2(`http://127.0.0.1:${port}`)
+    session.on('error', () => resolve(undefined))
+    const stream = session.request(CALL)
+    stream.on('response', (headers) => (status = headers['grpc-status'] as string | undefined))
+    stream.on('trailers', (trailers) => (status = trailers['grpc-status'] as string | undefined))
+    stream.on('error', () => undefined)
+    stream.on('close', () => {
+      session.destroy()
+      resolve(status)
+    })
+    stream.resume().end(message(execution()))
+  })
+}
+
+/** Connects, sends, and stays; resolves when all that the kernel takes of it has gone. */
+async function gather(port: number, { connections, bytes, deaf = false }: CrowdAttack): Promise<Socket[]> {
+  const sockets: Socket[] = []
+  for (let at = 0; at < connections; at++) {
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+    if (deaf) socket.pause()
+    else socket.resume()
+    sockets.push(socket)
+    await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve))
+    const first = bytes(at)
+    if (first.length > 0 && socket.writable) socket.write(first)
+  }
+  return sockets
+}
+
+const TRIES = 5
+/** As Retry-After and RetryInfo say: a second later. */
+const comeAgain = (needed: boolean): Promise<void> => new Promise((resolve) => setTimeout(resolve, needed ? 1_000 : 0))
+
+async function crowdIn(t: TestContext, flags: readonly string[], env: Record<string, string>): Promise<void> {
+  const { ready, most, lives, group } = await startContained(t, flags, env)
+  const ports = { http: Number(ready.port), grpc: Number(ready.grpc), health: Number(ready.health), page: Number(ready.page) }
+  const failed: string[] = []
+  for (const attack of CROWDS) {
+    most()
+    const sockets = await gather(ports[attack.door], attack)
+    atEnd(t, () => sockets.map((socket) => socket.destroy()))
+    // Where there is no room for a moment, an application is told so, and comes again as it was told.
+    const http: number[] = []
+    const grpc: (string | undefined)[] = []
+    for (; http.at(-1) !== 200 && http.length < TRIES; await comeAgain(http.at(-1) !== 200)) http.push(await shoot(ports.http, normal()))
+    for (; grpc.at(-1) !== '0' && grpc.length < TRIES; await comeAgain(grpc.at(-1) !== '0')) grpc.push(await callOnce(ports.grpc))
+    const probe = await fetch(`http://127.0.0.1:${ports.health}/livez`).then(
+      ({ status }) => status,
+      () => 0,
+    )
+    for (const socket of sockets) socket.destroy()
+    lives(attack.name)
+    t.diagnostic(
+      `${attack.connections} ${attack.name}: HTTP ${http.join(' ')}, gRPC ${grpc.join(' ')}, kubelet ${probe}; RssAnon at most ${most()} MiB`,
+    )
+    if (http.at(-1) !== 200 || grpc.at(-1) !== '0' || probe !== 200) failed.push(attack.name)
+  }
+  assert.deepEqual(failed, [], 'others were not served')
+  t.diagnostic(`peak of the container ${(group.peakBytes() / 2 ** 20).toFixed(1)} MiB`)
+}
+
+test('as the image runs it, no crowd ends a container of 96 MiB or keeps others out', (t) =>
+  crowdIn(t, ['--max-semi-space-size=1', '--max-old-space-size=64'], { MALLOC_ARENA_MAX: '1' }))
+test('without any flag, no crowd ends a container of 96 MiB or keeps others out', (t) => crowdIn(t, [], {}))
+
+test('a header that does not come to its end is answered 408, and its connection ends', async (t) => {
+  const { ready } = await startContained(t, [], {})
+  const socket = connect(Number(ready.port), '127.0.0.1')
+  atEnd(t, () => socket.destroy())
+  let answer = ''
+  socket.on('data', (part) => {
+    answer += part.toString()
+  })
+  socket.write('POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n')
+  await new Promise((resolve) => socket.once('close', resolve))
+  assert.match(answer, /^HTTP\/1\.1 408 Request Timeout\r\n.*\{"code":4,"message":"The request did not come to its end in time\."\}$/s)
+})

@@ -1,0 +1,147 @@
+// What many clients do at once with few bytes, over HTTP and over HTTP/2 frame by frame: each attack costs a receiver more
+// than its sender if nobody counts. `bytes` are what each connection sends first.
+import { CALL, callHead, END_STREAM, frame, headerBlock, message, PREFACE, setting, TYPE, u32 } from '../raw-http2.ts'
+
+export interface CrowdAttack {
+  name: string
+  door: 'http' | 'grpc' | 'health' | 'page'
+  connections: number
+  bytes: (at: number) => Buffer | string
+  /** It does not read what it is answered. */
+  deaf?: boolean
+}
+
+const POST = 'POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n'
+const EMPTY = `${POST}content-type: application/json\r\ncontent-length: 2\r\n\r\n{}`
+const HELLO = Buffer.concat([PREFACE, frame(TYPE.settings, 0, 0)])
+const hello = (...frames: readonly Uint8Array[]): Buffer => Buffer.concat([HELLO, ...frames])
+const METRICS = { ':path': '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export' }
+const calls = (count: number, make: (stream: number) => Buffer): Buffer =>
+  Buffer.concat(Array.from({ length: count }, (_, i) => make(2 * i + 1)))
+/** A field that fills the table of HPACK, then a byte for each time that it stands there again. */
+const table = Buffer.concat([headerBlock(CALL), Buffer.of(0x40), headerBlock({ a: 'x'.repeat(4000) }).subarray(1)])
+const again = Buffer.concat([headerBlock(CALL), Buffer.alloc(16_000, 0xbe)])
+
+export const CROWDS: readonly CrowdAttack[] = [
+  { name: 'idle connections', door: 'http', connections: 1100, bytes: () => '' },
+  { name: 'headers without an end', door: 'http', connections: 1000, bytes: () => `${POST}a: ${'x'.repeat(7_000)}` },
+  { name: 'thousands of header fields', door: 'http', connections: 1000, bytes: () => POST + 'a:\r\n'.repeat(20_000) },
+  {
+    name: 'trailers without an end',
+    door: 'http',
+    connections: 200,
+    bytes: () => `${POST}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n${'a: b\r\n'.repeat(50_000)}`,
+  },
+  {
+    name: 'chunks of one byte',
+    door: 'http',
+    connections: 200,
+    bytes: () => `${POST}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n${'1\r\n \r\n'.repeat(50_000)}`,
+  },
+  {
+    name: 'pipelines of the smallest requests',
+    door: 'http',
+    connections: 300,
+    bytes: () => EMPTY + 'GET / HTTP/1.1\r\nhost:\r\n\r\n'.repeat(20_000),
+  },
+  { name: 'pipelines whose answers nobody reads', door: 'http', connections: 100, bytes: () => EMPTY.repeat(2_000), deaf: true },
+  {
+    name: 'metrics larger than any limit',
+    door: 'http',
+    connections: 300,
+    bytes: () =>
+      Buffer.concat([
+        Buffer.from(`${POST.replace('traces', 'metrics')}content-type: application/json\r\ncontent-length: 900000000\r\n\r\n`),
+        Buffer.alloc(1_000_000),
+      ]),
+  },
+  {
+    name: 'pipelines for the kubelet',
+    door: 'health',
+    connections: 250,
+    bytes: () => 'GET /livez HTTP/1.1\r\nhost:\r\n\r\n'.repeat(20_000),
+  },
+  { name: 'headers for the kubelet', door: 'health', connections: 600, bytes: () => `GET /livez HTTP/1.1\r\n${'a:\r\n'.repeat(2_000)}` },
+  {
+    name: 'pipelines for the page',
+    door: 'page',
+    connections: 100,
+    bytes: () => 'GET / HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(20_000),
+  },
+  { name: 'silent connections', door: 'grpc', connections: 600, bytes: () => '' },
+  { name: 'HTTP/2 connections', door: 'grpc', connections: 600, bytes: () => HELLO },
+  { name: 'calls without an end', door: 'grpc', connections: 250, bytes: () => hello(calls(100, (stream) => callHead(stream))) },
+  {
+    name: 'calls with large headers',
+    door: 'grpc',
+    connections: 250,
+    bytes: () => hello(calls(100, (stream) => callHead(stream, undefined, { a: 'x'.repeat(7_000) }))),
+  },
+  {
+    name: 'answers behind a window that is shut',
+    door: 'grpc',
+    connections: 250,
+    bytes: () =>
+      Buffer.concat([
+        PREFACE,
+        frame(TYPE.settings, 0, 0, setting(4, 0)),
+        calls(100, (stream) => Buffer.concat([callHead(stream), frame(TYPE.data, END_STREAM, stream, message(Buffer.alloc(0)))])),
+      ]),
+  },
+  {
+    name: 'bodies that begin and stop',
+    door: 'http',
+    connections: 1000,
+    bytes: () => `${POST}content-type: application/json\r\ncontent-length: 100000\r\n\r\n${' '.repeat(4_000)}`,
+  },
+  {
+    name: 'calls that begin and stop',
+    door: 'grpc',
+    connections: 250,
+    bytes: () => hello(calls(100, (stream) => Buffer.concat([callHead(stream), frame(TYPE.data, 0, stream, Buffer.alloc(4_000))]))),
+  },
+  { name: 'pings', door: 'grpc', connections: 50, bytes: () => hello(Buffer.alloc(17 * 50_000, frame(TYPE.ping, 0, 0, Buffer.alloc(8)))) },
+  {
+    name: 'pings whose answers nobody reads',
+    door: 'grpc',
+    connections: 50,
+    bytes: () => hello(Buffer.alloc(17 * 50_000, frame(TYPE.ping, 0, 0, Buffer.alloc(8)))),
+    deaf: true,
+  },
+  {
+    name: 'settings whose answers nobody reads',
+    door: 'grpc',
+    connections: 50,
+    bytes: () => hello(Buffer.alloc(9 * 50_000, frame(TYPE.settings, 0, 0))),
+    deaf: true,
+  },
+  { name: 'empty data', door: 'grpc', connections: 50, bytes: () => hello(callHead(1), Buffer.alloc(9 * 50_000, frame(TYPE.data, 0, 1))) },
+  {
+    name: 'continuations',
+    door: 'grpc',
+    connections: 100,
+    bytes: () => hello(callHead(1, 0), Buffer.alloc(12 * 50_000, frame(TYPE.continuation, 0, 1, Buffer.of(0, 0, 0)))),
+  },
+  {
+    name: 'resets',
+    door: 'grpc',
+    connections: 50,
+    bytes: () => hello(calls(5_000, (stream) => Buffer.concat([callHead(stream), frame(TYPE.reset, 0, stream, u32(8))]))),
+  },
+  {
+    name: 'header fields that stand for large ones',
+    door: 'grpc',
+    connections: 100,
+    bytes: () =>
+      hello(
+        frame(TYPE.headers, 4, 1, table),
+        calls(99, (stream) => frame(TYPE.headers, 4, stream + 2, again)),
+      ),
+  },
+  {
+    name: 'metrics without an end',
+    door: 'grpc',
+    connections: 100,
+    bytes: () => hello(callHead(1, undefined, METRICS), Buffer.alloc(60 * 1_000, frame(TYPE.data, 0, 1, Buffer.alloc(991)))),
+  },
+]
