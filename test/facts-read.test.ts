@@ -132,6 +132,7 @@ test('every fact, of a cluster with several pages of nodes', async () => {
   )
   assert.equal((await read(naming('k8s.nodes'), nodes(1))).facts['k8s.nodes'], 1)
   assert.equal((await read(naming('k8s.nodes'), nodes(0))).facts['k8s.nodes'], 0)
+  assert.deepEqual((await read(naming('k8s.provider'), nodes(0))).missing, ['k8s.provider: list nodes: the cluster has none'])
 })
 
 test('a server that does not say how many are left is read to the end', async () => {
