@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto'
 import { lstatSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { policyOn } from '../anonymize/expiry.ts'
+import { policyDigest } from '../anonymize/policy.ts'
 import { type Config, readSettings, SETTINGS } from '../config.ts'
 import { decide } from '../consent/consent.ts'
 import { allFacts, parseFacts } from '../enrich/facts.ts'
@@ -70,6 +71,7 @@ export async function facts(host: Host, input: Input): Promise<number> {
     const { runFacts } = await import('../facts/facts.ts')
     const done = await runFacts({
       policy: policyOn(named, today),
+      digest: policyDigest(named),
       given,
       cluster,
       namespace,

@@ -82,13 +82,13 @@ export const factsGuards: GuardTable = {
   'src/facts/read.ts': [
     {
       promise: 'where a number is wanted the server sends metadata only',
-      text: "...(what === 'metadata' ? { accept: METADATA } : {})",
+      text: '...(keep === undefined ? { accept: METADATA } : {})',
       instead: '...{}',
       noticed: questions,
     },
     {
       promise: 'a count stops where the server has said the rest',
-      text: "    if (stopAtCount && typeof rest === 'number' && Number.isSafeInteger(rest)) return { items, count: items.length + rest }\n",
+      text: "    if (stopAtCount && typeof rest === 'number' && Number.isSafeInteger(rest)) return { count: count + rest }\n",
       noticed: questions,
     },
     {
