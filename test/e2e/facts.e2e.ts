@@ -330,7 +330,7 @@ test('what a day costs the API server does not grow with the number of sidecars'
 
 test('the manifests are taken by the server, and their pods in a restricted namespace', async () => {
   const { api } = await world
-  for (const file of ['rights.yaml', 'facts.yaml', 'identity.yaml']) api.apply(deployed(file))
+  for (const file of ['rights.yaml', 'facts.yaml', 'once.yaml', 'identity.yaml']) api.apply(deployed(file))
   const cronJob = parseAllDocuments(deployed('facts.yaml'))[1]!.toJS() as { spec: { jobTemplate: { spec: { template: object } } } }
   const job = parse(deployed('identity.yaml').split('---').at(-1)!) as { spec: { template: object } }
   for (const [name, account, template] of [
