@@ -211,7 +211,7 @@ test('a message larger than every window comes in whole, and slow calls do not h
   assert.ok(door.got.some((got) => got.equals(large)))
 })
 
-test('other protocols are told which port is meant, and load no HTTP/2', async (t) => {
+test('other protocols are told which port is meant', async (t) => {
   const door = await openDoor(t)
   for (const bytes of [
     'POST /v1/traces HTTP/1.1\r\nhost: CANARY\r\n\r\n',
