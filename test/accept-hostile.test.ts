@@ -2,6 +2,7 @@
 // behind each other, a foreign Host. Each gets an honest answer or goes, and others are served meanwhile.
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { Crowd } from '../src/crowd.ts'
 import { type Line, openDoor, readStatus, TYPES } from './door.ts'
@@ -72,6 +73,34 @@ test('what cannot be read is answered with a google.rpc.Status of ours, and its 
   const refused = Object.entries(door.counters.snapshot()).filter(([name]) => name.startsWith('requests.refused.'))
   const sum = refused.reduce((whole, [, count]) => whole + count, 0)
   assert.equal(sum, Object.keys(NOT_READABLE).length)
+})
+
+test('a client that was told and stays is cut off after a second', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { port } = await openDoor(t)
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  t.after(() => socket.destroy())
+  let isTold = false
+  socket.on('data', () => (isTold = true)).on('error', () => undefined)
+  socket.write('nonsense\r\n\r\n')
+  await until(() => isTold)
+  t.mock.timers.tick(1_000)
+  // What is sent to a connection that is gone is answered by a reset.
+  await until(() => {
+    if (!socket.destroyed) socket.write('more')
+    return socket.destroyed
+  })
+})
+
+test('a client that resets its connection before it is told ends nothing but that', async (t) => {
+  const door = await openDoor(t)
+  for (const bytes of ['CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n', 'nonsense\r\n\r\n', `${POST}a: ${'x'.repeat(9000)}`]) {
+    for (let i = 0; i < 50; i++) {
+      const { socket } = await door.open()
+      socket.write(bytes, () => socket.resetAndDestroy())
+    }
+    assert.equal((await door.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status, 200)
+  }
 })
 
 test('what follows a request that is being answered is never answered in its place', async (t) => {

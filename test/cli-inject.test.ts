@@ -32,7 +32,7 @@ test('what cannot be done is told without being asked, and all the text is there
   const text = `${POD}---\nkind: [\n---\n${POD}`
   const { status, stdout, stderr } = call(['inject', ...IMAGE], text)
   assert.equal(status, EXIT.failed)
-  assert.equal(stderr, 'document 2: document: left as it is, because it is not YAML that can be read\n')
+  assert.equal(stderr, 'document 2: left as it is, because it is not YAML that can be read\n')
   assert.deepEqual([stdout.split('- name: usage-sidecar\n').length, call(['uninject'], stdout).stdout], [3, text])
 })
 

@@ -163,6 +163,7 @@ export class World {
     const { policy } = this.#observed
     if (policy !== undefined && policy !== this.#lastPolicy) {
       this.#lastPolicy = policy
+      this.#inForceSince = this.#now
       this.#era++
     }
     return this.#observed
@@ -334,7 +335,6 @@ export class World {
     if (this.#inForce !== this.#lastPolicy) {
       if (this.#inForce !== undefined) seen.renewed++
       this.#inForce = this.#lastPolicy
-      this.#inForceSince = this.#now
     }
   }
 

@@ -34,6 +34,7 @@ async function run(
   let asked = 0
   const done = await runFacts({
     policy: CLUSTER_ONLY,
+    digest: policyDigest(options.policy ?? CLUSTER_ONLY),
     given: new Map([['app.version', '1.32.0-acme']]),
     configMap: 'usage-sidecar-facts',
     namespace: 'apps',

@@ -46,7 +46,7 @@ test('of each fact just what it needs is asked: a version, the metadata of one n
     version: [['k8s.version'], ['GET /version']],
     count: [['k8s.nodes'], ['GET /api/v1/nodes?limit=1']],
     provider: [['k8s.provider', 'k8s.nodes'], ['GET /api/v1/nodes?limit=1']],
-    capacity: [['k8s.nodes', 'k8s.cpus', 'k8s.provider'], ['GET /api/v1/nodes?limit=100']],
+    capacity: [['k8s.nodes', 'k8s.cpus', 'k8s.provider'], ['GET /api/v1/nodes?limit=50']],
     objects: [
       ['k8s.resources.apis.gateway.kusk.io', 'k8s.resources.staticroutes.gateway.kusk.io'],
       ['GET /apis/gateway.kusk.io', 'GET /apis/gateway.kusk.io/v1/apis?limit=1', 'GET /apis/gateway.kusk.io/v1/staticroutes?limit=1'],
@@ -126,10 +126,13 @@ test('every fact, of a cluster with several pages of nodes', async () => {
   assert.deepEqual(missing, [])
   assert.deepEqual(
     fake.asked.filter((path) => path.includes('/nodes')),
-    ['GET /api/v1/nodes?limit=100', 'GET /api/v1/nodes?limit=100&continue=100', 'GET /api/v1/nodes?limit=100&continue=200'],
+    ['', '&continue=50', '&continue=100', '&continue=150', '&continue=200', '&continue=250'].map(
+      (from) => `GET /api/v1/nodes?limit=50${from}`,
+    ),
   )
   assert.equal((await read(naming('k8s.nodes'), nodes(1))).facts['k8s.nodes'], 1)
   assert.equal((await read(naming('k8s.nodes'), nodes(0))).facts['k8s.nodes'], 0)
+  assert.deepEqual((await read(naming('k8s.provider'), nodes(0))).missing, ['k8s.provider: list nodes: the cluster has none'])
 })
 
 test('a server that does not say how many are left is read to the end', async () => {
@@ -173,7 +176,7 @@ test('without any right each fact is named with the right that it needs, and eac
     ...['by_arch.amd64', 'by_arch.arm64', 'by_kubelet.1.31'].map((fact) => `k8s.nodes.${fact}: list nodes: the right is missing`),
     'k8s.resources.apis.gateway.kusk.io: get /apis/gateway.kusk.io: the right is missing',
   ])
-  assert.deepEqual(fake.asked, ['GET /version', 'GET /api/v1/nodes?limit=100', 'GET /apis/gateway.kusk.io'])
+  assert.deepEqual(fake.asked, ['GET /version', 'GET /api/v1/nodes?limit=50', 'GET /apis/gateway.kusk.io'])
 })
 
 test('with each right alone, what it gives is there and the rest is named', async () => {

@@ -1,13 +1,22 @@
 // The whole road of the cluster report, as processes: the facts job, the sidecar in its pod, the collector. Spartakus's
 // reports come out with the vectors that were published for it; what the cluster also says reaches nobody.
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
-import { type Collector, startCollector } from './collector.ts'
+import { after, type TestContext, test } from 'node:test'
+import { bundle } from './build.ts'
+import { type Collector, type Left, startCollector } from './collector.ts'
 import { type Fake, fakeCluster, WORKER } from './facts-cluster.ts'
 import { type FakeServer, type Job, runJob, serve, TOKEN } from './facts-road.ts'
 import { filesIn, type Place, placeOf, startChild, temporaryFolder, until } from './sidecar.ts'
+
+/** Bundled, as in the image. */
+const folder = await realpath(await mkdtemp(join(tmpdir(), 'facts-')))
+after(() => rm(folder, { recursive: true }))
+await bundle(folder)
+await writeFile(join(folder, 'package.json'), '{"type": "module"}')
+const PROGRAM = join(folder, 'usage-sidecar.js')
 
 const policyFile = (name: string): string => new URL(`../deploy/policies/${name}.yaml`, import.meta.url).pathname
 const SILENT = { name: 'worker-1', info: { machineID: '', systemUUID: '' } }
@@ -47,16 +56,22 @@ async function startPod(t: TestContext, policy: string, fake: Fake, env: Record<
   const sidecar = await startChild(t, place)
   const page = sidecar.lines().find(({ event }) => event === 'accept: ready')!.page
   const report = (more: Record<string, string> = {}): Promise<Job> =>
-    runJob([], {
-      ...HOSTILE,
-      KUBECONFIG: server.kubeconfig,
-      USAGE_POLICY: policyFile(policy),
-      USAGE_OTLP_ENDPOINT: `http://127.0.0.1:${sidecar.port}`,
-      USAGE_PAGE_LISTEN: `127.0.0.1:${page}`,
-      ...more,
-    })
+    runJob(
+      [],
+      {
+        ...HOSTILE,
+        KUBECONFIG: server.kubeconfig,
+        USAGE_POLICY: policyFile(policy),
+        USAGE_OTLP_ENDPOINT: `http://127.0.0.1:${sidecar.port}`,
+        USAGE_PAGE_LISTEN: `127.0.0.1:${page}`,
+        ...more,
+      },
+      PROGRAM,
+    )
   return { collector, server, fake, place, report, sidecarLog: () => sidecar.output.stderr }
 }
+
+const placeOfSpan = ({ span, attributes }: Left): string => `${span.name} ${String(attributes['spartakus.node.id'])}`
 
 test('Spartakus: server and nodes, exactly, once for each run; and nothing else that the cluster knows', async (t) => {
   const began = Date.now()
@@ -66,7 +81,11 @@ test('Spartakus: server and nodes, exactly, once for each run; and nothing else 
   assert.deepEqual([job.code, job.stdout], [0, ''], job.stderr)
   assert.equal(job.lines.at(-1)?.event, 'facts: the cluster report is delivered')
   assert.deepEqual(
-    pod.collector.spans().map(({ span, attributes }) => ({ name: span.name, ...attributes })),
+    // They leave in the order of their ids.
+    pod.collector
+      .spans()
+      .toSorted((a, b) => placeOfSpan(a).localeCompare(placeOfSpan(b)))
+      .map(({ span, attributes }) => ({ name: span.name, ...attributes })),
     [
       {
         name: 'k8s.cluster',
@@ -115,7 +134,7 @@ test('Spartakus: server and nodes, exactly, once for each run; and nothing else 
   ]
   for (const secret of ['worker-1', 'CANARY', '10.1.2.3', '0123456789abcdef0123456789abcdef', '6F9619FF', 'us-west-2a', TOKEN])
     for (const [index, content] of bytes.entries()) assert.ok(!content.includes(secret), `${secret} in ${index}`)
-  assert.deepEqual(pod.fake.asked, [...['GET /version', 'GET /api/v1/nodes?limit=100'], ...['GET /version', 'GET /api/v1/nodes?limit=100']])
+  assert.deepEqual(pod.fake.asked, [...['GET /version', 'GET /api/v1/nodes?limit=50'], ...['GET /version', 'GET /api/v1/nodes?limit=50']])
 })
 
 test('the hardened form: the sidecar learns what is published, and the report comes out in buckets', async (t) => {

@@ -109,5 +109,5 @@ export function startJob(args: readonly string[], env: Record<string, string>, p
 }
 
 /** At once, unless told otherwise. */
-export const runJob = (args: readonly string[], env: Record<string, string>): Promise<Job> =>
-  startJob(['--start-within', '0', ...args], env).ended
+export const runJob = (args: readonly string[], env: Record<string, string>, program?: string): Promise<Job> =>
+  startJob(['--start-within', '0', ...args], env, program).ended

@@ -162,6 +162,18 @@ test('a call that its client cancels gives back what it took at once, and is not
   assert.deepEqual(door.got, [])
 })
 
+test('a call whose connection ends gives back what it took at once, and is not handed on', async (t) => {
+  const door = await openDoor(t)
+  for (const end of ['end', 'destroy', 'resetAndDestroy'] as const) {
+    const client = await raw(t, door)
+    client.socket.write(Buffer.concat([callHead(1), frame(TYPE.data, 0, 1, Buffer.alloc(10_000))]))
+    await until(() => door.budget.used > 0)
+    client.socket[end]()
+    await until(() => door.budget.used === 0)
+  }
+  assert.deepEqual(door.got, [])
+})
+
 test('a deadline ends a call whose message does not come, and gives back what it took', async (t) => {
   const door = await openDoor(t)
   const client = await raw(t, door)
@@ -238,8 +250,10 @@ test('connections that say nothing, or no more than hello, keep nobody out, and 
   const clients: RawClient[] = []
   for (let i = 0; i < 150; i++) clients.push(await raw(t, door))
   const silent = Array.from({ length: 150 }, () => connect(door.port, '127.0.0.1').on('error', () => undefined))
-  t.after(() => silent.map((socket) => socket.destroy()))
+  for (const socket of silent) atEnd(t, async () => socket.destroy())
   await until(() => clients.filter((client) => client.isClosed()).length >= 300 - 256)
   await servesOthers(t, door, 'while many are connected')
-  await door.stop()
+  const stopped = door.stop()
+  await until(() => silent.every(({ destroyed }) => destroyed))
+  await stopped
 })

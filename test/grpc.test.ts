@@ -54,6 +54,7 @@ const WRONG: readonly [what: string, body: Buffer, headers: Record<string, strin
   ['a message that is cut off', frame(BODY).subarray(0, 20), {}, '3'],
   ['two messages', Buffer.concat([frame(BODY), frame(BODY)]), {}, '3'],
   ['no message', Buffer.alloc(0), {}, '3'],
+  ['a message that says it is over the limit', frame(Buffer.alloc(MAX_BODY + 1)).subarray(0, 20), {}, '8'],
   ['a message over the limit', frame(Buffer.alloc(MAX_BODY + 1)), {}, '8'],
   ['a message that is over the limit when inflated', frame(gzipSync(Buffer.alloc(MAX_BODY * 50)), 1), { 'grpc-encoding': 'gzip' }, '8'],
 ]

@@ -18,8 +18,8 @@ const AT_ONCE = 2
 const PATIENCE = Number(process.env.USAGE_TEST_PATIENCE ?? 1)
 /** For what tests wait for: nothing comes later because a guard is gone. */
 const WAIT_LIMIT_MS = 4_000 * PATIENCE
-/** A test that hangs fails; one that never lets go of the thread is ended a little later. */
-const TEST_LIMIT_MS = 15_000 * PATIENCE
+/** A test that hangs fails, before what it waits for ends by itself; one that never lets go of the thread is ended a little later. */
+const TEST_LIMIT_MS = Math.min(15_000 * PATIENCE, 25_000)
 const RUN_LIMIT_MS = 30_000 * PATIENCE
 
 /** A guard and the file that it is in, from the root of the repository. */

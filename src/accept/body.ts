@@ -53,7 +53,7 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
       share.reads(refuse)
       request.on('data', onData)
       request.on('end', onEnd)
-      // A stream of HTTP/2 that is cancelled ends without an error; it announces no length.
+      // A stream of HTTP/2, which announces no length, ends without an error where its connection does.
       if (announced === undefined) request.on('close', onBreak)
     }
   })

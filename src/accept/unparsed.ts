@@ -60,16 +60,14 @@ export function answerUnparsed(socket: Socket, { status, message }: Refusal): vo
 
 /** Ends the connection when what was written, and `last`, has gone. */
 function endSoon(socket: Socket, last = ''): void {
+  // Of a connection that asks to connect, node:http takes its own listener away: an error would end the process.
+  socket.on('error', () => undefined)
   if (!socket.writable) {
     socket.destroy()
     return
   }
-  const over = (): void => void socket.destroy()
-  const timer = setTimeout(over, LINGER_MS).unref()
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
   socket.once('close', () => clearTimeout(timer))
-  socket.once('end', over)
-  socket.end(last, () => {
-    if (socket.readableEnded) over()
-  })
+  socket.end(last)
   socket.resume()
 }

@@ -25,7 +25,7 @@ async function filter(host: Host, { flags, positionals }: Input, done: string, c
 }
 
 const sentence = ({ document, name, done, reason }: Told, word: string): string =>
-  `document ${document}: ${name}: ${done ? word : `left as it is, because ${reason}`}`
+  `document ${document}: ${name === '' ? '' : `${name}: `}${done ? word : `left as it is, because ${reason}`}`
 
 async function read(host: Host, file: string): Promise<string> {
   const pieces: Buffer[] = []

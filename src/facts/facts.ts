@@ -2,7 +2,7 @@
 // the cluster report to the sidecar in its own pod and stays until that has settled it. Short-lived: whatever cannot be
 // read or written is named in the log, and the rest is done all the same. Off is silent: then nothing is asked at all.
 import { narrowFacts } from '../anonymize/narrow-facts.ts'
-import { type Policy, policyDigest } from '../anonymize/policy.ts'
+import type { Policy } from '../anonymize/policy.ts'
 import type { Facts } from '../anonymize/source.ts'
 import type { Log } from '../log.ts'
 import type { Cluster } from './cluster.ts'
@@ -13,6 +13,8 @@ import { nextSequence, type Settled, type SidecarStatus, untilSettled } from './
 
 export interface FactsOptions {
   policy: Policy
+  /** Of the policy as it is written: an attribute that has expired since makes no other one of it. */
+  digest: string
   /** By the maintainer's chart; what is given is not asked for. */
   given: Facts
   configMap: string
@@ -99,7 +101,7 @@ async function publishFacts(
   { facts }: Reading,
   names: readonly string[],
 ): Promise<{ done: Done; names: readonly string[]; policySince: number }> {
-  const { policy, given, configMap, namespace, cluster, firstReportDelay, log } = options
+  const { policy, digest, given, configMap, namespace, cluster, firstReportDelay, log } = options
   const unknown = firstReportDelay > 0 ? Number.POSITIVE_INFINITY : 0
   if (names.length === 0 && firstReportDelay === 0) return { done: true, names: [], policySince: 0 }
   if (namespace === undefined) {
@@ -108,7 +110,7 @@ async function publishFacts(
   }
   const all = narrowFacts(policy, new Map([...facts, ...given]))
   const narrowed = new Map([...all].filter(([name]) => names.includes(name)))
-  const published = await publish(cluster, { configMap, namespace, facts: narrowed, digest: policyDigest(policy), now: Date.now() })
+  const published = await publish(cluster, { configMap, namespace, facts: narrowed, digest, now: Date.now() })
   if ('why' in published) {
     log.warn('facts: they could not be published', { configMap, right: `patch configmaps ${configMap}`, why: published.why })
     if (firstReportDelay > 0) log.warn('facts: nobody remembers since when this policy is in force, so there is no cluster report')

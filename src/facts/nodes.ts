@@ -5,7 +5,8 @@ import type { Scalar } from '../anonymize/policy.ts'
 /** The parts of a Node that are looked at. Whatever is not there, or of another kind, is an empty text. */
 export interface Node {
   name: string
-  labels: Readonly<Record<string, string>>
+  /** Has the label that AKS gives its nodes; no other label is kept. */
+  aks: boolean
   providerId: string
   info: Readonly<Record<string, string>>
   capacity: Readonly<Record<string, string>>
@@ -17,7 +18,7 @@ export function nodeFrom(json: unknown): Node {
   const metadata = member(json, 'metadata')
   return {
     name: textOf(member(metadata, 'name')),
-    labels: textsOf(member(metadata, 'labels')),
+    aks: member(member(metadata, 'labels'), 'kubernetes.azure.com/cluster') !== undefined,
     providerId: textOf(member(member(json, 'spec'), 'providerID')),
     info: textsOf(member(member(json, 'status'), 'nodeInfo')),
     capacity: textsOf(member(member(json, 'status'), 'capacity')),
@@ -70,8 +71,8 @@ const SUFFIXES: readonly [RegExp, string][] = [
 export const distributionByVersion = (gitVersion: string): string | undefined => SUFFIXES.find(([suffix]) => suffix.test(gitVersion))?.[1]
 
 /** By a node; `undefined`: it does not tell. */
-export function distributionByNode({ labels, providerId }: Node): string | undefined {
-  if ('kubernetes.azure.com/cluster' in labels) return 'aks'
+export function distributionByNode({ aks, providerId }: Node): string | undefined {
+  if (aks) return 'aks'
   return providerId.startsWith('kind://') ? 'kind' : undefined
 }
 

@@ -25,7 +25,7 @@ export interface Reading {
 }
 
 const METADATA = 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json'
-const PAGE = 100
+const PAGE = 50
 const METADATA_PAGE = 500
 /** Of one listing; no cluster has as many nodes. */
 const MAX_PAGES = 500
@@ -74,8 +74,9 @@ export async function readCluster(cluster: Cluster, needs: Needs, given: Facts):
     else if (name === 'k8s.distribution') take(name, await distribution(cluster, version, nodes))
     else if ('right' in nodes && /^k8s\.(?:nodes|cpus|memory_gib|provider)\b|^one_node\./.test(name)) take(name, nodes)
     else if (name === 'k8s.nodes' && 'value' in nodes) take(name, { value: nodes.value.count })
-    else if (name === 'k8s.provider') take(name, { value: first === undefined ? 'other' : providerOf(first.providerId) })
-    else if (name === ONE_NODE) take(name, { value: first?.providerId ?? '' })
+    else if (name === 'k8s.provider')
+      take(name, first === undefined ? failed(NODES, { status: 404 }) : { value: providerOf(first.providerId) })
+    else if (name === ONE_NODE) take(name, first === undefined ? failed(NODES, { status: 404 }) : { value: first.providerId })
     else take(name, { value: 'value' in nodes ? aggregate(nodes.value.all, name) : undefined })
   }
   if (needs.node !== undefined && 'right' in nodes) missing.push(missingFor('k8s.node', nodes))
@@ -96,9 +97,10 @@ interface Nodes {
 
 async function readNodes(cluster: Cluster, need: 'count' | 'one' | 'all'): Promise<Got<Nodes>> {
   const one = need === 'all' ? {} : { stopAtCount: true }
-  const listing = await list(cluster, '/api/v1/nodes', need === 'count' ? 'metadata' : 'whole', one)
-  if (!('items' in listing)) return failed(NODES, listing)
-  return { value: { all: need === 'count' ? [] : listing.items.map(nodeFrom), count: listing.count } }
+  const all: Node[] = []
+  const keep = need === 'count' ? undefined : (item: unknown): void => void all.push(nodeFrom(item))
+  const listing = await list(cluster, '/api/v1/nodes', { keep, ...one })
+  return 'count' in listing ? { value: { all, count: listing.count } } : failed(NODES, listing)
 }
 
 /** `served` is what was answered about each group. */
@@ -107,8 +109,8 @@ async function countObjects(cluster: Cluster, { group, plural }: Counted, served
   served.set(group, answer)
   const version = (answer.body as { preferredVersion?: { version?: unknown } } | undefined)?.preferredVersion?.version
   if (typeof version !== 'string' || !/^v[a-z0-9]{1,60}$/.test(version)) return failed(servedVersion(group), answer)
-  const listing = await list(cluster, `/apis/${group}/${version}/${plural}`, 'metadata', { stopAtCount: true })
-  return 'items' in listing ? { value: listing.count } : failed(objects(group, plural), listing)
+  const listing = await list(cluster, `/apis/${group}/${version}/${plural}`, { stopAtCount: true })
+  return 'count' in listing ? { value: listing.count } : failed(objects(group, plural), listing)
 }
 
 /** In the order of what asks least: the version, which may say it, then OpenShift's own API, then a node. */
@@ -131,29 +133,29 @@ interface Page {
   items?: unknown
 }
 
-/** All items, or as few as tell how many there are. */
+/** Gives each item to `keep`; without it the server sends metadata only. Reads all, or as few as tell how many there are. */
 async function list(
   cluster: Cluster,
   path: string,
-  what: 'whole' | 'metadata',
-  { stopAtCount = false },
-): Promise<{ items: unknown[]; count: number } | { status: number }> {
-  const items: unknown[] = []
+  { keep, stopAtCount = false }: { keep?: ((item: unknown) => void) | undefined; stopAtCount?: boolean },
+): Promise<{ count: number } | { status: number }> {
+  let count = 0
   let from = ''
   for (let page = 0; page < MAX_PAGES; page++) {
-    const limit = stopAtCount && page === 0 ? 1 : what === 'metadata' ? METADATA_PAGE : PAGE
+    const limit = stopAtCount && page === 0 ? 1 : keep === undefined ? METADATA_PAGE : PAGE
     const query = new URLSearchParams({ limit: String(limit), ...(from === '' ? {} : { continue: from }) })
     const answer = await cluster.ask({
       method: 'GET',
       path: `${path}?${query.toString()}`,
-      ...(what === 'metadata' ? { accept: METADATA } : {}),
+      ...(keep === undefined ? { accept: METADATA } : {}),
     })
-    const { metadata = {}, items: more } = (answer.body ?? {}) as Page
-    if (!Array.isArray(more)) return { status: answer.status }
-    items.push(...(more as unknown[]))
+    const { metadata = {}, items } = (answer.body ?? {}) as Page
+    if (!Array.isArray(items)) return { status: answer.status }
+    count += items.length
+    if (keep !== undefined) for (const item of items) keep(item)
     const { remainingItemCount: rest, continue: next } = metadata
-    if (typeof next !== 'string' || next === '') return { items, count: items.length }
-    if (stopAtCount && typeof rest === 'number' && Number.isSafeInteger(rest)) return { items, count: items.length + rest }
+    if (typeof next !== 'string' || next === '') return { count }
+    if (stopAtCount && typeof rest === 'number' && Number.isSafeInteger(rest)) return { count: count + rest }
     from = next
   }
   return { status: 200 }

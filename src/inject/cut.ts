@@ -31,17 +31,14 @@ export class Cutter {
     else for (const item of ours) this.#element(list, list.items.indexOf(item), this.#text.lastIndexOf('-', startOf(item) - 1))
   }
 
-  /** The entry `name` of the map under `key`, and the key with it where it was made for it. Tells whether the map is gone. */
-  entry(map: YAMLMap, key: string, name: string): boolean {
+  /** The entry `name` of the map under `key`, and the key with it where it was made for it. */
+  entry(map: YAMLMap, key: string, name: string): void {
     const pair = pairIn(map, key)
     const inner = pair?.value
-    if (pair === undefined || !isMap(inner)) return false
-    const found = pairIn(inner, name)
-    if (found === undefined) return false
-    const made = inner.items.length === 1 && this.#wasMade(pair, inner)
-    if (!made) this.#pair(inner, found)
-    else this.#pair(map, pair)
-    return made
+    const found = isMap(inner) ? pairIn(inner, name) : undefined
+    if (pair === undefined || !isMap(inner) || found === undefined) return
+    if (inner.items.length === 1 && this.#wasMade(pair, inner)) this.#pair(map, pair)
+    else this.#pair(inner, found)
   }
 
   /** `metadata` of a template, made for the one label that it holds. */

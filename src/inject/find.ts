@@ -20,7 +20,7 @@ const KINDS: Readonly<Record<string, readonly Step[]>> = {
 /** An object that may hold a pod, or a document that cannot be read. */
 export interface Found {
   document: number
-  /** `Deployment shop/web`, for people. */
+  /** `Deployment shop/web`, for people; empty where nobody can tell. */
   name: string
   /** Why there is nothing to do, or else the pod. */
   reason?: string
@@ -66,7 +66,7 @@ export function findPods(documents: readonly Document.Parsed[]): Found[] {
       if (value.kind === 'Namespace' && value.apiVersion === 'v1') namespaces.set(textOf(metadataOf(value).name ?? ''), metadataOf(value))
   return documents.flatMap((document, index) => {
     const read = values[index]
-    if (read === undefined) return [{ document: index, name: 'document', reason: 'it is not YAML that can be read', unreadable: true }]
+    if (read === undefined) return [{ document: index, name: '', reason: 'it is not YAML that can be read', unreadable: true }]
     if (read.value === null) return []
     return objectsIn(read.value).map((object) => foundIn(document, index, object, namespaces))
   })

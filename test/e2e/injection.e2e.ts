@@ -59,6 +59,8 @@ before(async () => {
   api = await startApiServer({ after: (end) => void ends.unshift(end) })
   install('acme', DATA)
   install('other', { ...DATA, image: 'registry.example/other:1' })
+  // The file as it ships, but for the name: it does nothing before somebody names an image.
+  api.apply(injectionFile().replaceAll(PLACEHOLDER, 'third'))
   for (const { name, namespace } of SAMPLES)
     makeNamespace(api, name, { ...namespace, annotations: { ...namespace.annotations, [PROJECT]: 'acme' } })
   makeNamespace(api, 'probe', { annotations: { [PROJECT]: 'acme' } })

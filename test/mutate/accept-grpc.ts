@@ -11,9 +11,9 @@ const other = hostile('^other protocols')
 export const acceptGrpc: GuardTable = {
   'src/accept/body.ts': [
     {
-      promise: 'a call that is cancelled gives back what it took',
+      promise: 'a call whose connection ends gives back what it took',
       text: "if (announced === undefined) request.on('close', onBreak)\n",
-      noticed: hostile('^a call that its client cancels'),
+      noticed: hostile('^a call whose connection ends'),
     },
   ],
   'src/accept/grpc-listen.ts': [
@@ -89,10 +89,10 @@ export const acceptGrpc: GuardTable = {
       noticed: answers('^ends a connection that opens and resets'),
     },
     {
-      promise: 'a message is as large as it says, and no larger than the limit',
+      promise: 'a message that says it is too large is told so',
       text: 'if (length > maxBytes)\n',
       instead: 'if (length < -1)\n',
-      noticed: answers('^refuses a message over the limit'),
+      noticed: answers('^refuses a message that says'),
     },
     {
       promise: 'a call has exactly one message',

@@ -45,6 +45,11 @@ export const acceptHostile: GuardTable = {
   ],
   'src/accept/unparsed.ts': [
     {
+      promise: 'a client that is gone when it is told ends nothing else',
+      text: "  socket.on('error', () => undefined)\n",
+      noticed: hostile('^a client that resets'),
+    },
+    {
       promise: 'nothing is answered in the place of a request that is being answered',
       text: "else if (place === 'behind') socket.destroy()\n",
       noticed: hostile('^what follows a request'),
@@ -71,9 +76,9 @@ export const acceptHostile: GuardTable = {
     { promise: 'an answer that nobody asked for says what it is', text: "    'content-type: application/json',\n", noticed: unreadable },
     {
       promise: 'a connection that is told ends',
-      text: "  socket.once('end', over)\n",
-      instead: 'clearTimeout(timer)\n',
-      noticed: unreadable,
+      text: 'setTimeout(() => socket.destroy(), LINGER_MS)',
+      instead: 'setTimeout(() => undefined, LINGER_MS)',
+      noticed: hostile('^a client that was told'),
     },
   ],
   'src/accept/accept.ts': [
@@ -88,7 +93,6 @@ export const acceptHostile: GuardTable = {
       text: "if (request.rawHeaders.length >= 2 * MAX_HEADERS) throw new Refusal(431, 'The header is too large. Send fewer header fields.')\n",
       noticed: hostile('^as many header fields'),
     },
-    { promise: 'header fields are counted', text: '  server.maxHeadersCount = MAX_HEADERS\n', noticed: hostile('^as many header fields') },
     {
       promise: 'a body that will be refused is not asked for',
       text: '      if (announced !== undefined && announced > maxBody) throw tooLarge(maxBody)\n',

@@ -104,8 +104,8 @@ export const accept: GuardTable = {
     },
     {
       promise: 'a body that breaks off is refused',
-      text: "const onBreak = (): void => refuse(new Refusal(400, 'The body was not sent to its end.'))\n",
-      instead: 'const onBreak = (): void => undefined\n',
+      text: "request.on('error', onBreak)\n",
+      instead: "request.on('error', () => undefined)\n",
       noticed: limits('^an upload that breaks off'),
     },
     {

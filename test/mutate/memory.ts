@@ -119,8 +119,8 @@ export const memoryGuards: GuardTable = {
   ],
   'src/send/post.ts': [
     {
-      promise: 'an answer is told when nothing reads the body any more',
-      text: 'outcome ??= answer\n',
+      promise: 'nothing reads a body any more whose answer is told',
+      text: 'outcome ??= answer\n        // An answer may come before all of the body has gone. The rest is not sent.\n        if (!request.writableFinished) request.destroy()\n',
       instead: 'resolve(answer)\n',
       noticed: memory('^a body may be given back'),
     },

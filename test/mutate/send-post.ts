@@ -156,13 +156,7 @@ export const postGuards: GuardTable = {
       noticed: proxy('^a proxy that hangs'),
     },
     {
-      promise: 'an answer that is cut off is none',
-      text: "response.on('error', failed)",
-      instead: "response.on('error', () => undefined)",
-      noticed: post('counts as no answer'),
-    },
-    {
-      promise: 'an answer that never begins is none',
+      promise: 'an answer that never begins, or is cut off, is none',
       text: "request.on('close', () => resolve(outcome ?? failure({ code: 'ECONNRESET' })))",
       instead: "request.on('close', () => outcome !== undefined && resolve(outcome))",
       noticed: post('counts as no answer'),

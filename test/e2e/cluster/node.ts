@@ -37,8 +37,20 @@ export async function startNode(folder: string, cgroup: string, kubeconfig: stri
     await ready(containerd, 'containerd answers', () => existsSync(socket) && succeeds(() => ctr('version')), 30)
     const flags = [`--config=${join(folder, 'kubelet.json')}`, `--kubeconfig=${kubeconfig}`, `--hostname-override=${NODE}`]
     const places = [`--root-dir=${join(folder, 'kubelet')}`, `--cert-dir=${join(folder, 'kubelet-tls')}`]
-    const kubelet = startDaemon(folder, 'kubelet', [binaries('kubelet').kubelet, ...flags, ...places, `--node-ip=${NODE_IP}`, '--v=2'])
-    daemons = [kubelet, containerd]
+    const command = [binaries('kubelet').kubelet, ...flags, ...places, `--node-ip=${NODE_IP}`, '--v=2']
+    const startKubelet = async (tries: number): Promise<Daemon> => {
+      const kubelet = startDaemon(folder, 'kubelet', command)
+      try {
+        await ready(kubelet, 'kubelet is healthy', isHealthy, 60)
+        return kubelet
+      } catch (error) {
+        // It gives up where containerd listens but is not through with its own start; elsewhere a supervisor starts it again.
+        if (tries === 1) throw error
+        await kubelet.stop()
+        return startKubelet(tries - 1)
+      }
+    }
+    daemons = [await startKubelet(5), containerd]
   }
   const kill = async (): Promise<void> => {
     const ended = daemons.map(({ child }) => new Promise((resolve) => child.once('exit', resolve)))
@@ -61,6 +73,12 @@ export async function startNode(folder: string, cgroup: string, kubeconfig: stri
     volume: (podUid, kind, name) => join(folder, 'kubelet/pods', podUid, 'volumes', `kubernetes.io~${kind}`, name),
   }
 }
+
+const isHealthy = (): Promise<boolean> =>
+  fetch('http://127.0.0.1:10248/healthz').then(
+    ({ ok }) => ok,
+    () => false,
+  )
 
 function succeeds(act: () => unknown): boolean {
   try {

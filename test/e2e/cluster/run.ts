@@ -3,7 +3,7 @@
 // network and the mounts with them. Nothing in it reaches any other network. `--stay` starts it and waits, to look around.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildImages } from '../../../deploy/image/build.ts'
@@ -24,12 +24,14 @@ installDebian([
   ['/usr/lib/cni/bridge', 'containernetworking-plugins'],
   ['/usr/bin/buildah', 'buildah'],
 ])
-binaries('kube-apiserver', 'kubectl', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'pause')
+const { kubectl } = binaries('kube-apiserver', 'kubectl', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'pause')
 helmProgram()
-removeCgroups((pid) => !existsSync(`/proc/${pid}`))
+// What a run that was killed could not remove.
+removeAll((pid) => !existsSync(`/proc/${pid}`))
 
-const folder = mkdtempSync(join(tmpdir(), PREFIX))
 const cgroup = `${PREFIX}${process.pid}`
+const folder = join(tmpdir(), cgroup)
+mkdirSync(folder)
 let code = 1
 try {
   const began = Date.now()
@@ -38,17 +40,22 @@ try {
   buildPause(join(folder, 'images'))
   process.stdout.write(`images: ${seconds(began)} s\n`)
   makeCgroups(cgroup)
-  const own = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
+  const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
   const inside = ['/bin/sh', join(import.meta.dirname, 'inside.sh'), folder, process.execPath, join(import.meta.dirname, 'inside.ts')]
-  const env = { ...process.env, USAGE_CLUSTER_FOLDER: folder, USAGE_CLUSTER_CGROUP: cgroup, USAGE_TEST_DEADLINE_MS: '90000' }
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...own, ...inside, ...process.argv.slice(2)], { stdio: 'inherit', env })
+  const places = { TMPDIR: folder, USAGE_CLUSTER_FOLDER: folder, USAGE_CLUSTER_CGROUP: cgroup }
+  const env = { ...process.env, ...places, USAGE_TEST_DEADLINE_MS: '90000' }
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...namespaces, ...inside, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env,
+  })
   const stop = (): void => void child.kill('SIGKILL')
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
+  if (process.argv.includes('--stay'))
+    process.stdout.write(`nsenter --target ${child.pid} --net --mount env KUBECONFIG=${join(folder, 'kubeconfig')} ${kubectl} …\n`)
   const [status] = (await once(child, 'exit')) as [number | null]
   code = status ?? 1
 } finally {
-  removeCgroups((pid) => pid === process.pid)
-  rmSync(folder, { recursive: true, force: true })
+  removeAll((pid) => pid === process.pid)
 }
 process.exitCode = code
 
@@ -76,11 +83,14 @@ function makeCgroups(name: string): void {
   }
 }
 
-/** Those of runs that have ended, ours or others that were killed: no process is in them any more. */
-function removeCgroups(ended: (pid: number) => boolean): void {
-  for (const hierarchy of hierarchies())
-    for (const name of readdirSync(hierarchy).filter((one) => one.startsWith(PREFIX) && ended(Number(one.slice(PREFIX.length)))))
-      removeTree(join(hierarchy, name))
+/** Cgroups and files of runs that have ended, ours or others: no process is in them any more. */
+function removeAll(ended: (pid: number) => boolean): void {
+  const left = (place: string): string[] =>
+    readdirSync(place).filter(
+      (name) => /^\d+$/.test(name.slice(PREFIX.length)) && name.startsWith(PREFIX) && ended(Number(name.slice(PREFIX.length))),
+    )
+  for (const hierarchy of hierarchies()) for (const name of left(hierarchy)) removeTree(join(hierarchy, name))
+  for (const name of left(tmpdir())) rmSync(join(tmpdir(), name), { recursive: true })
 }
 
 function removeTree(cgroupFolder: string): void {
