@@ -12,6 +12,9 @@ const BLOCK = 64 * 1024
 /** For the whole body: a client that sends it byte by byte would otherwise hold its share of the budget for ever. */
 const DEADLINE_MS = 30_000
 
+/** One for all: thousands may break off at once. */
+const BROKEN_OFF = new Refusal(400, 'The body was not sent to its end.')
+
 export const tooLarge = (maxBytes: number): Refusal =>
   new Refusal(413, `The body is larger than ${maxBytes} bytes. Send smaller batches, or raise USAGE_MAX_BODY.`)
 
@@ -45,7 +48,7 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
       resolve(blocks.join())
     }
 
-    const onBreak = (): void => refuse(new Refusal(400, 'The body was not sent to its end.'))
+    const onBreak = (): void => refuse(BROKEN_OFF)
 
     request.on('error', onBreak)
     if (announced !== undefined && announced > maxBytes) refuse(tooLarge(maxBytes))

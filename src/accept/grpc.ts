@@ -21,6 +21,7 @@ const INTERNAL = 13
 const TOO_LATE = new Refusal(408, 'The deadline of the call has passed.')
 /** "gRPC servers SHOULD respond with HTTP status of 415": the one answer whose HTTP status is not 200. */
 const NOT_GRPC = new Refusal(415, 'This port speaks OTLP over gRPC. Send OTLP over HTTP/1.1 to the other port.')
+const TOO_MANY = retryLater('Too many calls are open at once. Send the same request later.', 1)
 /** Compressed flag and length of a message. */
 const FRAME_HEAD = 5
 /** Calls of one connection; RFC 9113 6.5.2 asks for no fewer. */
@@ -38,7 +39,7 @@ const DISCARD_MS = 30_000
 const ANSWER_MS = 10_000
 const REFUSED_MS = 1_000
 /** Streams that a client may open and reset at once and per second (rapid reset, CVE-2023-44487); then GOAWAY. */
-const RESETS = { streamResetBurst: 100, streamResetRate: 20 }
+const RESETS = { streamResetBurst: 30, streamResetRate: 10 }
 const SESSION = {
   settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_HEADER_BYTES },
   maxHeaderListPairs: 64,
@@ -81,7 +82,7 @@ export function createGrpc(options: Omit<AcceptOptions, 'listen' | 'maxJsonBody'
     const timer = deadline(stream, headers)
     try {
       // Who has waited longest goes; where nobody waits, the one that asks now.
-      if (calls > MAX_CALLS && !crowd.dismiss(socket)) throw retryLater('Too many calls are open at once. Send the same request later.', 1)
+      if (calls > MAX_CALLS && !crowd.dismiss(socket)) throw TOO_MANY
       checkTarget(headers)
       if (DISCARDED.test(String(headers[':path']))) {
         await discard(stream)

@@ -49,11 +49,16 @@ const TRIES = 5
 /** As Retry-After and RetryInfo say: a second later. */
 const comeAgain = (needed: boolean): Promise<void> => new Promise((resolve) => setTimeout(resolve, needed ? 1_000 : 0))
 
-async function crowdIn(t: TestContext, flags: readonly string[], env: Record<string, string>): Promise<void> {
+async function crowdIn(
+  t: TestContext,
+  flags: readonly string[],
+  env: Record<string, string>,
+  attacks: readonly CrowdAttack[],
+): Promise<void> {
   const { ready, most, lives, group } = await startContained(t, flags, env)
   const ports = { http: Number(ready.port), grpc: Number(ready.grpc), health: Number(ready.health), page: Number(ready.page) }
   const failed: string[] = []
-  for (const attack of CROWDS) {
+  for (const attack of attacks) {
     most()
     const sockets = await gather(ports[attack.door], attack)
     atEnd(t, () => sockets.map((socket) => socket.destroy()))
@@ -78,8 +83,16 @@ async function crowdIn(t: TestContext, flags: readonly string[], env: Record<str
 }
 
 test('as the image runs it, no crowd ends a container of 96 MiB or keeps others out', (t) =>
-  crowdIn(t, ['--max-semi-space-size=1', '--max-old-space-size=64'], { MALLOC_ARENA_MAX: '1' }))
-test('without any flag, no crowd ends a container of 96 MiB or keeps others out', (t) => crowdIn(t, [], {}))
+  crowdIn(t, ['--max-semi-space-size=1', '--max-old-space-size=64'], { MALLOC_ARENA_MAX: '1' }, CROWDS))
+// Without the image's flags the heap keeps what it once had, some 30 MiB, so here each door has a container of its own.
+for (const door of ['http', 'grpc', 'health', 'page'] as const)
+  test(`without any flag, no crowd at ${door} ends a container of 96 MiB or keeps others out`, (t) =>
+    crowdIn(
+      t,
+      [],
+      {},
+      CROWDS.filter((attack) => attack.door === door),
+    ))
 
 test('a header that does not come to its end is answered 408, and its connection ends', async (t) => {
   const { ready } = await startContained(t, [], {})
