@@ -3,9 +3,11 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { Agent } from 'node:http'
+import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { Handled } from '../src/accept/accept.ts'
+import { readBody } from '../src/accept/body.ts'
 import { Budget } from '../src/accept/budget.ts'
 import type { Encoding } from '../src/otlp/answer.ts'
 import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES } from './door.ts'
@@ -142,6 +144,19 @@ test('an upload that breaks off gives its share of the budget back and is not ha
   }
   assert.deepEqual(bodies, [])
   assert.deepEqual(counters.snapshot(), { 'requests.refused.400': 2 })
+})
+
+test('a body whose stream closes without an end and without an error is refused, and gives back what it took', async () => {
+  const budget = new Budget(100 * KIB)
+  const share = budget.share()
+  const stream = new Readable({ read: () => undefined })
+  const refused = assert.rejects(readBody(stream, undefined, 50 * KIB, share), { status: 400 })
+  stream.push(Buffer.alloc(1000))
+  await until(() => budget.used > 0)
+  stream.destroy()
+  await refused
+  share.release()
+  assert.equal(budget.used, 0)
 })
 
 test('a body announced as large holds no more than has arrived of it', async (t) => {

@@ -1,6 +1,7 @@
 // The Resource before the policed spans: one of it, first, with a batch id of its own each time, and pseudonyms of the
 // day. Read back with the generated codec.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { createAnonymizer } from '../src/anonymize/anonymize.ts'
 import { parsePolicy } from '../src/anonymize/parse.ts'
@@ -10,7 +11,7 @@ import { Counters } from '../src/counters.ts'
 import { batchIdOf, createEnricher } from '../src/enrich/enrich.ts'
 import { Cursor } from '../src/otlp/wire.ts'
 import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
-import { policyText, request, SECRET, span } from './spans.ts'
+import { attribute, DEFAULT_POLICY_FILE, policyText, request, SECRET, span, text } from './spans.ts'
 
 const NOW = Date.UTC(2026, 9, 5, 14)
 const DAY_MS = 86_400_000
@@ -90,6 +91,25 @@ test('however the input was grouped, the frame is the same', () => {
   })
   assert.equal(decoded(frames[0]!)[0]!.scopeSpans[0]!.spans.length, 6)
   for (const frame of frames) assert.deepEqual(frame, frames[0])
+})
+
+test('spans leave in the order of their ids: in which order they came is not told', () => {
+  const parsed = parsePolicy(readFileSync(DEFAULT_POLICY_FILE, 'utf8'))
+  const options = { policy: parsed, facts: new Map<string, Scalar>(), counters: new Counters(), maxBytes: 16 * 1024 * 1024 }
+  for (const count of [2, 1024, 1025, 3000]) {
+    const spans = Array.from({ length: count }, (_, i) => {
+      const spanId = Buffer.alloc(8, 1)
+      spanId.writeUInt32BE(i)
+      return span({ name: 'stage', spanId, more: [attribute('stage.type', text(i % 2 === 0 ? 'bake' : 'deploy'))] })
+    })
+    const [there, back] = [spans, spans.toReversed()].map((some) => {
+      const anonymizer = createAnonymizer({ ...options, secret: SECRET, random: counting() })
+      return Buffer.from(createEnricher(parsed, 'custom', anonymizer, counting()).frame(anonymizer.pass(request(...some), NOW)))
+    })
+    assert.ok(there!.equals(back!), `${count} spans`)
+    const ids = decoded(there!)[0]!.scopeSpans[0]!.spans.map(({ spanId }) => Buffer.from(spanId).toString('hex'))
+    assert.deepEqual([new Set(ids).size, ids], [count, ids.toSorted()])
+  }
 })
 
 test('the Resource says whose policy it is, then the batch id, then what the policy names, and nothing else', () => {

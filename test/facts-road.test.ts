@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { bundle } from './build.ts'
-import { type Collector, startCollector } from './collector.ts'
+import { type Collector, type Left, startCollector } from './collector.ts'
 import { type Fake, fakeCluster, WORKER } from './facts-cluster.ts'
 import { type FakeServer, type Job, runJob, serve, TOKEN } from './facts-road.ts'
 import { filesIn, type Place, placeOf, startChild, temporaryFolder, until } from './sidecar.ts'
@@ -71,6 +71,8 @@ async function startPod(t: TestContext, policy: string, fake: Fake, env: Record<
   return { collector, server, fake, place, report, sidecarLog: () => sidecar.output.stderr }
 }
 
+const placeOfSpan = ({ span, attributes }: Left): string => `${span.name} ${String(attributes['spartakus.node.id'])}`
+
 test('Spartakus: server and nodes, exactly, once for each run; and nothing else that the cluster knows', async (t) => {
   const began = Date.now()
   const pod = await startPod(t, 'spartakus-compat', fakeCluster({ nodes: [WORKER, SILENT], version: 'v1.31.4-eks-a1b2c3' }))
@@ -79,7 +81,11 @@ test('Spartakus: server and nodes, exactly, once for each run; and nothing else 
   assert.deepEqual([job.code, job.stdout], [0, ''], job.stderr)
   assert.equal(job.lines.at(-1)?.event, 'facts: the cluster report is delivered')
   assert.deepEqual(
-    pod.collector.spans().map(({ span, attributes }) => ({ name: span.name, ...attributes })),
+    // They leave in the order of their ids.
+    pod.collector
+      .spans()
+      .toSorted((a, b) => placeOfSpan(a).localeCompare(placeOfSpan(b)))
+      .map(({ span, attributes }) => ({ name: span.name, ...attributes })),
     [
       {
         name: 'k8s.cluster',

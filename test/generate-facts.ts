@@ -32,6 +32,7 @@ export function factsFiles(replacePart: (text: string, name: string, content: st
   const head = ['| right | why | shipped policies that need it |', '|---|---|---|']
   return [
     [`${FACTS}facts.yaml`, `${MADE}${factsConfigMap(NAMES)}\n---\n${cronJob}\n`],
+    [`${FACTS}once.yaml`, `${MADE}${factsConfigMap(NAMES)}\n---\n${factsJob(IMAGES, NAMES, STANDARD.settings, true)}\n`],
     [
       `${FACTS}rights.yaml`,
       `${MADE}# For the default policy. For another one: usage-sidecar facts rights --policy FILE\n${rbac(needs, NAMES)}`,

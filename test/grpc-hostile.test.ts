@@ -9,6 +9,7 @@ import {
   ACK,
   CALL,
   callHead,
+  END_HEADERS,
   END_STREAM,
   frame,
   headerBlock,
@@ -174,6 +175,42 @@ test('a call whose connection ends gives back what it took at once, and is not h
   assert.deepEqual(door.got, [])
 })
 
+test('a client that resets its call before it is answered ends nothing but that', async (t) => {
+  const door = await openDoor(t)
+  // Refused, discarded, taken in, too late: in one piece with the reset, as an error and as none.
+  const calls: ((stream: number) => Buffer)[] = [
+    (stream) => callHead(stream, undefined, { ':path': '/x.Y/Z' }),
+    (stream) => callHead(stream, END_HEADERS + END_STREAM, { ':path': METRICS }),
+    (stream) => Buffer.concat([callHead(stream), frame(TYPE.data, END_STREAM, stream, message(BODY))]),
+    (stream) => callHead(stream, undefined, { 'grpc-timeout': '0m' }),
+  ]
+  for (const code of [0, 8]) {
+    const client = await raw(t, door)
+    client.socket.write(Buffer.concat(calls.flatMap((one, i) => [one(2 * i + 1), frame(TYPE.reset, 0, 2 * i + 1, u32(code))])))
+    await servesOthers(t, door, 'behind resets')
+    await until(() => door.budget.used === 0)
+    assert.ok(!client.isClosed())
+  }
+})
+
+test('a client that says GOAWAY and goes is not waited for', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const door = await openDoor(t)
+  const client = await raw(t, door)
+  const goaway = frame(TYPE.goaway, 0, 0, Buffer.alloc(8))
+  // What comes behind it breaks the rules of HTTP/2, and node:http2 does not end the connection.
+  client.socket.write(
+    Buffer.concat([callHead(1), goaway, frame(TYPE.data, END_STREAM, 1, message(BODY)), frame(TYPE.continuation, 4, 3, Buffer.of(0))]),
+  )
+  await until(() => client.frames.some(({ type }) => type === TYPE.goaway))
+  client.socket.end()
+  await settle()
+  t.mock.timers.tick(5_000)
+  t.mock.timers.reset()
+  await until(() => client.isClosed())
+  await until(() => door.budget.used === 0)
+})
+
 test('a deadline ends a call whose message does not come, and gives back what it took', async (t) => {
   const door = await openDoor(t)
   const client = await raw(t, door)
@@ -211,7 +248,7 @@ test('a message larger than every window comes in whole, and slow calls do not h
   assert.ok(door.got.some((got) => got.equals(large)))
 })
 
-test('other protocols are told which port is meant, and load no HTTP/2', async (t) => {
+test('other protocols are told which port is meant', async (t) => {
   const door = await openDoor(t)
   for (const bytes of [
     'POST /v1/traces HTTP/1.1\r\nhost: CANARY\r\n\r\n',

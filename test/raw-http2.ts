@@ -31,6 +31,7 @@ export const headerBlock = (headers: Record<string, string>): Buffer =>
   Buffer.concat(Object.entries(headers).flatMap(([name, value]) => [Buffer.of(0), literal(name), literal(value)]))
 
 export const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
+export const METRICS = '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export'
 export const CALL = {
   ':method': 'POST',
   ':scheme': 'http',

@@ -9,6 +9,7 @@ import { createEnricher } from '../src/enrich/enrich.ts'
 import { allFacts, parseFacts } from '../src/enrich/facts.ts'
 import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import type { KeyValue } from './otlp-generated/opentelemetry/proto/common/v1/common.ts'
+import { ScopeSpans } from './otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
 import { attribute, bool, double, int, request, SECRET, START, span, text } from './spans.ts'
 
 const FOLDER = new URL('../deploy/policies/', import.meta.url).pathname
@@ -75,7 +76,19 @@ export function road(name: string, { instance = INSTANCE, secret = SECRET, facts
   const all = allFacts(parseFacts(JSON.stringify(facts), 'facts'), 'x64', 'linux', instance)
   const anonymizer = createAnonymizer({ policy, facts: all, secret, counters: new Counters(), maxBytes: 16 * 1024 * 1024 })
   const enricher = createEnricher(policy, policyDigest(policy), anonymizer)
-  const leave = (passed: Passed): Left => decoded(Buffer.from(enricher.frame(passed)))
+  /** Spans in the order in which they were made, whatever the order in which they leave. */
+  const leave = (passed: Passed): Left => {
+    const made = ScopeSpans.decode(passed.bytes).spans.map((one) => Buffer.from(one.spanId).toString('hex'))
+    const left = decoded(Buffer.from(enricher.frame(passed)))
+    const spans = made.map(
+      (id) =>
+        left.spans.splice(
+          left.spans.findIndex(({ spanId }) => spanId === id),
+          1,
+        )[0]!,
+    )
+    return { ...left, spans }
+  }
   const sendAt = (nowMs: number, ...events: readonly Event[]): Left => leave(anonymizer.pass(request(...events.map(encoded)), nowMs))
   return { sendAt, send: (...events) => sendAt(NOW, ...events), heartbeat: () => leave(anonymizer.heartbeat(NOW)) }
 }

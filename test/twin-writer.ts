@@ -83,14 +83,18 @@ export class Writer {
     return this.#may(VARINTS, 20) ? 1 + this.#rng.below(most) : 0
   }
 
-  #mixed(parts: Bytes[]): number[] {
-    if (this.#may(ORDER, 80)) {
-      for (let i = parts.length - 1; i > 0; i--) {
-        const j = this.#rng.below(i + 1)
-        ;[parts[i], parts[j]] = [parts[j]!, parts[i]!]
-      }
+  #mixed(parts: readonly Bytes[]): number[] {
+    return this.#shuffled(parts).flat()
+  }
+
+  #shuffled<T>(list: readonly T[]): T[] {
+    const parts = [...list]
+    if (!this.#may(ORDER, 80)) return parts
+    for (let i = parts.length - 1; i > 0; i--) {
+      const j = this.#rng.below(i + 1)
+      ;[parts[i], parts[j]] = [parts[j]!, parts[i]!]
     }
-    return parts.flat()
+    return parts
   }
 
   request(hosts: readonly Host[]): number[] {
@@ -98,8 +102,10 @@ export class Writer {
     const readsResource = this.#terms.words.resource !== undefined
     // Where no rule reads the resource, it does not matter which spans came with which.
     const groups = readsResource ? hosts : [{ resource: [], spans: hosts.flatMap(({ spans }) => spans) }]
+    // Fresh ids are given out in the order of the input; which order that was is then random for the collector.
+    const allLinked = [...this.#terms.rules.values()].every(({ ids }) => ids === 'linked')
     for (const { resource, spans } of groups) {
-      for (const some of this.#split(spans)) {
+      for (const some of this.#split(allLinked ? this.#shuffled(spans) : spans)) {
         const scopes = this.#split(some).map((few) => this.#scope(few))
         const inside: number[] = scopes.flat()
         const own = readsResource || this.#may(PLACES, 40) ? [this.#resource(resource)] : []

@@ -10,7 +10,7 @@ import { type Committed, commitImage, USER, withStore } from './commit.ts'
 import { IMAGES, type Image, root } from './contents.ts'
 import { makeRootFileSystems } from './rootfs.ts'
 
-/** Measured (ARCHITECTURE.md): what V8 and malloc keep for themselves is what a sidecar of 96 MiB cannot use. */
+/** Measured (test/bench/README.md): what V8 and malloc keep for themselves is what a sidecar of 96 MiB cannot use. */
 const entrypoint = (heapMiB: number): string[] => {
   const flags = ['--max-semi-space-size=1', `--max-old-space-size=${heapMiB}`]
   return ['/usr/bin/node', ...flags, '/usr/lib/usage-sidecar/usage-sidecar.js']
@@ -97,6 +97,10 @@ if (import.meta.main) {
   const mebibytes = (bytes: number): number => Math.round(bytes / 2 ** 20)
   for (const { name, archive, digest, bytes, archiveBytes } of await buildImages(folder))
     process.stdout.write(`${name} ${digest}\n  ${archive}: ${mebibytes(archiveBytes)} MiB, unpacked ${mebibytes(bytes)} MiB\n`)
-  const { residentMiB, anonymousMiB } = await idleMemory(join(folder, 'rootfs/usage-sidecar'))
-  process.stdout.write(`idle: ${residentMiB} MiB resident, of which ${anonymousMiB} MiB are its own (the rest are pages of Node's file)\n`)
+  if (process.getuid?.() === 0) {
+    const { residentMiB, anonymousMiB } = await idleMemory(join(folder, 'rootfs/usage-sidecar'))
+    process.stdout.write(
+      `idle: ${residentMiB} MiB resident, of which ${anonymousMiB} MiB are its own (the rest are pages of Node's file)\n`,
+    )
+  } else process.stdout.write('The memory of an idle sidecar in it is measured for root only.\n')
 }

@@ -119,6 +119,8 @@ export function createGrpc(options: Omit<AcceptOptions, 'listen' | 'maxJsonBody'
     session.on('stream', (stream, headers) => begin(socket, stream as ServerHttp2Stream, headers))
     session.setTimeout(IDLE_MS, () => session.close())
     session.setLocalWindowSize(WINDOW_BYTES)
+    // node:http2 then waits for the calls that have begun, and does not see that the client has gone.
+    session.once('goaway', () => setTimeout(() => session.destroy(), CLOSE_GRACE_MS).unref())
   }
   return { serve, stop: () => stop(sessions) }
 }
@@ -177,10 +179,13 @@ function deadline(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Node
   return setTimeout(() => fail(stream, TOO_LATE), ms).unref()
 }
 
+/** Has its answer, or cannot get any: `respond` throws where the client has reset the stream. */
+const isGone = (stream: ServerHttp2Stream): boolean => stream.destroyed || stream.closed || stream.headersSent
+
 const HEAD = { ':status': 200, 'content-type': 'application/grpc', 'grpc-accept-encoding': 'identity,gzip' }
 
 function succeed(stream: ServerHttp2Stream, message: Buffer): void {
-  if (stream.destroyed || stream.headersSent) return
+  if (isGone(stream)) return
   endWithin(stream, ANSWER_MS)
   stream.respond(HEAD, { waitForTrailers: true })
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
@@ -191,7 +196,7 @@ function succeed(stream: ServerHttp2Stream, message: Buffer): void {
 
 /** "Trailers-Only": an error without a message is the head alone. */
 function fail(stream: ServerHttp2Stream, refusal: Refusal): void {
-  if (stream.destroyed || stream.headersSent) return
+  if (isGone(stream)) return
   const { message, retryAfterSeconds } = refusal
   const code = CODES[refusal.status] ?? INTERNAL
   const status = statusDetails(code, message, retryAfterSeconds)?.toString('base64')

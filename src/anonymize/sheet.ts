@@ -205,7 +205,7 @@ function weaknessesOf(policy: Policy): string[] {
   const isLinked = policy.spans.some(({ ids }) => ids === 'linked')
   return [
     'The collector sees the address that connects, the hour, and how large a body is. The sidecar hides none of these.',
-    'Records that come in one body belong together, also with random ids. Those of one request stand in the order in which the application handed them on.',
+    'Records that come in one body belong together, also with random ids.',
     'Where few people use the software, a rare combination of values may be one of them.',
     ...(isLinked ? ['Linked ids tell, for one day, which records belong to one trace, and so how many it has.'] : []),
     ...(fields.some(({ split }) => split !== undefined)

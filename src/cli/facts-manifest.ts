@@ -137,7 +137,7 @@ function jobSpec(images: FactsImages, names: FactsNames, settings: Readonly<Reco
 export function factsJob(images: FactsImages, names: FactsNames, settings: Readonly<Record<string, string>>, once = false): string {
   const metadata = { name: names.name, namespace: names.namespace }
   const spec = jobSpec(images, names, settings)
-  if (once) return yaml({ apiVersion: 'batch/v1', kind: 'Job', metadata, spec })
+  if (once) return yaml({ apiVersion: 'batch/v1', kind: 'Job', metadata: { ...metadata, name: `${names.name}-once` }, spec })
   return yaml({
     apiVersion: 'batch/v1',
     kind: 'CronJob',

@@ -34,6 +34,8 @@ const SHARED = [
 const settings = SETTINGS.filter(({ name }) => SHARED.includes(name))
 const STANDARD = { factsConfigMap: INJECTED.factsConfigMap, startWithin: '10m', wait: '15m', otlp: 'http://127.0.0.1:4318' }
 const LONGEST_WAIT_MS = 15 * 60_000
+/** The job runs once a day. */
+const LATEST_START_MS = 24 * 3_600_000
 /** RFC 1123, as Kubernetes wants it; it becomes part of a path. */
 const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/
 
@@ -159,7 +161,9 @@ function readOwn(host: Host, input: Input): { startWithin: number; wait: number 
   nameOf(input, 'facts-config-map')
   nameOf(input, 'namespace')
   nameOf(input, 'identity-secret')
-  return { startWithin: time('start-within', STANDARD.startWithin), wait: Math.min(time('wait', STANDARD.wait), LONGEST_WAIT_MS) }
+  const startWithin = time('start-within', STANDARD.startWithin)
+  if (startWithin > LATEST_START_MS) throw new UsageError('--start-within is at most a day.')
+  return { startWithin, wait: Math.min(time('wait', STANDARD.wait), LONGEST_WAIT_MS) }
 }
 
 function nameOf(input: Input, flag: string): string | undefined {

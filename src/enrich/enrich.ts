@@ -8,6 +8,7 @@ import { encodeAttribute, RESOURCE_ATTRIBUTES } from '../anonymize/outcome.ts'
 import type { Policy } from '../anonymize/policy.ts'
 import { release } from '../memory.ts'
 import { Cursor, LEN, putVarint, tag, varintSize } from '../otlp/wire.ts'
+import { copyInOrder } from './order.ts'
 
 /** ExportTraceServiceRequest.resource_spans, ResourceSpans.resource and ResourceSpans.scope_spans. */
 const RESOURCE_SPANS = tag(1, LEN)
@@ -65,7 +66,7 @@ export function createEnricher(policy: Policy, digest: string, anonymizer: Anony
   }
 
   return {
-    frame({ bytes }) {
+    frame({ bytes, spans }) {
       if (anonymizer.day() !== day) encodeResource()
       const inner = 1 + varintSize(resource.length) + resource.length + 1 + varintSize(bytes.length) + bytes.length
       const size = 1 + varintSize(inner) + inner
@@ -80,7 +81,7 @@ export function createEnricher(policy: Policy, digest: string, anonymizer: Anony
       pos += resource.length
       out[pos] = SCOPE_SPANS
       pos = putVarint(out, pos + 1, bytes.length)
-      bytes.copy(out, pos)
+      copyInOrder(bytes, spans, out, pos)
       anonymizer.done()
       return out
     },

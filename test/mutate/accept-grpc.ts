@@ -11,9 +11,9 @@ const other = hostile('^other protocols')
 export const acceptGrpc: GuardTable = {
   'src/accept/body.ts': [
     {
-      promise: 'a call whose connection ends gives back what it took',
+      promise: 'a body whose stream closes is not waited for',
       text: "if (announced === undefined) request.on('close', onBreak)\n",
-      noticed: hostile('^a call whose connection ends'),
+      noticed: { test: 'test/accept-limits.test.ts', name: '^a body whose stream closes' },
     },
   ],
   'src/accept/grpc-listen.ts': [
@@ -36,6 +36,17 @@ export const acceptGrpc: GuardTable = {
     { promise: 'HTTP/2 gets what was read of it', text: 'socket.unshift(first)\n', noticed: answers('^answers an empty message') },
   ],
   'src/accept/grpc.ts': [
+    {
+      promise: 'a call that was reset is not answered',
+      text: 'stream.destroyed || stream.closed || stream.headersSent',
+      instead: 'stream.destroyed || stream.headersSent',
+      noticed: hostile('^a client that resets its call'),
+    },
+    {
+      promise: 'a client that went is not waited for',
+      text: "    session.once('goaway', () => setTimeout(() => session.destroy(), CLOSE_GRACE_MS).unref())\n",
+      noticed: hostile('^a client that says GOAWAY'),
+    },
     {
       promise: 'few calls are open over all connections',
       text: 'if (calls > MAX_CALLS && !crowd.dismiss(socket)) throw',

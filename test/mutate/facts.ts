@@ -6,6 +6,7 @@ const read = (name: string): Witness => ({ test: 'test/facts-read.test.ts', name
 const job = (name: string): Witness => ({ test: 'test/facts-job.test.ts', name })
 const command = (name: string): Witness => ({ test: 'test/facts-command.test.ts', name })
 const api = (name: string): Witness => ({ test: 'test/facts-api.test.ts', name })
+const manifest = (name: string): Witness => ({ test: 'test/facts-manifest.test.ts', name })
 const road = (name: string): Witness => ({ test: 'test/facts-road.test.ts', name })
 
 const property = narrow('^policing what is published')
@@ -206,6 +207,32 @@ export const factsGuards: GuardTable = {
   'src/facts/identity-secret.ts': [
     { promise: 'a Secret that is there is a success', text: "  if (answer.status === 409) return 'there already'\n", noticed: identity },
     { promise: 'nobody changes the Secret by mistake', text: '    immutable: true,\n', noticed: identity },
+  ],
+  'src/pipeline.ts': [
+    {
+      promise: 'a sidecar that is no application makes no heartbeat',
+      text: " || config.heartbeat === 'off'",
+      noticed: { test: 'test/heartbeat.test.ts', name: '^is not made where a setting' },
+    },
+  ],
+  'src/cli/facts-manifest.ts': [
+    {
+      promise: 'nothing leaves the pod of the job before the time to look is over',
+      text: "USAGE_HEARTBEAT: 'off' },",
+      instead: '},',
+      noticed: manifest('^beside the job'),
+    },
+    {
+      promise: 'kubectl reads every value as the text that it is',
+      text: "version: '1.1', ",
+      noticed: manifest('^beside the job'),
+    },
+    {
+      promise: 'two projects have rights of their own',
+      text: "const metadata = kind === 'Role' ?",
+      instead: "const metadata = account !== '' ?",
+      noticed: manifest('^the rights of two projects'),
+    },
   ],
   'src/cli/facts.ts': [
     {

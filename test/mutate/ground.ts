@@ -136,6 +136,13 @@ export const ground: GuardTable = {
       noticed: enrich('^a frame that is too large'),
     },
   ],
+  'src/enrich/order.ts': [
+    {
+      promise: 'in which order spans came is not told',
+      text: '  keys.sort()\n',
+      noticed: enrich('^spans leave in the order of their ids'),
+    },
+  ],
   'src/enrich/facts.ts': [
     {
       promise: 'facts are JSON, and nothing of them is repeated',

@@ -79,7 +79,7 @@ export const sheetGuards: GuardTable = {
       promise: 'the sheet says that copies can be counted',
       text: 'fields.some(({ split }) => split !== undefined)',
       instead: 'fields.length < 0',
-      noticed: sheet('^what order and number'),
+      noticed: sheet('^what the number of copies'),
     },
   ],
   'src/anonymize/words.ts': [

@@ -46,6 +46,10 @@ const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] =
     () => spawnSync(process.execPath, [join(root, 'test/mutate.ts')], { stdio: 'inherit' }).status === 0,
   ],
   ['fuzz', () => spawnSync(process.execPath, [join(root, 'test/nightly/fuzz.ts'), '600'], { stdio: 'inherit' }).status === 0],
+  [
+    'the doors under connections that are nearly right',
+    () => tests({ USAGE_FUZZ_RUNS: '200000', USAGE_FUZZ_SEED: String(seed) }, 'doors-fuzz.test.ts'),
+  ],
   ['a million canaries', () => tests({ USAGE_TEST_CANARIES: '1000000' }, 'canary-many.test.ts')],
   ['attacks on what leaves', () => spawnSync(process.execPath, [join(root, 'test/attack/run.ts')], { stdio: 'inherit' }).status === 0],
   ['epochs', () => tests({ USAGE_TEST_RUNS: '20000' }, 'epochs.test.ts')],
