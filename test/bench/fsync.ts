@@ -69,12 +69,16 @@ export async function traced(side: Traced, connections: number): Promise<Trace> 
 
 /** Files that a process has open with O_DSYNC. */
 function openForSyncedWrites(pid: number): string[] {
-  return readdirSync(`/proc/${pid}/fd`)
-    .filter(
-      (file) =>
-        (Number.parseInt(/^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${file}`, 'utf8'))![1]!, 8) & constants.O_DSYNC) !== 0,
-    )
-    .map((file) => readlinkSync(`/proc/${pid}/fd/${file}`))
+  const synced: string[] = []
+  for (const file of readdirSync(`/proc/${pid}/fd`)) {
+    try {
+      const flags = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${file}`, 'utf8'))![1]!
+      if ((Number.parseInt(flags, 8) & constants.O_DSYNC) !== 0) synced.push(readlinkSync(`/proc/${pid}/fd/${file}`))
+    } catch {
+      // Closed meanwhile.
+    }
+  }
+  return synced
 }
 
 /** Resolves when strace follows every thread; what it resolves to, when the traced process has ended. */

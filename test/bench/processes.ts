@@ -9,7 +9,7 @@ import { buildSync } from 'esbuild'
 import type { LoadOptions, LoadResult } from './generator.ts'
 
 export const ROOT = new URL('../../', import.meta.url).pathname
-/** As the image starts Node. */
+/** As the image starts Node; with them goes MALLOC_ARENA_MAX. */
 export const IMAGE_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64']
 /** USER_HZ: /proc counts in hundredths of a second on every architecture (proc(5), sysconf(3)). */
 const TICKS_PER_SECOND = 100
@@ -63,7 +63,11 @@ buildSync({
 
 /** Starts Node on a script and waits until it prints the port that it listens on. */
 async function start(flags: readonly string[], script: readonly string[], folder = '', env: Record<string, string> = {}): Promise<Running> {
-  const child = spawn(process.execPath, [...flags, ...script], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const malloc: Record<string, string> = flags.length > 0 ? { MALLOC_ARENA_MAX: '1' } : {}
+  const child = spawn(process.execPath, [...flags, ...script], {
+    env: { ...process.env, ...malloc, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const ended = whenEnded(child)
   const port = await new Promise<number>((resolve, reject) => {
     let said = ''

@@ -64,7 +64,8 @@ export async function createWorld(t: TestContext, namespace: string, { labels, a
   return {
     namespace,
     collector,
-    settings: { USAGE_REPORTING: 'on', USAGE_ENDPOINT: endpoint, USAGE_SEND_INTERVAL: '1s', USAGE_FIRST_SEND_DELAY: '0' },
+    // A sidecar waits a second for the last words of its application; the moment of a send must fall into it.
+    settings: { USAGE_REPORTING: 'on', USAGE_ENDPOINT: endpoint, USAGE_SEND_INTERVAL: '300ms', USAGE_FIRST_SEND_DELAY: '0' },
     moments: () =>
       collector
         .spans()
