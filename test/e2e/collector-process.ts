@@ -2,9 +2,10 @@
 // same folder. What it says is shown when it ends by itself.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { freePort } from '../free-port.ts'
 import { collectorBinary } from './collector.ts'
 import { atEnd } from './processes.ts'
 
@@ -50,15 +51,6 @@ export async function startOtelCollector(
   }
   await start()
   return { port, kill, start }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 function isListening(port: number): Promise<boolean> {

@@ -3,10 +3,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { spansWaiting } from '../collector.ts'
+import { freePort } from '../free-port.ts'
 import { type Ledger, officialClient, POLICY, rawClient, startSdk } from './crash-clients.ts'
 import { type CrashCollector, startCrashCollector } from './crash-collector.ts'
 import { seeded } from './fleet.ts'
@@ -45,15 +44,6 @@ const SOON_MS = 300
 const LATER_MS = 900
 const READY_MS = 30_000
 const DRAIN_MS = 120_000
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 interface Running {
   child: ChildProcess

@@ -2,12 +2,11 @@
 // and nothing behind it that would run a pod. On loopback and free ports, so several can run at once; gone with the test.
 import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../free-port.ts'
 import { atEnd, type Scope } from '../processes.ts'
 import { binaries } from './binaries.ts'
 import { ready, startDaemon } from './daemon.ts'
@@ -168,14 +167,4 @@ function answers(url: string, token: string, ca: string): Promise<boolean> {
       resolve(false) // its certificate is not there yet
     }
   })
-}
-
-/** Another program could take it before it is used; the port of a moment ago is not given out again soon. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
