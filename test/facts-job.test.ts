@@ -96,6 +96,18 @@ test('off is silent, by the switches of the job, and by those of the sidecar bes
   assert.deepEqual([bySidecar.done, bySidecar.fake.asked], [true, []])
 })
 
+test('off while the cluster is read publishes and reports nothing', async (t) => {
+  const fake = fakeCluster()
+  const { done } = await run([IDLE], { policy: defaultPolicy(), allowed: () => fake.asked.length === 0, sidecar: await door(t) }, fake)
+  assert.equal(done, true)
+  assert.ok(fake.asked.length > 0)
+  assert.deepEqual(
+    fake.asked.filter((question) => question.startsWith('PATCH')),
+    [],
+  )
+  assert.deepEqual(fake.configMap.data, {})
+})
+
 test('facts that could not be read are absent and named, and the rest is published', async () => {
   const fake = fakeCluster()
   fake.answer = ({ path }) => (path.startsWith('/api/v1/nodes') ? 403 : undefined)

@@ -155,9 +155,15 @@ export const factsGuards: GuardTable = {
   ],
   'src/facts/facts.ts': [
     {
+      promise: 'off while the cluster is read is seen before anything is published',
+      text: "  if (!allowed()) {\n    log.info('facts: reporting was turned off meanwhile",
+      instead: "  if (!allowed) {\n    log.info('facts: reporting was turned off meanwhile",
+      noticed: job('^off while the cluster is read'),
+    },
+    {
       promise: 'off by the job’s own switches asks nothing',
-      text: '  if (!allowed()) {\n',
-      instead: '  if (!allowed) {\n',
+      text: "  if (!allowed()) {\n    log.info('facts: reporting is off, so nothing is read')",
+      instead: "  if (!allowed) {\n    log.info('facts: reporting is off, so nothing is read')",
       noticed: job('^off is silent'),
     },
     {
