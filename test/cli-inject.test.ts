@@ -28,6 +28,14 @@ test('--explain says of every object what became of it', () => {
   ])
 })
 
+test('a name cannot write to the terminal or make up a line', () => {
+  const text = MAP.replace('{name: m}', '{name: "m\\e[31m\\ndocument 2: Pod p: injected"}')
+  assert.equal(
+    call(['inject', '--explain', ...IMAGE], text).stderr,
+    'document 1: ConfigMap m…[31m…document 2: Pod p: injected: left as it is, because no pod is made from this kind\n',
+  )
+})
+
 test('what cannot be done is told without being asked, and all the text is there', () => {
   const text = `${POD}---\nkind: [\n---\n${POD}`
   const { status, stdout, stderr } = call(['inject', ...IMAGE], text)

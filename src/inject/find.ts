@@ -86,11 +86,15 @@ function objectsIn(value: unknown, path: readonly Step[] = []): Place[] {
   return value.items.flatMap((item, index) => objectsIn(item, [...path, 'items', index]))
 }
 
+/** For a terminal: names of Kubernetes are ASCII, and what is none must not move the cursor or begin a line of ours. */
+const printable = (name: string): string => name.slice(0, MAX_NAME).replace(/[^\x20-\x7e]/g, '…')
+const MAX_NAME = 400
+
 function foundIn(document: Document.Parsed, index: number, { path, value }: Place, namespaces: ReadonlyMap<string, Metadata>): Found {
   const metadata = metadataOf(value)
   const [kind, apiVersion] = [String(value.kind), String(value.apiVersion)]
   const [of, called] = [textOf(metadata.namespace ?? 'default'), textOf(metadata.name ?? 'without a name')]
-  const name = `${kind} ${metadata.namespace === undefined ? '' : `${of}/`}${called}`
+  const name = printable(`${kind} ${metadata.namespace === undefined ? '' : `${of}/`}${called}`)
   const way = KINDS[`${apiVersion.includes('/') ? apiVersion.replace(/\/.*/s, '') : ''}/${kind}`]
   if (way === undefined || !/^([a-z.]+\/)?v\d/.test(apiVersion)) return { document: index, name, reason: 'no pod is made from this kind' }
   const pod = way.reduce<unknown>((at, step) => (isObject(at) ? at[step] : undefined), value)
