@@ -33,6 +33,7 @@ test('wrong flags and settings are told before anything is asked', async () => {
     assert.doesNotMatch(stderr, /CANARY|\.\.\/secrets|example\.org/)
   }
   assert.match(call(['facts'], '', {}).stderr, /Name the policy: --policy, or USAGE_POLICY/)
+  assert.match(call(['facts', '--policy-text', 'a: 1'], '', {}).stderr, /^USAGE_POLICY_TEXT:1:1: /)
 })
 
 test('where no cluster is known, or its settings cannot be read, one sentence says so', async (t) => {

@@ -39,9 +39,9 @@ export const setting = (host: Host, input: Input, flag: string, name: string): s
 /** The policy as the overlay narrows it, by flags or by the settings of the sidecar. */
 export async function policyOf(host: Host, input: Input): Promise<Policy> {
   const file = setting(host, input, 'policy', 'USAGE_POLICY')
-  const text = host.env.USAGE_POLICY_TEXT
+  const text = setting(host, input, 'policy-text', 'USAGE_POLICY_TEXT')
   const overlay = setting(host, input, 'policy-overlay', 'USAGE_POLICY_OVERLAY')
-  if (file === undefined && (text === undefined || text === '')) throw new UsageError('Name the policy: --policy, or USAGE_POLICY.')
+  if (file === undefined && text === undefined) throw new UsageError('Name the policy: --policy, or USAGE_POLICY.')
   const policy = file === undefined ? named('USAGE_POLICY_TEXT', () => parsePolicy(text!)) : await readPolicy(file)
   if (overlay === undefined) return policy
   const narrows = await readText(overlay)
