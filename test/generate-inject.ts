@@ -38,7 +38,7 @@ export function injectionFile(): string {
 
 const HEAD = `# Injection of the sidecar by the API server of Kubernetes 1.36 or later; nothing runs for it. Made by npm run generate.
 #
-#   sed s/${PLACEHOLDER}/acme/g deploy/injection.yaml > acme.yaml     # every name in it is the project's, so two never meet
+#   sed s/${PLACEHOLDER.replace('-', '[-]')}/acme/g deploy/injection.yaml > acme.yaml     # every name in it is the project's, so two never meet
 #   (in acme.yaml, the ConfigMap: your image, your collector, your policy)
 #   kubectl apply -f acme.yaml
 #   kubectl annotate namespace shop ${PROJECT}=acme   # from now on new pods of this namespace have it
