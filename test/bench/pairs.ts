@@ -2,7 +2,7 @@
 // turns, so that both meet the same moments of a noisy machine. Prints each pair's ratio of CPU time, their median and
 // range; ends with 1 where the median is more than a tenth above 1. The load and the policy are this checkout's for both.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -22,9 +22,12 @@ type Rooms = Pick<typeof import('../../src/anonymize/anonymize.ts'), 'createAnon
 
 /** The rooms that the pass needs, of the checkout at `root`, as one file. */
 async function bundle(root: string, outfile: string): Promise<void> {
+  // A commit from before the folders policy/ and support/ has these files elsewhere.
+  const parse = ['policy/parse.ts', 'anonymize/parse.ts'].find((file) => existsSync(join(root, 'src', file)))
+  const counters = ['support/counters.ts', 'counters.ts'].find((file) => existsSync(join(root, 'src', file)))
   const contents =
     "export { createAnonymizer } from './src/anonymize/anonymize.ts'\n" +
-    "export { parsePolicy } from './src/anonymize/parse.ts'\nexport { Counters } from './src/counters.ts'\n"
+    `export { parsePolicy } from './src/${parse}'\nexport { Counters } from './src/${counters}'\n`
   const banner = { js: "import { createRequire as from } from 'node:module'\nconst require = from(import.meta.url)" }
   await build({
     stdin: { contents, resolveDir: root, loader: 'ts' },

@@ -31,7 +31,7 @@ async function thousandKills(): Promise<boolean> {
 
 /** Test files with more cases than on every commit; what they say goes to the terminal. */
 function tests(env: Record<string, string>, ...files: string[]): boolean {
-  const paths = files.map((file) => join(root, 'test', file))
+  const paths = files.map((file) => join(root, file))
   return (
     spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...paths], { stdio: 'inherit', env: { ...process.env, ...env } })
       .status === 0
@@ -40,7 +40,7 @@ function tests(env: Record<string, string>, ...files: string[]): boolean {
 
 const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] = [
   ['kills', thousandKills],
-  ['power loss', () => tests({ USAGE_TEST_POWER_LOSSES: '1000' }, 'power-loss.test.ts', 'power-loss-send.test.ts')],
+  ['power loss', () => tests({ USAGE_TEST_POWER_LOSSES: '1000' }, 'test/power-loss.test.ts', 'test/power-loss-send.test.ts')],
   [
     'guards, taken away one at a time',
     () => spawnSync(process.execPath, [join(root, 'test/mutate.ts')], { stdio: 'inherit' }).status === 0,
@@ -48,14 +48,14 @@ const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] =
   ['fuzz', () => spawnSync(process.execPath, [join(root, 'test/nightly/fuzz.ts'), '600'], { stdio: 'inherit' }).status === 0],
   [
     'the doors under connections that are nearly right',
-    () => tests({ USAGE_FUZZ_RUNS: '200000', USAGE_FUZZ_SEED: String(seed) }, 'doors-fuzz.test.ts'),
+    () => tests({ USAGE_FUZZ_RUNS: '200000', USAGE_FUZZ_SEED: String(seed) }, 'test/doors-fuzz.test.ts'),
   ],
-  ['a million canaries', () => tests({ USAGE_TEST_CANARIES: '1000000' }, 'canary-many.test.ts')],
+  ['a million canaries', () => tests({ USAGE_TEST_CANARIES: '1000000' }, 'test/canary-many.test.ts')],
   ['attacks on what leaves', () => spawnSync(process.execPath, [join(root, 'test/attack/run.ts')], { stdio: 'inherit' }).status === 0],
-  ['epochs', () => tests({ USAGE_TEST_RUNS: '20000' }, 'epochs.test.ts')],
+  ['epochs', () => tests({ USAGE_TEST_RUNS: '20000' }, 'test/epochs.test.ts')],
   // Linux and root, as `npm run e2e`.
-  ['a minute of silence', () => tests({ USAGE_NIGHTLY: '1' }, 'e2e/off.e2e.ts')],
-  ['a week without a collector', () => tests({}, 'outage.test.ts')],
+  ['a minute of silence', () => tests({ USAGE_NIGHTLY: '1' }, 'test/e2e/off.e2e.ts')],
+  ['a week without a collector', () => tests({}, 'test/outage.test.ts')],
   [
     'ten thousand sidecars',
     () => spawnSync(process.execPath, [join(root, 'test/nightly/rollout.ts'), '--check'], { stdio: 'inherit' }).status === 0,
