@@ -1,4 +1,4 @@
-// Makes test/otlp-generated/ from test/otlp-proto/ with protoc and ts-proto. With --check nothing is written: exit 1
+// Makes test/support/otlp-generated/ from test/support/otlp-proto/ with protoc and ts-proto. With --check nothing is written: exit 1
 // says that the committed files are not what the definitions give.
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -6,8 +6,8 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
-const PROTOS = join(import.meta.dirname, 'otlp-proto')
-const GENERATED = join(import.meta.dirname, 'otlp-generated')
+const PROTOS = join(import.meta.dirname, 'support/otlp-proto')
+const GENERATED = join(import.meta.dirname, 'support/otlp-generated')
 
 /** So that the result runs under type stripping (no enums, `.ts` imports), keeps 64 bits, and shows unknown fields. */
 const OPTIONS = [
@@ -52,7 +52,7 @@ try {
     mkdirSync(GENERATED)
     cpSync(fresh, GENERATED, { recursive: true })
   } else if (contents(fresh) !== contents(GENERATED)) {
-    console.error('test/otlp-generated differs from what test/otlp-proto gives. Run: node test/generate-otlp.ts')
+    console.error('test/support/otlp-generated differs from what test/support/otlp-proto gives. Run: node test/generate-otlp.ts')
     process.exitCode = 1
   }
 } finally {

@@ -81,7 +81,7 @@ function sheet(name: string, text: string): string {
 const read = (path: string): string => readFileSync(path, 'utf8')
 const wanted = new Map([
   [README, generated(read(README))],
-  [new URL('conformance.md', import.meta.url).pathname, conformanceTable()],
+  [new URL('../docs/conformance.md', import.meta.url).pathname, conformanceTable()],
   ...deployFiles(replacePart),
   ...factsFiles(replacePart),
   [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],

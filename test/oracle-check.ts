@@ -12,10 +12,10 @@ import { Counters } from '../src/counters.ts'
 import { Refusal } from '../src/errors.ts'
 import { expect } from './oracle.ts'
 import type { OutgoingSpan, Plain, PolicyFile, Scalar, SpanFaults } from './oracle-policy.ts'
-import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
-import type { AnyValue } from './otlp-generated/opentelemetry/proto/common/v1/common.ts'
-import { ScopeSpans, type Span } from './otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
 import { encode, type Tree } from './otlp-pieces.ts'
+import { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import type { AnyValue } from './support/otlp-generated/opentelemetry/proto/common/v1/common.ts'
+import { ScopeSpans, type Span } from './support/otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
 
 export interface World {
   name: string

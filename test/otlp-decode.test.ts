@@ -8,10 +8,10 @@ import { type Attribute, type DecodedSpan, decodeRequest, type Value } from '../
 import { lenField, varintField } from '../src/otlp/wire.ts'
 import { worlds } from './oracle-check.ts'
 import { requestOf } from './otlp-arbitrary.ts'
-import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
-import type { AnyValue, KeyValue } from './otlp-generated/opentelemetry/proto/common/v1/common.ts'
 import { encode } from './otlp-pieces.ts'
 import { attribute, bool, double, fixed64, int, keyValue, request, START, span, text } from './spans.ts'
+import { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import type { AnyValue, KeyValue } from './support/otlp-generated/opentelemetry/proto/common/v1/common.ts'
 
 const spansOf = (bytes: Uint8Array): DecodedSpan[] =>
   decodeRequest(bytes).resourceSpans.flatMap((resource) => resource.scopeSpans.flatMap((scope) => scope.spans))

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { conformanceTable, rows, testsIn } from './table.ts'
 
 test('the table of conformance is made from the tests that are there', () => {
-  const table = readFileSync(new URL('../conformance.md', import.meta.url), 'utf8')
+  const table = readFileSync(new URL('../../docs/conformance.md', import.meta.url), 'utf8')
   assert.equal(table, conformanceTable(), 'Run: npm run generate')
   const ids = [...table.matchAll(/^\| ([SC]\d\d) \|/gm)].map((match) => match[1]!)
   const all = [...Array.from({ length: 42 }, (_, i) => `S${i + 1}`), ...Array.from({ length: 22 }, (_, i) => `C${i + 1}`)]

@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test'
 import { chromium, type Page } from 'playwright-core'
 import { atEnd } from './processes.ts'
 
-const PICTURES = new URL('../pictures/', import.meta.url).pathname
+const PICTURES = new URL('../../docs/pictures/', import.meta.url).pathname
 const TEMPORARY = join(tmpdir(), 'usage-sidecar-pictures')
 
 export interface Opened {

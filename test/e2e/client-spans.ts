@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { gunzipSync } from 'node:zlib'
 import type { Collector } from '../collector.ts'
-import { ExportTraceServiceRequest } from '../otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
-import type { KeyValue } from '../otlp-generated/opentelemetry/proto/common/v1/common.ts'
-import type { Span } from '../otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
+import { ExportTraceServiceRequest } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import type { KeyValue } from '../support/otlp-generated/opentelemetry/proto/common/v1/common.ts'
+import type { Span } from '../support/otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
 
 const ERROR = 2
 const DAY_NANO = 86_400_000_000_000n

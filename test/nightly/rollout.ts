@@ -1,11 +1,11 @@
 // What ten thousand sidecars do to one collector: when a chart rolls them out, and when the collector was away. Prints the
-// figures and draws them into test/pictures/rollout.svg; the same every time, so a test tells when the picture is old.
+// figures and draws them into docs/pictures/rollout.svg; the same every time, so a test tells when the picture is old.
 import { readFile, writeFile } from 'node:fs/promises'
 import { type Asked, type Fleet, HOUR, type Rate, rateOf, requestsOf } from './fleet.ts'
 
 const SIDECARS = 10_000
 const MINUTE = 60_000
-const PICTURE = new URL('../pictures/rollout.svg', import.meta.url)
+const PICTURE = new URL('../../docs/pictures/rollout.svg', import.meta.url)
 
 const answers = { status: 200 }
 const steady: Fleet = {
@@ -158,7 +158,7 @@ for (const scenario of SCENARIOS) {
 const picture = draw(all)
 if ((await readFile(PICTURE, 'utf8').catch(() => '')) !== picture) {
   if (process.argv.includes('--check')) {
-    process.stdout.write('test/pictures/rollout.svg is old. Run `npm run rollout`.\n')
+    process.stdout.write('docs/pictures/rollout.svg is old. Run `npm run rollout`.\n')
     process.exitCode = 1
   } else await writeFile(PICTURE, picture)
 }
