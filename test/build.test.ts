@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { bundle } from './build.ts'
+import { bundle } from '../scripts/build.ts'
 import { temporaryFolder } from './sidecar.ts'
 import { DEFAULT_POLICY_FILE } from './spans.ts'
 

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { transform } from 'esbuild'
-import { bundle } from './build.ts'
+import { bundle } from '../scripts/build.ts'
 import { startCollector } from './collector.ts'
 import { execution, placeOf, post, until } from './sidecar.ts'
 

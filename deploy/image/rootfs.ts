@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { chmodSync, lutimesSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { bundle } from '../../test/build.ts'
+import { bundle } from '../../scripts/build.ts'
 import { chunksOf, IMAGES, type Package, packageAt, packagesIn, root } from './contents.ts'
 import { type DebianPackage, librariesOf } from './libraries.ts'
 import { sbom } from './sbom.ts'

@@ -27,7 +27,7 @@ async function part(heading: string, before: string, bench: () => Promise<{ tabl
   say(heading, `${before}\n\n${table}`)
 }
 
-const built = spawnSync(process.execPath, [join(ROOT, 'test/build.ts')], { stdio: 'inherit' })
+const built = spawnSync(process.execPath, [join(ROOT, 'scripts/build.ts')], { stdio: 'inherit' })
 if (built.status !== 0) throw new Error('The bundle could not be built.')
 
 try {

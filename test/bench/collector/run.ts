@@ -50,7 +50,7 @@ async function proveFsync(): Promise<{ table: string; missed: string[] }> {
   return { table: [...head, ...rows].join('\n'), missed: failed }
 }
 
-if (spawnSync(process.execPath, [join(ROOT, 'test/build.ts')], { stdio: 'inherit' }).status !== 0)
+if (spawnSync(process.execPath, [join(ROOT, 'scripts/build.ts')], { stdio: 'inherit' }).status !== 0)
   throw new Error('The bundle could not be built.')
 installDebian([['/usr/bin/strace', 'strace']])
 const version = spawnSync(collectorBinary('sidecar'), ['--version'], { encoding: 'utf8' }).stdout.trim()

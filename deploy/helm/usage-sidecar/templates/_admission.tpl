@@ -1,4 +1,4 @@
-{{/* Made from src/inject/admission.ts by npm run generate. */}}
+{{/* Made from scripts/manifests/admission.ts by npm run generate. */}}
 {{/* Policy and binding. Takes root and parameters. */}}
 {{- define "usage-sidecar.generated.admission" -}}
 apiVersion: admissionregistration.k8s.io/v1

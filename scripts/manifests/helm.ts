@@ -2,7 +2,6 @@
 // and the admission policy as the chart for a cluster has it. What depends on values is a field of the dict that a named
 // template is given; everything else is the text of container.ts and admission.ts.
 import { stringify } from 'yaml'
-import { admissionPolicy } from './admission.ts'
 import {
   APP_ENV,
   FIXED_SETTINGS,
@@ -15,7 +14,8 @@ import {
   sidecar,
   UNLIMITED_SETTINGS,
   volumes,
-} from './container.ts'
+} from '../../src/inject/container.ts'
+import { admissionPolicy } from './admission.ts'
 
 /** Stands in the text where an expression comes. */
 const place = (name: string): string => `@${name}@`
@@ -102,5 +102,5 @@ export function helmAdmission(settings: readonly string[]): string {
   }
   const text = admissionPolicy(names, settings).map(yaml).join('\n---\n')
   const literal = text.replace(/expression: "?@parameters@"?/, 'expression: {{ toJson .parameters | quote }}')
-  return `{{/* Made from src/inject/admission.ts by npm run generate. */}}\n${define('admission', 'Policy and binding. Takes root and parameters.', literal)}`
+  return `{{/* Made from scripts/manifests/admission.ts by npm run generate. */}}\n${define('admission', 'Policy and binding. Takes root and parameters.', literal)}`
 }

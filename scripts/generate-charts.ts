@@ -3,10 +3,10 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { SETTINGS } from '../src/config.ts'
-import { helmAdmission, helmTemplates } from '../src/inject/helm.ts'
-import { kustomizeFiles } from '../src/inject/kustomize.ts'
 import { helmFacts } from './generate-helm-facts.ts'
 import { injectionFile } from './generate-inject.ts'
+import { helmAdmission, helmTemplates } from './manifests/helm.ts'
+import { kustomizeFiles } from './manifests/kustomize.ts'
 
 const DEPLOY = new URL('../deploy/', import.meta.url).pathname
 const LIBRARY = `${DEPLOY}helm/usage-sidecar-library/`

@@ -9,8 +9,8 @@ import { sheetOf } from '../src/anonymize/sheet.ts'
 import { sheetMarkdown } from '../src/anonymize/sheet-markdown.ts'
 import { COMMANDS } from '../src/cli/commands.ts'
 import { flagOf, SETTINGS } from '../src/config.ts'
-import { keptFigures, POPULATION } from './attack/uniqueness.ts'
-import { conformanceTable } from './conformance/table.ts'
+import { keptFigures, POPULATION } from '../test/attack/uniqueness.ts'
+import { conformanceTable } from '../test/conformance/table.ts'
 import { deployFiles } from './generate-charts.ts'
 import { factsFiles } from './generate-facts.ts'
 import { injectionFile } from './generate-inject.ts'
@@ -41,7 +41,7 @@ function replacePart(text: string, name: string, content: string): string {
 
 /** A program of test/clients, without the line that says what it is, as a part of a list. */
 function client(file: string, language: string): string {
-  const [, ...lines] = readFileSync(new URL(`clients/${file}`, import.meta.url), 'utf8')
+  const [, ...lines] = readFileSync(new URL(`../test/clients/${file}`, import.meta.url), 'utf8')
     .trimEnd()
     .split('\n')
   return [`\`\`\`${language}`, ...lines, '```'].map((line) => (line === '' ? line : `   ${line}`)).join('\n')

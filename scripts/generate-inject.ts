@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { SETTINGS } from '../src/config.ts'
-import { admissionPolicy, PROJECT } from '../src/inject/admission.ts'
 import { STANDARD } from '../src/inject/container.ts'
+import { admissionPolicy, PROJECT } from './manifests/admission.ts'
 
 /** What everybody replaces by the name of his own project. */
 export const PLACEHOLDER = 'my-project'

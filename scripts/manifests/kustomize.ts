@@ -14,7 +14,7 @@ import {
   type Traits,
   UNLIMITED_SETTINGS,
   volumes,
-} from './container.ts'
+} from '../../src/inject/container.ts'
 
 const OPTIONS = { ...STANDARD, image: CONTAINER }
 const TRAITS: Traits = { qos: 'burstable', limitsStorage: false, doNotTrack: false }

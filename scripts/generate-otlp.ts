@@ -6,8 +6,8 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
-const PROTOS = join(import.meta.dirname, 'support/otlp-proto')
-const GENERATED = join(import.meta.dirname, 'support/otlp-generated')
+const PROTOS = join(import.meta.dirname, '../test/support/otlp-proto')
+const GENERATED = join(import.meta.dirname, '../test/support/otlp-generated')
 
 /** So that the result runs under type stripping (no enums, `.ts` imports), keeps 64 bits, and shows unknown fields. */
 const OPTIONS = [
@@ -52,7 +52,7 @@ try {
     mkdirSync(GENERATED)
     cpSync(fresh, GENERATED, { recursive: true })
   } else if (contents(fresh) !== contents(GENERATED)) {
-    console.error('test/support/otlp-generated differs from what test/support/otlp-proto gives. Run: node test/generate-otlp.ts')
+    console.error('test/support/otlp-generated differs from what test/support/otlp-proto gives. Run: node scripts/generate-otlp.ts')
     process.exitCode = 1
   }
 } finally {

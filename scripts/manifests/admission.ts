@@ -6,7 +6,7 @@
 // ConfigMap of parameters can be brought into another namespace: the image, and the settings by their names, among them
 // the policy and the facts. What a pod or a namespace says can choose whether and for which project, and lower reporting;
 // no word of theirs can raise what the parameters say. Whatever fails, the pod is admitted as it was.
-import { cel, expression, patch } from './cel.ts'
+
 import {
   APP_ENV,
   CONTAINER,
@@ -25,9 +25,10 @@ import {
   type Traits,
   UNLIMITED_SETTINGS,
   volumes,
-} from './container.ts'
-import { INJECT, OTEL, REPORTING } from './decide.ts'
-import { MESHES, type Mesh } from './mesh.ts'
+} from '../../src/inject/container.ts'
+import { INJECT, OTEL, REPORTING } from '../../src/inject/decide.ts'
+import { MESHES, type Mesh } from '../../src/inject/mesh.ts'
+import { cel, expression, patch } from './cel.ts'
 
 export const PROJECT = `${PREFIX}project`
 
