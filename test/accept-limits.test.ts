@@ -10,8 +10,8 @@ import type { Handled } from '../src/accept/accept.ts'
 import { readBody } from '../src/accept/body.ts'
 import { Budget } from '../src/accept/budget.ts'
 import type { Encoding } from '../src/otlp/answer.ts'
-import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES } from './door.ts'
-import { until } from './wait.ts'
+import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES } from './support/http-receiver.ts'
+import { until } from './support/wait.ts'
 
 const protobuf = (more: Sent = {}): Sent => ({ ...more, headers: { 'content-type': TYPES.protobuf, ...more.headers } })
 const json = (more: Sent = {}): Sent => ({ ...more, headers: { 'content-type': TYPES.json, ...more.headers } })

@@ -11,8 +11,8 @@ import { badRequest, Refusal, retryLater } from '../src/errors.ts'
 import { createLog } from '../src/log.ts'
 import type { Encoding } from '../src/otlp/answer.ts'
 import { jsonToProtobuf } from '../src/otlp/json.ts'
-import { KIB, openDoor, readStatus, type Sent, TYPES } from './door.ts'
-import { request, span } from './spans.ts'
+import { KIB, openDoor, readStatus, type Sent, TYPES } from './support/http-receiver.ts'
+import { request, span } from './support/spans.ts'
 
 const ENCODINGS: readonly Encoding[] = ['protobuf', 'json']
 const JSON_REQUEST =

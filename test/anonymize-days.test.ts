@@ -7,8 +7,8 @@ import { Clock } from '../src/anonymize/clock.ts'
 import { parsePolicy } from '../src/anonymize/parse.ts'
 import { Counters } from '../src/counters.ts'
 import { lenField } from '../src/otlp/wire.ts'
-import { anonymizer, NOW, spansOf } from './anonymize-here.ts'
-import { attribute, keyValue, policyText, request, SECRET, span, text } from './spans.ts'
+import { anonymizer, NOW, spansOf } from './support/anonymize.ts'
+import { attribute, keyValue, policyText, request, SECRET, span, text } from './support/spans.ts'
 
 const DAY = 86_400_000
 const body = request(span({ more: [attribute('in', text('x'))] }))

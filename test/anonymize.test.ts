@@ -9,8 +9,8 @@ import { lengthPrefixed, pseudonym, pseudonymKey } from '../src/anonymize/pseudo
 import { Counters } from '../src/counters.ts'
 import { Refusal } from '../src/errors.ts'
 import { lenField, varintField } from '../src/otlp/wire.ts'
-import { anonymizer, NOW, outcome, spansOf } from './anonymize-here.ts'
-import { attribute, bool, defaultPolicy, double, int, keyValue, policyText, request, SECRET, START, span, text } from './spans.ts'
+import { anonymizer, NOW, outcome, spansOf } from './support/anonymize.ts'
+import { attribute, bool, defaultPolicy, double, int, keyValue, policyText, request, SECRET, START, span, text } from './support/spans.ts'
 
 test('strong pseudonyms equal the published vectors', () => {
   const of = (project: string, field: string, period: string, input: string): string =>

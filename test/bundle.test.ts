@@ -10,8 +10,8 @@ import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { transform } from 'esbuild'
 import { bundle } from '../scripts/build.ts'
-import { startCollector } from './collector.ts'
-import { execution, placeOf, post, until } from './sidecar.ts'
+import { startCollector } from './support/collector.ts'
+import { execution, placeOf, post, until } from './support/sidecar.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 

@@ -4,8 +4,8 @@ import { gzipSync } from 'node:zlib'
 import { type Entry, fieldOf, toJson, toProtobuf } from './canary-message.ts'
 import { CanaryRequests } from './canary-request.ts'
 import type { Secrets } from './canary-search.ts'
-import { len } from './otlp-pieces.ts'
-import { PROTOBUF } from './sidecar.ts'
+import { len } from './support/otlp-pieces.ts'
+import { PROTOBUF } from './support/sidecar.ts'
 
 export const JSON_TYPE = { 'content-type': 'application/json' }
 

@@ -12,8 +12,8 @@ import { toJson, toProtobuf } from './canary-message.ts'
 import { CanaryRequests } from './canary-request.ts'
 import { Secrets } from './canary-search.ts'
 import { CANARY_COMPAT_POLICY, CANARY_POLICY, wholeRequest } from './canary-whole.ts'
-import { Rng } from './rng.ts'
-import { SECRET } from './spans.ts'
+import { Rng } from './support/rng.ts'
+import { SECRET } from './support/spans.ts'
 
 const WANTED = Number(process.env.USAGE_TEST_CANARIES ?? 50_000)
 const NOW = Date.UTC(2026, 9, 5, 14)

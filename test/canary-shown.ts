@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { exchange, requestBytes } from './canary-http.ts'
 import type { Secrets } from './canary-search.ts'
-import { type Child, filesIn } from './sidecar.ts'
+import { type Child, filesIn } from './support/sidecar.ts'
 
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname
 const AT_MOST = 256 * 1024 * 1024

@@ -2,7 +2,7 @@
 // wherever they do not.
 import type { Entry, Value } from './canary-message.ts'
 import type { CanaryRequests } from './canary-request.ts'
-import { policyText } from './spans.ts'
+import { policyText } from './support/spans.ts'
 
 const RESOURCE =
   'app.version: {from: "fact:app.version", version: core, reason: A test.}\napp.place: {from: "fact:app.place", pseudonym: day, reason: A test.}'

@@ -14,8 +14,8 @@ import { CanaryRequests } from './canary-request.ts'
 import { type Finding, Secrets } from './canary-search.ts'
 import { everythingShown } from './canary-shown.ts'
 import { CANARY_COMPAT_POLICY, CANARY_POLICY, wholeRequest } from './canary-whole.ts'
-import { spansWaiting, startCollector } from './collector.ts'
-import { filesIn, PROTOBUF, placeOf, startChild, temporaryFolder, until } from './sidecar.ts'
+import { spansWaiting, startCollector } from './support/collector.ts'
+import { filesIn, PROTOBUF, placeOf, startChild, temporaryFolder, until } from './support/sidecar.ts'
 
 describe('the search', () => {
   const secrets = new Secrets()

@@ -11,9 +11,9 @@ import { parsePolicy } from '../src/anonymize/parse.ts'
 import { runCommand } from '../src/cli/commands.ts'
 import { Counters } from '../src/counters.ts'
 import { openIdentity, resetIdentity } from '../src/identity/identity.ts'
-import { NOW, spansOf } from './anonymize-here.ts'
 import { temporaryFolder } from './queue-here.ts'
-import { DEFAULT_POLICY_FILE, defaultPolicy, policyText, SECRET } from './spans.ts'
+import { NOW, spansOf } from './support/anonymize.ts'
+import { DEFAULT_POLICY_FILE, defaultPolicy, policyText, SECRET } from './support/spans.ts'
 
 const ULID = '01ARZ3NDEKTSV4RRFFQ69G5FAV'
 

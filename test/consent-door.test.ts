@@ -7,9 +7,20 @@ import { rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Collector, spansWaiting, startCollector } from './collector.ts'
-import { atEnd, execution, type Place, PROTOBUF, placeOf, post, type Sidecar, startHere, temporaryFolder, until } from './sidecar.ts'
-import { policyText } from './spans.ts'
+import { type Collector, spansWaiting, startCollector } from './support/collector.ts'
+import {
+  atEnd,
+  execution,
+  type Place,
+  PROTOBUF,
+  placeOf,
+  post,
+  type Sidecar,
+  startHere,
+  temporaryFolder,
+  until,
+} from './support/sidecar.ts'
+import { policyText } from './support/spans.ts'
 
 const POLICY = policyText('execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}')
 const HOUR_MS = 3_600_000

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { mock, type TestContext, test } from 'node:test'
 import { type ConsentSources, type Decision, watchConsent } from '../src/consent/consent.ts'
 import { watchFile } from '../src/watch.ts'
-import { atEnd, temporaryFolder, until } from './sidecar.ts'
+import { atEnd, temporaryFolder, until } from './support/sidecar.ts'
 
 const { mkdir, rename, rm, symlink, writeFile } = promises
 const annotated = (word: string): string => `usage-sidecar.dev/reporting="${word}"`

@@ -10,10 +10,10 @@ import { createAccept } from '../src/accept/accept.ts'
 import { Budget } from '../src/accept/budget.ts'
 import { Counters } from '../src/counters.ts'
 import { createLog } from '../src/log.ts'
-import { spansWaiting, startCollector } from './collector.ts'
-import { recordOf } from './queue-records.ts'
-import { HOUR, live } from './send-life.ts'
-import { atEnd, type Child, execution, PROTOBUF, placeOf, post, startChild } from './sidecar.ts'
+import { spansWaiting, startCollector } from './support/collector.ts'
+import { recordOf } from './support/queue-records.ts'
+import { HOUR, live } from './support/sender-life.ts'
+import { atEnd, type Child, execution, PROTOBUF, placeOf, post, startChild } from './support/sidecar.ts'
 
 /** An application whose SDK keeps its connection, and that has sent once. */
 async function application(t: TestContext, port: number) {

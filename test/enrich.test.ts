@@ -10,8 +10,8 @@ import { pseudonym, pseudonymKey } from '../src/anonymize/pseudonym.ts'
 import { Counters } from '../src/counters.ts'
 import { batchIdOf, createEnricher } from '../src/enrich/enrich.ts'
 import { Cursor } from '../src/otlp/wire.ts'
-import { attribute, DEFAULT_POLICY_FILE, policyText, request, SECRET, span, text } from './spans.ts'
 import { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import { attribute, DEFAULT_POLICY_FILE, policyText, request, SECRET, span, text } from './support/spans.ts'
 
 const NOW = Date.UTC(2026, 9, 5, 14)
 const DAY_MS = 86_400_000

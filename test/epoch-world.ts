@@ -17,9 +17,9 @@ import { openQueue } from '../src/queue/queue.ts'
 import { wipeFolder } from '../src/queue/shelf.ts'
 import type { Answer } from '../src/send/post.ts'
 import { createSender } from '../src/send/send.ts'
-import { MemoryDisk } from './memory-disk.ts'
-import { idsIn, idsOf, queueOptions, recordOf } from './queue-records.ts'
-import { SteppedDisk } from './stepped-disk.ts'
+import { MemoryDisk } from './support/memory-disk.ts'
+import { idsIn, idsOf, queueOptions, recordOf } from './support/queue-records.ts'
+import { SteppedDisk } from './support/stepped-disk.ts'
 
 export const FIRST_SEND_DELAY = 4_000
 const log = createLog('error', () => undefined)

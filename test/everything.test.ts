@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { test } from 'node:test'
-import { filesIn, placeOf, startHere } from './sidecar.ts'
+import { filesIn, placeOf, startHere } from './support/sidecar.ts'
 
 const PROGRAM = new URL('fixtures/everything.ts', import.meta.url).pathname
 

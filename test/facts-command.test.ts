@@ -5,9 +5,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { cluster, POLICY, runJob, startJob } from './facts-road.ts'
-import { call, EXIT } from './program.ts'
-import { temporaryFolder, until } from './sidecar.ts'
-import { DEFAULT_POLICY_FILE } from './spans.ts'
+import { call, EXIT } from './support/program.ts'
+import { temporaryFolder, until } from './support/sidecar.ts'
+import { DEFAULT_POLICY_FILE } from './support/spans.ts'
 
 test('wrong flags and settings are told before anything is asked', async () => {
   const wrong: [args: string[], status: number, sentence: RegExp][] = [

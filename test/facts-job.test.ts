@@ -7,10 +7,10 @@ import { policyDigest } from '../src/anonymize/policy.ts'
 import { type FactsOptions, runFacts } from '../src/facts/facts.ts'
 import type { SidecarStatus } from '../src/facts/settled.ts'
 import { createLog } from '../src/log.ts'
-import { startCollector } from './collector.ts'
-import { type Fake, type FakeOptions, fakeCluster } from './facts-cluster.ts'
-import { policyOf } from './seed-road.ts'
-import { defaultPolicy, policyText } from './spans.ts'
+import { startCollector } from './support/collector.ts'
+import { type Fake, type FakeOptions, fakeCluster } from './support/fake-cluster.ts'
+import { policyOf } from './support/shipped-policy.ts'
+import { defaultPolicy, policyText } from './support/spans.ts'
 
 const IDLE: SidecarStatus = { mode: 'on', nextSendAt: undefined, waiting: [], sent: [], missingFacts: [] }
 const CLUSTER_ONLY = parsePolicy(policyText('k8s.cluster: {attributes: {v: {from: k8s.version, version: minor, reason: Why.}}}'))

@@ -10,7 +10,7 @@ import { applyOverlay } from '../src/anonymize/overlay.ts'
 import { parsePolicy } from '../src/anonymize/parse.ts'
 import type { Policy, Scalar } from '../src/anonymize/policy.ts'
 import { Counters } from '../src/counters.ts'
-import { defaultPolicy, policyText, request, span } from './spans.ts'
+import { defaultPolicy, policyText, request, span } from './support/spans.ts'
 
 const RUNS = Number(process.env.USAGE_RUNS ?? 500)
 const narrowed = (policy: Policy, facts: Record<string, Scalar>): Record<string, Scalar> =>

@@ -9,9 +9,9 @@ import { needsOf } from '../src/facts/needs.ts'
 import { providerOf, quantity } from '../src/facts/nodes.ts'
 import { type Reading, readCluster } from '../src/facts/read.ts'
 import { rightsFor, rightText } from '../src/facts/rights.ts'
-import { type Fake, type FakeOptions, fakeCluster, WORKER } from './facts-cluster.ts'
-import { policyOf, SHIPPED } from './seed-road.ts'
-import { policyText } from './spans.ts'
+import { type Fake, type FakeOptions, fakeCluster, WORKER } from './support/fake-cluster.ts'
+import { policyOf, SHIPPED } from './support/shipped-policy.ts'
+import { policyText } from './support/spans.ts'
 
 /** A policy that names these facts. */
 const naming = (...facts: readonly string[]): Policy =>

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { bundle } from '../scripts/build.ts'
-import { type Collector, type Left, startCollector } from './collector.ts'
-import { type Fake, fakeCluster, WORKER } from './facts-cluster.ts'
 import { type FakeServer, type Job, runJob, serve, TOKEN } from './facts-road.ts'
-import { filesIn, type Place, placeOf, startChild, temporaryFolder, until } from './sidecar.ts'
+import { type Collector, type Left, startCollector } from './support/collector.ts'
+import { type Fake, fakeCluster, WORKER } from './support/fake-cluster.ts'
+import { filesIn, type Place, placeOf, startChild, temporaryFolder, until } from './support/sidecar.ts'
 
 /** Bundled, as in the image. */
 const folder = await realpath(await mkdtemp(join(tmpdir(), 'facts-')))

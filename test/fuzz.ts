@@ -9,11 +9,11 @@ import { Refusal } from '../src/errors.ts'
 import { decodeRequest } from '../src/otlp/decode.ts'
 import { jsonToProtobuf } from '../src/otlp/json.ts'
 import { lenField } from '../src/otlp/wire.ts'
-import type { PolicyFile } from './oracle-policy.ts'
-import { requestOf } from './otlp-arbitrary.ts'
-import { encode, fixed64, integer, len, short, utf8 } from './otlp-pieces.ts'
-import { Rng } from './rng.ts'
-import { SECRET } from './spans.ts'
+import type { PolicyFile } from './support/oracle-policy.ts'
+import { requestOf } from './support/otlp-arbitrary.ts'
+import { encode, fixed64, integer, len, short, utf8 } from './support/otlp-pieces.ts'
+import { Rng } from './support/rng.ts'
+import { SECRET } from './support/spans.ts'
 
 export const FIXTURES = new URL('./fixtures/fuzz/', import.meta.url).pathname
 const NOW = Date.UTC(2026, 9, 5, 14)

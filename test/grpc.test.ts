@@ -10,8 +10,8 @@ import { type ReadableSpan, TracerProvider } from '@opentelemetry/sdk-trace'
 import type { Handled } from '../src/accept/accept.ts'
 import { retryLater } from '../src/errors.ts'
 import { decodeRequest } from '../src/otlp/decode.ts'
-import { BODY, call, connected, frame, LOGS, MAX_BODY, METRICS, openDoor } from './grpc-door.ts'
-import { EXPORT } from './raw-http2.ts'
+import { BODY, call, connected, frame, LOGS, MAX_BODY, METRICS, openDoor } from './support/grpc-receiver.ts'
+import { EXPORT } from './support/raw-http2.ts'
 
 for (const compression of ['none', 'gzip'] as const) {
   test(`takes what the official exporter sends, compression ${compression}`, async (t) => {

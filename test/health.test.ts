@@ -5,7 +5,7 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createHealth } from '../src/health.ts'
-import { until } from './wait.ts'
+import { until } from './support/wait.ts'
 
 async function healthHere(t: TestContext) {
   const health = createHealth({ host: '127.0.0.1', port: 0 })

@@ -9,9 +9,9 @@ import { describe, it, type TestContext } from 'node:test'
 import { Counters } from '../src/counters.ts'
 import { createHeartbeat } from '../src/heartbeat.ts'
 import { createLog } from '../src/log.ts'
-import { type Left, spansIn, spansWaiting, startCollector } from './collector.ts'
-import { execution, filesIn, placeOf, post, startHere, temporaryFolder, until } from './sidecar.ts'
-import { DEFAULT_POLICY_FILE, request, span } from './spans.ts'
+import { type Left, spansIn, spansWaiting, startCollector } from './support/collector.ts'
+import { execution, filesIn, placeOf, post, startHere, temporaryFolder, until } from './support/sidecar.ts'
+import { DEFAULT_POLICY_FILE, request, span } from './support/spans.ts'
 
 async function heartbeats(t: TestContext) {
   const folder = await temporaryFolder(t)

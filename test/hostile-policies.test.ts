@@ -9,9 +9,9 @@ import { parsePolicy } from '../src/anonymize/parse.ts'
 import { policyDigest } from '../src/anonymize/policy.ts'
 import { sheetOf } from '../src/anonymize/sheet.ts'
 import { Counters } from '../src/counters.ts'
-import { anonymizer, NOW, spansOf } from './anonymize-here.ts'
 import { temporaryFolder } from './queue-here.ts'
-import { attribute, int, policyText, request, SECRET, span, text } from './spans.ts'
+import { anonymizer, NOW, spansOf } from './support/anonymize.ts'
+import { attribute, int, policyText, request, SECRET, span, text } from './support/spans.ts'
 
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname
 const CONFIG = 64

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { injectText, uninjectText } from '../src/inject/inject.ts'
-import { OPTIONS, podByCommand, podOf, SAMPLES, sidecarOf } from './inject-corpus.ts'
+import { OPTIONS, podByCommand, podOf, SAMPLES, sidecarOf } from './support/inject-corpus.ts'
 
 for (const sample of SAMPLES)
   test(`${sample.name} is ${sample.injected ? '' : 'not '}injected`, () => {

@@ -15,11 +15,11 @@ import { createEnricher } from '../src/enrich/enrich.ts'
 import { release } from '../src/memory.ts'
 import { jsonToProtobuf } from '../src/otlp/json.ts'
 import { openPoster } from '../src/send/post.ts'
-import { openDoor, TYPES } from './door.ts'
 import { openHere, yes } from './queue-here.ts'
-import { recordOf } from './queue-records.ts'
-import { placeOf, post, startHere } from './sidecar.ts'
-import { attribute, policyText, request, SECRET, span, text } from './spans.ts'
+import { openDoor, TYPES } from './support/http-receiver.ts'
+import { recordOf } from './support/queue-records.ts'
+import { placeOf, post, startHere } from './support/sidecar.ts'
+import { attribute, policyText, request, SECRET, span, text } from './support/spans.ts'
 
 const MIB = 1024 * 1024
 

@@ -11,8 +11,8 @@ import { type Disk, lockFolder, openQueue, type Queue } from '../src/queue/queue
 import { wipeFolder } from '../src/queue/shelf.ts'
 import type { Sender } from '../src/send/send.ts'
 import { diskWith } from './queue-here.ts'
-import { idsOf, queueOptions, recordOf } from './queue-records.ts'
-import { atEnd, temporaryFolder } from './sidecar.ts'
+import { idsOf, queueOptions, recordOf } from './support/queue-records.ts'
+import { atEnd, temporaryFolder } from './support/sidecar.ts'
 
 export const DELAY_MS = 86_400_000
 export const RETRY_MS = 5_000

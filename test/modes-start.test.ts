@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { readEpoch } from '../src/consent/epoch.ts'
 import { DELAY_MS, happens, modesHere } from './modes-here.ts'
 import { diskWith } from './queue-here.ts'
-import { until } from './sidecar.ts'
+import { until } from './support/sidecar.ts'
 
 test('off that comes and goes while the folder is opened wipes it all the same', async (t) => {
   for (const [mode, lived] of [

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test'
 import type { Disk } from '../src/queue/queue.ts'
 import { happens, modesHere, RETRY_MS, turns } from './modes-here.ts'
 import { diskWith, failure } from './queue-here.ts'
-import { atEnd, temporaryFolder, until } from './sidecar.ts'
+import { atEnd, temporaryFolder, until } from './support/sidecar.ts'
 
 /** Tells of what happens to the epoch file and to its folder, and may make it fail. */
 function watchEpoch(t: TestContext, events: string[], fails: () => boolean = () => false): void {

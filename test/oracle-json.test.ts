@@ -4,12 +4,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Refusal } from '../src/errors.ts'
 import { jsonToProtobuf } from '../src/otlp/json.ts'
-import { differenceOf, pass, Tally, worlds } from './oracle-check.ts'
-import { requestOf } from './otlp-arbitrary.ts'
-import { jsonForm } from './otlp-json-form.ts'
-import { encode } from './otlp-pieces.ts'
-import { Rng } from './rng.ts'
+import { differenceOf, pass, Tally, worlds } from './support/oracle-check.ts'
+import { requestOf } from './support/otlp-arbitrary.ts'
 import { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import { jsonForm } from './support/otlp-json-form.ts'
+import { encode } from './support/otlp-pieces.ts'
+import { Rng } from './support/rng.ts'
 
 const RUNS = Math.ceil(Number(process.env.USAGE_TEST_RUNS ?? 100_000) / 5)
 const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)

@@ -6,11 +6,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { expect } from './oracle.ts'
-import { difference, differenceOf, pass, Tally, type World, worlds } from './oracle-check.ts'
-import { requestOf, requests } from './otlp-arbitrary.ts'
-import { type Encoded, encode, isTree, type Tree } from './otlp-pieces.ts'
+import { expect } from './support/oracle.ts'
+import { difference, differenceOf, pass, Tally, type World, worlds } from './support/oracle-check.ts'
+import { requestOf, requests } from './support/otlp-arbitrary.ts'
 import { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import { type Encoded, encode, isTree, type Tree } from './support/otlp-pieces.ts'
 
 const RUNS = Number(process.env.USAGE_TEST_RUNS ?? 100_000)
 const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)

@@ -6,12 +6,12 @@ import fc from 'fast-check'
 import { Refusal } from '../src/errors.ts'
 import { type Attribute, type DecodedSpan, decodeRequest, type Value } from '../src/otlp/decode.ts'
 import { lenField, varintField } from '../src/otlp/wire.ts'
-import { worlds } from './oracle-check.ts'
-import { requestOf } from './otlp-arbitrary.ts'
-import { encode } from './otlp-pieces.ts'
-import { attribute, bool, double, fixed64, int, keyValue, request, START, span, text } from './spans.ts'
+import { worlds } from './support/oracle-check.ts'
+import { requestOf } from './support/otlp-arbitrary.ts'
 import { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import type { AnyValue, KeyValue } from './support/otlp-generated/opentelemetry/proto/common/v1/common.ts'
+import { encode } from './support/otlp-pieces.ts'
+import { attribute, bool, double, fixed64, int, keyValue, request, START, span, text } from './support/spans.ts'
 
 const spansOf = (bytes: Uint8Array): DecodedSpan[] =>
   decodeRequest(bytes).resourceSpans.flatMap((resource) => resource.scopeSpans.flatMap((scope) => scope.spans))

@@ -6,8 +6,8 @@ import { createAnonymizer } from '../src/anonymize/anonymize.ts'
 import { Counters } from '../src/counters.ts'
 import { Refusal } from '../src/errors.ts'
 import { decodeRequest } from '../src/otlp/decode.ts'
-import { requestArbitrary } from './otlp-json-arbitrary.ts'
-import { convert, inSpan, POLICY } from './otlp-json-pieces.ts'
+import { requestArbitrary } from './support/otlp-json-arbitrary.ts'
+import { convert, inSpan, POLICY } from './support/otlp-json-pieces.ts'
 
 /** A request, or a refusal with 400: anything else fails the test. */
 function sound(bytes: Uint8Array): boolean {

@@ -19,7 +19,7 @@ import {
   refuses,
   SPAN_ID,
   TRACE_ID,
-} from './otlp-json-pieces.ts'
+} from './support/otlp-json-pieces.ts'
 
 describe('repeated members', () => {
   it('of a KeyValue or an AnyValue leave the attribute out', () => {

@@ -11,7 +11,7 @@ import { Counters } from '../src/counters.ts'
 import { ConfigError } from '../src/errors.ts'
 import { type DecodedSpan, decodeRequest } from '../src/otlp/decode.ts'
 import { lenField } from '../src/otlp/wire.ts'
-import { attribute, defaultPolicy, int, policyText, request, span, text } from './spans.ts'
+import { attribute, defaultPolicy, int, policyText, request, span, text } from './support/spans.ts'
 
 const HEAD = 'apiVersion: usage-sidecar.dev/v1\nnarrows: example.org/demo\n'
 const overlay = (body: string): Policy => applyOverlay(defaultPolicy(), HEAD + body)

@@ -12,8 +12,8 @@ import { status } from '../src/cli/status.ts'
 import { createLog } from '../src/log.ts'
 import { createPage } from '../src/page/page.ts'
 import type { Report, View } from '../src/page/view.ts'
-import { startCollector } from './collector.ts'
-import { execution, placeOf, post, startChild, startHere, until } from './sidecar.ts'
+import { startCollector } from './support/collector.ts'
+import { execution, placeOf, post, startChild, startHere, until } from './support/sidecar.ts'
 
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname
 const HOSTILE = `<script>alert(1)</script>"'&\u202e`

@@ -7,9 +7,9 @@ import { describe, it } from 'node:test'
 import { parsePolicy } from '../src/anonymize/parse.ts'
 import { policyDigest } from '../src/anonymize/policy.ts'
 import { Cursor, LEN } from '../src/otlp/wire.ts'
-import { spansIn, spansWaiting, startCollector } from './collector.ts'
-import { execution, filesIn, type Place, placeOf, post, startChild, startHere, until } from './sidecar.ts'
-import { request, span } from './spans.ts'
+import { spansIn, spansWaiting, startCollector } from './support/collector.ts'
+import { execution, filesIn, type Place, placeOf, post, startChild, startHere, until } from './support/sidecar.ts'
+import { request, span } from './support/spans.ts'
 
 const TELL_CONNECTIONS = new URL('fixtures/pipeline/tell-connections.ts', import.meta.url).href
 

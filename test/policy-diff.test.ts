@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { diffPolicies, type PolicyDiff } from '../src/anonymize/diff.ts'
 import { parsePolicy } from '../src/anonymize/parse.ts'
-import { policyText } from './spans.ts'
+import { policyText } from './support/spans.ts'
 
 const WIDE = 'limits: {recordBits: 1000, stableBits: 1000}\n'
 const COMPAT = 'compat: true\nlimits: none\n'

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { parsePolicy } from '../src/anonymize/parse.ts'
 import { policyDigest } from '../src/anonymize/policy.ts'
 import { ConfigError } from '../src/errors.ts'
-import { policyText } from './spans.ts'
+import { policyText } from './support/spans.ts'
 
 function mistakes(text: string): readonly string[] {
   try {

@@ -5,7 +5,7 @@ import { parsePolicy } from '../src/anonymize/parse.ts'
 import { policyDigest } from '../src/anonymize/policy.ts'
 import { summary } from '../src/anonymize/summary.ts'
 import { ConfigError } from '../src/errors.ts'
-import { defaultPolicy, policyText } from './spans.ts'
+import { defaultPolicy, policyText } from './support/spans.ts'
 
 function mistakes(text: string): readonly string[] {
   try {

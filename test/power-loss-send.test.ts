@@ -10,9 +10,9 @@ import { sha256Of } from '../src/queue/body.ts'
 import { type Disk, openQueue, type Queue } from '../src/queue/queue.ts'
 import type { Answer } from '../src/send/post.ts'
 import { createSender } from '../src/send/send.ts'
-import { MemoryDisk, type Operation, powerLosses } from './memory-disk.ts'
 import { seeded } from './nightly/fleet.ts'
-import { idsIn, queueOptions, recordOf } from './queue-records.ts'
+import { MemoryDisk, type Operation, powerLosses } from './support/memory-disk.ts'
+import { idsIn, queueOptions, recordOf } from './support/queue-records.ts'
 
 const FOLDER = '/data'
 const DAY = 86_400_000

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { nodeDisk } from '../src/queue/disk.ts'
 import { diskWith, failure, openHere, yes } from './queue-here.ts'
-import { idsIn, idsOf, recordOf } from './queue-records.ts'
+import { idsIn, idsOf, recordOf } from './support/queue-records.ts'
 
 describe('a record in a body of its own', () => {
   it('shares its file with nothing that came before, after or at the same time', async (t) => {

@@ -4,7 +4,7 @@ import { utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openHere } from './queue-here.ts'
-import { recordOf } from './queue-records.ts'
+import { recordOf } from './support/queue-records.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR

@@ -7,7 +7,7 @@ import { Counters } from '../src/counters.ts'
 import { nodeDisk } from '../src/queue/disk.ts'
 import { openQueue, wipeFolder } from '../src/queue/queue.ts'
 import { appendAndTake, diskWith, failure, openHere, receiptsIn, temporaryFolder, yes } from './queue-here.ts'
-import { idsIn, queueOptions, recordOf } from './queue-records.ts'
+import { idsIn, queueOptions, recordOf } from './support/queue-records.ts'
 
 test('relabel drops what was appended before it and keeps what comes after', { timeout: 10_000 }, async (t) => {
   const { folder, counters, queue, ids, names } = await openHere(t)

@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib'
 import type { Refusal } from '../src/errors.ts'
 import { nodeDisk } from '../src/queue/disk.ts'
 import { appendAndTake, diskWith, failure, openHere, yes } from './queue-here.ts'
-import { idsIn, recordOf } from './queue-records.ts'
+import { idsIn, recordOf } from './support/queue-records.ts'
 
 test('a failed sync answers 503, keeps what was good before and never writes that file again', async (t) => {
   let fail = false

@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test'
 import { Counters } from '../src/counters.ts'
 import { type Disk, nodeDisk } from '../src/queue/disk.ts'
 import { openQueue, type Queue, type QueueOptions } from '../src/queue/queue.ts'
-import { idsOf, queueOptions, recordOf } from './queue-records.ts'
+import { idsOf, queueOptions, recordOf } from './support/queue-records.ts'
 
 export const yes = (): boolean => true
 

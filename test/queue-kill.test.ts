@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { nodeDisk } from '../src/queue/disk.ts'
 import { openQueue } from '../src/queue/queue.ts'
-import { idsOf, queueOptions } from './queue-records.ts'
+import { idsOf, queueOptions } from './support/queue-records.ts'
 
 const KILLS = 20
 const CHILD = new URL('./fixtures/queue/append-forever.ts', import.meta.url).pathname

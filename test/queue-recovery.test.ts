@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { openQueue } from '../src/queue/queue.ts'
 import { appendAndTake, openHere, receiptsIn, temporaryFolder, yes } from './queue-here.ts'
-import { idsIn, queueOptions, recordOf } from './queue-records.ts'
+import { idsIn, queueOptions, recordOf } from './support/queue-records.ts'
 
 test('a torn tail is cut at the last record with a right checksum', async (t) => {
   const { folder, queue } = await openHere(t)
@@ -221,7 +221,7 @@ test('a second process is kept out until the first has closed, without a word on
   const { folder, queue } = await openHere(t)
   const program = `
     import { openQueue } from ${JSON.stringify(new URL('../src/queue/queue.ts', import.meta.url).href)}
-    import { queueOptions } from ${JSON.stringify(new URL('./queue-records.ts', import.meta.url).href)}
+    import { queueOptions } from ${JSON.stringify(new URL('./support/queue-records.ts', import.meta.url).href)}
     const queue = await openQueue(queueOptions(${JSON.stringify(folder)})).catch((error) => console.log(error.code, error.message))
     if (queue !== undefined) { console.log('opened'); await queue.close() }`
   const second = (): Promise<{ stdout: string; stderr: string }> =>

@@ -10,7 +10,7 @@ import { createLog } from '../src/log.ts'
 import { type Disk, nodeDisk } from '../src/queue/disk.ts'
 import type { Queue, QueueOptions } from '../src/queue/queue.ts'
 import { appendAndTake, diskWith, failure, openHere, receiptsIn, temporaryFolder, yes } from './queue-here.ts'
-import { idsIn, recordOf } from './queue-records.ts'
+import { idsIn, recordOf } from './support/queue-records.ts'
 
 const MIB = 1024 * 1024
 

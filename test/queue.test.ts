@@ -9,7 +9,7 @@ import type { Refusal } from '../src/errors.ts'
 import { Cursor, lenField, varintField } from '../src/otlp/wire.ts'
 import { nodeDisk } from '../src/queue/disk.ts'
 import { appendAndTake, diskWith, openHere, receiptsIn, yes } from './queue-here.ts'
-import { idsIn, recordOf } from './queue-records.ts'
+import { idsIn, recordOf } from './support/queue-records.ts'
 
 const full503 = (error: unknown): boolean => (error as Refusal).status === 503 && (error as Refusal).retryAfterSeconds === 60
 

@@ -8,8 +8,8 @@ import { budgetOf } from '../src/anonymize/bits.ts'
 import { checkPolicy } from '../src/anonymize/parse.ts'
 import { placesRead } from '../src/anonymize/policy.ts'
 import { pseudonym, pseudonymKey } from '../src/anonymize/pseudonym.ts'
-import { type Event, HARDENED, INSTANCE, type Left, NOW, type Plain, policyOf, road } from './seed-road.ts'
-import { SECRET } from './spans.ts'
+import { type Event, HARDENED, INSTANCE, type Left, NOW, type Plain, policyOf, road } from './support/shipped-policy.ts'
+import { SECRET } from './support/spans.ts'
 
 const FACTS = {
   'app.version': '1.38.2-acme.3',

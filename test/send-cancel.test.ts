@@ -8,10 +8,10 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createServer as createSecureServer } from 'node:tls'
 import { openPoster } from '../src/send/post.ts'
-import { createAuthority } from './certificates.ts'
 import { temporaryFolder } from './queue-here.ts'
-import { destinationOf } from './send-here.ts'
-import { settle, until } from './wait.ts'
+import { createAuthority } from './support/certificates.ts'
+import { destinationOf } from './support/sender.ts'
+import { settle, until } from './support/wait.ts'
 
 const authority = createAuthority()
 const certified = authority.issue('collector', '127.0.0.1')

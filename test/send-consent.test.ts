@@ -4,9 +4,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Queue } from '../src/queue/queue.ts'
 import { openHere, receiptsIn } from './queue-here.ts'
-import { recordOf } from './queue-records.ts'
-import { collectHere, destinationOf, roadHere, senderHere, statuses } from './send-here.ts'
-import { settle, until } from './wait.ts'
+import { recordOf } from './support/queue-records.ts'
+import { collectHere, destinationOf, roadHere, senderHere, statuses } from './support/sender.ts'
+import { settle, until } from './support/wait.ts'
 
 const HOUR_MS = 3_600_000
 const outcomesIn = async (folder: string): Promise<Record<string, unknown>[]> =>

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Answer, type Destination, openPoster, parseHeaders } from '../src/send/post.ts'
 import { temporaryFolder } from './queue-here.ts'
-import { collectHere, destinationOf, statuses } from './send-here.ts'
-import { until } from './wait.ts'
+import { collectHere, destinationOf, statuses } from './support/sender.ts'
+import { until } from './support/wait.ts'
 
 const BODY = Buffer.from('body')
 const NEVER = new AbortController().signal

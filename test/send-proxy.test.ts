@@ -9,10 +9,10 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { openPoster } from '../src/send/post.ts'
-import { createAuthority } from './certificates.ts'
 import { temporaryFolder } from './queue-here.ts'
-import { collectHere, destinationOf, statuses } from './send-here.ts'
-import { until } from './wait.ts'
+import { createAuthority } from './support/certificates.ts'
+import { collectHere, destinationOf, statuses } from './support/sender.ts'
+import { until } from './support/wait.ts'
 
 const BODY = Buffer.from('the body of a report')
 const NEVER = new AbortController().signal

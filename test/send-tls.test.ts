@@ -8,9 +8,9 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import tls, { type TLSSocket } from 'node:tls'
 import { type Destination, openPoster, SYSTEM_CERTIFICATES } from '../src/send/post.ts'
-import { type Certified, createAuthority } from './certificates.ts'
 import { temporaryFolder } from './queue-here.ts'
-import { collectHere, destinationOf, statuses } from './send-here.ts'
+import { type Certified, createAuthority } from './support/certificates.ts'
+import { collectHere, destinationOf, statuses } from './support/sender.ts'
 
 const BODY = Buffer.from('body')
 const authority = createAuthority()

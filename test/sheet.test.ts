@@ -13,12 +13,12 @@ import { sheetMarkdown } from '../src/anonymize/sheet-markdown.ts'
 import { Counters } from '../src/counters.ts'
 import { createEnricher } from '../src/enrich/enrich.ts'
 import { Refusal } from '../src/errors.ts'
-import type { PolicyFile } from './oracle-policy.ts'
-import { requestOf } from './otlp-arbitrary.ts'
-import { encode } from './otlp-pieces.ts'
-import { Rng } from './rng.ts'
 import { type Found, type FoundBatch, onTheWire } from './sheet-wire.ts'
-import { policyText, SECRET } from './spans.ts'
+import type { PolicyFile } from './support/oracle-policy.ts'
+import { requestOf } from './support/otlp-arbitrary.ts'
+import { encode } from './support/otlp-pieces.ts'
+import { Rng } from './support/rng.ts'
+import { policyText, SECRET } from './support/spans.ts'
 
 const FOLDERS = ['../deploy/policies/', './fixtures/policies/'].map((folder) => new URL(folder, import.meta.url).pathname)
 const FILES = FOLDERS.flatMap((folder) => readdirSync(folder).flatMap((name) => (name.endsWith('.yaml') ? [`${folder}${name}`] : [])))

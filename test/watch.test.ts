@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { WATCH_EVERY_MS, watchFile } from '../src/watch.ts'
 import { temporaryFolder } from './queue-here.ts'
-import { until } from './wait.ts'
+import { until } from './support/wait.ts'
 
 const MIB = 1024 * 1024
 

@@ -1,7 +1,7 @@
 // The attacker's dictionary: a million names that applications have, ids that count up, names of nodes. Whatever digest of
 // one of them, salted with what anybody can know, stands in a captured report is a hit.
 import { createHmac, hash } from 'node:crypto'
-import type { Left } from '../seed-road.ts'
+import type { Left } from '../support/shipped-policy.ts'
 
 const TEAMS =
   'acme payments orders billing search checkout identity catalog shipping fraud ledger pricing profile media mobile web data ml ops infra core edge risk tax loyalty inventory returns email events chat maps ads feed video audio news sport travel'.split(

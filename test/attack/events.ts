@@ -1,6 +1,6 @@
 // What an installation with easily guessed names tells its sidecar: the events that the shipped policies expect, of
 // applications, executions, nodes and machines that are all in the attacker's dictionary.
-import type { Event, Plain } from '../seed-road.ts'
+import type { Event, Plain } from '../support/shipped-policy.ts'
 import { applicationName, nodeName, sequentialId } from './dictionary.ts'
 
 const OTHER_IDS = { 'node.machine_id': '', 'node.system_uuid': '' }

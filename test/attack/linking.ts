@@ -2,7 +2,7 @@
 // projects, two attributes of the same name, two days, the heartbeat and the records beside it, two installations.
 import { createHash } from 'node:crypto'
 import { pseudonym, pseudonymKey } from '../../src/anonymize/pseudonym.ts'
-import { HARDENED, INSTANCE, type Left, NOW, road } from '../seed-road.ts'
+import { HARDENED, INSTANCE, type Left, NOW, road } from '../support/shipped-policy.ts'
 import { eventsOf } from './events.ts'
 
 const DAY_MS = 86_400_000

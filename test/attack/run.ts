@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { policyDigest } from '../../src/anonymize/policy.ts'
-import { HARDENED, policyOf, road, SHIPPED } from '../seed-road.ts'
+import { HARDENED, policyOf, road, SHIPPED } from '../support/shipped-policy.ts'
 import { attack, type Capture, IDS, NAMES, NODES } from './dictionary.ts'
 import { eventsOf } from './events.ts'
 import { linkAttack } from './linking.ts'

@@ -2,8 +2,8 @@
 // name, but a combination that only one cluster has is as good as one. Pseudonyms and ids are apart: they change.
 import { readFileSync } from 'node:fs'
 import { budgetOf } from '../../src/anonymize/bits.ts'
-import { Rng } from '../rng.ts'
-import { type Left, NOW, policyOf, road } from '../seed-road.ts'
+import { Rng } from '../support/rng.ts'
+import { type Left, NOW, policyOf, road } from '../support/shipped-policy.ts'
 
 export const POPULATION = 10_000
 /** Of a hundred clusters so many may be alone under a hardened policy. */

@@ -2,7 +2,7 @@
 // sends them, with fresh ids and changing values. Deterministic, so that every side of a comparison gets the same bytes.
 
 import { lenField } from '../../src/otlp/wire.ts'
-import { attribute, int, request, span, text } from '../spans.ts'
+import { attribute, int, request, span, text } from '../support/spans.ts'
 
 export const STATUSES = ['SUCCEEDED', 'TERMINAL', 'CANCELED', 'SUCCEEDED']
 const TYPES = ['bake', 'deploy', 'wait', 'manualJudgment', 'runJob', 'webhook']

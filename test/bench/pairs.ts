@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
-import { DEFAULT_POLICY_FILE, SECRET } from '../spans.ts'
+import { DEFAULT_POLICY_FILE, SECRET } from '../support/spans.ts'
 import { bodies, median, range } from './load.ts'
 import { ROOT } from './processes.ts'
 

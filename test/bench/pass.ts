@@ -5,10 +5,10 @@ import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
 import { parsePolicy } from '../../src/anonymize/parse.ts'
 import { deriveKey, lengthPrefixed, pseudonym, pseudonymKey } from '../../src/anonymize/pseudonym.ts'
 import { Counters } from '../../src/counters.ts'
-import { defaultPolicy, policyText, SECRET } from '../spans.ts'
 import { ExportTraceServiceRequest } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import type { KeyValue } from '../support/otlp-generated/opentelemetry/proto/common/v1/common.ts'
 import { Span } from '../support/otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
+import { defaultPolicy, policyText, SECRET } from '../support/spans.ts'
 import { bodies, median, range } from './load.ts'
 
 const SPANS = 512

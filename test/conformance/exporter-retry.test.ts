@@ -4,9 +4,9 @@ import type { RequestListener } from 'node:http'
 import { rejectedSpans, statusBody, successBody } from '../../src/otlp/answer.ts'
 import { resultOf, retryAfterMs, waitMs } from '../../src/send/retry.ts'
 import { receiptsIn } from '../queue-here.ts'
-import { recordOf } from '../queue-records.ts'
-import { destinationOf, roadHere, START_MS, statuses } from '../send-here.ts'
-import { settle, until } from '../wait.ts'
+import { recordOf } from '../support/queue-records.ts'
+import { destinationOf, roadHere, START_MS, statuses } from '../support/sender.ts'
+import { settle, until } from '../support/wait.ts'
 import { conforms } from './point.ts'
 
 const DAY_MS = 86_400_000

@@ -1,11 +1,11 @@
 // The whole sidecar in mode local for the points about spans: what it answers over HTTP and gRPC, and what it keeps.
 import { connect } from 'node:http2'
 import type { TestContext } from 'node:test'
-import { spansWaiting } from '../collector.ts'
-import { type Answer, call } from '../grpc-door.ts'
-import { message } from '../raw-http2.ts'
-import { type Answered, atEnd, placeOf, post, startHere } from '../sidecar.ts'
+import { spansWaiting } from '../support/collector.ts'
+import { type Answer, call } from '../support/grpc-receiver.ts'
 import { ExportTraceServiceResponse } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import { message } from '../support/raw-http2.ts'
+import { type Answered, atEnd, placeOf, post, startHere } from '../support/sidecar.ts'
 
 export const PROTOBUF = 'application/x-protobuf'
 export const JSON_TYPE = 'application/json'

@@ -2,7 +2,7 @@
 import { gzipSync } from 'node:zlib'
 import { lenField } from '../../src/otlp/wire.ts'
 import { bodies } from '../bench/load.ts'
-import { attribute, request, span, text } from '../spans.ts'
+import { attribute, request, span, text } from '../support/spans.ts'
 import type { Shot } from './flood.ts'
 
 export interface Attack {

@@ -2,7 +2,7 @@
 // the policy, without any of the sidecar's code.
 import assert from 'node:assert/strict'
 import { gunzipSync } from 'node:zlib'
-import type { Collector } from '../collector.ts'
+import type { Collector } from '../support/collector.ts'
 import { ExportTraceServiceRequest } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import type { KeyValue } from '../support/otlp-generated/opentelemetry/proto/common/v1/common.ts'
 import type { Span } from '../support/otlp-generated/opentelemetry/proto/trace/v1/trace.ts'

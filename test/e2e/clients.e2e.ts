@@ -2,9 +2,9 @@
 // says, and when the sidecar dies, is away or refuses, the application does not notice.
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { type Collector, startCollector } from '../collector.ts'
-import { post, until } from '../sidecar.ts'
-import { attribute, request, span, text } from '../spans.ts'
+import { type Collector, startCollector } from '../support/collector.ts'
+import { post, until } from '../support/sidecar.ts'
+import { attribute, request, span, text } from '../support/spans.ts'
 import { type Client, clients, clientsOfEverything } from './client-programs.ts'
 import { type ClientRun, type Ended, type Ports, startClient } from './client-run.ts'
 import { arrived, wanted } from './client-spans.ts'

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { freePort } from '../free-port.ts'
+import { freePort } from '../support/free-port.ts'
 import { collectorBinary } from './collector.ts'
 import { atEnd } from './processes.ts'
 

@@ -1,6 +1,6 @@
 // What many clients do at once with few bytes, over HTTP and over HTTP/2 frame by frame: each attack costs a receiver more
 // than its sender if nobody counts. `bytes` are what each connection sends first.
-import { CALL, callHead, END_STREAM, frame, headerBlock, message, PREFACE, setting, TYPE, u32 } from '../raw-http2.ts'
+import { CALL, callHead, END_STREAM, frame, headerBlock, message, PREFACE, setting, TYPE, u32 } from '../support/raw-http2.ts'
 
 export interface CrowdAttack {
   name: string

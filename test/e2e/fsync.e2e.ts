@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { execution, post } from '../sidecar.ts'
+import { execution, post } from '../support/sidecar.ts'
 import { startSidecar, temporaryFolder } from './processes.ts'
 
 const CONNECTIONS = 4

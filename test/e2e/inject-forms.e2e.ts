@@ -20,7 +20,7 @@ import {
   type Sample,
   sidecarOf,
   TEXTS,
-} from '../inject-corpus.ts'
+} from '../support/inject-corpus.ts'
 import { objectsIn } from './charts/objects.ts'
 import { chartIn, DEPLOY, helm, kustomize } from './charts/tools.ts'
 

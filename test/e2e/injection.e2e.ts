@@ -6,8 +6,18 @@ import { parseAllDocuments } from 'yaml'
 import { injectionFile, PLACEHOLDER } from '../../scripts/generate-inject.ts'
 import { FIXED_SETTINGS, literal } from '../../src/inject/container.ts'
 import { injectText } from '../../src/inject/inject.ts'
-import { comparable, OPTIONS, type PodObject, podByCommand, podOf, SAMPLES, type Sample, sidecarOf, TEXTS } from '../inject-corpus.ts'
-import { until } from '../sidecar.ts'
+import {
+  comparable,
+  OPTIONS,
+  type PodObject,
+  podByCommand,
+  podOf,
+  SAMPLES,
+  type Sample,
+  sidecarOf,
+  TEXTS,
+} from '../support/inject-corpus.ts'
+import { until } from '../support/sidecar.ts'
 import { type ApiServer, makeNamespace, startApiServer } from './cluster/apiserver.ts'
 
 const PROJECT = 'usage-sidecar.dev/project'

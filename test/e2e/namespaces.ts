@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
-import { atEnd } from '../sidecar.ts'
+import { atEnd } from '../support/sidecar.ts'
 
 /** TEST-NET-1 of RFC 5737. */
 const NEAR = '192.0.2.1'

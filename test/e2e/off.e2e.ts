@@ -7,7 +7,7 @@ import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
-import { atEnd, filesIn, until } from '../sidecar.ts'
+import { atEnd, filesIn, until } from '../support/sidecar.ts'
 import { type Cable, end, FAR, layCable } from './namespaces.ts'
 import { type Sidecar, startSidecar, temporaryFolder } from './processes.ts'
 

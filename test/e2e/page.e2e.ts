@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { execution, post } from '../sidecar.ts'
+import { execution, post } from '../support/sidecar.ts'
 import { openBrowser, savePicture } from './browser.ts'
 import { startCollector, startSidecar, temporaryFolder } from './processes.ts'
 

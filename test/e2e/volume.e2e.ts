@@ -5,9 +5,9 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Collector, spansIn, startCollector } from '../collector.ts'
-import { post, until } from '../sidecar.ts'
-import { attribute, request, span, text } from '../spans.ts'
+import { type Collector, spansIn, startCollector } from '../support/collector.ts'
+import { post, until } from '../support/sidecar.ts'
+import { attribute, request, span, text } from '../support/spans.ts'
 import { type Sidecar, startSidecar, temporaryFolder } from './processes.ts'
 
 const MIB = 1024 * 1024

@@ -4,8 +4,8 @@ import { type Tracer, trace } from '@opentelemetry/api'
 import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { NodeSDK } from '@opentelemetry/sdk-node'
-import { post } from '../sidecar.ts'
-import { attribute, int, policyText, request, span } from '../spans.ts'
+import { post } from '../support/sidecar.ts'
+import { attribute, int, policyText, request, span } from '../support/spans.ts'
 
 const DIGITS = 4
 const BASE = 100

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { spansIn } from '../collector.ts'
+import { spansIn } from '../support/collector.ts'
 import { numberOf } from './crash-clients.ts'
 
 /** What a body may meet, and how often out of a hundred. */

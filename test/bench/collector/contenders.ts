@@ -2,7 +2,7 @@
 // (fsynced) and in memory, and the floor. Each stands in front of a sink of its own and is told apart by nothing else.
 import { setTimeout as wait } from 'node:timers/promises'
 import { collectorBinary } from '../../e2e/collector.ts'
-import { freePort } from '../../free-port.ts'
+import { freePort } from '../../support/free-port.ts'
 import type { LoadOptions, LoadResult } from '../generator.ts'
 import { IMAGE_FLAGS, load, ROOT, type Running, scratchFolder, startFloor, startOther, startOurs, startSink } from '../processes.ts'
 import type { Totals } from '../sink.ts'

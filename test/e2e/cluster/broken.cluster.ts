@@ -1,7 +1,7 @@
 // Whatever is broken of what the sidecar is given: the pod runs, its application's exports succeed, and nothing is reported.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { until } from '../../sidecar.ts'
+import { until } from '../../support/sidecar.ts'
 import { apply, kubectl } from './cluster.ts'
 import { configMap, createWorld, deployment, inSidecar, POLICY, podsOf, template } from './world.ts'
 

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import { root } from '../../../deploy/image/contents.ts'
-import { until } from '../../sidecar.ts'
+import { until } from '../../support/sidecar.ts'
 import { apply, kubectl } from './cluster.ts'
 import { IMAGE, POLICY } from './world.ts'
 

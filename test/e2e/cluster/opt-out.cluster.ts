@@ -2,7 +2,7 @@
 // Parameters that are broken leave every pod as it was.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { until } from '../../sidecar.ts'
+import { until } from '../../support/sidecar.ts'
 import { apply, kubectl } from './cluster.ts'
 import { INJECT, injectedInto, installInjection, PROJECT, setParameters } from './injection.ts'
 import { createWorld, initContainersOf, type Metadata, podSpec } from './world.ts'

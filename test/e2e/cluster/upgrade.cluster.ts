@@ -2,7 +2,7 @@
 // keeps it, and an opt-out as well, until the admin takes his word back.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { until } from '../../sidecar.ts'
+import { until } from '../../support/sidecar.ts'
 import { kubectl } from './cluster.ts'
 import { installShop, usageValues } from './shop.ts'
 import { createWorld, FACTS_IMAGE, initContainersOf, podsOf } from './world.ts'

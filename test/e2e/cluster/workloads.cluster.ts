@@ -2,7 +2,7 @@
 // an init container, the application and its SIGTERM handler send arrives, and a Job is complete.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { until } from '../../sidecar.ts'
+import { until } from '../../support/sidecar.ts'
 import { kubectl } from './cluster.ts'
 import { installInjection, PROJECT } from './injection.ts'
 import { installShop, usageValues } from './shop.ts'

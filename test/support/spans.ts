@@ -1,10 +1,10 @@
 // Hand-made OTLP for tests: small encoders that let a test say every byte, and the sample policy.
 import { readFileSync } from 'node:fs'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import type { Policy } from '../src/anonymize/policy.ts'
-import { lenField, varintField } from '../src/otlp/wire.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import type { Policy } from '../../src/anonymize/policy.ts'
+import { lenField, varintField } from '../../src/otlp/wire.ts'
 
-export const DEFAULT_POLICY_FILE = new URL('../deploy/policies/default.yaml', import.meta.url).pathname
+export const DEFAULT_POLICY_FILE = new URL('../../deploy/policies/default.yaml', import.meta.url).pathname
 export const defaultPolicy = (): Policy => parsePolicy(readFileSync(DEFAULT_POLICY_FILE, 'utf8'))
 /** 00 01 … 1f, the secret of the published vectors. */
 export const SECRET = Buffer.from(Array.from({ length: 32 }, (_, i) => i))

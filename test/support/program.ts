@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { temporaryFolder } from './queue-here.ts'
+import { temporaryFolder } from '../queue-here.ts'
 
-export const MAIN = new URL('../src/main.ts', import.meta.url).pathname
+export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 /** As the design promises them. */
 export const EXIT = { done: 0, failed: 1, usage: 2, config: 64 }
 

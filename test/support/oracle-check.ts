@@ -6,16 +6,16 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 
 import { parse } from 'yaml'
-import { type Anonymizer, createAnonymizer } from '../src/anonymize/anonymize.ts'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { Counters } from '../src/counters.ts'
-import { Refusal } from '../src/errors.ts'
+import { type Anonymizer, createAnonymizer } from '../../src/anonymize/anonymize.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { Counters } from '../../src/counters.ts'
+import { Refusal } from '../../src/errors.ts'
 import { expect } from './oracle.ts'
 import type { OutgoingSpan, Plain, PolicyFile, Scalar, SpanFaults } from './oracle-policy.ts'
+import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import type { AnyValue } from './otlp-generated/opentelemetry/proto/common/v1/common.ts'
+import { ScopeSpans, type Span } from './otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
 import { encode, type Tree } from './otlp-pieces.ts'
-import { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
-import type { AnyValue } from './support/otlp-generated/opentelemetry/proto/common/v1/common.ts'
-import { ScopeSpans, type Span } from './support/otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
 
 export interface World {
   name: string
@@ -55,7 +55,7 @@ const FIRST_MOMENT = Date.UTC(2027, 0, 1)
 
 export function worlds(): World[] {
   const world = (file: string, facts: ReadonlyMap<string, Plain>, secret: Buffer | undefined, nowMs: number, note = ''): World => {
-    const text = readFileSync(join(import.meta.dirname, 'fixtures/policies', `${file}.yaml`), 'utf8')
+    const text = readFileSync(join(import.meta.dirname, '../fixtures/policies', `${file}.yaml`), 'utf8')
     const counters = new Counters()
     const anonymizer = createAnonymizer({ policy: parsePolicy(text), facts, secret, counters, maxBytes: 2 ** 26, random: fill })
     return { name: `${file}${note}`, policy: parse(text) as PolicyFile, facts, secret, nowMs, anonymizer, counters }

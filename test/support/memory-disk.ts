@@ -2,7 +2,7 @@
 // went at any of them: data is durable after a sync of its file, a name after a sync of its folder; before that, each
 // write (whole, in part, as zeros), creation, rename and unlink may or may not have happened, in any order.
 import { basename, dirname } from 'node:path'
-import type { Disk } from '../src/queue/queue.ts'
+import type { Disk } from '../../src/queue/queue.ts'
 
 export type Operation =
   | { kind: 'write'; inode: number; at: number; bytes: Buffer }

@@ -1,7 +1,7 @@
 // Any request that `decodeRequest` can give, with JSON that says it in one of many ways: members in any order, texts with
 // and without escapes, numbers as texts, white space, unknown members.
 import fc from 'fast-check'
-import type { Attribute, DecodedSpan, Value } from '../src/otlp/decode.ts'
+import type { Attribute, DecodedSpan, Value } from '../../src/otlp/decode.ts'
 
 const textOf = (value: string): fc.Arbitrary<string> =>
   fc.constantFrom('plain', 'escaped', 'ascii').map((way) => {

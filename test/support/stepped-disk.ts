@@ -1,7 +1,7 @@
 // A disk whose every operation waits until the test lets it happen: between any two of them the world may change, and a
 // process that is killed leaves exactly what it had done. What is on it outlives the process.
 import { mkdirSync } from 'node:fs'
-import type { Disk } from '../src/queue/queue.ts'
+import type { Disk } from '../../src/queue/queue.ts'
 import type { MemoryDisk } from './memory-disk.ts'
 
 export class SteppedDisk implements Disk {

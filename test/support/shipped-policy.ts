@@ -1,18 +1,18 @@
 // The road of a shipped policy in a test: events of an application in, through the anonymizer and the enricher, and the
 // request that would leave out of it, decoded by the generated codec.
 import { readdirSync, readFileSync } from 'node:fs'
-import { createAnonymizer, type Passed } from '../src/anonymize/anonymize.ts'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { type Policy, policyDigest } from '../src/anonymize/policy.ts'
-import { Counters } from '../src/counters.ts'
-import { createEnricher } from '../src/enrich/enrich.ts'
-import { allFacts, parseFacts } from '../src/enrich/facts.ts'
+import { createAnonymizer, type Passed } from '../../src/anonymize/anonymize.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { type Policy, policyDigest } from '../../src/anonymize/policy.ts'
+import { Counters } from '../../src/counters.ts'
+import { createEnricher } from '../../src/enrich/enrich.ts'
+import { allFacts, parseFacts } from '../../src/enrich/facts.ts'
+import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import type { KeyValue } from './otlp-generated/opentelemetry/proto/common/v1/common.ts'
+import { ScopeSpans } from './otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
 import { attribute, bool, double, int, request, SECRET, START, span, text } from './spans.ts'
-import { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
-import type { KeyValue } from './support/otlp-generated/opentelemetry/proto/common/v1/common.ts'
-import { ScopeSpans } from './support/otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
 
-const FOLDER = new URL('../deploy/policies/', import.meta.url).pathname
+const FOLDER = new URL('../../deploy/policies/', import.meta.url).pathname
 export const NOW = Date.UTC(2026, 9, 5, 14)
 export const INSTANCE = '01EBF2QYZ8T4QY3YJ4N3V6ZK8M'
 

@@ -1,9 +1,9 @@
 // Where the oracle finds values: attributes of the span and of its resource, facts, literals, the span itself, and lists
 // of these.
 import type { Found, Plain, Scalar, SourceWords, SpanFaults, Surroundings, Tally } from './oracle-policy.ts'
-import type { AnyValue, KeyValue } from './support/otlp-generated/opentelemetry/proto/common/v1/common.ts'
-import type { Resource } from './support/otlp-generated/opentelemetry/proto/resource/v1/resource.ts'
-import type { Span } from './support/otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
+import type { AnyValue, KeyValue } from './otlp-generated/opentelemetry/proto/common/v1/common.ts'
+import type { Resource } from './otlp-generated/opentelemetry/proto/resource/v1/resource.ts'
+import type { Span } from './otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
 
 const ABSENT: Found = { state: 'absent' }
 

@@ -2,12 +2,12 @@
 import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import { type AcceptOptions, createAccept } from '../src/accept/accept.ts'
-import { Budget } from '../src/accept/budget.ts'
-import { Counters } from '../src/counters.ts'
-import { createLog } from '../src/log.ts'
-import type { Encoding } from '../src/otlp/answer.ts'
-import { Cursor } from '../src/otlp/wire.ts'
+import { type AcceptOptions, createAccept } from '../../src/accept/accept.ts'
+import { Budget } from '../../src/accept/budget.ts'
+import { Counters } from '../../src/counters.ts'
+import { createLog } from '../../src/log.ts'
+import type { Encoding } from '../../src/otlp/answer.ts'
+import { Cursor } from '../../src/otlp/wire.ts'
 import { until } from './wait.ts'
 
 export const KIB = 1024

@@ -1,12 +1,12 @@
 // The pass with a policy of a few lines, and what it makes of one span or one value, for the tests of its rules.
 import assert from 'node:assert/strict'
-import { createAnonymizer, type Passed } from '../src/anonymize/anonymize.ts'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import type { Scalar } from '../src/anonymize/policy.ts'
-import { Counters } from '../src/counters.ts'
-import { lenField } from '../src/otlp/wire.ts'
+import { createAnonymizer, type Passed } from '../../src/anonymize/anonymize.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import type { Scalar } from '../../src/anonymize/policy.ts'
+import { Counters } from '../../src/counters.ts'
+import { lenField } from '../../src/otlp/wire.ts'
+import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import { policyText, request, SECRET, span } from './spans.ts'
-import { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 
 export const NOW = Date.UTC(2026, 9, 5, 14)
 

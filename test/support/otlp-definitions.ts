@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const PROTOS = join(import.meta.dirname, 'support/otlp-proto')
+const PROTOS = join(import.meta.dirname, 'otlp-proto')
 
 export interface FieldDefinition {
   name: string

@@ -1,7 +1,7 @@
 // A FAKE of the few paths of the Kubernetes API that the facts job asks for, for tests that need no cluster: it knows rights,
 // pages and the shape of answers, and notes every question. What the real kube-apiserver does with the same job is shown
 // by test/e2e/facts.e2e.ts.
-import type { Answer, Cluster, Question } from '../src/facts/cluster.ts'
+import type { Answer, Cluster, Question } from '../../src/facts/cluster.ts'
 
 export interface FakeNode {
   name: string

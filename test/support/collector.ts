@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { type Attribute, type DecodedSpan, decodeRequest } from '../src/otlp/decode.ts'
+import { type Attribute, type DecodedSpan, decodeRequest } from '../../src/otlp/decode.ts'
 import { atEnd, filesIn } from './sidecar.ts'
 
 /** One span as it left, with the Resource it came under. */

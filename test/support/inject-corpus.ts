@@ -2,8 +2,8 @@
 // into the pod: the command, the admission policy, the chart, the component.
 import { readdirSync, readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
-import { CONTAINER, literal, type Options, STANDARD } from '../src/inject/container.ts'
-import { injectText } from '../src/inject/inject.ts'
+import { CONTAINER, literal, type Options, STANDARD } from '../../src/inject/container.ts'
+import { injectText } from '../../src/inject/inject.ts'
 
 export interface Variable {
   name: string
@@ -39,7 +39,7 @@ export interface Sample {
   namespace: { labels?: Record<string, string>; annotations?: Record<string, string> }
 }
 
-const FOLDER = new URL('./fixtures/pods/', import.meta.url)
+const FOLDER = new URL('../fixtures/pods/', import.meta.url)
 
 export const SAMPLES: readonly Sample[] = readdirSync(FOLDER).map((file) => {
   const text = readFileSync(new URL(file, FOLDER), 'utf8')

@@ -3,11 +3,11 @@
 // with members that occur twice, of which it says what they mean.
 import { inspect } from 'node:util'
 import type { ResourceFaults, SpanFaults } from './oracle-policy.ts'
+import type { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import type { AnyValue, KeyValue } from './otlp-generated/opentelemetry/proto/common/v1/common.ts'
+import type { Resource } from './otlp-generated/opentelemetry/proto/resource/v1/resource.ts'
+import type { ResourceSpans, ScopeSpans, Span } from './otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
 import type { Rng } from './rng.ts'
-import type { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
-import type { AnyValue, KeyValue } from './support/otlp-generated/opentelemetry/proto/common/v1/common.ts'
-import type { Resource } from './support/otlp-generated/opentelemetry/proto/resource/v1/resource.ts'
-import type { ResourceSpans, ScopeSpans, Span } from './support/otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
 
 export interface JsonForm {
   text: string

@@ -5,9 +5,9 @@ import { createCipheriv } from 'node:crypto'
 import { apply, hkdf, MAX_SAFE } from './oracle-act.ts'
 import { type Expected, type OutgoingSpan, type SpanFaults, type SpanRule, type Surroundings, sent, type Tally } from './oracle-policy.ts'
 import { attribute, reader } from './oracle-source.ts'
-import type { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
-import type { Resource } from './support/otlp-generated/opentelemetry/proto/resource/v1/resource.ts'
-import type { Span } from './support/otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
+import type { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import type { Resource } from './otlp-generated/opentelemetry/proto/resource/v1/resource.ts'
+import type { Span } from './otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
 
 const UNITS = { day: 86_400_000_000_000n, hour: 3_600_000_000_000n, minute: 60_000_000_000n, exact: 1n }
 const MAX_ATTRIBUTES = 4096
