@@ -1,8 +1,8 @@
 // Guards of the gRPC door: who may be connected, how many calls are open and for how long, honest answers.
 import type { GuardTable, Witness } from './guard.ts'
 
-const answers = (name: string): Witness => ({ test: 'test/grpc.test.ts', name })
-const hostile = (name: string): Witness => ({ test: 'test/grpc-hostile.test.ts', name })
+const answers = (name: string): Witness => ({ test: 'test/accept/grpc.test.ts', name })
+const hostile = (name: string): Witness => ({ test: 'test/accept/grpc-hostile.test.ts', name })
 
 const refused = hostile('^a call that is refused')
 const endless = hostile('^metrics and logs without an end')
@@ -13,7 +13,7 @@ export const acceptGrpc: GuardTable = {
     {
       promise: 'a body whose stream closes is not waited for',
       text: "if (announced === undefined) request.on('close', onBreak)\n",
-      noticed: { test: 'test/accept-limits.test.ts', name: '^a body whose stream closes' },
+      noticed: { test: 'test/accept/limits.test.ts', name: '^a body whose stream closes' },
     },
   ],
   'src/accept/grpc-listen.ts': [

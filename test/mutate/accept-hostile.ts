@@ -1,7 +1,7 @@
 // Guards of the door against clients that do what no SDK does: crowds, pipelines, what cannot be read, a foreign Host.
 import type { GuardTable, Witness } from './guard.ts'
 
-const hostile = (name: string): Witness => ({ test: 'test/accept-hostile.test.ts', name })
+const hostile = (name: string): Witness => ({ test: 'test/accept/hostile.test.ts', name })
 
 const crowd = hostile('^who has waited longest')
 const crowded = hostile('^a thousand connections')

@@ -1,9 +1,9 @@
 // Guards of the door in: limits before and after inflation, one budget over all requests, honest answers.
 import type { GuardTable, Witness } from './guard.ts'
 
-const answers = (name: string): Witness => ({ test: 'test/accept.test.ts', name })
-const inflation = (name: string): Witness => ({ test: 'test/accept-inflate.test.ts', name })
-const limits = (name: string): Witness => ({ test: 'test/accept-limits.test.ts', name })
+const answers = (name: string): Witness => ({ test: 'test/accept/accept.test.ts', name })
+const inflation = (name: string): Witness => ({ test: 'test/accept/inflate.test.ts', name })
+const limits = (name: string): Witness => ({ test: 'test/accept/limits.test.ts', name })
 
 const refused = answers('^what is refused is answered')
 const exact = limits('^a body of exactly')

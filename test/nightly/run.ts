@@ -48,7 +48,7 @@ const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] =
   ['fuzz', () => spawnSync(process.execPath, [join(root, 'test/nightly/fuzz.ts'), '600'], { stdio: 'inherit' }).status === 0],
   [
     'the doors under connections that are nearly right',
-    () => tests({ USAGE_FUZZ_RUNS: '200000', USAGE_FUZZ_SEED: String(seed) }, 'test/doors-fuzz.test.ts'),
+    () => tests({ USAGE_FUZZ_RUNS: '200000', USAGE_FUZZ_SEED: String(seed) }, 'test/accept/connections-fuzz.test.ts'),
   ],
   ['a million canaries', () => tests({ USAGE_TEST_CANARIES: '1000000' }, 'test/canary-many.test.ts')],
   ['attacks on what leaves', () => spawnSync(process.execPath, [join(root, 'test/attack/run.ts')], { stdio: 'inherit' }).status === 0],

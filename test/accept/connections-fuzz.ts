@@ -1,8 +1,8 @@
 // Connections that are nearly right, for fuzzing the doors: HTTP/1.1 requests and HTTP/2 frames put together from pieces that
 // are sound and pieces that are not, then bent, cut, repeated. Every text of theirs that could be told again is a canary.
 import { gzipSync } from 'node:zlib'
-import { callHead, frame, METRICS, message, PREFACE, setting, TYPE, u32 } from './support/raw-http2.ts'
-import { execution } from './support/sidecar.ts'
+import { callHead, frame, METRICS, message, PREFACE, setting, TYPE, u32 } from '../support/raw-http2.ts'
+import { execution } from '../support/sidecar.ts'
 
 /** From 0 to 1. */
 export type Random = () => number

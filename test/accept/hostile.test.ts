@@ -4,9 +4,9 @@ import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { Crowd } from '../src/crowd.ts'
-import { type Line, openDoor, readStatus, TYPES } from './support/http-receiver.ts'
-import { until } from './support/wait.ts'
+import { Crowd } from '../../src/crowd.ts'
+import { type Line, openDoor, readStatus, TYPES } from '../support/http-receiver.ts'
+import { until } from '../support/wait.ts'
 
 const POST = 'POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n'
 const JSON_TYPE = `content-type: ${TYPES.json}\r\n`

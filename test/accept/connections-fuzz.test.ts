@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
-import { bend, http2Frames, httpRequest, type Random } from './doors-fuzz.ts'
-import { call, connected } from './support/grpc-receiver.ts'
-import { message } from './support/raw-http2.ts'
-import { Rng } from './support/rng.ts'
-import { execution, filesIn, placeOf, post, startHere } from './support/sidecar.ts'
+import { call, connected } from '../support/grpc-receiver.ts'
+import { message } from '../support/raw-http2.ts'
+import { Rng } from '../support/rng.ts'
+import { execution, filesIn, placeOf, post, startHere } from '../support/sidecar.ts'
+import { bend, http2Frames, httpRequest, type Random } from './connections-fuzz.ts'
 
 const RUNS = Number(process.env.USAGE_FUZZ_RUNS ?? 1_500)
 const SEED = Number(process.env.USAGE_FUZZ_SEED ?? 20_261_125)

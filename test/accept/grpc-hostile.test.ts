@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import type { Handled } from '../src/accept/accept.ts'
-import { BODY, call, connected, type Door, LOGS, METRICS, openDoor } from './support/grpc-receiver.ts'
+import type { Handled } from '../../src/accept/accept.ts'
+import { BODY, call, connected, type Door, LOGS, METRICS, openDoor } from '../support/grpc-receiver.ts'
 import {
   ACK,
   CALL,
@@ -20,9 +20,9 @@ import {
   setting,
   TYPE,
   u32,
-} from './support/raw-http2.ts'
-import { atEnd } from './support/sidecar.ts'
-import { settle, until } from './support/wait.ts'
+} from '../support/raw-http2.ts'
+import { atEnd } from '../support/sidecar.ts'
+import { settle, until } from '../support/wait.ts'
 
 async function raw(t: TestContext, { port }: Door, settings?: Uint8Array): Promise<RawClient> {
   const client = await openRaw(port, settings)

@@ -6,12 +6,12 @@ import { Agent } from 'node:http'
 import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import type { Handled } from '../src/accept/accept.ts'
-import { readBody } from '../src/accept/body.ts'
-import { Budget } from '../src/accept/budget.ts'
-import type { Encoding } from '../src/otlp/answer.ts'
-import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES } from './support/http-receiver.ts'
-import { until } from './support/wait.ts'
+import type { Handled } from '../../src/accept/accept.ts'
+import { readBody } from '../../src/accept/body.ts'
+import { Budget } from '../../src/accept/budget.ts'
+import type { Encoding } from '../../src/otlp/answer.ts'
+import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES } from '../support/http-receiver.ts'
+import { until } from '../support/wait.ts'
 
 const protobuf = (more: Sent = {}): Sent => ({ ...more, headers: { 'content-type': TYPES.protobuf, ...more.headers } })
 const json = (more: Sent = {}): Sent => ({ ...more, headers: { 'content-type': TYPES.json, ...more.headers } })

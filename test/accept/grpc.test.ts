@@ -7,11 +7,11 @@ import { trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import { type ReadableSpan, TracerProvider } from '@opentelemetry/sdk-trace'
-import type { Handled } from '../src/accept/accept.ts'
-import { retryLater } from '../src/errors.ts'
-import { decodeRequest } from '../src/otlp/decode.ts'
-import { BODY, call, connected, frame, LOGS, MAX_BODY, METRICS, openDoor } from './support/grpc-receiver.ts'
-import { EXPORT } from './support/raw-http2.ts'
+import type { Handled } from '../../src/accept/accept.ts'
+import { retryLater } from '../../src/errors.ts'
+import { decodeRequest } from '../../src/otlp/decode.ts'
+import { BODY, call, connected, frame, LOGS, MAX_BODY, METRICS, openDoor } from '../support/grpc-receiver.ts'
+import { EXPORT } from '../support/raw-http2.ts'
 
 for (const compression of ['none', 'gzip'] as const) {
   test(`takes what the official exporter sends, compression ${compression}`, async (t) => {

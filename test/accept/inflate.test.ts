@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { Budget } from '../src/accept/budget.ts'
-import { createInflate } from '../src/accept/inflate.ts'
+import { Budget } from '../../src/accept/budget.ts'
+import { createInflate } from '../../src/accept/inflate.ts'
 
 const KIB = 1024
 const inflate = createInflate()
