@@ -1,11 +1,11 @@
 // Guards of the walk over what comes in: the frame of a span, and the values that a policy names.
 import type { GuardTable, Witness } from './guard.ts'
 
-const pass = (name: string): Witness => ({ test: 'test/anonymize.test.ts', name })
-const malformed = (name: string): Witness => ({ test: 'test/anonymize-malformed.test.ts', name })
-const source = (name: string): Witness => ({ test: 'test/anonymize-sources.test.ts', name })
+const pass = (name: string): Witness => ({ test: 'test/anonymize/anonymize.test.ts', name })
+const malformed = (name: string): Witness => ({ test: 'test/anonymize/malformed.test.ts', name })
+const source = (name: string): Witness => ({ test: 'test/anonymize/sources.test.ts', name })
 const oracle = (world: string): Witness => ({
-  test: 'test/oracle.test.ts',
+  test: 'test/anonymize/oracle.test.ts',
   name: `policy says: ${world}$`,
   env: { USAGE_TEST_RUNS: '3600', USAGE_TEST_SEED: '7' },
 })
@@ -232,7 +232,7 @@ export const anonymizeIn: GuardTable = {
       promise: 'a new day has new keys for ids',
       text: 'writer.ids.setDay(day)\n    if (day <=',
       instead: 'if (day <=',
-      noticed: { test: 'test/oracle.test.ts', name: '^makes ids and pseudonyms of the day' },
+      noticed: { test: 'test/anonymize/oracle.test.ts', name: '^makes ids and pseudonyms of the day' },
     },
     { promise: 'an unsound span is rejected', text: 'if (!frame.sound) {', instead: 'if (false) {', noticed: badIds },
     { promise: 'received spans are counted', text: 'this.#received.count++\n', noticed: badIds },

@@ -1,13 +1,13 @@
 // Guards of the spans that leave: which attributes they have, ids of our making, times that are cut, copies, and bounds.
 import type { GuardTable, Witness } from './guard.ts'
 
-const pass = (name: string): Witness => ({ test: 'test/anonymize.test.ts', name })
-const malformed = (name: string): Witness => ({ test: 'test/anonymize-malformed.test.ts', name })
-const rules = (name: string): Witness => ({ test: 'test/anonymize-rules.test.ts', name })
-const steps = (name: string): Witness => ({ test: 'test/anonymize-steps.test.ts', name })
-const expiry = (name: string): Witness => ({ test: 'test/anonymize-days.test.ts', name })
+const pass = (name: string): Witness => ({ test: 'test/anonymize/anonymize.test.ts', name })
+const malformed = (name: string): Witness => ({ test: 'test/anonymize/malformed.test.ts', name })
+const rules = (name: string): Witness => ({ test: 'test/anonymize/rules.test.ts', name })
+const steps = (name: string): Witness => ({ test: 'test/anonymize/steps.test.ts', name })
+const expiry = (name: string): Witness => ({ test: 'test/anonymize/days.test.ts', name })
 const oracle = (world: string): Witness => ({
-  test: 'test/oracle.test.ts',
+  test: 'test/anonymize/oracle.test.ts',
   name: `policy says: ${world}$`,
   env: { USAGE_TEST_RUNS: '3600', USAGE_TEST_SEED: '7' },
 })

@@ -1,17 +1,17 @@
 // Guards of the values that leave: steps, outcomes of the policy, hashes, and how texts are compared.
 import type { GuardTable, Witness } from './guard.ts'
 
-const pass = (name: string): Witness => ({ test: 'test/anonymize.test.ts', name })
-const malformed = (name: string): Witness => ({ test: 'test/anonymize-malformed.test.ts', name })
-const rules = (name: string): Witness => ({ test: 'test/anonymize-rules.test.ts', name })
-const steps = (name: string): Witness => ({ test: 'test/anonymize-steps.test.ts', name })
-const compat = (name: string): Witness => ({ test: 'test/anonymize-compat.test.ts', name })
+const pass = (name: string): Witness => ({ test: 'test/anonymize/anonymize.test.ts', name })
+const malformed = (name: string): Witness => ({ test: 'test/anonymize/malformed.test.ts', name })
+const rules = (name: string): Witness => ({ test: 'test/anonymize/rules.test.ts', name })
+const steps = (name: string): Witness => ({ test: 'test/anonymize/steps.test.ts', name })
+const compat = (name: string): Witness => ({ test: 'test/anonymize/compat.test.ts', name })
 const oracle = (world: string): Witness => ({
-  test: 'test/oracle.test.ts',
+  test: 'test/anonymize/oracle.test.ts',
   name: `policy says: ${world}$`,
   env: { USAGE_TEST_RUNS: '3600', USAGE_TEST_SEED: '7' },
 })
-const days: Witness = { test: 'test/oracle.test.ts', name: '^makes ids and pseudonyms of the day' }
+const days: Witness = { test: 'test/anonymize/oracle.test.ts', name: '^makes ids and pseudonyms of the day' }
 const wide = oracle('wide')
 const buckets = pass('^buckets send')
 const version = pass('^version keeps')

@@ -1,7 +1,7 @@
 // Guards of the facts job: what it asks and may, what it publishes, when it reports, and that nothing raw is told.
 import type { GuardTable, Witness } from './guard.ts'
 
-const narrow = (name: string): Witness => ({ test: 'test/facts-narrow.test.ts', name, env: { USAGE_RUNS: '1000' } })
+const narrow = (name: string): Witness => ({ test: 'test/anonymize/narrow-facts.test.ts', name, env: { USAGE_RUNS: '1000' } })
 const read = (name: string): Witness => ({ test: 'test/facts-read.test.ts', name })
 const job = (name: string): Witness => ({ test: 'test/facts-job.test.ts', name })
 const command = (name: string): Witness => ({ test: 'test/facts-command.test.ts', name })

@@ -2,12 +2,12 @@
 // policies, days, and the sidecar's own span.
 import type { GuardTable, Witness } from './guard.ts'
 
-const source = (name: string): Witness => ({ test: 'test/anonymize-sources.test.ts', name })
-const step = (name: string): Witness => ({ test: 'test/anonymize-steps.test.ts', name })
-const compat = (name: string): Witness => ({ test: 'test/anonymize-compat.test.ts', name })
-const day = (name: string): Witness => ({ test: 'test/anonymize-days.test.ts', name })
+const source = (name: string): Witness => ({ test: 'test/anonymize/sources.test.ts', name })
+const step = (name: string): Witness => ({ test: 'test/anonymize/steps.test.ts', name })
+const compat = (name: string): Witness => ({ test: 'test/anonymize/compat.test.ts', name })
+const day = (name: string): Witness => ({ test: 'test/anonymize/days.test.ts', name })
 const oracle = (world: string): Witness => ({
-  test: 'test/oracle.test.ts',
+  test: 'test/anonymize/oracle.test.ts',
   name: `policy says: ${world}$`,
   env: { USAGE_TEST_RUNS: '3600', USAGE_TEST_SEED: '7' },
 })

@@ -2,10 +2,10 @@
 // attributes, events, links, states, scopes and resources that no rule reads, spans that it does not list, ids where it
 // makes fresh ones, times within what it cuts off. One seed makes what they agree on, one more each the rest.
 import fc from 'fast-check'
-import type { PolicyFile } from './support/oracle-policy.ts'
-import { attribute } from './support/otlp-values.ts'
-import type { Vocabulary } from './support/otlp-vocabulary.ts'
-import { Rng } from './support/rng.ts'
+import type { PolicyFile } from '../support/oracle-policy.ts'
+import { attribute } from '../support/otlp-values.ts'
+import type { Vocabulary } from '../support/otlp-vocabulary.ts'
+import { Rng } from '../support/rng.ts'
 import { ALL, type Attribute, type Host, Terms, type Twins, Writer } from './twin-writer.ts'
 
 class TwinsArbitrary extends fc.Arbitrary<Twins> {

@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createAnonymizer } from '../src/anonymize/anonymize.ts'
-import { narrowFacts } from '../src/anonymize/narrow-facts.ts'
-import { applyOverlay } from '../src/anonymize/overlay.ts'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import type { Policy, Scalar } from '../src/anonymize/policy.ts'
-import { Counters } from '../src/counters.ts'
-import { defaultPolicy, policyText, request, span } from './support/spans.ts'
+import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
+import { narrowFacts } from '../../src/anonymize/narrow-facts.ts'
+import { applyOverlay } from '../../src/anonymize/overlay.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import type { Policy, Scalar } from '../../src/anonymize/policy.ts'
+import { Counters } from '../../src/counters.ts'
+import { defaultPolicy, policyText, request, span } from '../support/spans.ts'
 
 const RUNS = Number(process.env.USAGE_RUNS ?? 500)
 const narrowed = (policy: Policy, facts: Record<string, Scalar>): Record<string, Scalar> =>

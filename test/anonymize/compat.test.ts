@@ -2,10 +2,10 @@
 // times as they are.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Scalar } from '../src/anonymize/policy.ts'
-import { pseudonym, pseudonymKey } from '../src/anonymize/pseudonym.ts'
-import { anonymizer, NOW, spansOf } from './support/anonymize.ts'
-import { attribute, bool, double, int, policyText, request, SECRET, START, span, text } from './support/spans.ts'
+import type { Scalar } from '../../src/anonymize/policy.ts'
+import { pseudonym, pseudonymKey } from '../../src/anonymize/pseudonym.ts'
+import { anonymizer, NOW, spansOf } from '../support/anonymize.ts'
+import { attribute, bool, double, int, policyText, request, SECRET, START, span, text } from '../support/spans.ts'
 
 const compat = (spans: string): string => `compat: true\nlimits: none\n${policyText(spans)}`
 const INSTANCE = '01EBF2QYZ8T4QY3YJ4N3V6ZK8M'

@@ -1,9 +1,9 @@
 // Writes one of two twin requests: what both have, and around it, from a seed of its own, whatever no rule reads.
-import type { PolicyFile, SpanRule } from './support/oracle-policy.ts'
-import { type Bytes, fixed32, fixed64, integer, len, short, utf8, varint } from './support/otlp-pieces.ts'
-import { attribute, NOT_UTF8, oddKey } from './support/otlp-values.ts'
-import { type Vocabularies, vocabularies } from './support/otlp-vocabulary.ts'
-import type { Rng } from './support/rng.ts'
+import type { PolicyFile, SpanRule } from '../support/oracle-policy.ts'
+import { type Bytes, fixed32, fixed64, integer, len, short, utf8, varint } from '../support/otlp-pieces.ts'
+import { attribute, NOT_UTF8, oddKey } from '../support/otlp-values.ts'
+import { type Vocabularies, vocabularies } from '../support/otlp-vocabulary.ts'
+import type { Rng } from '../support/rng.ts'
 
 /** What the policy names of one span; each attribute is a KeyValue, or a malformed one as a whole. */
 export interface Named {

@@ -2,12 +2,12 @@
 // wire, and lists that are joined.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Scalar } from '../src/anonymize/policy.ts'
-import { Counters } from '../src/counters.ts'
-import { Refusal } from '../src/errors.ts'
-import { lenField, varintField } from '../src/otlp/wire.ts'
-import { anonymizer, NOW, outcome, spansOf } from './support/anonymize.ts'
-import { attribute, int, keyValue, policyText, span, text } from './support/spans.ts'
+import type { Scalar } from '../../src/anonymize/policy.ts'
+import { Counters } from '../../src/counters.ts'
+import { Refusal } from '../../src/errors.ts'
+import { lenField, varintField } from '../../src/otlp/wire.ts'
+import { anonymizer, NOW, outcome, spansOf } from '../support/anonymize.ts'
+import { attribute, int, keyValue, policyText, span, text } from '../support/spans.ts'
 
 const POLICY = policyText(
   'execution:\n  attributes:\n    out: {from: "resource:service.name", keep: [web, api], reason: Because.}\n    other: {from: in, keep: [x], reason: Because.}',

@@ -1,15 +1,15 @@
 // The pass, the rules of what leaves that no single attribute shows: ids, copies, counts, many spans and many fields.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createAnonymizer } from '../src/anonymize/anonymize.ts'
-import { FieldSet } from '../src/anonymize/field-set.ts'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { ByteTable, MISS } from '../src/anonymize/table.ts'
-import { Counters } from '../src/counters.ts'
-import { lenField, varintField } from '../src/otlp/wire.ts'
-import { anonymizer, NOW, spansOf } from './support/anonymize.ts'
-import { Resource } from './support/otlp-generated/opentelemetry/proto/resource/v1/resource.ts'
-import { attribute, int, policyText, request, SECRET, span, text } from './support/spans.ts'
+import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
+import { FieldSet } from '../../src/anonymize/field-set.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { ByteTable, MISS } from '../../src/anonymize/table.ts'
+import { Counters } from '../../src/counters.ts'
+import { lenField, varintField } from '../../src/otlp/wire.ts'
+import { anonymizer, NOW, spansOf } from '../support/anonymize.ts'
+import { Resource } from '../support/otlp-generated/opentelemetry/proto/resource/v1/resource.ts'
+import { attribute, int, policyText, request, SECRET, span, text } from '../support/spans.ts'
 
 test('without a secret the keys of ids are random and stay in memory', () => {
   const of = (): Uint8Array =>

@@ -1,11 +1,11 @@
 // The steps between source and action, in the policy language's order, and what is counted where one fails.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Scalar } from '../src/anonymize/policy.ts'
-import { Counters } from '../src/counters.ts'
-import { lenField } from '../src/otlp/wire.ts'
-import { anonymizer, NOW, outcome, spansOf } from './support/anonymize.ts'
-import { attribute, int, policyText, request, SECRET, span, text } from './support/spans.ts'
+import type { Scalar } from '../../src/anonymize/policy.ts'
+import { Counters } from '../../src/counters.ts'
+import { lenField } from '../../src/otlp/wire.ts'
+import { anonymizer, NOW, outcome, spansOf } from '../support/anonymize.ts'
+import { attribute, int, policyText, request, SECRET, span, text } from '../support/spans.ts'
 
 const of = (line: string, value: string): Scalar | undefined => outcome(`from: in, ${line}`, attribute('in', text(value)))
 

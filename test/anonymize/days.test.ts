@@ -2,13 +2,13 @@
 // policy is in force.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createAnonymizer } from '../src/anonymize/anonymize.ts'
-import { Clock } from '../src/anonymize/clock.ts'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { Counters } from '../src/counters.ts'
-import { lenField } from '../src/otlp/wire.ts'
-import { anonymizer, NOW, spansOf } from './support/anonymize.ts'
-import { attribute, keyValue, policyText, request, SECRET, span, text } from './support/spans.ts'
+import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
+import { Clock } from '../../src/anonymize/clock.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { Counters } from '../../src/counters.ts'
+import { lenField } from '../../src/otlp/wire.ts'
+import { anonymizer, NOW, spansOf } from '../support/anonymize.ts'
+import { attribute, keyValue, policyText, request, SECRET, span, text } from '../support/spans.ts'
 
 const DAY = 86_400_000
 const body = request(span({ more: [attribute('in', text('x'))] }))

@@ -6,11 +6,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { expect } from './support/oracle.ts'
-import { difference, differenceOf, pass, Tally, type World, worlds } from './support/oracle-check.ts'
-import { requestOf, requests } from './support/otlp-arbitrary.ts'
-import { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
-import { type Encoded, encode, isTree, type Tree } from './support/otlp-pieces.ts'
+import { expect } from '../support/oracle.ts'
+import { difference, differenceOf, pass, Tally, type World, worlds } from '../support/oracle-check.ts'
+import { requestOf, requests } from '../support/otlp-arbitrary.ts'
+import { ExportTraceServiceRequest } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import { type Encoded, encode, isTree, type Tree } from '../support/otlp-pieces.ts'
 
 const RUNS = Number(process.env.USAGE_TEST_RUNS ?? 100_000)
 const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
@@ -84,7 +84,7 @@ const POLICY_OUTCOMES = [
 
 /** From the table itself, so that a class that is added there must take place here. */
 function malformedOutcomes(): string[] {
-  const table = readFileSync(join(import.meta.dirname, 'fixtures/malformed.md'), 'utf8')
+  const table = readFileSync(join(import.meta.dirname, '../fixtures/malformed.md'), 'utf8')
   const rows = [...table.matchAll(/^\| `([a-z0-9-]+)` \|.*\| ([^|]+) \|$/gm)]
   assert.equal(rows.length, table.match(/^\| `/gm)?.length)
   return rows.flatMap(([, name, outcome]) => {

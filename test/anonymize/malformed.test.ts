@@ -1,10 +1,10 @@
 // Malformed and odd spans by hand, each with its outcome in test/fixtures/malformed.md; the oracle meets them by chance.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Scalar } from '../src/anonymize/policy.ts'
-import { lenField, varintField } from '../src/otlp/wire.ts'
-import { anonymizer, NOW, outcome, spansOf } from './support/anonymize.ts'
-import { attribute, bool, double, fixed64, int, keyValue, policyText, request, START, span, text } from './support/spans.ts'
+import type { Scalar } from '../../src/anonymize/policy.ts'
+import { lenField, varintField } from '../../src/otlp/wire.ts'
+import { anonymizer, NOW, outcome, spansOf } from '../support/anonymize.ts'
+import { attribute, bool, double, fixed64, int, keyValue, policyText, request, START, span, text } from '../support/spans.ts'
 
 const TRACE_ID = Buffer.alloc(16, 7)
 const SPAN_ID = Buffer.alloc(8, 9)

@@ -6,21 +6,21 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parse } from 'yaml'
-import { createAnonymizer } from '../src/anonymize/anonymize.ts'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import type { Policy, Scalar } from '../src/anonymize/policy.ts'
-import { Counters } from '../src/counters.ts'
-import { createEnricher } from '../src/enrich/enrich.ts'
-import type { PolicyFile } from './support/oracle-policy.ts'
-import { Rng } from './support/rng.ts'
-import { SECRET } from './support/spans.ts'
+import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import type { Policy, Scalar } from '../../src/anonymize/policy.ts'
+import { Counters } from '../../src/counters.ts'
+import { createEnricher } from '../../src/enrich/enrich.ts'
+import type { PolicyFile } from '../support/oracle-policy.ts'
+import { Rng } from '../support/rng.ts'
+import { SECRET } from '../support/spans.ts'
 import { twinsOf } from './twin-requests.ts'
 import type { Twins } from './twin-writer.ts'
 
 const RUNS = Number(process.env.USAGE_TEST_RUNS ?? 100_000)
 const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
 const NOW = Date.UTC(2026, 9, 5, 14)
-const FOLDERS = ['../deploy/policies/', './fixtures/policies/'].map((folder) => new URL(folder, import.meta.url).pathname)
+const FOLDERS = ['../../deploy/policies/', '../fixtures/policies/'].map((folder) => new URL(folder, import.meta.url).pathname)
 const FILES = FOLDERS.flatMap((folder) => readdirSync(folder).flatMap((name) => (name.endsWith('.yaml') ? [`${folder}${name}`] : [])))
 const FACTS = new Map<string, Scalar>([
   ['instance.id', '01ARZ3NDEKTSV4RRFFQ69G5FAV'],
