@@ -2,8 +2,8 @@
 // that would join, and limits on bits. And of the heartbeat, which is kept at most once a day and alone.
 import type { GuardTable, Witness } from './guard.ts'
 
-const words = (name: string): Witness => ({ test: 'test/policy-words.test.ts', name })
-const bits = (name: string): Witness => ({ test: 'test/bits.test.ts', name })
+const words = (name: string): Witness => ({ test: 'test/policy/words.test.ts', name })
+const bits = (name: string): Witness => ({ test: 'test/policy/bits.test.ts', name })
 const heartbeat = (name: string): Witness => ({ test: 'test/heartbeat.test.ts', name })
 const alone = (name: string): Witness => ({ test: 'test/queue-alone.test.ts', name })
 

@@ -1,7 +1,7 @@
 // Guards of the overlay, which can only narrow, and of the sidecar's own sign of life, which comes once a day.
 import type { GuardTable, Witness } from './guard.ts'
 
-const overlay = (name: string): Witness => ({ test: 'test/overlay.test.ts', name })
+const overlay = (name: string): Witness => ({ test: 'test/policy/overlay.test.ts', name })
 const heartbeat = (name: string): Witness => ({ test: 'test/heartbeat.test.ts', name })
 
 const widen = overlay('^every attempt to widen')

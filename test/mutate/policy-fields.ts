@@ -1,10 +1,10 @@
 // Guards of the checker of one attribute of a policy, and of the digest that names a policy.
 import type { GuardTable, Witness } from './guard.ts'
 
-const policy = (name: string): Witness => ({ test: 'test/policy.test.ts', name })
-const checker = (name: string): Witness => ({ test: 'test/policy-rules.test.ts', name })
-const words = (name: string): Witness => ({ test: 'test/policy-words.test.ts', name })
-const schema: Witness = { test: 'test/policy-schema.test.ts', name: '^the checker tells each mistake' }
+const policy = (name: string): Witness => ({ test: 'test/policy/parse.test.ts', name })
+const checker = (name: string): Witness => ({ test: 'test/policy/rules.test.ts', name })
+const words = (name: string): Witness => ({ test: 'test/policy/words.test.ts', name })
+const schema: Witness = { test: 'test/policy/schema.test.ts', name: '^the checker tells each mistake' }
 const names = checker('^outgoing names')
 const from = checker('^sources')
 const values = checker('^values that are sent')

@@ -1,9 +1,9 @@
 // Guards of the checker of policies: what it refuses, so that what a policy says and what the sidecar does never differ.
 import type { GuardTable, Witness } from './guard.ts'
 
-const policy = (name: string): Witness => ({ test: 'test/policy.test.ts', name })
-const checker = (name: string): Witness => ({ test: 'test/policy-rules.test.ts', name })
-const words = (name: string): Witness => ({ test: 'test/policy-words.test.ts', name })
+const policy = (name: string): Witness => ({ test: 'test/policy/parse.test.ts', name })
+const checker = (name: string): Witness => ({ test: 'test/policy/rules.test.ts', name })
+const words = (name: string): Witness => ({ test: 'test/policy/words.test.ts', name })
 const surprising = policy('^refuses what makes YAML surprising')
 const onlyList = policy('^only names an outgoing')
 const head = checker('^the head of a policy')

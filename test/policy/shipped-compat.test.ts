@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { type Event, INSTANCE, type Installation, type Plain, road, type Sent } from './support/shipped-policy.ts'
-import { START } from './support/spans.ts'
+import { type Event, INSTANCE, type Installation, type Plain, road, type Sent } from '../support/shipped-policy.ts'
+import { START } from '../support/spans.ts'
 
 const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex')
 

@@ -2,9 +2,9 @@
 // assumed, linkable or without bound.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ASSUMED_NODES, type Budget, budgetOf, type Share } from '../src/anonymize/bits.ts'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { defaultPolicy, policyText } from './support/spans.ts'
+import { ASSUMED_NODES, type Budget, budgetOf, type Share } from '../../src/anonymize/bits.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { defaultPolicy, policyText } from '../support/spans.ts'
 
 const WIDE = 'limits: {recordBits: 1000, stableBits: 1000}\n'
 const budget = (spans: string, resource = ''): Budget => budgetOf(parsePolicy(WIDE + policyText(spans, resource)))

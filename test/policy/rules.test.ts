@@ -1,10 +1,10 @@
 // The checker of policies, rule by rule: each line here is a policy that would do something else than it seems to say.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { policyDigest } from '../src/anonymize/policy.ts'
-import { ConfigError } from '../src/errors.ts'
-import { policyText } from './support/spans.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { policyDigest } from '../../src/anonymize/policy.ts'
+import { ConfigError } from '../../src/errors.ts'
+import { policyText } from '../support/spans.ts'
 
 function mistakes(text: string): readonly string[] {
   try {

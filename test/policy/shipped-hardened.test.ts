@@ -4,12 +4,12 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { budgetOf } from '../src/anonymize/bits.ts'
-import { checkPolicy } from '../src/anonymize/parse.ts'
-import { placesRead } from '../src/anonymize/policy.ts'
-import { pseudonym, pseudonymKey } from '../src/anonymize/pseudonym.ts'
-import { type Event, HARDENED, INSTANCE, type Left, NOW, type Plain, policyOf, road } from './support/shipped-policy.ts'
-import { SECRET } from './support/spans.ts'
+import { budgetOf } from '../../src/anonymize/bits.ts'
+import { checkPolicy } from '../../src/anonymize/parse.ts'
+import { placesRead } from '../../src/anonymize/policy.ts'
+import { pseudonym, pseudonymKey } from '../../src/anonymize/pseudonym.ts'
+import { type Event, HARDENED, INSTANCE, type Left, NOW, type Plain, policyOf, road } from '../support/shipped-policy.ts'
+import { SECRET } from '../support/spans.ts'
 
 const FACTS = {
   'app.version': '1.38.2-acme.3',
@@ -53,7 +53,7 @@ for (const name of HARDENED) {
 
   test(`${name}: stays under the default limits`, () => {
     assert.deepEqual(policy.limits, { recordBits: 40, stableBits: 16 })
-    const text = readFileSync(new URL(`../deploy/policies/${name}.yaml`, import.meta.url), 'utf8')
+    const text = readFileSync(new URL(`../../deploy/policies/${name}.yaml`, import.meta.url), 'utf8')
     assert.deepEqual(checkPolicy(text).over, [])
     const budget = budgetOf(policy)
     for (const { bits } of budget.records) assert.ok(bits <= 40)

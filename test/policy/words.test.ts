@@ -2,9 +2,9 @@
 // what they alone may say, days of expiry, periods that must not join, and limits on bits.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkPolicy, parsePolicy } from '../src/anonymize/parse.ts'
-import { ConfigError } from '../src/errors.ts'
-import { policyText } from './support/spans.ts'
+import { checkPolicy, parsePolicy } from '../../src/anonymize/parse.ts'
+import { ConfigError } from '../../src/errors.ts'
+import { policyText } from '../support/spans.ts'
 
 function mistakes(text: string): readonly string[] {
   try {

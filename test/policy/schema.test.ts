@@ -5,8 +5,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Ajv } from 'ajv'
 import { parse } from 'yaml'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { ConfigError } from '../src/errors.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { ConfigError } from '../../src/errors.ts'
 
 interface Broken {
   /** Line of BASE that the text takes the place of, counted from 1. */
@@ -31,7 +31,7 @@ spans:
     attributes:
       a.b: {keep: [x], reason: Because.}
 `
-const file = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+const file = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const broken = JSON.parse(file('test/fixtures/broken-policies.json')) as Broken[]
 const fitsSchema = new Ajv({ strict: false }).compile(JSON.parse(file('deploy/policy.schema.json')) as object)
 
@@ -80,7 +80,7 @@ test('the schema refuses what the checker refuses, but for what a schema cannot 
 
 test('the schema and the checker accept the same sound policies', () => {
   const sound = ['deploy/policies', 'test/fixtures/policies'].flatMap((folder) =>
-    readdirSync(new URL(`../${folder}`, import.meta.url))
+    readdirSync(new URL(`../../${folder}`, import.meta.url))
       .filter((name) => name.endsWith('.yaml'))
       .map((name) => `${folder}/${name}`),
   )

@@ -5,15 +5,15 @@ import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { policyDigest } from '../src/anonymize/policy.ts'
-import { sheetOf } from '../src/anonymize/sheet.ts'
-import { Counters } from '../src/counters.ts'
-import { temporaryFolder } from './queue-here.ts'
-import { anonymizer, NOW, spansOf } from './support/anonymize.ts'
-import { attribute, int, policyText, request, SECRET, span, text } from './support/spans.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { policyDigest } from '../../src/anonymize/policy.ts'
+import { sheetOf } from '../../src/anonymize/sheet.ts'
+import { Counters } from '../../src/counters.ts'
+import { temporaryFolder } from '../queue-here.ts'
+import { anonymizer, NOW, spansOf } from '../support/anonymize.ts'
+import { attribute, int, policyText, request, SECRET, span, text } from '../support/spans.ts'
 
-const MAIN = new URL('../src/main.ts', import.meta.url).pathname
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const CONFIG = 64
 /** What the process may take for objects. A file of a megabyte that grows a hundredfold does not fit. */
 const HEAP_MIB = 96
