@@ -1,7 +1,7 @@
 // Guards of what people are told about a policy, of what refuses a hostile one before it is parsed, and of the identity.
 import type { GuardTable, Witness } from './guard.ts'
 
-const sheet = (name: string): Witness => ({ test: 'test/sheet.test.ts', name })
+const sheet = (name: string): Witness => ({ test: 'test/datasheet/sheet.test.ts', name })
 const diff = (name: string): Witness => ({ test: 'test/policy/diff.test.ts', name })
 const hostile = (name: string): Witness => ({ test: 'test/policy/hostile.test.ts', name })
 const identity = (name: string): Witness => ({ test: 'test/cli-identity.test.ts', name })

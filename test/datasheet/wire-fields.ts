@@ -1,7 +1,7 @@
 // What really stands on the wire, for the test of the data sheet: every field of an outgoing request by the name that the
 // sheet has for it, walked from the bytes along the definitions of OTLP.
-import { Cursor, FIXED32, FIXED64, LEN, VARINT } from '../src/otlp/wire.ts'
-import { type Definitions, type FieldDefinition, readDefinitions } from './support/otlp-definitions.ts'
+import { Cursor, FIXED32, FIXED64, LEN, VARINT } from '../../src/otlp/wire.ts'
+import { type Definitions, type FieldDefinition, readDefinitions } from '../support/otlp-definitions.ts'
 
 const definitions: Definitions = readDefinitions()
 
