@@ -8,7 +8,7 @@ const corpus = (name: string): Witness => ({ test: 'test/inject-corpus.test.ts',
 const container = (name: string): Witness => ({ test: 'test/inject-container.test.ts', name })
 const apply = (name: string): Witness => ({ test: 'test/inject-apply.test.ts', name })
 const qos = (name: string): Witness => ({ test: 'test/inject-qos.test.ts', name })
-const cli = (name: string): Witness => ({ test: 'test/cli-inject.test.ts', name })
+const cli = (name: string): Witness => ({ test: 'test/cli/inject.test.ts', name })
 
 export const injectGuards: GuardTable = {
   'src/inject/decide.ts': [

@@ -4,7 +4,7 @@ import type { GuardTable, Witness } from './guard.ts'
 const sheet = (name: string): Witness => ({ test: 'test/datasheet/sheet.test.ts', name })
 const diff = (name: string): Witness => ({ test: 'test/policy/diff.test.ts', name })
 const hostile = (name: string): Witness => ({ test: 'test/policy/hostile.test.ts', name })
-const identity = (name: string): Witness => ({ test: 'test/cli-identity.test.ts', name })
+const identity = (name: string): Witness => ({ test: 'test/cli/identity.test.ts', name })
 const markup = sheet('^a hostile reason')
 const bijection = sheet('policies/(sample|steps|kinds)')
 const missing = sheet('^a row says')

@@ -6,9 +6,9 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { openHere, temporaryFolder, yes } from './queue-here.ts'
-import { call, type Ended, EXIT, fileWith } from './support/program.ts'
-import { attribute, DEFAULT_POLICY_FILE, policyText, request, span, text } from './support/spans.ts'
+import { openHere, temporaryFolder, yes } from '../queue-here.ts'
+import { call, type Ended, EXIT, fileWith } from '../support/program.ts'
+import { attribute, DEFAULT_POLICY_FILE, policyText, request, span, text } from '../support/spans.ts'
 
 test('policy check prints what a sound policy lets out', () => {
   const { status, stdout, stderr } = call(['policy', 'check', DEFAULT_POLICY_FILE])

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { call, EXIT, fileWith } from './support/program.ts'
+import { call, EXIT, fileWith } from '../support/program.ts'
 
 const POD = 'apiVersion: v1\nkind: Pod\nmetadata: {name: p} # mine\nspec:\n  containers:\n  - name: app\n    image: x\n'
 const MAP = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n'

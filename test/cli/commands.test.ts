@@ -8,11 +8,11 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
-import type { Host } from '../src/cli/command.ts'
-import { COMMANDS, runCommand } from '../src/cli/commands.ts'
-import { temporaryFolder } from './queue-here.ts'
-import { call, EXIT, MAIN } from './support/program.ts'
-import { DEFAULT_POLICY_FILE } from './support/spans.ts'
+import type { Host } from '../../src/cli/command.ts'
+import { COMMANDS, runCommand } from '../../src/cli/commands.ts'
+import { temporaryFolder } from '../queue-here.ts'
+import { call, EXIT, MAIN } from '../support/program.ts'
+import { DEFAULT_POLICY_FILE } from '../support/spans.ts'
 
 test('help prints every command with its usage, and the exit codes', () => {
   const { status, stdout, stderr } = call(['help'])
