@@ -3,7 +3,7 @@
 // picture is taken anew.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { batch, type TestSpan } from '../collect-requests.ts'
+import { batch, type TestSpan } from '../collect/collect-requests.ts'
 import { openBrowser, savePicture } from './browser.ts'
 import { startCollector, temporaryFolder } from './processes.ts'
 

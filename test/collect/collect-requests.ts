@@ -1,6 +1,6 @@
 // Builds OTLP requests byte by byte for the tests of the collector: what a sidecar would send, and what it would not.
 import { randomBytes } from 'node:crypto'
-import { lenField, varintField } from '../src/otlp/wire.ts'
+import { lenField, varintField } from '../../src/otlp/wire.ts'
 
 export type Value = string | number | boolean | string[]
 export interface TestSpan {
