@@ -1,9 +1,9 @@
 // Guards of consent: what the switches say, how their files are looked at, and the file of the epoch.
 import type { GuardTable, Witness } from './guard.ts'
 
-const table: Witness = { test: 'test/consent-switches.test.ts', name: '^of all combinations' }
-const watched = (name: string): Witness => ({ test: 'test/consent-watch.test.ts', name })
-const epoch = (name: string): Witness => ({ test: 'test/epoch.test.ts', name })
+const table: Witness = { test: 'test/consent/switches.test.ts', name: '^of all combinations' }
+const watched = (name: string): Witness => ({ test: 'test/consent/watch.test.ts', name })
+const epoch = (name: string): Witness => ({ test: 'test/consent/epoch.test.ts', name })
 
 export const consent: GuardTable = {
   'src/consent/annotations.ts': [

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import fs, { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { beginEpoch, endEpoch, readEpoch, renewEpoch } from '../src/consent/epoch.ts'
-import { failure } from './queue-here.ts'
-import { temporaryFolder } from './support/sidecar.ts'
+import { beginEpoch, endEpoch, readEpoch, renewEpoch } from '../../src/consent/epoch.ts'
+import { failure } from '../queue-here.ts'
+import { temporaryFolder } from '../support/sidecar.ts'
 
 const NOW = Date.UTC(2026, 9, 5, 13, 47, 11, 7)
 const POLICY = 'a'.repeat(64)

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { decide, type Mode, type Switches } from '../src/consent/consent.ts'
+import { decide, type Mode, type Switches } from '../../src/consent/consent.ts'
 
 const REPORTING = 'usage-sidecar.dev/reporting'
-const AS_THE_KUBELET_WRITES = readFileSync(new URL('fixtures/annotations.txt', import.meta.url), 'utf8')
+const AS_THE_KUBELET_WRITES = readFileSync(new URL('../fixtures/annotations.txt', import.meta.url), 'utf8')
 
 /** A state of one switch, what it says, and which name it says it under; `none` is no opinion. */
 type State<T> = [state: T, says: Mode | 'none', by?: string]

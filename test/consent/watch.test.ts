@@ -5,9 +5,9 @@ import promises from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { mock, type TestContext, test } from 'node:test'
-import { type ConsentSources, type Decision, watchConsent } from '../src/consent/consent.ts'
-import { watchFile } from '../src/watch.ts'
-import { atEnd, temporaryFolder, until } from './support/sidecar.ts'
+import { type ConsentSources, type Decision, watchConsent } from '../../src/consent/consent.ts'
+import { watchFile } from '../../src/watch.ts'
+import { atEnd, temporaryFolder, until } from '../support/sidecar.ts'
 
 const { mkdir, rename, rm, symlink, writeFile } = promises
 const annotated = (word: string): string => `usage-sidecar.dev/reporting="${word}"`
