@@ -5,7 +5,7 @@ const room = (name: string): Witness => ({ test: 'test/queue-room.test.ts', name
 const clock = (name: string): Witness => ({ test: 'test/queue-clock.test.ts', name })
 const damage = (name: string): Witness => ({ test: 'test/queue-damage.test.ts', name })
 const outage = (name: string): Witness => ({ test: 'test/outage.test.ts', name })
-const end = (name: string): Witness => ({ test: 'test/end.test.ts', name })
+const end = (name: string): Witness => ({ test: 'test/sidecar/shutdown.test.ts', name })
 const oneFailure: Witness = { test: 'test/power-loss-send.test.ts', name: '^any one operation' }
 
 export const delivery: GuardTable = {

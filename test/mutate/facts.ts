@@ -218,7 +218,7 @@ export const factsGuards: GuardTable = {
     {
       promise: 'a sidecar that is no application makes no heartbeat',
       text: " || config.heartbeat === 'off'",
-      noticed: { test: 'test/heartbeat.test.ts', name: '^is not made where a setting' },
+      noticed: { test: 'test/sidecar/heartbeat.test.ts', name: '^is not made where a setting' },
     },
   ],
   'src/cli/facts-manifest.ts': [

@@ -1,12 +1,12 @@
 // Guards of the change from one mode or policy to the next, and of what consent means at the doors.
 import type { GuardTable, Witness } from './guard.ts'
 
-const modes = (name: string): Witness => ({ test: 'test/modes.test.ts', name })
-const restart = (name: string): Witness => ({ test: 'test/pipeline-restart.test.ts', name })
-const start = (name: string): Witness => ({ test: 'test/modes-start.test.ts', name })
-const door = (name: string): Witness => ({ test: 'test/consent-door.test.ts', name })
+const modes = (name: string): Witness => ({ test: 'test/sidecar/mode-controller.test.ts', name })
+const restart = (name: string): Witness => ({ test: 'test/sidecar/pipeline-restart.test.ts', name })
+const start = (name: string): Witness => ({ test: 'test/sidecar/mode-controller-start.test.ts', name })
+const door = (name: string): Witness => ({ test: 'test/sidecar/consent-requests.test.ts', name })
 const cancel = (name: string): Witness => ({ test: 'test/send-cancel.test.ts', name })
-const off: Witness = { test: 'test/pipeline.test.ts', name: 'opens no connection' }
+const off: Witness = { test: 'test/sidecar/pipeline.test.ts', name: 'opens no connection' }
 const world: Witness = {
   test: 'test/epochs.test.ts',
   name: '^nothing accepted outside',

@@ -2,7 +2,7 @@
 import type { GuardTable, Witness } from './guard.ts'
 
 const overlay = (name: string): Witness => ({ test: 'test/policy/overlay.test.ts', name })
-const heartbeat = (name: string): Witness => ({ test: 'test/heartbeat.test.ts', name })
+const heartbeat = (name: string): Witness => ({ test: 'test/sidecar/heartbeat.test.ts', name })
 
 const widen = overlay('^every attempt to widen')
 const named = overlay('^an overlay names')

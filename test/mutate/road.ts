@@ -2,13 +2,13 @@
 import type { GuardTable, Witness } from './guard.ts'
 
 const watch = (name: string): Witness => ({ test: 'test/watch.test.ts', name })
-const modes = (name: string): Witness => ({ test: 'test/pipeline.test.ts', name })
-const restart = (name: string): Witness => ({ test: 'test/pipeline-restart.test.ts', name })
+const modes = (name: string): Witness => ({ test: 'test/sidecar/pipeline.test.ts', name })
+const restart = (name: string): Witness => ({ test: 'test/sidecar/pipeline-restart.test.ts', name })
 /** These wait for the next look at a file, or for what is tried again. */
 const PATIENT = { USAGE_TEST_DEADLINE_MS: '9000' }
-const changes = (name: string): Witness => ({ test: 'test/pipeline-changes.test.ts', name, env: PATIENT })
-const overlay = (name: string): Witness => ({ test: 'test/pipeline-overlay.test.ts', name, env: PATIENT })
-const broken = (name: string): Witness => ({ test: 'test/pipeline-broken.test.ts', name, env: PATIENT })
+const changes = (name: string): Witness => ({ test: 'test/sidecar/pipeline-changes.test.ts', name, env: PATIENT })
+const overlay = (name: string): Witness => ({ test: 'test/sidecar/pipeline-overlay.test.ts', name, env: PATIENT })
+const broken = (name: string): Witness => ({ test: 'test/sidecar/pipeline-broken.test.ts', name, env: PATIENT })
 
 const unreadable = watch('^what is larger than 1 MiB')
 const expired = changes('drops and counts what was queued under it')
@@ -75,7 +75,7 @@ export const road: GuardTable = {
       promise: 'a heartbeat of mode local leaves no mark',
       text: 'local: createHeartbeat({ folder: undefined,',
       instead: 'local: createHeartbeat({ folder: config.dataDir,',
-      noticed: { test: 'test/heartbeat.test.ts', name: 'waits in mode local' },
+      noticed: { test: 'test/sidecar/heartbeat.test.ts', name: 'waits in mode local' },
     },
   ],
   'src/road.ts': [

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { spansWaiting, startCollector } from './support/collector.ts'
-import { errorsIn, execution, filesIn, placeOf, post, startChild, startHere, until } from './support/sidecar.ts'
-import { policyText } from './support/spans.ts'
+import { spansWaiting, startCollector } from '../support/collector.ts'
+import { errorsIn, execution, filesIn, placeOf, post, startChild, startHere, until } from '../support/sidecar.ts'
+import { policyText } from '../support/spans.ts'
 
 const POLICY = policyText('execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}')
 

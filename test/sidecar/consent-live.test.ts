@@ -7,8 +7,8 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { spansIn, spansWaiting, startCollector } from './support/collector.ts'
-import { atEnd, type Child, execution, filesIn, type Place, placeOf, post, startChild, until } from './support/sidecar.ts'
+import { spansIn, spansWaiting, startCollector } from '../support/collector.ts'
+import { atEnd, type Child, execution, filesIn, type Place, placeOf, post, startChild, until } from '../support/sidecar.ts'
 
 /** Takes connections and bytes, and never says a word. */
 async function startSilentCollector(t: TestContext) {

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict'
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { spansWaiting } from './support/collector.ts'
-import { errorsIn, execution, placeOf, post, startHere, temporaryFolder, until } from './support/sidecar.ts'
-import { policyText } from './support/spans.ts'
+import { spansWaiting } from '../support/collector.ts'
+import { errorsIn, execution, placeOf, post, startHere, temporaryFolder, until } from '../support/sidecar.ts'
+import { policyText } from '../support/spans.ts'
 
 const attribute = (name: string): string => `    ${name}: {from: execution.type, keep: [pipeline], reason: A test.}`
 const POLICY = policyText(`execution:\n  attributes:\n${attribute('kind')}\n${attribute('more')}`)

@@ -4,14 +4,14 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { policyDigest } from '../src/anonymize/policy.ts'
-import { Cursor, LEN } from '../src/otlp/wire.ts'
-import { spansIn, spansWaiting, startCollector } from './support/collector.ts'
-import { execution, filesIn, type Place, placeOf, post, startChild, startHere, until } from './support/sidecar.ts'
-import { request, span } from './support/spans.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { policyDigest } from '../../src/anonymize/policy.ts'
+import { Cursor, LEN } from '../../src/otlp/wire.ts'
+import { spansIn, spansWaiting, startCollector } from '../support/collector.ts'
+import { execution, filesIn, type Place, placeOf, post, startChild, startHere, until } from '../support/sidecar.ts'
+import { request, span } from '../support/spans.ts'
 
-const TELL_CONNECTIONS = new URL('fixtures/pipeline/tell-connections.ts', import.meta.url).href
+const TELL_CONNECTIONS = new URL('../fixtures/pipeline/tell-connections.ts', import.meta.url).href
 
 /** A data folder with one body in sent/ and one that waits, as a sidecar in mode on leaves it. */
 async function placeWithReports(t: Parameters<typeof placeOf>[0]) {

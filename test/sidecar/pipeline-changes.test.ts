@@ -5,10 +5,10 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, mock, type TestContext, test } from 'node:test'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { policyDigest } from '../src/anonymize/policy.ts'
-import { openIdentity } from '../src/identity/identity.ts'
-import { type Collector, spansWaiting, startCollector } from './support/collector.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { policyDigest } from '../../src/anonymize/policy.ts'
+import { openIdentity } from '../../src/identity/identity.ts'
+import { type Collector, spansWaiting, startCollector } from '../support/collector.ts'
 import {
   atEnd,
   errorsIn,
@@ -20,8 +20,8 @@ import {
   startHere,
   temporaryFolder,
   until,
-} from './support/sidecar.ts'
-import { policyText } from './support/spans.ts'
+} from '../support/sidecar.ts'
+import { policyText } from '../support/spans.ts'
 
 const POLICY = policyText('execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}')
 const NEXT_POLICY = POLICY.replace('version: 1', 'version: 2').replace('keep: [pipeline]', 'keep: [orchestration]')

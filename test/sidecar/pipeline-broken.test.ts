@@ -8,8 +8,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { lockFile } from '../src/queue/lock.ts'
-import { spansWaiting, startCollector } from './support/collector.ts'
+import { lockFile } from '../../src/queue/lock.ts'
+import { spansWaiting, startCollector } from '../support/collector.ts'
 import {
   atEnd,
   errorsIn,
@@ -22,8 +22,8 @@ import {
   startHere,
   temporaryFolder,
   until,
-} from './support/sidecar.ts'
-import { policyText } from './support/spans.ts'
+} from '../support/sidecar.ts'
+import { policyText } from '../support/spans.ts'
 
 const POLICY = policyText('execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}')
 

@@ -6,12 +6,12 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { Counters } from '../src/counters.ts'
-import { createHeartbeat } from '../src/heartbeat.ts'
-import { createLog } from '../src/log.ts'
-import { type Left, spansIn, spansWaiting, startCollector } from './support/collector.ts'
-import { execution, filesIn, placeOf, post, startHere, temporaryFolder, until } from './support/sidecar.ts'
-import { DEFAULT_POLICY_FILE, request, span } from './support/spans.ts'
+import { Counters } from '../../src/counters.ts'
+import { createHeartbeat } from '../../src/heartbeat.ts'
+import { createLog } from '../../src/log.ts'
+import { type Left, spansIn, spansWaiting, startCollector } from '../support/collector.ts'
+import { execution, filesIn, placeOf, post, startHere, temporaryFolder, until } from '../support/sidecar.ts'
+import { DEFAULT_POLICY_FILE, request, span } from '../support/spans.ts'
 
 async function heartbeats(t: TestContext) {
   const folder = await temporaryFolder(t)

@@ -4,8 +4,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { createHealth } from '../src/health.ts'
-import { until } from './support/wait.ts'
+import { createHealth } from '../../src/health.ts'
+import { until } from '../support/wait.ts'
 
 async function healthHere(t: TestContext) {
   const health = createHealth({ host: '127.0.0.1', port: 0 })

@@ -5,10 +5,10 @@ import { existsSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { readEpoch } from '../src/consent/epoch.ts'
-import { DELAY_MS, happens, modesHere } from './modes-here.ts'
-import { diskWith } from './queue-here.ts'
-import { until } from './support/sidecar.ts'
+import { readEpoch } from '../../src/consent/epoch.ts'
+import { diskWith } from '../queue-here.ts'
+import { until } from '../support/sidecar.ts'
+import { DELAY_MS, happens, modesHere } from './mode-controller-setup.ts'
 
 test('off that comes and goes while the folder is opened wipes it all the same', async (t) => {
   for (const [mode, lived] of [

@@ -4,10 +4,10 @@ import fs, { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import type { Disk } from '../src/queue/queue.ts'
-import { happens, modesHere, RETRY_MS, turns } from './modes-here.ts'
-import { diskWith, failure } from './queue-here.ts'
-import { atEnd, temporaryFolder, until } from './support/sidecar.ts'
+import type { Disk } from '../../src/queue/queue.ts'
+import { diskWith, failure } from '../queue-here.ts'
+import { atEnd, temporaryFolder, until } from '../support/sidecar.ts'
+import { happens, modesHere, RETRY_MS, turns } from './mode-controller-setup.ts'
 
 /** Tells of what happens to the epoch file and to its folder, and may make it fail. */
 function watchEpoch(t: TestContext, events: string[], fails: () => boolean = () => false): void {

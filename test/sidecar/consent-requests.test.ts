@@ -7,7 +7,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Collector, spansWaiting, startCollector } from './support/collector.ts'
+import { type Collector, spansWaiting, startCollector } from '../support/collector.ts'
 import {
   atEnd,
   execution,
@@ -19,8 +19,8 @@ import {
   startHere,
   temporaryFolder,
   until,
-} from './support/sidecar.ts'
-import { policyText } from './support/spans.ts'
+} from '../support/sidecar.ts'
+import { policyText } from '../support/spans.ts'
 
 const POLICY = policyText('execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}')
 const HOUR_MS = 3_600_000
