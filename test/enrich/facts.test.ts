@@ -1,8 +1,8 @@
 // Facts that are given and those that the process knows: what counts as one, and that no mistake repeats a value.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { allFacts, parseFacts } from '../src/enrich/facts.ts'
-import { ConfigError } from '../src/errors.ts'
+import { allFacts, parseFacts } from '../../src/enrich/facts.ts'
+import { ConfigError } from '../../src/errors.ts'
 
 const parsed = (json: string): unknown => Object.fromEntries(parseFacts(json, 'USAGE_FACTS'))
 
