@@ -2,10 +2,10 @@
 import type { GuardTable, Witness } from './guard.ts'
 
 const narrow = (name: string): Witness => ({ test: 'test/anonymize/narrow-facts.test.ts', name, env: { USAGE_RUNS: '1000' } })
-const read = (name: string): Witness => ({ test: 'test/facts-read.test.ts', name })
-const job = (name: string): Witness => ({ test: 'test/facts-job.test.ts', name })
-const command = (name: string): Witness => ({ test: 'test/facts-command.test.ts', name })
-const api = (name: string): Witness => ({ test: 'test/facts-api.test.ts', name })
+const read = (name: string): Witness => ({ test: 'test/facts/read.test.ts', name })
+const job = (name: string): Witness => ({ test: 'test/facts/facts.test.ts', name })
+const command = (name: string): Witness => ({ test: 'test/facts/command.test.ts', name })
+const api = (name: string): Witness => ({ test: 'test/facts/cluster.test.ts', name })
 const manifest = (name: string): Witness => ({ test: 'test/facts-manifest.test.ts', name })
 const road = (name: string): Witness => ({ test: 'test/facts-road.test.ts', name })
 

@@ -2,16 +2,16 @@
 // not name is asked for, nothing is asked twice, and each right may be missing.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import type { Policy, Scalar } from '../src/anonymize/policy.ts'
-import type { Question } from '../src/facts/cluster.ts'
-import { needsOf } from '../src/facts/needs.ts'
-import { providerOf, quantity } from '../src/facts/nodes.ts'
-import { type Reading, readCluster } from '../src/facts/read.ts'
-import { rightsFor, rightText } from '../src/facts/rights.ts'
-import { type Fake, type FakeOptions, fakeCluster, WORKER } from './support/fake-cluster.ts'
-import { policyOf, SHIPPED } from './support/shipped-policy.ts'
-import { policyText } from './support/spans.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import type { Policy, Scalar } from '../../src/anonymize/policy.ts'
+import type { Question } from '../../src/facts/cluster.ts'
+import { needsOf } from '../../src/facts/needs.ts'
+import { providerOf, quantity } from '../../src/facts/nodes.ts'
+import { type Reading, readCluster } from '../../src/facts/read.ts'
+import { rightsFor, rightText } from '../../src/facts/rights.ts'
+import { type Fake, type FakeOptions, fakeCluster, WORKER } from '../support/fake-cluster.ts'
+import { policyOf, SHIPPED } from '../support/shipped-policy.ts'
+import { policyText } from '../support/spans.ts'
 
 /** A policy that names these facts. */
 const naming = (...facts: readonly string[]): Policy =>

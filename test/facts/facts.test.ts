@@ -2,15 +2,15 @@
 // it reports, what it waits for, and that off is silent.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { policyDigest } from '../src/anonymize/policy.ts'
-import { type FactsOptions, runFacts } from '../src/facts/facts.ts'
-import type { SidecarStatus } from '../src/facts/settled.ts'
-import { createLog } from '../src/log.ts'
-import { startCollector } from './support/collector.ts'
-import { type Fake, type FakeOptions, fakeCluster } from './support/fake-cluster.ts'
-import { policyOf } from './support/shipped-policy.ts'
-import { defaultPolicy, policyText } from './support/spans.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { policyDigest } from '../../src/anonymize/policy.ts'
+import { type FactsOptions, runFacts } from '../../src/facts/facts.ts'
+import type { SidecarStatus } from '../../src/facts/settled.ts'
+import { createLog } from '../../src/log.ts'
+import { startCollector } from '../support/collector.ts'
+import { type Fake, type FakeOptions, fakeCluster } from '../support/fake-cluster.ts'
+import { policyOf } from '../support/shipped-policy.ts'
+import { defaultPolicy, policyText } from '../support/spans.ts'
 
 const IDLE: SidecarStatus = { mode: 'on', nextSendAt: undefined, waiting: [], sent: [], missingFacts: [] }
 const CLUSTER_ONLY = parsePolicy(policyText('k8s.cluster: {attributes: {v: {from: k8s.version, version: minor, reason: Why.}}}'))
