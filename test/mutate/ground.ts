@@ -2,7 +2,7 @@
 import type { GuardTable, Witness } from './guard.ts'
 
 const log = (name: string): Witness => ({ test: 'test/log.test.ts', name })
-const identity = (name: string): Witness => ({ test: 'test/identity.test.ts', name })
+const identity = (name: string): Witness => ({ test: 'test/identity/identity.test.ts', name })
 const enrich = (name: string): Witness => ({ test: 'test/enrich/enrich.test.ts', name })
 const facts = (name: string): Witness => ({ test: 'test/enrich/facts.test.ts', name })
 const health = (name: string): Witness => ({ test: 'test/sidecar/health.test.ts', name })

@@ -5,8 +5,8 @@ import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
-import { type Identity, type NoIdentity, openIdentity } from '../src/identity/identity.ts'
-import { temporaryFolder } from './queue-here.ts'
+import { type Identity, type NoIdentity, openIdentity } from '../../src/identity/identity.ts'
+import { temporaryFolder } from '../queue-here.ts'
 
 const ULID = '01ARZ3NDEKTSV4RRFFQ69G5FAV'
 const SECRET = Array.from({ length: 32 }, (_, i) => i.toString(16).padStart(2, '0')).join('')
@@ -128,7 +128,7 @@ test('of many processes that make it at the same moment, all get the one that wa
   const parent = await temporaryFolder(t)
   const source = `
     import { createInterface } from 'node:readline'
-    import { openIdentity } from ${JSON.stringify(new URL('../src/identity/identity.ts', import.meta.url))}
+    import { openIdentity } from ${JSON.stringify(new URL('../../src/identity/identity.ts', import.meta.url))}
     for await (const line of createInterface({ input: process.stdin })) {
       const [folder, at] = line.split(' ')
       while (Date.now() < Number(at));
