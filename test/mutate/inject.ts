@@ -2,12 +2,12 @@
 // What the admission policy says is compared with this on a real API server, in test/e2e/injection.e2e.ts.
 import type { GuardTable, Witness } from './guard.ts'
 
-const text = (name: string): Witness => ({ test: 'test/inject.test.ts', name })
-const any: Witness = { test: 'test/inject.test.ts', name: '^every manifest', env: { SEED: '1', RUNS: '40' } }
-const corpus = (name: string): Witness => ({ test: 'test/inject-corpus.test.ts', name })
-const container = (name: string): Witness => ({ test: 'test/inject-container.test.ts', name })
-const apply = (name: string): Witness => ({ test: 'test/inject-apply.test.ts', name })
-const qos = (name: string): Witness => ({ test: 'test/inject-qos.test.ts', name })
+const text = (name: string): Witness => ({ test: 'test/inject/inject.test.ts', name })
+const any: Witness = { test: 'test/inject/inject.test.ts', name: '^every manifest', env: { SEED: '1', RUNS: '40' } }
+const corpus = (name: string): Witness => ({ test: 'test/inject/corpus.test.ts', name })
+const container = (name: string): Witness => ({ test: 'test/inject/container.test.ts', name })
+const apply = (name: string): Witness => ({ test: 'test/inject/apply.test.ts', name })
+const qos = (name: string): Witness => ({ test: 'test/inject/qos.test.ts', name })
 const cli = (name: string): Witness => ({ test: 'test/cli/inject.test.ts', name })
 
 export const injectGuards: GuardTable = {

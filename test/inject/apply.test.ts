@@ -2,9 +2,9 @@
 // where it is asked for and where nothing else could say where telemetry goes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { add, additionsTo } from '../src/inject/apply.ts'
-import { FIXED_SETTINGS, literal, type Options, POLICY_FILE, STANDARD } from '../src/inject/container.ts'
-import { type AppContainer, allContainers, decide, type Pod } from '../src/inject/decide.ts'
+import { add, additionsTo } from '../../src/inject/apply.ts'
+import { FIXED_SETTINGS, literal, type Options, POLICY_FILE, STANDARD } from '../../src/inject/container.ts'
+import { type AppContainer, allContainers, decide, type Pod } from '../../src/inject/decide.ts'
 
 const OPTIONS: Options = { image: 'i', ...STANDARD }
 

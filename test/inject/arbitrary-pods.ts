@@ -1,6 +1,6 @@
 // Manifests as people and tools write them, from a seed: pods in all kinds and in lists, in block, flow and JSON style,
 // with comments, quotes, anchors, empty lists, tabs, CRLF, several separators, no last newline; and documents of other kinds.
-import { Rng } from './support/rng.ts'
+import { Rng } from '../support/rng.ts'
 
 type Value = string | number | boolean | null | Value[] | { [key: string]: Value }
 

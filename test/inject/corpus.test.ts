@@ -1,8 +1,8 @@
 // The corpus by itself, before any cluster sees it: the command does with each pod what the fixture says.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { injectText, uninjectText } from '../src/inject/inject.ts'
-import { OPTIONS, podByCommand, podOf, SAMPLES, sidecarOf } from './support/inject-corpus.ts'
+import { injectText, uninjectText } from '../../src/inject/inject.ts'
+import { OPTIONS, podByCommand, podOf, SAMPLES, sidecarOf } from '../support/inject-corpus.ts'
 
 for (const sample of SAMPLES)
   test(`${sample.name} is ${sample.injected ? '' : 'not '}injected`, () => {

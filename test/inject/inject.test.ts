@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, it, test } from 'node:test'
 import { parse, parseAllDocuments } from 'yaml'
-import { type Options, STANDARD } from '../src/inject/container.ts'
-import { type Filtered, injectText, uninjectText } from '../src/inject/inject.ts'
-import { manifestOf } from './inject-arbitrary.ts'
+import { type Options, STANDARD } from '../../src/inject/container.ts'
+import { type Filtered, injectText, uninjectText } from '../../src/inject/inject.ts'
+import { manifestOf } from './arbitrary-pods.ts'
 
 const OPTIONS: Options = { image: 'registry.example/usage-sidecar@sha256:00', ...STANDARD }
 const inject = (text: string): Filtered => injectText(text, OPTIONS)

@@ -1,9 +1,9 @@
 // The class of a pod, as Kubernetes gives it, and the row of resources that keeps it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Qos, RESOURCES, STANDARD, sidecar } from '../src/inject/container.ts'
-import { decide, type Pod } from '../src/inject/decide.ts'
-import { qosOf, quantity } from '../src/inject/qos.ts'
+import { type Qos, RESOURCES, STANDARD, sidecar } from '../../src/inject/container.ts'
+import { decide, type Pod } from '../../src/inject/decide.ts'
+import { qosOf, quantity } from '../../src/inject/qos.ts'
 
 test('quantities are equal however they are written', () => {
   for (const same of [
