@@ -1,9 +1,9 @@
 // Guards of OTLP/JSON: what is no JSON, what is said twice, what is of a wrong kind, and how large and deep it may be.
 import type { GuardTable, Witness } from './guard.ts'
 
-const malformed = (name: string): Witness => ({ test: 'test/otlp-json-malformed.test.ts', name })
-const values = (name: string): Witness => ({ test: 'test/otlp-json-values.test.ts', name })
-const sound = (name: string): Witness => ({ test: 'test/otlp-json.test.ts', name })
+const malformed = (name: string): Witness => ({ test: 'test/otlp/json-malformed.test.ts', name })
+const values = (name: string): Witness => ({ test: 'test/otlp/json-values.test.ts', name })
+const sound = (name: string): Witness => ({ test: 'test/otlp/json.test.ts', name })
 
 const notJson = malformed('is refused with 400')
 const wrongKind = malformed('is refused where the frame has a value')
@@ -102,7 +102,7 @@ export const otlpJson: GuardTable = {
       text: "if (again && member.kind === 'list') this.#wrong(member)\n    else if",
       instead: 'if',
       noticed: {
-        test: 'test/oracle-json.test.ts',
+        test: 'test/otlp/oracle-json.test.ts',
         name: '^makes of every request',
         env: { USAGE_TEST_RUNS: '5000', USAGE_TEST_SEED: '7' },
       },

@@ -1,9 +1,9 @@
 // Guards of the wire format: what a reader of protobuf refuses, what it never reads beyond, and what it says back.
 import type { GuardTable, Witness } from './guard.ts'
 
-const wire = (name: string): Witness => ({ test: 'test/otlp-wire.test.ts', name })
-const decode = (name: string): Witness => ({ test: 'test/otlp-decode.test.ts', name })
-const answer = (name: string): Witness => ({ test: 'test/otlp-answer.test.ts', name })
+const wire = (name: string): Witness => ({ test: 'test/otlp/wire.test.ts', name })
+const decode = (name: string): Witness => ({ test: 'test/otlp/decode.test.ts', name })
+const answer = (name: string): Witness => ({ test: 'test/otlp/answer.test.ts', name })
 
 export const otlp: GuardTable = {
   'src/otlp/wire.ts': [

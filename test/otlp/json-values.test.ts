@@ -14,7 +14,7 @@ import {
   OTHER,
   passed,
   refuses,
-} from './support/otlp-json-pieces.ts'
+} from '../support/otlp-json-pieces.ts'
 
 describe('numbers', () => {
   it('of 64 bits are exact, as texts and as numbers', () => {

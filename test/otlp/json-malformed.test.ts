@@ -2,8 +2,8 @@
 // place and without its text, and the output is bounded.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Refusal } from '../src/errors.ts'
-import { Output } from '../src/otlp/json-output.ts'
+import { Refusal } from '../../src/errors.ts'
+import { Output } from '../../src/otlp/json-output.ts'
 import {
   convert,
   firstValue,
@@ -19,7 +19,7 @@ import {
   refuses,
   SPAN_ID,
   TRACE_ID,
-} from './support/otlp-json-pieces.ts'
+} from '../support/otlp-json-pieces.ts'
 
 describe('repeated members', () => {
   it('of a KeyValue or an AnyValue leave the attribute out', () => {

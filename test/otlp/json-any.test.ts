@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { createAnonymizer } from '../src/anonymize/anonymize.ts'
-import { Counters } from '../src/counters.ts'
-import { Refusal } from '../src/errors.ts'
-import { decodeRequest } from '../src/otlp/decode.ts'
-import { requestArbitrary } from './support/otlp-json-arbitrary.ts'
-import { convert, inSpan, POLICY } from './support/otlp-json-pieces.ts'
+import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
+import { Counters } from '../../src/counters.ts'
+import { Refusal } from '../../src/errors.ts'
+import { decodeRequest } from '../../src/otlp/decode.ts'
+import { requestArbitrary } from '../support/otlp-json-arbitrary.ts'
+import { convert, inSpan, POLICY } from '../support/otlp-json-pieces.ts'
 
 /** A request, or a refusal with 400: anything else fails the test. */
 function sound(bytes: Uint8Array): boolean {

@@ -1,8 +1,8 @@
 // OTLP/JSON becomes the protobuf of the same request: every member arrives, unknown ones do not, and ids are hex.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { decodeRequest, type Value } from '../src/otlp/decode.ts'
-import { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import { decodeRequest, type Value } from '../../src/otlp/decode.ts'
+import { ExportTraceServiceRequest } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import {
   convert,
   firstSpan,
@@ -17,7 +17,7 @@ import {
   REJECTED,
   SPAN_ID,
   TRACE_ID,
-} from './support/otlp-json-pieces.ts'
+} from '../support/otlp-json-pieces.ts'
 
 /** A message of the generated codec with ids in hex and 64-bit numbers as texts, and nothing where there is nothing. */
 function plain(value: unknown): unknown {

@@ -2,14 +2,14 @@
 // USAGE_TEST_RUNS is the number of requests of the protobuf test; here it is a fifth of that.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Refusal } from '../src/errors.ts'
-import { jsonToProtobuf } from '../src/otlp/json.ts'
-import { differenceOf, pass, Tally, worlds } from './support/oracle-check.ts'
-import { requestOf } from './support/otlp-arbitrary.ts'
-import { ExportTraceServiceRequest } from './support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
-import { jsonForm } from './support/otlp-json-form.ts'
-import { encode } from './support/otlp-pieces.ts'
-import { Rng } from './support/rng.ts'
+import { Refusal } from '../../src/errors.ts'
+import { jsonToProtobuf } from '../../src/otlp/json.ts'
+import { differenceOf, pass, Tally, worlds } from '../support/oracle-check.ts'
+import { requestOf } from '../support/otlp-arbitrary.ts'
+import { ExportTraceServiceRequest } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
+import { jsonForm } from '../support/otlp-json-form.ts'
+import { encode } from '../support/otlp-pieces.ts'
+import { Rng } from '../support/rng.ts'
 
 const RUNS = Math.ceil(Number(process.env.USAGE_TEST_RUNS ?? 100_000) / 5)
 const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)

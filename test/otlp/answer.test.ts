@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { rejectedSpans, statusBody, successBody } from '../src/otlp/answer.ts'
-import { lenField, varintField } from '../src/otlp/wire.ts'
+import { rejectedSpans, statusBody, successBody } from '../../src/otlp/answer.ts'
+import { lenField, varintField } from '../../src/otlp/wire.ts'
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
