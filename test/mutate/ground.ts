@@ -202,7 +202,7 @@ export const ground: GuardTable = {
       promise: 'few requests wait on a connection',
       text: 'if (connections.begin(request, response)) void',
       instead: 'void',
-      noticed: { test: 'test/page.test.ts', name: '^of requests that are piled up' },
+      noticed: { test: 'test/page/page.test.ts', name: '^of requests that are piled up' },
     },
   ],
   'src/setting-parsers.ts': [

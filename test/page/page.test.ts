@@ -7,15 +7,15 @@ import { rm, writeFile } from 'node:fs/promises'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import type { Host } from '../src/cli/command.ts'
-import { status } from '../src/cli/status.ts'
-import { createLog } from '../src/log.ts'
-import { createPage } from '../src/page/page.ts'
-import type { Report, View } from '../src/page/view.ts'
-import { startCollector } from './support/collector.ts'
-import { execution, placeOf, post, startChild, startHere, until } from './support/sidecar.ts'
+import type { Host } from '../../src/cli/command.ts'
+import { status } from '../../src/cli/status.ts'
+import { createLog } from '../../src/log.ts'
+import { createPage } from '../../src/page/page.ts'
+import type { Report, View } from '../../src/page/view.ts'
+import { startCollector } from '../support/collector.ts'
+import { execution, placeOf, post, startChild, startHere, until } from '../support/sidecar.ts'
 
-const MAIN = new URL('../src/main.ts', import.meta.url).pathname
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const HOSTILE = `<script>alert(1)</script>"'&\u202e`
 const REPORT: Report = {
   file: { place: 'sent', name: '000000000001.otlp.gz', bytes: 7 },
