@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Queue } from '../src/queue/queue.ts'
-import { openHere, receiptsIn } from './queue-here.ts'
+import { openHere, receiptsIn } from './queue/queue-setup.ts'
 import { recordOf } from './support/queue-records.ts'
 import { collectHere, destinationOf, roadHere, senderHere, statuses } from './support/sender.ts'
 import { settle, until } from './support/wait.ts'

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Answer, type Destination, openPoster, parseHeaders } from '../src/send/post.ts'
-import { temporaryFolder } from './queue-here.ts'
+import { temporaryFolder } from './queue/queue-setup.ts'
 import { collectHere, destinationOf, statuses } from './support/sender.ts'
 import { until } from './support/wait.ts'
 

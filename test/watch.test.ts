@@ -6,7 +6,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { WATCH_EVERY_MS, watchFile } from '../src/watch.ts'
-import { temporaryFolder } from './queue-here.ts'
+import { temporaryFolder } from './queue/queue-setup.ts'
 import { until } from './support/wait.ts'
 
 const MIB = 1024 * 1024

@@ -10,7 +10,7 @@ import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import type { Host } from '../../src/cli/command.ts'
 import { COMMANDS, runCommand } from '../../src/cli/commands.ts'
-import { temporaryFolder } from '../queue-here.ts'
+import { temporaryFolder } from '../queue/queue-setup.ts'
 import { call, EXIT, MAIN } from '../support/program.ts'
 import { DEFAULT_POLICY_FILE } from '../support/spans.ts'
 

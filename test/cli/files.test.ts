@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { openHere, temporaryFolder, yes } from '../queue-here.ts'
+import { openHere, temporaryFolder, yes } from '../queue/queue-setup.ts'
 import { call, type Ended, EXIT, fileWith } from '../support/program.ts'
 import { attribute, DEFAULT_POLICY_FILE, policyText, request, span, text } from '../support/spans.ts'
 

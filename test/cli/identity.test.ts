@@ -11,7 +11,7 @@ import { parsePolicy } from '../../src/anonymize/parse.ts'
 import { runCommand } from '../../src/cli/commands.ts'
 import { Counters } from '../../src/counters.ts'
 import { openIdentity, resetIdentity } from '../../src/identity/identity.ts'
-import { temporaryFolder } from '../queue-here.ts'
+import { temporaryFolder } from '../queue/queue-setup.ts'
 import { NOW, spansOf } from '../support/anonymize.ts'
 import { DEFAULT_POLICY_FILE, defaultPolicy, policyText, SECRET } from '../support/spans.ts'
 

@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { temporaryFolder } from '../queue-here.ts'
+import { temporaryFolder } from '../queue/queue-setup.ts'
 import { attribute, DEFAULT_POLICY_FILE, policyText, request, span, text } from '../support/spans.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname

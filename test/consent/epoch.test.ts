@@ -4,7 +4,7 @@ import fs, { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync,
 import { basename, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { beginEpoch, endEpoch, readEpoch, renewEpoch } from '../../src/consent/epoch.ts'
-import { failure } from '../queue-here.ts'
+import { failure } from '../queue/queue-setup.ts'
 import { temporaryFolder } from '../support/sidecar.ts'
 
 const NOW = Date.UTC(2026, 9, 5, 13, 47, 11, 7)

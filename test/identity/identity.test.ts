@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { type Identity, type NoIdentity, openIdentity } from '../../src/identity/identity.ts'
-import { temporaryFolder } from '../queue-here.ts'
+import { temporaryFolder } from '../queue/queue-setup.ts'
 
 const ULID = '01ARZ3NDEKTSV4RRFFQ69G5FAV'
 const SECRET = Array.from({ length: 32 }, (_, i) => i.toString(16).padStart(2, '0')).join('')

@@ -1,9 +1,9 @@
 // Guards of what a disk, a clock, another version and an end in a hurry may do to delivery.
 import type { GuardTable, Witness } from './guard.ts'
 
-const room = (name: string): Witness => ({ test: 'test/queue-room.test.ts', name })
-const clock = (name: string): Witness => ({ test: 'test/queue-clock.test.ts', name })
-const damage = (name: string): Witness => ({ test: 'test/queue-damage.test.ts', name })
+const room = (name: string): Witness => ({ test: 'test/queue/full-volume.test.ts', name })
+const clock = (name: string): Witness => ({ test: 'test/queue/clock.test.ts', name })
+const damage = (name: string): Witness => ({ test: 'test/queue/damage.test.ts', name })
 const outage = (name: string): Witness => ({ test: 'test/outage.test.ts', name })
 const end = (name: string): Witness => ({ test: 'test/sidecar/shutdown.test.ts', name })
 const oneFailure: Witness = { test: 'test/power-loss-send.test.ts', name: '^any one operation' }

@@ -5,7 +5,7 @@ import type { GuardTable, Witness } from './guard.ts'
 const words = (name: string): Witness => ({ test: 'test/policy/words.test.ts', name })
 const bits = (name: string): Witness => ({ test: 'test/policy/bits.test.ts', name })
 const heartbeat = (name: string): Witness => ({ test: 'test/sidecar/heartbeat.test.ts', name })
-const alone = (name: string): Witness => ({ test: 'test/queue-alone.test.ts', name })
+const alone = (name: string): Witness => ({ test: 'test/queue/isolated-append.test.ts', name })
 
 const overRecord = words('^a record over its limit')
 const outlives = words('^a pseudonym of the resource')

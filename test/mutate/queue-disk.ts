@@ -1,12 +1,12 @@
 // Guards of the queue's files: what is synced, in which order, under which name, and what a start makes of them.
 import type { GuardTable, Witness } from './guard.ts'
 
-const queue = (name: string): Witness => ({ test: 'test/queue.test.ts', name })
-const failures = (name: string): Witness => ({ test: 'test/queue-failures.test.ts', name })
-const consent = (name: string): Witness => ({ test: 'test/queue-consent.test.ts', name })
-const recovery = (name: string): Witness => ({ test: 'test/queue-recovery.test.ts', name })
-const disk = (name: string): Witness => ({ test: 'test/queue-disk.test.ts', name })
-const powerLoss: Witness = { test: 'test/power-loss.test.ts', name: '^after power loss' }
+const queue = (name: string): Witness => ({ test: 'test/queue/queue.test.ts', name })
+const failures = (name: string): Witness => ({ test: 'test/queue/failures.test.ts', name })
+const consent = (name: string): Witness => ({ test: 'test/queue/consent.test.ts', name })
+const recovery = (name: string): Witness => ({ test: 'test/queue/recover.test.ts', name })
+const disk = (name: string): Witness => ({ test: 'test/queue/disk.test.ts', name })
+const powerLoss: Witness = { test: 'test/queue/power-loss.test.ts', name: '^after power loss' }
 
 export const queueDisk: GuardTable = {
   'src/queue/growing.ts': [

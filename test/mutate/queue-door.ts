@@ -1,12 +1,12 @@
 // Guards of the queue's front door: who may open it, what leaves, and what goes when policy or consent change.
 import type { GuardTable, Witness } from './guard.ts'
 
-const queue = (name: string): Witness => ({ test: 'test/queue.test.ts', name })
-const failures = (name: string): Witness => ({ test: 'test/queue-failures.test.ts', name })
-const consent = (name: string): Witness => ({ test: 'test/queue-consent.test.ts', name })
-const recovery = (name: string): Witness => ({ test: 'test/queue-recovery.test.ts', name })
-const powerLoss: Witness = { test: 'test/power-loss.test.ts', name: '^after power loss' }
-const kill: Witness = { test: 'test/power-loss.test.ts', name: '^what a start finds' }
+const queue = (name: string): Witness => ({ test: 'test/queue/queue.test.ts', name })
+const failures = (name: string): Witness => ({ test: 'test/queue/failures.test.ts', name })
+const consent = (name: string): Witness => ({ test: 'test/queue/consent.test.ts', name })
+const recovery = (name: string): Witness => ({ test: 'test/queue/recover.test.ts', name })
+const powerLoss: Witness = { test: 'test/queue/power-loss.test.ts', name: '^after power loss' }
+const kill: Witness = { test: 'test/queue/power-loss.test.ts', name: '^what a start finds' }
 
 export const queueDoor: GuardTable = {
   'src/queue/queue.ts': [

@@ -1,12 +1,12 @@
 // Guards of the way into the queue: what is acknowledged, refused, discarded and counted.
 import type { GuardTable, Witness } from './guard.ts'
 
-const queue = (name: string): Witness => ({ test: 'test/queue.test.ts', name })
-const failures = (name: string): Witness => ({ test: 'test/queue-failures.test.ts', name })
-const consent = (name: string): Witness => ({ test: 'test/queue-consent.test.ts', name })
-const recovery = (name: string): Witness => ({ test: 'test/queue-recovery.test.ts', name })
+const queue = (name: string): Witness => ({ test: 'test/queue/queue.test.ts', name })
+const failures = (name: string): Witness => ({ test: 'test/queue/failures.test.ts', name })
+const consent = (name: string): Witness => ({ test: 'test/queue/consent.test.ts', name })
+const recovery = (name: string): Witness => ({ test: 'test/queue/recover.test.ts', name })
 
-const alone = (name: string): Witness => ({ test: 'test/queue-alone.test.ts', name })
+const alone = (name: string): Witness => ({ test: 'test/queue/isolated-append.test.ts', name })
 
 export const queueIn: GuardTable = {
   'src/queue/appends.ts': [

@@ -1,13 +1,13 @@
 // Guards of the queue's memory: receipts, what a start makes of the folder, and how a file leaves.
 import type { GuardTable, Witness } from './guard.ts'
 
-const queue = (name: string): Witness => ({ test: 'test/queue.test.ts', name })
-const failures = (name: string): Witness => ({ test: 'test/queue-failures.test.ts', name })
-const consent = (name: string): Witness => ({ test: 'test/queue-consent.test.ts', name })
-const recovery = (name: string): Witness => ({ test: 'test/queue-recovery.test.ts', name })
-const powerLoss: Witness = { test: 'test/power-loss.test.ts', name: '^after power loss' }
-const kill: Witness = { test: 'test/power-loss.test.ts', name: '^what a start finds' }
-const receipts: Witness = { test: 'test/power-loss.test.ts', name: '^receipts that begin' }
+const queue = (name: string): Witness => ({ test: 'test/queue/queue.test.ts', name })
+const failures = (name: string): Witness => ({ test: 'test/queue/failures.test.ts', name })
+const consent = (name: string): Witness => ({ test: 'test/queue/consent.test.ts', name })
+const recovery = (name: string): Witness => ({ test: 'test/queue/recover.test.ts', name })
+const powerLoss: Witness = { test: 'test/queue/power-loss.test.ts', name: '^after power loss' }
+const kill: Witness = { test: 'test/queue/power-loss.test.ts', name: '^what a start finds' }
+const receipts: Witness = { test: 'test/queue/power-loss.test.ts', name: '^receipts that begin' }
 
 export const queueMemory: GuardTable = {
   'src/queue/receipts.ts': [

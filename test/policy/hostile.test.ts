@@ -9,7 +9,7 @@ import { parsePolicy } from '../../src/anonymize/parse.ts'
 import { policyDigest } from '../../src/anonymize/policy.ts'
 import { sheetOf } from '../../src/anonymize/sheet.ts'
 import { Counters } from '../../src/counters.ts'
-import { temporaryFolder } from '../queue-here.ts'
+import { temporaryFolder } from '../queue/queue-setup.ts'
 import { anonymizer, NOW, spansOf } from '../support/anonymize.ts'
 import { attribute, int, policyText, request, SECRET, span, text } from '../support/spans.ts'
 

@@ -10,7 +10,7 @@ import { createModes, type Goal } from '../../src/modes.ts'
 import { type Disk, lockFolder, openQueue, type Queue } from '../../src/queue/queue.ts'
 import { wipeFolder } from '../../src/queue/shelf.ts'
 import type { Sender } from '../../src/send/send.ts'
-import { diskWith } from '../queue-here.ts'
+import { diskWith } from '../queue/queue-setup.ts'
 import { idsOf, queueOptions, recordOf } from '../support/queue-records.ts'
 import { atEnd, temporaryFolder } from '../support/sidecar.ts'
 

@@ -6,7 +6,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { readEpoch } from '../../src/consent/epoch.ts'
-import { diskWith } from '../queue-here.ts'
+import { diskWith } from '../queue/queue-setup.ts'
 import { until } from '../support/sidecar.ts'
 import { DELAY_MS, happens, modesHere } from './mode-controller-setup.ts'
 

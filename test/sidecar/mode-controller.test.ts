@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Disk } from '../../src/queue/queue.ts'
-import { diskWith, failure } from '../queue-here.ts'
+import { diskWith, failure } from '../queue/queue-setup.ts'
 import { atEnd, temporaryFolder, until } from '../support/sidecar.ts'
 import { happens, modesHere, RETRY_MS, turns } from './mode-controller-setup.ts'
 

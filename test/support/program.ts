@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { temporaryFolder } from '../queue-here.ts'
+import { temporaryFolder } from '../queue/queue-setup.ts'
 
 export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 /** As the design promises them. */

@@ -8,7 +8,7 @@ import { openQueue, type QueueOptions } from '../../src/queue/queue.ts'
 import type { Answer, Poster } from '../../src/send/post.ts'
 import { createSender, type SendOptions } from '../../src/send/send.ts'
 import { seeded } from '../nightly/fleet.ts'
-import { temporaryFolder } from '../queue-here.ts'
+import { temporaryFolder } from '../queue/queue-setup.ts'
 import { idsIn, queueOptions } from './queue-records.ts'
 
 export const SECOND = 1_000

@@ -8,7 +8,7 @@ import type { LogFields, LogLevel } from '../../src/log.ts'
 import type { Queue } from '../../src/queue/queue.ts'
 import type { Destination } from '../../src/send/post.ts'
 import { createSender, type SendOptions } from '../../src/send/send.ts'
-import { openHere } from '../queue-here.ts'
+import { openHere } from '../queue/queue-setup.ts'
 
 export interface Got {
   method: string

@@ -4,10 +4,10 @@ import { appendFile, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import type { Refusal } from '../src/errors.ts'
-import { nodeDisk } from '../src/queue/disk.ts'
-import { appendAndTake, diskWith, failure, openHere, yes } from './queue-here.ts'
-import { idsIn, recordOf } from './support/queue-records.ts'
+import type { Refusal } from '../../src/errors.ts'
+import { nodeDisk } from '../../src/queue/disk.ts'
+import { idsIn, recordOf } from '../support/queue-records.ts'
+import { appendAndTake, diskWith, failure, openHere, yes } from './queue-setup.ts'
 
 test('a failed sync answers 503, keeps what was good before and never writes that file again', async (t) => {
   let fail = false

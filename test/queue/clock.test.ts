@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { openHere } from './queue-here.ts'
-import { recordOf } from './support/queue-records.ts'
+import { recordOf } from '../support/queue-records.ts'
+import { openHere } from './queue-setup.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { sha256Of } from '../src/queue/body.ts'
-import { type Body, openQueue, type Queue } from '../src/queue/queue.ts'
-import { MemoryDisk, type Operation, powerLosses } from './support/memory-disk.ts'
-import { idsIn, idsOf, queueOptions, recordOf } from './support/queue-records.ts'
+import { sha256Of } from '../../src/queue/body.ts'
+import { type Body, openQueue, type Queue } from '../../src/queue/queue.ts'
+import { MemoryDisk, type Operation, powerLosses } from '../support/memory-disk.ts'
+import { idsIn, idsOf, queueOptions, recordOf } from '../support/queue-records.ts'
 
 const FOLDER = '/data'
 /** Ways to lose, for each operation; more of them at night. */

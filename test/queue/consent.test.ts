@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Counters } from '../src/counters.ts'
-import { nodeDisk } from '../src/queue/disk.ts'
-import { openQueue, wipeFolder } from '../src/queue/queue.ts'
-import { appendAndTake, diskWith, failure, openHere, receiptsIn, temporaryFolder, yes } from './queue-here.ts'
-import { idsIn, queueOptions, recordOf } from './support/queue-records.ts'
+import { Counters } from '../../src/counters.ts'
+import { nodeDisk } from '../../src/queue/disk.ts'
+import { openQueue, wipeFolder } from '../../src/queue/queue.ts'
+import { idsIn, queueOptions, recordOf } from '../support/queue-records.ts'
+import { appendAndTake, diskWith, failure, openHere, receiptsIn, temporaryFolder, yes } from './queue-setup.ts'
 
 test('relabel drops what was appended before it and keeps what comes after', { timeout: 10_000 }, async (t) => {
   const { folder, counters, queue, ids, names } = await openHere(t)

@@ -7,12 +7,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { nodeDisk } from '../src/queue/disk.ts'
-import { openQueue } from '../src/queue/queue.ts'
-import { idsOf, queueOptions } from './support/queue-records.ts'
+import { nodeDisk } from '../../src/queue/disk.ts'
+import { openQueue } from '../../src/queue/queue.ts'
+import { idsOf, queueOptions } from '../support/queue-records.ts'
 
 const KILLS = 20
-const CHILD = new URL('./fixtures/queue/append-forever.ts', import.meta.url).pathname
+const CHILD = new URL('../fixtures/queue/append-forever.ts', import.meta.url).pathname
 
 /** Starts the child, kills it after `acknowledged` lines and `extraMs`; gives the numbers it printed. */
 async function runAndKill(folder: string, first: number, acknowledged: number, extraMs: number): Promise<number[]> {

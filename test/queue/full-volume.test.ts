@@ -5,12 +5,12 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import type { Refusal } from '../src/errors.ts'
-import { createLog } from '../src/log.ts'
-import { type Disk, nodeDisk } from '../src/queue/disk.ts'
-import type { Queue, QueueOptions } from '../src/queue/queue.ts'
-import { appendAndTake, diskWith, failure, openHere, receiptsIn, temporaryFolder, yes } from './queue-here.ts'
-import { idsIn, recordOf } from './support/queue-records.ts'
+import type { Refusal } from '../../src/errors.ts'
+import { createLog } from '../../src/log.ts'
+import { type Disk, nodeDisk } from '../../src/queue/disk.ts'
+import type { Queue, QueueOptions } from '../../src/queue/queue.ts'
+import { idsIn, recordOf } from '../support/queue-records.ts'
+import { appendAndTake, diskWith, failure, openHere, receiptsIn, temporaryFolder, yes } from './queue-setup.ts'
 
 const MIB = 1024 * 1024
 

@@ -5,8 +5,8 @@ import fs from 'node:fs'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { nodeDisk, readIfThere, unlinkIfThere } from '../src/queue/disk.ts'
-import { temporaryFolder } from './queue-here.ts'
+import { nodeDisk, readIfThere, unlinkIfThere } from '../../src/queue/disk.ts'
+import { temporaryFolder } from './queue-setup.ts'
 
 /** Files and folders that were synced from now on, by inode. */
 function synced(t: TestContext): number[] {

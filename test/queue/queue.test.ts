@@ -5,11 +5,11 @@ import { appendFile, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import type { Refusal } from '../src/errors.ts'
-import { Cursor, lenField, varintField } from '../src/otlp/wire.ts'
-import { nodeDisk } from '../src/queue/disk.ts'
-import { appendAndTake, diskWith, openHere, receiptsIn, yes } from './queue-here.ts'
-import { idsIn, recordOf } from './support/queue-records.ts'
+import type { Refusal } from '../../src/errors.ts'
+import { Cursor, lenField, varintField } from '../../src/otlp/wire.ts'
+import { nodeDisk } from '../../src/queue/disk.ts'
+import { idsIn, recordOf } from '../support/queue-records.ts'
+import { appendAndTake, diskWith, openHere, receiptsIn, yes } from './queue-setup.ts'
 
 const full503 = (error: unknown): boolean => (error as Refusal).status === 503 && (error as Refusal).retryAfterSeconds === 60
 

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { openQueue } from '../src/queue/queue.ts'
-import { appendAndTake, openHere, receiptsIn, temporaryFolder, yes } from './queue-here.ts'
-import { idsIn, queueOptions, recordOf } from './support/queue-records.ts'
+import { openQueue } from '../../src/queue/queue.ts'
+import { idsIn, queueOptions, recordOf } from '../support/queue-records.ts'
+import { appendAndTake, openHere, receiptsIn, temporaryFolder, yes } from './queue-setup.ts'
 
 test('a torn tail is cut at the last record with a right checksum', async (t) => {
   const { folder, queue } = await openHere(t)
@@ -220,8 +220,8 @@ test('a folder that cannot be locked or used is told from one that is in use, an
 test('a second process is kept out until the first has closed, without a word on stderr', async (t) => {
   const { folder, queue } = await openHere(t)
   const program = `
-    import { openQueue } from ${JSON.stringify(new URL('../src/queue/queue.ts', import.meta.url).href)}
-    import { queueOptions } from ${JSON.stringify(new URL('./support/queue-records.ts', import.meta.url).href)}
+    import { openQueue } from ${JSON.stringify(new URL('../../src/queue/queue.ts', import.meta.url).href)}
+    import { queueOptions } from ${JSON.stringify(new URL('../support/queue-records.ts', import.meta.url).href)}
     const queue = await openQueue(queueOptions(${JSON.stringify(folder)})).catch((error) => console.log(error.code, error.message))
     if (queue !== undefined) { console.log('opened'); await queue.close() }`
   const second = (): Promise<{ stdout: string; stderr: string }> =>

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { Counters } from '../src/counters.ts'
-import { openQueue, type Queue } from '../src/queue/queue.ts'
-import { MemoryDisk } from './support/memory-disk.ts'
-import { idsIn, queueOptions, recordOf } from './support/queue-records.ts'
+import { Counters } from '../../src/counters.ts'
+import { openQueue, type Queue } from '../../src/queue/queue.ts'
+import { MemoryDisk } from '../support/memory-disk.ts'
+import { idsIn, queueOptions, recordOf } from '../support/queue-records.ts'
 
 const FOLDER = '/data'
 const NOW = 1_790_000_000_000

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { nodeDisk } from '../src/queue/disk.ts'
-import { diskWith, failure, openHere, yes } from './queue-here.ts'
-import { idsIn, idsOf, recordOf } from './support/queue-records.ts'
+import { nodeDisk } from '../../src/queue/disk.ts'
+import { idsIn, idsOf, recordOf } from '../support/queue-records.ts'
+import { diskWith, failure, openHere, yes } from './queue-setup.ts'
 
 describe('a record in a body of its own', () => {
   it('shares its file with nothing that came before, after or at the same time', async (t) => {
