@@ -6,7 +6,7 @@ const clock = (name: string): Witness => ({ test: 'test/queue/clock.test.ts', na
 const damage = (name: string): Witness => ({ test: 'test/queue/damage.test.ts', name })
 const outage = (name: string): Witness => ({ test: 'test/outage.test.ts', name })
 const end = (name: string): Witness => ({ test: 'test/sidecar/shutdown.test.ts', name })
-const oneFailure: Witness = { test: 'test/power-loss-send.test.ts', name: '^any one operation' }
+const oneFailure: Witness = { test: 'test/send/power-loss.test.ts', name: '^any one operation' }
 
 export const delivery: GuardTable = {
   'src/queue/growing.ts': [

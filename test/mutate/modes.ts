@@ -5,7 +5,7 @@ const modes = (name: string): Witness => ({ test: 'test/sidecar/mode-controller.
 const restart = (name: string): Witness => ({ test: 'test/sidecar/pipeline-restart.test.ts', name })
 const start = (name: string): Witness => ({ test: 'test/sidecar/mode-controller-start.test.ts', name })
 const door = (name: string): Witness => ({ test: 'test/sidecar/consent-requests.test.ts', name })
-const cancel = (name: string): Witness => ({ test: 'test/send-cancel.test.ts', name })
+const cancel = (name: string): Witness => ({ test: 'test/send/cancel.test.ts', name })
 const off: Witness = { test: 'test/sidecar/pipeline.test.ts', name: 'opens no connection' }
 const world: Witness = {
   test: 'test/epochs.test.ts',

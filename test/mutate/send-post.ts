@@ -1,12 +1,12 @@
 // Guards of one request to the collector, and of how long to wait for the next.
 import type { GuardTable, Witness } from './guard.ts'
 
-const send = (name: string): Witness => ({ test: 'test/send.test.ts', name })
-const schedule = (name: string): Witness => ({ test: 'test/send-schedule.test.ts', name })
-const post = (name: string): Witness => ({ test: 'test/send-post.test.ts', name })
-const tls = (name: string): Witness => ({ test: 'test/send-tls.test.ts', name })
-const proxy = (name: string): Witness => ({ test: 'test/send-proxy.test.ts', name })
-const spread = (name: string): Witness => ({ test: 'test/send-spread.test.ts', name })
+const send = (name: string): Witness => ({ test: 'test/send/send.test.ts', name })
+const schedule = (name: string): Witness => ({ test: 'test/send/schedule.test.ts', name })
+const post = (name: string): Witness => ({ test: 'test/send/post.test.ts', name })
+const tls = (name: string): Witness => ({ test: 'test/send/tls.test.ts', name })
+const proxy = (name: string): Witness => ({ test: 'test/send/proxy.test.ts', name })
+const spread = (name: string): Witness => ({ test: 'test/send/spread.test.ts', name })
 
 const headersFile = post('^what would break the framing')
 const retryAfter = schedule('^Retry-After is read')
@@ -104,7 +104,7 @@ export const postGuards: GuardTable = {
       promise: 'no variable of the environment names a proxy',
       text: 'proxyEnv: undefined',
       instead: 'proxyEnv: process.env',
-      noticed: { test: 'test/send-environment.test.ts', name: '^variables of' },
+      noticed: { test: 'test/send/environment.test.ts', name: '^variables of' },
     },
     { promise: 'a request has a deadline', text: ', AbortSignal.timeout(DEADLINE_MS)', noticed: post('^a request ends by itself') },
     {

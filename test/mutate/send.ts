@@ -2,10 +2,10 @@
 // beside its body.
 import type { GuardTable, Witness } from './guard.ts'
 
-const send = (name: string): Witness => ({ test: 'test/send.test.ts', name })
-const consent = (name: string): Witness => ({ test: 'test/send-consent.test.ts', name })
-const schedule = (name: string): Witness => ({ test: 'test/send-schedule.test.ts', name })
-const spread = (name: string): Witness => ({ test: 'test/send-spread.test.ts', name })
+const send = (name: string): Witness => ({ test: 'test/send/send.test.ts', name })
+const consent = (name: string): Witness => ({ test: 'test/send/consent.test.ts', name })
+const schedule = (name: string): Witness => ({ test: 'test/send/schedule.test.ts', name })
+const spread = (name: string): Witness => ({ test: 'test/send/spread.test.ts', name })
 const outage = (name: string): Witness => ({ test: 'test/outage.test.ts', name })
 const end = (name: string): Witness => ({ test: 'test/sidecar/shutdown.test.ts', name })
 

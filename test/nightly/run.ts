@@ -40,7 +40,7 @@ function tests(env: Record<string, string>, ...files: string[]): boolean {
 
 const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] = [
   ['kills', thousandKills],
-  ['power loss', () => tests({ USAGE_TEST_POWER_LOSSES: '1000' }, 'test/queue/power-loss.test.ts', 'test/power-loss-send.test.ts')],
+  ['power loss', () => tests({ USAGE_TEST_POWER_LOSSES: '1000' }, 'test/queue/power-loss.test.ts', 'test/send/power-loss.test.ts')],
   [
     'guards, taken away one at a time',
     () => spawnSync(process.execPath, [join(root, 'test/mutate.ts')], { stdio: 'inherit' }).status === 0,

@@ -8,11 +8,11 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Socket
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { type TestContext, test } from 'node:test'
-import { openPoster } from '../src/send/post.ts'
-import { temporaryFolder } from './queue/queue-setup.ts'
-import { createAuthority } from './support/certificates.ts'
-import { collectHere, destinationOf, statuses } from './support/sender.ts'
-import { until } from './support/wait.ts'
+import { openPoster } from '../../src/send/post.ts'
+import { temporaryFolder } from '../queue/queue-setup.ts'
+import { createAuthority } from '../support/certificates.ts'
+import { collectHere, destinationOf, statuses } from '../support/sender.ts'
+import { until } from '../support/wait.ts'
 
 const BODY = Buffer.from('the body of a report')
 const NEVER = new AbortController().signal

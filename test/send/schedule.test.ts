@@ -2,11 +2,11 @@
 // first send delay, and after a failure behind what the collector asks for, with full jitter. The clock is the test's.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Body, Queue } from '../src/queue/queue.ts'
-import { momentOf, retryAfterMs, waitMs } from '../src/send/retry.ts'
-import { recordOf } from './support/queue-records.ts'
-import { roadHere, START_MS, senderHere, statuses } from './support/sender.ts'
-import { settle, until } from './support/wait.ts'
+import type { Body, Queue } from '../../src/queue/queue.ts'
+import { momentOf, retryAfterMs, waitMs } from '../../src/send/retry.ts'
+import { recordOf } from '../support/queue-records.ts'
+import { roadHere, START_MS, senderHere, statuses } from '../support/sender.ts'
+import { settle, until } from '../support/wait.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { createAuthority } from './support/certificates.ts'
-import { startCollector } from './support/collector.ts'
-import { collectHere, statuses } from './support/sender.ts'
-import { execution, placeOf, post, startChild, until } from './support/sidecar.ts'
+import { createAuthority } from '../support/certificates.ts'
+import { startCollector } from '../support/collector.ts'
+import { collectHere, statuses } from '../support/sender.ts'
+import { execution, placeOf, post, startChild, until } from '../support/sidecar.ts'
 
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy', 'GRPC_PROXY', 'grpc_proxy']
 const EXPORTERS = ['OTEL_EXPORTER_OTLP', 'OTEL_EXPORTER_OTLP_TRACES', 'OTEL_EXPORTER_ZIPKIN']

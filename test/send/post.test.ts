@@ -4,10 +4,10 @@ import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Answer, type Destination, openPoster, parseHeaders } from '../src/send/post.ts'
-import { temporaryFolder } from './queue/queue-setup.ts'
-import { collectHere, destinationOf, statuses } from './support/sender.ts'
-import { until } from './support/wait.ts'
+import { type Answer, type Destination, openPoster, parseHeaders } from '../../src/send/post.ts'
+import { temporaryFolder } from '../queue/queue-setup.ts'
+import { collectHere, destinationOf, statuses } from '../support/sender.ts'
+import { until } from '../support/wait.ts'
 
 const BODY = Buffer.from('body')
 const NEVER = new AbortController().signal

@@ -2,11 +2,11 @@
 // of a drain, nothing more is made, and what is under way ends.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Queue } from '../src/queue/queue.ts'
-import { openHere, receiptsIn } from './queue/queue-setup.ts'
-import { recordOf } from './support/queue-records.ts'
-import { collectHere, destinationOf, roadHere, senderHere, statuses } from './support/sender.ts'
-import { settle, until } from './support/wait.ts'
+import type { Queue } from '../../src/queue/queue.ts'
+import { openHere, receiptsIn } from '../queue/queue-setup.ts'
+import { recordOf } from '../support/queue-records.ts'
+import { collectHere, destinationOf, roadHere, senderHere, statuses } from '../support/sender.ts'
+import { settle, until } from '../support/wait.ts'
 
 const HOUR_MS = 3_600_000
 const outcomesIn = async (folder: string): Promise<Record<string, unknown>[]> =>

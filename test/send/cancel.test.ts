@@ -7,11 +7,11 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createServer as createSecureServer } from 'node:tls'
-import { openPoster } from '../src/send/post.ts'
-import { temporaryFolder } from './queue/queue-setup.ts'
-import { createAuthority } from './support/certificates.ts'
-import { destinationOf } from './support/sender.ts'
-import { settle, until } from './support/wait.ts'
+import { openPoster } from '../../src/send/post.ts'
+import { temporaryFolder } from '../queue/queue-setup.ts'
+import { createAuthority } from '../support/certificates.ts'
+import { destinationOf } from '../support/sender.ts'
+import { settle, until } from '../support/wait.ts'
 
 const authority = createAuthority()
 const certified = authority.issue('collector', '127.0.0.1')

@@ -5,10 +5,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { openHere, receiptsIn, temporaryFolder } from './queue/queue-setup.ts'
-import { idsIn, recordOf } from './support/queue-records.ts'
-import { collectHere, destinationOf, roadHere, senderHere, statuses } from './support/sender.ts'
-import { until } from './support/wait.ts'
+import { openHere, receiptsIn, temporaryFolder } from '../queue/queue-setup.ts'
+import { idsIn, recordOf } from '../support/queue-records.ts'
+import { collectHere, destinationOf, roadHere, senderHere, statuses } from '../support/sender.ts'
+import { until } from '../support/wait.ts'
 
 const HOUR_MS = 3_600_000
 const outcomesIn = async (folder: string): Promise<unknown[]> =>

@@ -2,10 +2,10 @@
 // a clock that jumps.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createSchedule, type Schedule, type ScheduleOptions } from '../src/send/schedule.ts'
-import { seeded } from './nightly/fleet.ts'
-import { recordOf } from './support/queue-records.ts'
-import { DAY, HOUR, live, MINUTE, SECOND } from './support/sender-life.ts'
+import { createSchedule, type Schedule, type ScheduleOptions } from '../../src/send/schedule.ts'
+import { seeded } from '../nightly/fleet.ts'
+import { recordOf } from '../support/queue-records.ts'
+import { DAY, HOUR, live, MINUTE, SECOND } from '../support/sender-life.ts'
 
 const FLEET = 1_000
 

@@ -7,10 +7,10 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import tls, { type TLSSocket } from 'node:tls'
-import { type Destination, openPoster, SYSTEM_CERTIFICATES } from '../src/send/post.ts'
-import { temporaryFolder } from './queue/queue-setup.ts'
-import { type Certified, createAuthority } from './support/certificates.ts'
-import { collectHere, destinationOf, statuses } from './support/sender.ts'
+import { type Destination, openPoster, SYSTEM_CERTIFICATES } from '../../src/send/post.ts'
+import { temporaryFolder } from '../queue/queue-setup.ts'
+import { type Certified, createAuthority } from '../support/certificates.ts'
+import { collectHere, destinationOf, statuses } from '../support/sender.ts'
 
 const BODY = Buffer.from('body')
 const authority = createAuthority()
