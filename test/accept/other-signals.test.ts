@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import { test } from 'node:test'
 import { filesIn, placeOf, startHere } from '../support/sidecar.ts'
 
-const PROGRAM = new URL('../fixtures/everything.ts', import.meta.url).pathname
+const PROGRAM = new URL('../fixtures/export-every-signal.ts', import.meta.url).pathname
 
 async function run(env: Record<string, string>): Promise<string> {
   const child = spawn(process.execPath, [PROGRAM], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })

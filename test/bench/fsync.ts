@@ -5,8 +5,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { Side } from './pipeline.ts'
 import { IMAGE_FLAGS, type Running, scratchFolder, startFloor, startOurs, startSink, whenEnded } from './processes.ts'
-import { Side } from './road.ts'
 
 const SECONDS = 1
 const SPANS = 10

@@ -2,8 +2,8 @@
 // profile of the source as it is (its file names tell the room), scaled to what /proc says that the thread used.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Side } from './pipeline.ts'
 import { cpuByThread, IMAGE_FLAGS, ROOT, scratchFolder, startFloor, startOurs, startSink } from './processes.ts'
-import { Side } from './road.ts'
 
 const SECONDS = 4
 const CONNECTIONS = 8

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { proveFsync } from './fsync.ts'
 import { benchMemory } from './memory.ts'
 import { benchPass } from './pass.ts'
+import { benchRoad } from './pipeline.ts'
 import { ROOT } from './processes.ts'
 import { benchProfile } from './profile.ts'
 import { machine, othersLoad, writePart } from './report.ts'
-import { benchRoad } from './road.ts'
 
 const began = Date.now()
 const load = othersLoad()

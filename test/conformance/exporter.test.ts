@@ -12,8 +12,8 @@ import { roadHere, statuses } from '../support/sender.ts'
 import { execution, placeOf, post, startHere, until as untilTrue } from '../support/sidecar.ts'
 import { attribute, request, span, text } from '../support/spans.ts'
 import { settle, until } from '../support/wait.ts'
+import { JSON_TYPE, jsonRequest, jsonSpan } from './pipeline.ts'
 import { conforms } from './point.ts'
-import { JSON_TYPE, jsonRequest, jsonSpan } from './road.ts'
 
 const MIB = 1024 * 1024
 

@@ -10,8 +10,8 @@ import { openDoor as openHttp } from '../support/http-receiver.ts'
 import { message, openRaw, TYPE } from '../support/raw-http2.ts'
 import { atEnd, execution } from '../support/sidecar.ts'
 import { until } from '../support/wait.ts'
+import { JSON_TYPE, jsonRequest, jsonSpan, openRoad, PROTOBUF, readAnswer } from './pipeline.ts'
 import { conforms } from './point.ts'
-import { JSON_TYPE, jsonRequest, jsonSpan, openRoad, PROTOBUF, readAnswer } from './road.ts'
 
 const GZIP = { 'grpc-encoding': 'gzip' }
 

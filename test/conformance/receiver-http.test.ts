@@ -9,8 +9,8 @@ import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES } from '../supp
 import { execution } from '../support/sidecar.ts'
 import { request, span } from '../support/spans.ts'
 import { until } from '../support/wait.ts'
+import { JSON_TYPE, jsonRequest, jsonSpan, openRoad, PROTOBUF, readAnswer } from './pipeline.ts'
 import { conforms } from './point.ts'
-import { JSON_TYPE, jsonRequest, jsonSpan, openRoad, PROTOBUF, readAnswer } from './road.ts'
 
 const ENCODINGS = ['protobuf', 'json'] as const
 const GOOD = { protobuf: request(span()), json: Buffer.from(jsonRequest(jsonSpan())) }

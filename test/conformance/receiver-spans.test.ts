@@ -5,8 +5,8 @@ import { jsonToProtobuf } from '../../src/otlp/json.ts'
 import { FIXED32, lenField, putVarint, tag, varintField } from '../../src/otlp/wire.ts'
 import { execution } from '../support/sidecar.ts'
 import { attribute, int, keyValue, request, span, text } from '../support/spans.ts'
+import { JSON_TYPE, jsonRequest, jsonSpan, openRoad, PROTOBUF, readAnswer, SPAN_ID, TRACE_ID } from './pipeline.ts'
 import { conforms } from './point.ts'
-import { JSON_TYPE, jsonRequest, jsonSpan, openRoad, PROTOBUF, readAnswer, SPAN_ID, TRACE_ID } from './road.ts'
 
 const STAGE = attribute('stage.type', text('bake'))
 const stage = (...more: Uint8Array[]): Buffer => span({ name: 'stage', more: [STAGE, ...more] })

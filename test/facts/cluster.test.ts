@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { openCluster } from '../../src/facts/cluster.ts'
 import { createLog } from '../../src/log.ts'
-import { cluster, runJob, serve, TOKEN } from '../facts-road.ts'
 import { fakeCluster } from '../support/fake-cluster.ts'
 import { EXIT } from '../support/program.ts'
+import { cluster, runJob, serve, TOKEN } from '../system/facts-process.ts'
 
 test('an unknown authority and a token that is not known are no reason to tell what the server said', async (t) => {
   const { env, server } = await cluster(t)

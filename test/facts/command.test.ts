@@ -4,10 +4,10 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { cluster, POLICY, runJob, startJob } from '../facts-road.ts'
 import { call, EXIT } from '../support/program.ts'
 import { temporaryFolder, until } from '../support/sidecar.ts'
 import { DEFAULT_POLICY_FILE } from '../support/spans.ts'
+import { cluster, POLICY, runJob, startJob } from '../system/facts-process.ts'
 
 test('wrong flags and settings are told before anything is asked', async () => {
   const wrong: [args: string[], status: number, sentence: RegExp][] = [

@@ -4,7 +4,7 @@ import type { GuardTable, Witness } from './guard.ts'
 const room = (name: string): Witness => ({ test: 'test/queue/full-volume.test.ts', name })
 const clock = (name: string): Witness => ({ test: 'test/queue/clock.test.ts', name })
 const damage = (name: string): Witness => ({ test: 'test/queue/damage.test.ts', name })
-const outage = (name: string): Witness => ({ test: 'test/outage.test.ts', name })
+const outage = (name: string): Witness => ({ test: 'test/system/outage.test.ts', name })
 const end = (name: string): Witness => ({ test: 'test/sidecar/shutdown.test.ts', name })
 const oneFailure: Witness = { test: 'test/send/power-loss.test.ts', name: '^any one operation' }
 

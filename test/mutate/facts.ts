@@ -6,8 +6,8 @@ const read = (name: string): Witness => ({ test: 'test/facts/read.test.ts', name
 const job = (name: string): Witness => ({ test: 'test/facts/facts.test.ts', name })
 const command = (name: string): Witness => ({ test: 'test/facts/command.test.ts', name })
 const api = (name: string): Witness => ({ test: 'test/facts/cluster.test.ts', name })
-const manifest = (name: string): Witness => ({ test: 'test/facts-manifest.test.ts', name })
-const road = (name: string): Witness => ({ test: 'test/facts-road.test.ts', name })
+const manifest = (name: string): Witness => ({ test: 'test/scripts/facts-manifest.test.ts', name })
+const road = (name: string): Witness => ({ test: 'test/system/cluster-report.test.ts', name })
 
 const property = narrow('^policing what is published')
 const questions = read('^of each fact just what it needs')

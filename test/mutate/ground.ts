@@ -1,12 +1,12 @@
 // Guards of the ground and of the small rooms: logs that hold nothing, the identity, the Resource, facts and settings.
 import type { GuardTable, Witness } from './guard.ts'
 
-const log = (name: string): Witness => ({ test: 'test/log.test.ts', name })
+const log = (name: string): Witness => ({ test: 'test/support/log.test.ts', name })
 const identity = (name: string): Witness => ({ test: 'test/identity/identity.test.ts', name })
 const enrich = (name: string): Witness => ({ test: 'test/enrich/enrich.test.ts', name })
 const facts = (name: string): Witness => ({ test: 'test/enrich/facts.test.ts', name })
 const health = (name: string): Witness => ({ test: 'test/sidecar/health.test.ts', name })
-const config = (name: string): Witness => ({ test: 'test/config.test.ts', name })
+const config = (name: string): Witness => ({ test: 'test/support/settings.test.ts', name })
 
 const made = identity('^an identity is made')
 const none = identity('^with .* there is no identity')
@@ -63,7 +63,7 @@ export const ground: GuardTable = {
       promise: 'the code of an error is a code',
       text: "typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code",
       instead: "typeof code === 'string' ? code",
-      noticed: { test: 'test/errors.test.ts', name: '^the code of an error' },
+      noticed: { test: 'test/support/errors.test.ts', name: '^the code of an error' },
     },
   ],
   'src/identity/identity.ts': [

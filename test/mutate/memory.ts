@@ -1,7 +1,7 @@
 // Guards of the memory: who holds the last reference to a large buffer gives it back.
 import type { GuardTable, Witness } from './guard.ts'
 
-const memory = (name: string): Witness => ({ test: 'test/memory.test.ts', name })
+const memory = (name: string): Witness => ({ test: 'test/support/memory.test.ts', name })
 const pass = memory('^the pass gives back')
 const queue = memory('^the queue gives back')
 const inflating = memory('^inflating gives back')

@@ -8,7 +8,7 @@ const door = (name: string): Witness => ({ test: 'test/sidecar/consent-requests.
 const cancel = (name: string): Witness => ({ test: 'test/send/cancel.test.ts', name })
 const off: Witness = { test: 'test/sidecar/pipeline.test.ts', name: 'opens no connection' }
 const world: Witness = {
-  test: 'test/epochs.test.ts',
+  test: 'test/system/epochs.test.ts',
   name: '^nothing accepted outside',
   env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
 }

@@ -5,7 +5,7 @@ import type { GuardTable, Witness } from './guard.ts'
 const page = (name: string): Witness => ({ test: 'test/page/page.test.ts', name })
 /** It waits for what is tried again after five seconds. */
 const folder: Witness = { ...page('^a data folder that cannot'), env: { USAGE_TEST_DEADLINE_MS: '12000' } }
-const canary: Witness = { test: 'test/canary.test.ts', name: '^lets no secret out.* under a policy' }
+const canary: Witness = { test: 'test/system/canary.test.ts', name: '^lets no secret out.* under a policy' }
 
 export const pageGuards: GuardTable = {
   'src/page/page.ts': [

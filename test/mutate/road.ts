@@ -1,7 +1,7 @@
 // Guards of the wiring: what stands between a request and the disk, and what changes under it.
 import type { GuardTable, Witness } from './guard.ts'
 
-const watch = (name: string): Witness => ({ test: 'test/watch.test.ts', name })
+const watch = (name: string): Witness => ({ test: 'test/support/watch.test.ts', name })
 const modes = (name: string): Witness => ({ test: 'test/sidecar/pipeline.test.ts', name })
 const restart = (name: string): Witness => ({ test: 'test/sidecar/pipeline-restart.test.ts', name })
 /** These wait for the next look at a file, or for what is tried again. */

@@ -6,7 +6,7 @@ const send = (name: string): Witness => ({ test: 'test/send/send.test.ts', name 
 const consent = (name: string): Witness => ({ test: 'test/send/consent.test.ts', name })
 const schedule = (name: string): Witness => ({ test: 'test/send/schedule.test.ts', name })
 const spread = (name: string): Witness => ({ test: 'test/send/spread.test.ts', name })
-const outage = (name: string): Witness => ({ test: 'test/outage.test.ts', name })
+const outage = (name: string): Witness => ({ test: 'test/system/outage.test.ts', name })
 const end = (name: string): Witness => ({ test: 'test/sidecar/shutdown.test.ts', name })
 
 const oneDrain = send('^one drain takes every body')

@@ -2,7 +2,7 @@
 // tests, which try it from then on.
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
-import { FIXTURES, FORMS, Fuzz, inputOf } from '../fuzz.ts'
+import { FIXTURES, FORMS, Fuzz, inputOf } from '../system/fuzz.ts'
 
 const seconds = Number(process.argv[2] ?? 600)
 const fuzz = new Fuzz()

@@ -11,7 +11,7 @@ import { spansIn, spansWaiting, startCollector } from '../support/collector.ts'
 import { execution, filesIn, type Place, placeOf, post, startChild, startHere, until } from '../support/sidecar.ts'
 import { request, span } from '../support/spans.ts'
 
-const TELL_CONNECTIONS = new URL('../fixtures/pipeline/tell-connections.ts', import.meta.url).href
+const TELL_CONNECTIONS = new URL('../fixtures/pipeline/report-connections.ts', import.meta.url).href
 
 /** A data folder with one body in sent/ and one that waits, as a sidecar in mode on leaves it. */
 async function placeWithReports(t: Parameters<typeof placeOf>[0]) {

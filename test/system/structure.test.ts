@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
-import { guards } from './mutate/guards.ts'
+import { guards } from '../mutate/guards.ts'
 
-const SRC = new URL('../src/', import.meta.url).pathname
+const SRC = new URL('../../src/', import.meta.url).pathname
 const GROUND = ['errors.ts', 'log.ts', 'counters.ts', 'memory.ts', 'watch.ts', 'crowd.ts', 'connections.ts']
 /** Room: the rooms that it may import besides itself and the ground. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -122,6 +122,6 @@ test('every guard stands once in its file, and every table of guards is in use',
     }),
   )
   assert.deepEqual(unfit, [])
-  const tables = readdirSync(new URL('mutate/', import.meta.url)).filter((file) => !/^(guards?|reporter)\.ts$/.test(file))
+  const tables = readdirSync(new URL('../mutate/', import.meta.url)).filter((file) => !/^(guards?|reporter)\.ts$/.test(file))
   assert.equal(guards.length, tables.length)
 })

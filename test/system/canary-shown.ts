@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { type Child, filesIn } from '../support/sidecar.ts'
 import { exchange, requestBytes } from './canary-http.ts'
 import type { Secrets } from './canary-search.ts'
-import { type Child, filesIn } from './support/sidecar.ts'
 
-const MAIN = new URL('../src/main.ts', import.meta.url).pathname
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const AT_MOST = 256 * 1024 * 1024
 
 const printedBy = (...args: string[]): Promise<Buffer> =>

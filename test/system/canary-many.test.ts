@@ -2,18 +2,18 @@
 // refusal holds one. USAGE_TEST_CANARIES (50000) is the number of secrets; `canary.test.ts` looks at the whole process.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Anonymizer, createAnonymizer } from '../src/anonymize/anonymize.ts'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { Counters } from '../src/counters.ts'
-import { createEnricher, type Enricher } from '../src/enrich/enrich.ts'
-import { Refusal } from '../src/errors.ts'
-import { jsonToProtobuf } from '../src/otlp/json.ts'
+import { type Anonymizer, createAnonymizer } from '../../src/anonymize/anonymize.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { Counters } from '../../src/counters.ts'
+import { createEnricher, type Enricher } from '../../src/enrich/enrich.ts'
+import { Refusal } from '../../src/errors.ts'
+import { jsonToProtobuf } from '../../src/otlp/json.ts'
+import { Rng } from '../support/rng.ts'
+import { SECRET } from '../support/spans.ts'
 import { toJson, toProtobuf } from './canary-message.ts'
 import { CanaryRequests } from './canary-request.ts'
 import { Secrets } from './canary-search.ts'
 import { CANARY_COMPAT_POLICY, CANARY_POLICY, wholeRequest } from './canary-whole.ts'
-import { Rng } from './support/rng.ts'
-import { SECRET } from './support/spans.ts'
 
 const WANTED = Number(process.env.USAGE_TEST_CANARIES ?? 50_000)
 const NOW = Date.UTC(2026, 9, 5, 14)

@@ -5,11 +5,11 @@ import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
-import { bundle } from '../scripts/build.ts'
-import { type FakeServer, type Job, runJob, serve, TOKEN } from './facts-road.ts'
-import { type Collector, type Left, startCollector } from './support/collector.ts'
-import { type Fake, fakeCluster, WORKER } from './support/fake-cluster.ts'
-import { filesIn, type Place, placeOf, startChild, temporaryFolder, until } from './support/sidecar.ts'
+import { bundle } from '../../scripts/build.ts'
+import { type Collector, type Left, startCollector } from '../support/collector.ts'
+import { type Fake, fakeCluster, WORKER } from '../support/fake-cluster.ts'
+import { filesIn, type Place, placeOf, startChild, temporaryFolder, until } from '../support/sidecar.ts'
+import { type FakeServer, type Job, runJob, serve, TOKEN } from './facts-process.ts'
 
 /** Bundled, as in the image. */
 const folder = await realpath(await mkdtemp(join(tmpdir(), 'facts-')))
@@ -18,7 +18,7 @@ await bundle(folder)
 await writeFile(join(folder, 'package.json'), '{"type": "module"}')
 const PROGRAM = join(folder, 'usage-sidecar.js')
 
-const policyFile = (name: string): string => new URL(`../deploy/policies/${name}.yaml`, import.meta.url).pathname
+const policyFile = (name: string): string => new URL(`../../deploy/policies/${name}.yaml`, import.meta.url).pathname
 const SILENT = { name: 'worker-1', info: { machineID: '', systemUUID: '' } }
 
 /** What the pod's environment may hold for its application. */

@@ -5,7 +5,7 @@ import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 
-const ROLLOUT = new URL('nightly/rollout.ts', import.meta.url).pathname
+const ROLLOUT = new URL('../nightly/rollout.ts', import.meta.url).pathname
 /** Requests in any one second, for ten thousand that report once an hour, which is 2.8 a second. */
 const MOST: readonly [title: string, peak: number][] = [
   ['All start within two minutes', 20],

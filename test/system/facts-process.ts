@@ -8,12 +8,12 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import type { Question } from '../src/facts/cluster.ts'
-import { createAuthority } from './support/certificates.ts'
-import { type Fake, fakeCluster } from './support/fake-cluster.ts'
-import { MAIN } from './support/program.ts'
-import { atEnd, type LogLine, temporaryFolder } from './support/sidecar.ts'
-import { DEFAULT_POLICY_FILE } from './support/spans.ts'
+import type { Question } from '../../src/facts/cluster.ts'
+import { createAuthority } from '../support/certificates.ts'
+import { type Fake, fakeCluster } from '../support/fake-cluster.ts'
+import { MAIN } from '../support/program.ts'
+import { atEnd, type LogLine, temporaryFolder } from '../support/sidecar.ts'
+import { DEFAULT_POLICY_FILE } from '../support/spans.ts'
 
 export interface FakeServer {
   kubeconfig: string

@@ -1,11 +1,11 @@
 // Requests with secrets as bytes on a connection: in every header, and malformed in every way.
 import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
+import { len } from '../support/otlp-pieces.ts'
+import { PROTOBUF } from '../support/sidecar.ts'
 import { type Entry, fieldOf, toJson, toProtobuf } from './canary-message.ts'
 import { CanaryRequests } from './canary-request.ts'
 import type { Secrets } from './canary-search.ts'
-import { len } from './support/otlp-pieces.ts'
-import { PROTOBUF } from './support/sidecar.ts'
 
 export const JSON_TYPE = { 'content-type': 'application/json' }
 

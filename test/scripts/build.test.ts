@@ -5,9 +5,9 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { bundle } from '../scripts/build.ts'
-import { temporaryFolder } from './support/sidecar.ts'
-import { DEFAULT_POLICY_FILE } from './support/spans.ts'
+import { bundle } from '../../scripts/build.ts'
+import { temporaryFolder } from '../support/sidecar.ts'
+import { DEFAULT_POLICY_FILE } from '../support/spans.ts'
 
 /** Where `run` begins, and what it imports when it is asked to. */
 const ENTRIES = ['src/main.ts', 'src/cli/commands.ts', 'src/config.ts', 'src/cli/run.ts']

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { recordOf } from './support/queue-records.ts'
-import { type Collector, DAY, HOUR, type Life, live, MINUTE, SECOND } from './support/sender-life.ts'
+import { recordOf } from '../support/queue-records.ts'
+import { type Collector, DAY, HOUR, type Life, live, MINUTE, SECOND } from '../support/sender-life.ts'
 
 const MIB = 1024 * 1024
 const OUTAGE_FROM = 2 * HOUR

@@ -6,10 +6,10 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { type Collector, spansIn, startCollector, type Verdict } from './support/collector.ts'
-import { execution, filesIn, type Place, placeOf, post, startHere, until } from './support/sidecar.ts'
+import { type Collector, spansIn, startCollector, type Verdict } from '../support/collector.ts'
+import { execution, filesIn, type Place, placeOf, post, startHere, until } from '../support/sidecar.ts'
 
-const MAIN = new URL('../src/main.ts', import.meta.url).pathname
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const NAME = '000000000001.otlp.gz'
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')

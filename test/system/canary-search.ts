@@ -2,7 +2,7 @@
 // in it, and hashed. Of a hash its first eight bytes are looked for, so that one that is cut is found as well.
 import { createHash, randomBytes, randomInt } from 'node:crypto'
 import { gunzipSync } from 'node:zlib'
-import { varint } from './support/otlp-pieces.ts'
+import { varint } from '../support/otlp-pieces.ts'
 
 /** What is looked for has at least this many bytes; a hit by chance is then out of the question. */
 const GRAM = 8

@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Collected, spansIn, spansWaiting, startCollector, type Verdict } from './support/collector.ts'
-import { placeOf, post, spawnChild, startChild, until } from './support/sidecar.ts'
-import { attribute, int, policyText, request, span } from './support/spans.ts'
+import { type Collected, spansIn, spansWaiting, startCollector, type Verdict } from '../support/collector.ts'
+import { placeOf, post, spawnChild, startChild, until } from '../support/sidecar.ts'
+import { attribute, int, policyText, request, span } from '../support/spans.ts'
 
 const KILLS = 20
 const CLIENTS = 4

@@ -1,5 +1,5 @@
 // Shows that each promise has a test that can fail: takes away one guarded piece of the source at a time, in a scratch
-// copy, and runs the test that must notice. `node test/mutate.ts [PATTERN]` takes those whose file or promise matches.
+// copy, and runs the test that must notice. `node test/mutate/run.ts [PATTERN]` takes those whose file or promise matches.
 // Noticed is what makes a named test fail: not a file that no longer parses, an undefined name, or a loop without end.
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
@@ -7,11 +7,11 @@ import { cp, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { transform } from 'esbuild'
-import type { Guard, Witness } from './mutate/guard.ts'
-import { guards as tables } from './mutate/guards.ts'
-import type { Result } from './mutate/reporter.ts'
+import type { Guard, Witness } from './guard.ts'
+import { guards as tables } from './guards.ts'
+import type { Result } from './reporter.ts'
 
-const ROOT = new URL('..', import.meta.url).pathname
+const ROOT = new URL('../..', import.meta.url).pathname
 const COPIED = ['src', 'test', 'deploy', 'package.json', 'tsconfig.json', 'README.md']
 const AT_ONCE = 2
 /** On a machine that has much else to do, a greater number lets tests take as many times as long. */

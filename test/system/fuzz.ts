@@ -2,26 +2,26 @@
 // of the grammar. Whatever comes, the answer is a batch that can be read and holds nothing unlisted, or a refusal.
 import { readdirSync, readFileSync } from 'node:fs'
 import { parse } from 'yaml'
-import { type Anonymizer, createAnonymizer } from '../src/anonymize/anonymize.ts'
-import { parsePolicy } from '../src/anonymize/parse.ts'
-import { Counters } from '../src/counters.ts'
-import { Refusal } from '../src/errors.ts'
-import { decodeRequest } from '../src/otlp/decode.ts'
-import { jsonToProtobuf } from '../src/otlp/json.ts'
-import { lenField } from '../src/otlp/wire.ts'
-import type { PolicyFile } from './support/oracle-policy.ts'
-import { requestOf } from './support/otlp-arbitrary.ts'
-import { encode, fixed64, integer, len, short, utf8 } from './support/otlp-pieces.ts'
-import { Rng } from './support/rng.ts'
-import { SECRET } from './support/spans.ts'
+import { type Anonymizer, createAnonymizer } from '../../src/anonymize/anonymize.ts'
+import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { Counters } from '../../src/counters.ts'
+import { Refusal } from '../../src/errors.ts'
+import { decodeRequest } from '../../src/otlp/decode.ts'
+import { jsonToProtobuf } from '../../src/otlp/json.ts'
+import { lenField } from '../../src/otlp/wire.ts'
+import type { PolicyFile } from '../support/oracle-policy.ts'
+import { requestOf } from '../support/otlp-arbitrary.ts'
+import { encode, fixed64, integer, len, short, utf8 } from '../support/otlp-pieces.ts'
+import { Rng } from '../support/rng.ts'
+import { SECRET } from '../support/spans.ts'
 
-export const FIXTURES = new URL('./fixtures/fuzz/', import.meta.url).pathname
+export const FIXTURES = new URL('../fixtures/fuzz/', import.meta.url).pathname
 const NOW = Date.UTC(2026, 9, 5, 14)
 const MAX_BYTES = 2 ** 20
 export const FORMS = ['protobuf', 'json'] as const
 export type Form = (typeof FORMS)[number]
 
-const policyFile = (name: string): string => readFileSync(new URL(`./fixtures/policies/${name}.yaml`, import.meta.url), 'utf8')
+const policyFile = (name: string): string => readFileSync(new URL(`../fixtures/policies/${name}.yaml`, import.meta.url), 'utf8')
 const POLICIES = ['resource', 'copies', 'steps'].map(policyFile)
 const FILES = POLICIES.map((text) => parse(text) as PolicyFile)
 

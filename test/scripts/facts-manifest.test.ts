@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parse, parseAllDocuments } from 'yaml'
-import { factsJob, NAMES, rbac } from '../src/cli/facts-manifest.ts'
-import { needsOf } from '../src/facts/needs.ts'
-import { STANDARD } from '../src/inject/container.ts'
-import { call } from './support/program.ts'
-import { DEFAULT_POLICY_FILE, defaultPolicy } from './support/spans.ts'
+import { factsJob, NAMES, rbac } from '../../src/cli/facts-manifest.ts'
+import { needsOf } from '../../src/facts/needs.ts'
+import { STANDARD } from '../../src/inject/container.ts'
+import { call } from '../support/program.ts'
+import { DEFAULT_POLICY_FILE, defaultPolicy } from '../support/spans.ts'
 
 interface Container {
   env: { name: string; value: unknown }[]

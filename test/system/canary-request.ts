@@ -1,8 +1,9 @@
 // Trace requests with a secret in every place that can hold one, walked from the definitions of OTLP, as protobuf and as
 // JSON. A field of a kind that the walk does not know stops it, so that nothing that OTLP adds is left out.
+
+import { type Definitions, type FieldDefinition, readDefinitions } from '../support/otlp-definitions.ts'
 import { type Entry, fieldOf, type Value } from './canary-message.ts'
 import type { Secrets } from './canary-search.ts'
-import { type Definitions, type FieldDefinition, readDefinitions } from './support/otlp-definitions.ts'
 
 const DAY = Date.UTC(2026, 9, 5)
 const DAY_MS = 86_400_000

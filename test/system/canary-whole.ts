@@ -1,8 +1,9 @@
 // Policies with every action, step and source that there is, and a request in which a secret stands wherever they look and
 // wherever they do not.
+
+import { policyText } from '../support/spans.ts'
 import type { Entry, Value } from './canary-message.ts'
 import type { CanaryRequests } from './canary-request.ts'
-import { policyText } from './support/spans.ts'
 
 const RESOURCE =
   'app.version: {from: "fact:app.version", version: core, reason: A test.}\napp.place: {from: "fact:app.place", pseudonym: day, reason: A test.}'

@@ -1,7 +1,7 @@
 // A message of OTLP as its fields in order, and the two forms in which it is sent.
-import { FIXED32, GROUP_END, GROUP_START, tag } from '../src/otlp/wire.ts'
-import type { FieldDefinition } from './support/otlp-definitions.ts'
-import { double, fixed64, integer, len, utf8, varint } from './support/otlp-pieces.ts'
+import { FIXED32, GROUP_END, GROUP_START, tag } from '../../src/otlp/wire.ts'
+import type { FieldDefinition } from '../support/otlp-definitions.ts'
+import { double, fixed64, integer, len, utf8, varint } from '../support/otlp-pieces.ts'
 
 export type Value =
   | { text: string }

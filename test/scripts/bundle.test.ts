@@ -9,11 +9,11 @@ import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { transform } from 'esbuild'
-import { bundle } from '../scripts/build.ts'
-import { startCollector } from './support/collector.ts'
-import { execution, placeOf, post, until } from './support/sidecar.ts'
+import { bundle } from '../../scripts/build.ts'
+import { startCollector } from '../support/collector.ts'
+import { execution, placeOf, post, until } from '../support/sidecar.ts'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 const folder = await realpath(await mkdtemp(join(tmpdir(), 'bundle-')))
 after(() => rm(folder, { recursive: true }))

@@ -8,14 +8,14 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { spansWaiting, startCollector } from '../support/collector.ts'
+import { filesIn, PROTOBUF, placeOf, startChild, temporaryFolder, until } from '../support/sidecar.ts'
 import { exchange, JSON_TYPE, malformedRequests, requestBytes, secretHeaders } from './canary-http.ts'
 import { toJson, toProtobuf } from './canary-message.ts'
 import { CanaryRequests } from './canary-request.ts'
 import { type Finding, Secrets } from './canary-search.ts'
 import { everythingShown } from './canary-shown.ts'
 import { CANARY_COMPAT_POLICY, CANARY_POLICY, wholeRequest } from './canary-whole.ts'
-import { spansWaiting, startCollector } from './support/collector.ts'
-import { filesIn, PROTOBUF, placeOf, startChild, temporaryFolder, until } from './support/sidecar.ts'
 
 describe('the search', () => {
   const secrets = new Secrets()
@@ -66,7 +66,7 @@ describe('the search', () => {
   })
 })
 
-const MAIN = new URL('../src/main.ts', import.meta.url).pathname
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 
 /** A secret in every variable that OTLP, proxies and clouds read, and in some that nobody does; the addresses lead to `decoy`. */
 function environment(secrets: Secrets, decoy: number): Record<string, string> {
