@@ -2,7 +2,7 @@
 // tables of the charts' values from their schemas, and the policy of the examples.
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
-import { SETTINGS } from '../src/config.ts'
+import { SETTINGS } from '../src/support/settings.ts'
 import { helmFacts } from './generate-helm-facts.ts'
 import { injectionFile } from './generate-inject.ts'
 import { helmAdmission, helmTemplates } from './manifests/helm.ts'

@@ -2,8 +2,8 @@
 // description, with the default policy in it.
 import { readFileSync } from 'node:fs'
 import { stringify } from 'yaml'
-import { SETTINGS } from '../src/config.ts'
 import { STANDARD } from '../src/inject/container.ts'
+import { SETTINGS } from '../src/support/settings.ts'
 import { admissionPolicy, PROJECT } from './manifests/admission.ts'
 
 /** What everybody replaces by the name of his own project. */

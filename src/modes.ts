@@ -4,10 +4,10 @@
 // its own: nothing in it is touched, whatever our switches say, until it is free.
 import type { Mode } from './consent/consent.ts'
 import { beginEpoch, type Epoch, endEpoch, isUsed, readEpoch, renewEpoch } from './consent/epoch.ts'
-import { errorCode } from './errors.ts'
-import type { Log } from './log.ts'
 import type { Queue } from './queue/queue.ts'
 import type { Sender } from './send/send.ts'
+import { errorCode } from './support/errors.ts'
+import type { Log } from './support/log.ts'
 
 export interface Goal {
   mode: Mode

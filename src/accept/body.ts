@@ -3,8 +3,8 @@
 // in small buffers, and a buffer that grows leaves holes of all sizes to malloc; what a body claims to be is never
 // allocated before it arrives.
 import type { Readable } from 'node:stream'
-import { Refusal } from '../errors.ts'
-import { release } from '../memory.ts'
+import { Refusal } from '../support/errors.ts'
+import { release } from '../support/memory.ts'
 import type { Share } from './budget.ts'
 
 const FIRST_BLOCK = 16 * 1024

@@ -1,7 +1,7 @@
 // One budget of bytes over everything that is being read, inflated, turned and handled at the same moment. What does
 // not fit is refused with 503, so the memory of the process is bounded whatever clients do and however many they are.
 // Clients that begin bodies and stop do not keep the room: they give way when others need it.
-import { Refusal, retryLater } from '../errors.ts'
+import { Refusal, retryLater } from '../support/errors.ts'
 
 /** On loopback a body is there in milliseconds. */
 const PATIENCE_MS = 2_000

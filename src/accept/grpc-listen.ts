@@ -3,7 +3,7 @@
 import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
 import { Crowd } from '../crowd.ts'
-import { errorCode, Refusal } from '../errors.ts'
+import { errorCode, Refusal } from '../support/errors.ts'
 import type { AcceptOptions, Listen } from './accept.ts'
 import type { Grpc } from './grpc.ts'
 import { answerUnparsed } from './unparsed.ts'

@@ -1,8 +1,8 @@
 // Inflates a body, never beyond the body limit (413) and the budget (503): its size is not known before, whatever it says
 // of itself. Of the large ones one is inflated at a time, so that what this costs besides exists once.
 import { createGunzip, gunzipSync } from 'node:zlib'
-import { badRequest, errorCode, type Refusal } from '../errors.ts'
-import { release } from '../memory.ts'
+import { badRequest, errorCode, type Refusal } from '../support/errors.ts'
+import { release } from '../support/memory.ts'
 import { tooLarge } from './body.ts'
 import type { Share } from './budget.ts'
 

@@ -3,9 +3,9 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connections } from '../connections.ts'
-import type { Counters } from '../counters.ts'
-import { errorCode, Refusal } from '../errors.ts'
 import { statusBody } from '../otlp/answer.ts'
+import type { Counters } from '../support/counters.ts'
+import { errorCode, Refusal } from '../support/errors.ts'
 
 /** By the codes of node:http and its parser; what is not here is no HTTP/1.1. */
 const REFUSALS: Record<string, Refusal> = {

@@ -2,9 +2,9 @@
 // are built field by field from the policy's table (construct, never mutate): what no policy names is never looked at,
 // and an error in between loses the request, it does not let anything through.
 import { randomFillSync } from 'node:crypto'
-import type { Cell, Counters } from '../counters.ts'
-import { badRequest } from '../errors.ts'
 import { Cursor, LEN } from '../otlp/wire.ts'
+import type { Cell, Counters } from '../support/counters.ts'
+import { badRequest } from '../support/errors.ts'
 import { Clock } from './clock.ts'
 import { compileResource, compileSpans, type SpanPlan, setDurationValue, setStatusValue, type Table } from './compile.ts'
 import { lastDayOf, policyOn } from './expiry.ts'

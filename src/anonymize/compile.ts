@@ -1,6 +1,6 @@
 // Turns a policy into the table that the pass runs on: every incoming key that matters has a numbered slot, every
 // outgoing attribute a place in a set of bits, and every outcome is bytes already. One slot may feed several attributes.
-import type { Cell } from '../counters.ts'
+import type { Cell } from '../support/counters.ts'
 import { type CompileContext, compileField, evaluate, type FieldPlan } from './field-plan.ts'
 import { FieldSet } from './field-set.ts'
 import { compileNarrow, type Narrow } from './narrow.ts'

@@ -1,5 +1,5 @@
 // One outgoing attribute, compiled: which values it reads, what is done to them, and what is counted.
-import type { Cell, Counters } from '../counters.ts'
+import type { Cell, Counters } from '../support/counters.ts'
 import { compileAction } from './action.ts'
 import type { PseudonymContext } from './hash.ts'
 import { type Apply, encodeAttribute, type Outcome } from './outcome.ts'

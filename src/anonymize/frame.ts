@@ -1,8 +1,9 @@
 // Reads the fields of one Span that surround its attributes, and finds where each attribute lies. Nothing is copied
 // and nothing unlisted is looked into: events, links, trace state and status message are stepped over by their length.
 // The outcome of malformed input is the table in test/fixtures/malformed.md.
-import { badRequest } from '../errors.ts'
+
 import { Cursor, LEN, VARINT } from '../otlp/wire.ts'
+import { badRequest } from '../support/errors.ts'
 
 /** Fields of Span that occur at most once (opentelemetry/proto/trace/v1/trace.proto), as a mask of their numbers. */
 const SINGULAR = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 15, 16].reduce((mask, field) => mask | (1 << field), 0)

@@ -6,7 +6,7 @@
 //   span id    first 8 bytes of AES-128(span key, id ‖ copy)  copy: uint64, 0 for all but the copies of a split
 //   keys       HKDF-SHA256(secret, salt "usage-sidecar/ids/v1", info lp(project, "trace" or "span", day), 16 bytes)
 import { type Cipheriv, createCipheriv, randomBytes } from 'node:crypto'
-import { release } from '../memory.ts'
+import { release } from '../support/memory.ts'
 import { deriveKey, lengthPrefixed } from './pseudonym.ts'
 
 const BLOCK = 16

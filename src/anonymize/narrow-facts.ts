@@ -2,7 +2,7 @@
 // what it would have made of the fact itself, and which tells no more than the policy sends. The judge is the policy's own
 // table, so the sidecar that polices the narrowed fact again comes to the same bytes, and narrowing twice equals narrowing
 // once. A fact that is sent as it is, joined or made into a digest is needed whole: digests are the sidecar's to make.
-import { Counters } from '../counters.ts'
+import { Counters } from '../support/counters.ts'
 import { shortVersion } from './action.ts'
 import { type CompileContext, compileField, evaluate } from './field-plan.ts'
 import { compileNarrow } from './narrow.ts'

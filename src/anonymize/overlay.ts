@@ -2,7 +2,7 @@
 // the base's action and applied to its outcome; conditions of the base are tested before. So inputs that look equal to the
 // collector under the base look equal under the overlay too (pseudonyms and ids apart, by period; and a `skip` leaves
 // whole spans out by what the base may not look at).
-import { ConfigError } from '../errors.ts'
+import { ConfigError } from '../support/errors.ts'
 import { narrowAction, narrowConditions } from './overlay-narrow.ts'
 import { API_VERSION } from './parse.ts'
 import { type Field, type Narrowing, PERIODS, type Policy, type SpanRule, TIMES } from './policy.ts'

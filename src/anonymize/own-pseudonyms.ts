@@ -1,8 +1,9 @@
 // Under which values the collector knows this installation now: the attributes that are made from its id, its secret and
 // what the policy itself says, and nothing else. They are made by the same code that makes what leaves, so they are the ones to name when asking for deletion.
-import { Counters } from '../counters.ts'
+
 import { decodeRequest } from '../otlp/decode.ts'
 import { lenField } from '../otlp/wire.ts'
+import { Counters } from '../support/counters.ts'
 import { Clock } from './clock.ts'
 import { policyOn } from './expiry.ts'
 import { type CompileContext, compileField, evaluate } from './field-plan.ts'

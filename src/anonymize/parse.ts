@@ -1,6 +1,6 @@
 // Policy YAML in, checked policy out; or every mistake at once, each with line and column. A word that is not known is a
 // mistake, never ignored: what a policy says and what the sidecar does must not differ.
-import { ConfigError } from '../errors.ts'
+import { ConfigError } from '../support/errors.ts'
 import { checkPeriods, overLimits } from './check-whole.ts'
 import { type FieldContext, isSendable, needsCompat, sentType } from './parse-action.ts'
 import { parseField } from './parse-field.ts'

@@ -1,8 +1,9 @@
 // Writes the spans that leave, field by field from the policy's table, into one buffer that is used again for every
 // request. What it writes is: ids of our making, the policy's name, a cut time, outcomes of the policy, a status code.
-import { Refusal } from '../errors.ts'
-import { release } from '../memory.ts'
+
 import { putVarint, varintSize } from '../otlp/wire.ts'
+import { Refusal } from '../support/errors.ts'
+import { release } from '../support/memory.ts'
 import type { SpanPlan, Test } from './compile.ts'
 import { applied, chosen, evaluate, type FieldPlan } from './field-plan.ts'
 import { type Frame, NO_ID } from './frame.ts'

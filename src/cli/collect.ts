@@ -1,9 +1,9 @@
 // `collect`: the usage collector for a small project, until it is told to stop.
 import { createCollect } from '../collect/collect.ts'
-import { Counters } from '../counters.ts'
-import { ConfigError } from '../errors.ts'
-import { createLog } from '../log.ts'
-import { listenAddress, loopbackAddress, WrongSetting } from '../setting-parsers.ts'
+import { Counters } from '../support/counters.ts'
+import { ConfigError } from '../support/errors.ts'
+import { createLog } from '../support/log.ts'
+import { listenAddress, loopbackAddress, WrongSetting } from '../support/setting-parsers.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
 
 export async function collect(host: Host, input: Input): Promise<number> {

@@ -1,7 +1,7 @@
 // The commands, one row each, and what decides which one runs. `help` prints this table, and so does the README. Every
 // command is loaded when it is called, so that `run` never holds what only another one needs.
 import { parseArgs } from 'node:util'
-import { ConfigError, errorCode, placeOf } from '../errors.ts'
+import { ConfigError, errorCode, placeOf } from '../support/errors.ts'
 import { type Command, EXIT, type Host, type Input, UsageError } from './command.ts'
 
 export const COMMANDS: readonly Command[] = [
@@ -175,7 +175,7 @@ export async function runCommand(args: readonly string[], host: Host): Promise<n
 }
 
 async function readInput(command: Command, args: readonly string[]): Promise<Input> {
-  const ofSettings = command.settings ? (await import('../config.ts')).SETTINGS.map(({ name }) => name) : []
+  const ofSettings = command.settings ? (await import('../support/settings.ts')).SETTINGS.map(({ name }) => name) : []
   const named = [...command.flags, ...ofSettings.map((name) => name.replace('USAGE_', '').toLowerCase().replaceAll('_', '-'))]
   const options = Object.fromEntries([
     ...named.map((flag) => [flag, { type: 'string' as const, ...shortOf(command, flag) }]),

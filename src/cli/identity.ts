@@ -1,8 +1,8 @@
 // `identity show`: under which values the collector knows this installation today, so that its owner can ask for their
 // deletion. `identity reset`: forgets who it is, so that from the next start nothing joins it to what was sent before.
 import { type OwnPseudonym, ownPseudonyms } from '../anonymize/own-pseudonyms.ts'
-import { errorCode } from '../errors.ts'
 import { openIdentity, resetIdentity } from '../identity/identity.ts'
+import { errorCode } from '../support/errors.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
 import { policyOf, setting } from './policy-file.ts'
 

@@ -1,10 +1,10 @@
 // `inject` and `uninject`: filters over manifests, from a file or standard input to standard output. What could not be
 // done is told on standard error, what was done and what was left alone with `--explain`.
 import { readFile } from 'node:fs/promises'
-import { flagOf, readConfig, SETTINGS } from '../config.ts'
-import { ConfigError } from '../errors.ts'
 import { FIXED_SETTINGS, literal, type Options, POLICY_FILE, STANDARD } from '../inject/container.ts'
 import { type Filtered, injectText, type Told, uninjectText } from '../inject/inject.ts'
+import { ConfigError } from '../support/errors.ts'
+import { flagOf, readConfig, SETTINGS } from '../support/settings.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
 
 export async function inject(host: Host, input: Input): Promise<number> {

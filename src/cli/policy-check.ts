@@ -3,7 +3,7 @@
 import { expiredOn } from '../anonymize/expiry.ts'
 import { type Checked, checkPolicy } from '../anonymize/parse.ts'
 import { summary } from '../anonymize/summary.ts'
-import { ConfigError } from '../errors.ts'
+import { ConfigError } from '../support/errors.ts'
 import { EXIT, type Host, type Input, onlyPositional } from './command.ts'
 import { readText } from './policy-file.ts'
 

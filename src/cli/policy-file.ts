@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { applyOverlay } from '../anonymize/overlay.ts'
 import { parsePolicy } from '../anonymize/parse.ts'
 import type { Policy } from '../anonymize/policy.ts'
-import { ConfigError } from '../errors.ts'
+import { ConfigError } from '../support/errors.ts'
 import { type Host, type Input, UsageError } from './command.ts'
 
 export const unreadable = (file: string): ConfigError => new ConfigError([`${file}: cannot be read.`])

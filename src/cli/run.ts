@@ -1,8 +1,9 @@
 // `run`: the sidecar itself, until it is told to stop and the application is gone.
-import { readConfig } from '../config.ts'
-import { Counters } from '../counters.ts'
-import { createLog } from '../log.ts'
+
 import { createPipeline } from '../pipeline.ts'
+import { Counters } from '../support/counters.ts'
+import { createLog } from '../support/log.ts'
+import { readConfig } from '../support/settings.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
 
 export async function run(host: Host, input: Input): Promise<number> {

@@ -2,7 +2,7 @@
 import { Agent, get } from 'node:http'
 import type { Listen } from '../accept/accept.ts'
 import type { View } from '../page/view.ts'
-import { listenAddress, WrongSetting } from '../setting-parsers.ts'
+import { listenAddress, WrongSetting } from '../support/setting-parsers.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
 
 const TIMEOUT_MS = 10_000

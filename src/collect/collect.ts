@@ -2,10 +2,10 @@
 // room. A request is answered 200 when its batches are on disk, each counted once; what is refused of it is told.
 import { close, createAccept, type Handled, type Listen, listen } from '../accept/accept.ts'
 import { Budget } from '../accept/budget.ts'
-import type { Counters } from '../counters.ts'
-import { ConfigError } from '../errors.ts'
-import type { Log } from '../log.ts'
 import { decodeRequest } from '../otlp/decode.ts'
+import type { Counters } from '../support/counters.ts'
+import { ConfigError } from '../support/errors.ts'
+import type { Log } from '../support/log.ts'
 import { DAY_MS, readBatches } from './batches.ts'
 import { createPageServer, isLoopbackHost } from './page-server.ts'
 import { openStore, type Store } from './store.ts'

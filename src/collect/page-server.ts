@@ -1,7 +1,7 @@
 // The page's own listener: GET on loopback, nothing else. A request whose Host is not a loopback name comes through a
 // rebound DNS name from some web site in the reader's browser, and is refused. It only reads.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Log } from '../log.ts'
+import type { Log } from '../support/log.ts'
 import { countProjects, countSpans, report } from './counts.ts'
 import { emptyPage, notFoundPage, reportPage } from './page.ts'
 import type { Store } from './store.ts'

@@ -4,8 +4,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api'
-import { ConfigError, retryLater } from '../errors.ts'
-import type { Log } from '../log.ts'
+import { ConfigError, retryLater } from '../support/errors.ts'
+import type { Log } from '../support/log.ts'
 import { type Batch, DAY_MS } from './batches.ts'
 import { type Changes, commit, knownBatches, SCHEMA } from './tables.ts'
 

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { join } from 'node:path'
-import { errorCode } from '../errors.ts'
+import { errorCode } from '../support/errors.ts'
 
 export interface Epoch {
   id: string

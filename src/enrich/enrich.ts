@@ -6,8 +6,8 @@ import type { Anonymizer, Passed } from '../anonymize/anonymize.ts'
 import type { Random } from '../anonymize/ids.ts'
 import { encodeAttribute, RESOURCE_ATTRIBUTES } from '../anonymize/outcome.ts'
 import type { Policy } from '../anonymize/policy.ts'
-import { release } from '../memory.ts'
 import { Cursor, LEN, putVarint, tag, varintSize } from '../otlp/wire.ts'
+import { release } from '../support/memory.ts'
 import { copyInOrder } from './order.ts'
 
 /** ExportTraceServiceRequest.resource_spans, ResourceSpans.resource and ResourceSpans.scope_spans. */

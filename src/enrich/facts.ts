@@ -2,7 +2,7 @@
 // the process knows of itself. What is not there could not be read and is absent on the wire.
 import type { Scalar } from '../anonymize/policy.ts'
 import type { Facts } from '../anonymize/source.ts'
-import { ConfigError } from '../errors.ts'
+import { ConfigError } from '../support/errors.ts'
 
 const NAME = /^[a-z][a-z0-9_.-]{0,127}$/i
 const MAX_FACTS = 1000

@@ -4,7 +4,7 @@
 // server is busy or silent, three times in all; what is forbidden is not asked for twice. Nothing that the server or the
 // library says becomes text of ours: an answer is a status and, where it is 2xx, JSON.
 import { HttpMethod, IsomorphicFetchHttpLibrary, KubeConfig, RequestContext } from '@kubernetes/client-node'
-import type { Log } from '../log.ts'
+import type { Log } from '../support/log.ts'
 
 export interface Question {
   method: 'GET' | 'POST' | 'PATCH'

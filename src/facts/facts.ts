@@ -4,7 +4,7 @@
 import { narrowFacts } from '../anonymize/narrow-facts.ts'
 import type { Policy } from '../anonymize/policy.ts'
 import type { Facts } from '../anonymize/source.ts'
-import type { Log } from '../log.ts'
+import type { Log } from '../support/log.ts'
 import type { Cluster } from './cluster.ts'
 import { CLUSTER_SPAN, NODE_SPAN, needsOf } from './needs.ts'
 import { FACTS_KEY, publish } from './publish.ts'

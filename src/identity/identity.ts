@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { ulid } from 'ulid'
-import { errorCode } from '../errors.ts'
+import { errorCode } from '../support/errors.ts'
 
 export interface Identity {
   instanceId: string

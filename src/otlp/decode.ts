@@ -1,7 +1,7 @@
 // A trace request as plain objects, for people (`show`, `policy preview`) and for the collector; the sidecar's road
 // never builds them. What no reader here asks for is stepped over, unknown fields too, such as the queue's checksum.
 // Malformed bytes throw a 400; where a field occurs twice, the last one counts, as protobuf says.
-import { badRequest } from '../errors.ts'
+import { badRequest } from '../support/errors.ts'
 import { Cursor, FIXED64, LEN, VARINT } from './wire.ts'
 
 /** The value of an attribute. */

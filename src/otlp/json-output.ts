@@ -1,7 +1,7 @@
 // The protobuf that grows while JSON is read: one buffer, bounded. A message is opened before its length is known; when
 // it is closed, its length is written in front of it.
-import { Refusal } from '../errors.ts'
-import { release } from '../memory.ts'
+import { Refusal } from '../support/errors.ts'
+import { release } from '../support/memory.ts'
 import { hexDigit } from './json-reader.ts'
 import { putVarint, varintSize } from './wire.ts'
 

@@ -1,6 +1,6 @@
 // JSON tokens (RFC 8259, to the letter) straight from the bytes: nothing is copied, nothing is built, and a value that
 // nobody wants is stepped over. What is not JSON throws a 400 with the offset; no byte of the input is in the text.
-import { badRequest, type Refusal } from '../errors.ts'
+import { badRequest, type Refusal } from '../support/errors.ts'
 
 export const QUOTE = 0x22
 const BACKSLASH = 0x5c

@@ -2,8 +2,8 @@
 // pass over the bytes, no objects, output in one bounded buffer. It decides as little as it can: what is malformed below
 // the frame, or occurs twice, is so in the protobuf too, and the reader of that decides (test/fixtures/malformed.md).
 // JSON.parse would keep the last of two equal members and say nothing.
-import { badRequest } from '../errors.ts'
-import { release } from '../memory.ts'
+import { badRequest } from '../support/errors.ts'
+import { release } from '../support/memory.ts'
 import { Output } from './json-output.ts'
 import { beginsNumber, FALSE, JsonReader, LIST, LIST_END, MAX_DEPTH, NULL, OBJECT, OBJECT_END, QUOTE, TRUE } from './json-reader.ts'
 import { type Member, type Message, memberNamed, REQUEST } from './json-schema.ts'

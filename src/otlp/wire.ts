@@ -1,7 +1,7 @@
 // The protobuf wire format (https://protobuf.dev/programming-guides/encoding), as far as OTLP needs it: a cursor that
 // reads and never copies, a growing writer, and nothing that knows a message. Malformed bytes throw a 400 with the
 // offset; no byte of the input is in the text.
-import { badRequest } from '../errors.ts'
+import { badRequest } from '../support/errors.ts'
 
 export const VARINT = 0
 export const FIXED64 = 1

@@ -4,7 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { watchConnections } from '../connections.ts'
-import type { Log } from '../log.ts'
+import type { Log } from '../support/log.ts'
 import type { Report, View } from './view.ts'
 
 export interface PageOptions {

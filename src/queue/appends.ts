@@ -1,8 +1,8 @@
 // The way in: records gather while a commit runs and share the next one, one synced write for all that wait.
 // What may wait is bounded, and so is what may be kept: over it the record is answered 503, or the oldest file goes.
-import type { Counters } from '../counters.ts'
-import { errorCode, type Refusal, retryLater } from '../errors.ts'
-import type { Log } from '../log.ts'
+import type { Counters } from '../support/counters.ts'
+import { errorCode, type Refusal, retryLater } from '../support/errors.ts'
+import type { Log } from '../support/log.ts'
 import { createEpisode } from './episode.ts'
 import { CHECKSUM_BYTES } from './file.ts'
 import { Group } from './group.ts'

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { constants, gunzip, gzip } from 'node:zlib'
-import { release } from '../memory.ts'
+import { release } from '../support/memory.ts'
 import { type Disk, readIfThere, unlinkIfThere } from './disk.ts'
 import { BATCHES, bodyName, countFields, queueName, SPANS, type Stored, scanFile } from './file.ts'
 

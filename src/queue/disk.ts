@@ -3,7 +3,7 @@
 import fs, { constants } from 'node:fs'
 import { platform } from 'node:os'
 import { dirname } from 'node:path'
-import { errorCode } from '../errors.ts'
+import { errorCode } from '../support/errors.ts'
 import { lockFile } from './lock.ts'
 
 export interface Disk {

@@ -1,6 +1,6 @@
 // Something that goes wrong for a while, such as a full queue: one line in the log when it begins and one when it is
 // over, however often it happens in between. Counters tell how often.
-import type { Log } from '../log.ts'
+import type { Log } from '../support/log.ts'
 
 /** And has not happened for so long. */
 const OVER_MS = 600_000

@@ -1,5 +1,5 @@
 // The records that wait for one shared synced write, gathered in one buffer, and who waits for them.
-import { release } from '../memory.ts'
+import { release } from '../support/memory.ts'
 import { CHECKSUM_BYTES, putRecord } from './file.ts'
 
 const FIRST_BYTES = 64 * 1024

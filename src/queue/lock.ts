@@ -2,7 +2,7 @@
 // nobody ever has to remove a stale one. Node has no call for it; SQLite, which Node carries, takes one (fcntl).
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { errorCode } from '../errors.ts'
+import { errorCode } from '../support/errors.ts'
 
 /** https://sqlite.org/rescode.html#busy */
 const SQLITE_BUSY = 5

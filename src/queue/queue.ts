@@ -2,9 +2,9 @@
 // reason or wiped. One operation at a time touches the disk, in the order of the calls; appends that wait for their turn
 // share one synced write. One process per folder.
 import { join } from 'node:path'
-import { Counters } from '../counters.ts'
-import { errorCode } from '../errors.ts'
-import type { Log } from '../log.ts'
+import { Counters } from '../support/counters.ts'
+import { errorCode } from '../support/errors.ts'
+import type { Log } from '../support/log.ts'
 import { createAppends } from './appends.ts'
 import { type Body, bodyOf, commitBody, type Order, takeFromQueue } from './body.ts'
 import { type Disk, nodeDisk, unlinkIfThere } from './disk.ts'

@@ -1,9 +1,9 @@
 // Brings the folder from any state that a killed process or a power loss can leave to one the queue works with. All of
 // it may be repeated: a start that is killed in the middle is followed by one that does the same.
 import { join } from 'node:path'
-import type { Counters } from '../counters.ts'
-import type { Log } from '../log.ts'
-import { release } from '../memory.ts'
+import type { Counters } from '../support/counters.ts'
+import type { Log } from '../support/log.ts'
+import { release } from '../support/memory.ts'
 import { sha256Of } from './body.ts'
 import { type Disk, unlinkIfThere } from './disk.ts'
 import { type Stored, scanFile, sequenceOf } from './file.ts'

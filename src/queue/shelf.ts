@@ -1,9 +1,9 @@
 // What stands in queue/, sending/ and sent/, in memory, and how a file leaves: delivered, refused, dropped for a reason
 // that is counted, or wiped. Nothing here waits for its turn: the front door lets one operation in at a time.
 import { join } from 'node:path'
-import type { Counters } from '../counters.ts'
-import { errorCode } from '../errors.ts'
-import { release } from '../memory.ts'
+import type { Counters } from '../support/counters.ts'
+import { errorCode } from '../support/errors.ts'
+import { release } from '../support/memory.ts'
 import { openBody } from './body.ts'
 import { type Disk, unlinkIfThere } from './disk.ts'
 import { bodyName, queueName, type Stored, scanFile, sequenceOf } from './file.ts'

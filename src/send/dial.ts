@@ -4,7 +4,7 @@
 // up: the abort of the request is not seen before the tunnel is there.)
 import { type Agent, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { errorCode } from '../errors.ts'
+import { errorCode } from '../support/errors.ts'
 
 export interface Dial {
   /** Resets the connection: closing would not do, the kernel goes on sending what it holds. */

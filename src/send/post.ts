@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
 import { createRequire } from 'node:module'
-import { errorCode } from '../errors.ts'
+import { errorCode } from '../support/errors.ts'
 import { dialWith } from './dial.ts'
 import { TOO_LARGE } from './retry.ts'
 

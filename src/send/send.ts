@@ -1,10 +1,11 @@
 // Drains the queue: every sealed body, one after the other, over one connection, when schedule.ts says so. Before each
 // request consent is looked at again and a receipt is on disk. The application never waits for any of this.
-import type { Counters } from '../counters.ts'
-import { errorCode } from '../errors.ts'
-import type { Log } from '../log.ts'
-import { release } from '../memory.ts'
+
 import type { Body, Queue } from '../queue/queue.ts'
+import type { Counters } from '../support/counters.ts'
+import { errorCode } from '../support/errors.ts'
+import type { Log } from '../support/log.ts'
+import { release } from '../support/memory.ts'
 import type { Answer, Destination, Poster } from './post.ts'
 import { type Result, resultOf, retryAfterMs } from './retry.ts'
 import { createSchedule } from './schedule.ts'

@@ -9,7 +9,7 @@ import { narrowFacts } from '../../src/anonymize/narrow-facts.ts'
 import { applyOverlay } from '../../src/anonymize/overlay.ts'
 import { parsePolicy } from '../../src/anonymize/parse.ts'
 import type { Policy, Scalar } from '../../src/anonymize/policy.ts'
-import { Counters } from '../../src/counters.ts'
+import { Counters } from '../../src/support/counters.ts'
 import { defaultPolicy, policyText, request, span } from '../support/spans.ts'
 
 const RUNS = Number(process.env.USAGE_RUNS ?? 500)

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Scalar } from '../../src/anonymize/policy.ts'
-import { Counters } from '../../src/counters.ts'
-import { Refusal } from '../../src/errors.ts'
 import { lenField, varintField } from '../../src/otlp/wire.ts'
+import { Counters } from '../../src/support/counters.ts'
+import { Refusal } from '../../src/support/errors.ts'
 import { anonymizer, NOW, outcome, spansOf } from '../support/anonymize.ts'
 import { attribute, int, keyValue, policyText, span, text } from '../support/spans.ts'
 

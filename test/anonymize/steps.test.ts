@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Scalar } from '../../src/anonymize/policy.ts'
-import { Counters } from '../../src/counters.ts'
 import { lenField } from '../../src/otlp/wire.ts'
+import { Counters } from '../../src/support/counters.ts'
 import { anonymizer, NOW, outcome, spansOf } from '../support/anonymize.ts'
 import { attribute, int, policyText, request, SECRET, span, text } from '../support/spans.ts'
 

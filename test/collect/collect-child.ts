@@ -1,7 +1,7 @@
 // A collector in a process of its own, to be killed: prints its ports as one line of JSON.
 import { createCollect } from '../../src/collect/collect.ts'
-import { Counters } from '../../src/counters.ts'
-import { createLog } from '../../src/log.ts'
+import { Counters } from '../../src/support/counters.ts'
+import { createLog } from '../../src/support/log.ts'
 
 const free = { host: '127.0.0.1', port: 0 }
 const log = createLog('error', (line) => process.stderr.write(line))

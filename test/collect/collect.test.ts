@@ -11,10 +11,10 @@ import { type Batch, DAY_MS } from '../../src/collect/batches.ts'
 import { type Collect, createCollect } from '../../src/collect/collect.ts'
 import { countSpans } from '../../src/collect/counts.ts'
 import { openStore, type Store } from '../../src/collect/store.ts'
-import { Counters } from '../../src/counters.ts'
-import { ConfigError, Refusal } from '../../src/errors.ts'
-import { createLog } from '../../src/log.ts'
 import { Cursor, LEN, tag, VARINT } from '../../src/otlp/wire.ts'
+import { Counters } from '../../src/support/counters.ts'
+import { ConfigError, Refusal } from '../../src/support/errors.ts'
+import { createLog } from '../../src/support/log.ts'
 import { batch, hexId, resourceSpans, spansWithIds, type TestSpan, type Value } from './collect-requests.ts'
 
 const folders: string[] = []

@@ -13,9 +13,9 @@ import { dayChart, escapeHtml, formatShare } from '../../src/collect/chart.ts'
 import { createCollect } from '../../src/collect/collect.ts'
 import { createPageServer } from '../../src/collect/page-server.ts'
 import { openStore, type Store } from '../../src/collect/store.ts'
-import { Counters } from '../../src/counters.ts'
-import { ConfigError } from '../../src/errors.ts'
-import { createLog } from '../../src/log.ts'
+import { Counters } from '../../src/support/counters.ts'
+import { ConfigError } from '../../src/support/errors.ts'
+import { createLog } from '../../src/support/log.ts'
 import { hexId } from './collect-requests.ts'
 
 const log = createLog('error', () => undefined)

@@ -6,7 +6,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { mock, type TestContext, test } from 'node:test'
 import { type ConsentSources, type Decision, watchConsent } from '../../src/consent/consent.ts'
-import { watchFile } from '../../src/watch.ts'
+import { watchFile } from '../../src/support/watch.ts'
 import { atEnd, temporaryFolder, until } from '../support/sidecar.ts'
 
 const { mkdir, rename, rm, symlink, writeFile } = promises

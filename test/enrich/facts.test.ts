@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { allFacts, parseFacts } from '../../src/enrich/facts.ts'
-import { ConfigError } from '../../src/errors.ts'
+import { ConfigError } from '../../src/support/errors.ts'
 
 const parsed = (json: string): unknown => Object.fromEntries(parseFacts(json, 'USAGE_FACTS'))
 

@@ -2,8 +2,8 @@
 // itself, has no token and no door but loopback's, and its settings are settings that the program knows.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readConfig } from '../../src/config.ts'
 import { type Qos, RESOURCES, STANDARD, sidecar, volumes } from '../../src/inject/container.ts'
+import { readConfig } from '../../src/support/settings.ts'
 
 const OPTIONS = { image: 'i', ...STANDARD }
 const CLASSES = Object.keys(RESOURCES) as Qos[]

@@ -11,7 +11,7 @@ const forms = answers('^gzip, chunks and parameters')
 const late = limits('^a body that is not there in time')
 
 export const accept: GuardTable = {
-  'src/errors.ts': [
+  'src/support/errors.ts': [
     {
       promise: 'a fault of ours is told by a place behind the text of the error',
       text: 'stack.slice(stack.indexOf(message) + message.length)',

@@ -90,7 +90,7 @@ export const consent: GuardTable = {
     },
     { promise: 'an end needs no folder', text: 'if (!fs.existsSync(folder)) return\n', noticed: epoch('^where there is no folder') },
   ],
-  'src/watch.ts': [
+  'src/support/watch.ts': [
     {
       promise: 'a link to nothing is there',
       text: 'lstatSync(path)\n',

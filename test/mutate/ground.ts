@@ -16,7 +16,7 @@ const wrongSettings = config('^tells all wrong settings')
 const plainHttp = config('^plain http is for loopback')
 
 export const ground: GuardTable = {
-  'src/log.ts': [
+  'src/support/log.ts': [
     {
       promise: 'a line that goes on is written less and less',
       text: 'Math.min(2 * last.quietMs, LONGEST_QUIET_MS)',
@@ -58,7 +58,7 @@ export const ground: GuardTable = {
     },
     { promise: 'a line says how many there were', text: '...(repeated ? { repeated } : {})', noticed: equalLines },
   ],
-  'src/errors.ts': [
+  'src/support/errors.ts': [
     {
       promise: 'the code of an error is a code',
       text: "typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code",
@@ -205,7 +205,7 @@ export const ground: GuardTable = {
       noticed: { test: 'test/page/page.test.ts', name: '^of requests that are piled up' },
     },
   ],
-  'src/setting-parsers.ts': [
+  'src/support/setting-parsers.ts': [
     {
       promise: 'raw spans are taken in on loopback only',
       text: 'if (!isLoopback(at.host))',
@@ -240,7 +240,7 @@ export const ground: GuardTable = {
       noticed: config('^every setting that is not'),
     },
   ],
-  'src/config.ts': [
+  'src/support/settings.ts': [
     {
       promise: 'a policy is needed',
       text: 'if (config.policy === undefined && config.policyText === undefined)',

@@ -8,7 +8,7 @@ const inflating = memory('^inflating gives back')
 const forms = memory('^the door gives back each form')
 
 export const memoryGuards: GuardTable = {
-  'src/memory.ts': [
+  'src/support/memory.ts': [
     {
       promise: 'what Node shares among small buffers is left alone',
       text: 'if (own && buffer',

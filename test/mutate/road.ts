@@ -14,7 +14,7 @@ const unreadable = watch('^what is larger than 1 MiB')
 const expired = changes('drops and counts what was queued under it')
 
 export const road: GuardTable = {
-  'src/watch.ts': [
+  'src/support/watch.ts': [
     { promise: 'a large file is never read', text: ' && file.size <= MAX_FILE_BYTES', noticed: unreadable },
     { promise: 'what is no file is not read', text: 'file.isFile() && ', noticed: watch('^a pipe is unreadable') },
     { promise: 'a watched text is UTF-8', text: ', { fatal: true }', noticed: unreadable },

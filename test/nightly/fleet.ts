@@ -1,10 +1,11 @@
 // Thousands of sidecars at one collector, in a time of their own: each is the real sender with its real schedule; only
 // the queue, the network and the clock are made up. What it gives is when the collector was asked, and what it answered.
-import { Counters } from '../../src/counters.ts'
-import { createLog } from '../../src/log.ts'
+
 import type { Body, Queue } from '../../src/queue/queue.ts'
 import type { Answer, Poster } from '../../src/send/post.ts'
 import { createSender, type Sender } from '../../src/send/send.ts'
+import { Counters } from '../../src/support/counters.ts'
+import { createLog } from '../../src/support/log.ts'
 
 export const HOUR = 3_600_000
 /** A request and its answer, and the way between. */

@@ -2,8 +2,8 @@
 // place and without its text, and the output is bounded.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Refusal } from '../../src/errors.ts'
 import { Output } from '../../src/otlp/json-output.ts'
+import { Refusal } from '../../src/support/errors.ts'
 import {
   convert,
   firstValue,

@@ -2,8 +2,8 @@
 // USAGE_TEST_RUNS is the number of requests of the protobuf test; here it is a fifth of that.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Refusal } from '../../src/errors.ts'
 import { jsonToProtobuf } from '../../src/otlp/json.ts'
+import { Refusal } from '../../src/support/errors.ts'
 import { differenceOf, pass, Tally, worlds } from '../support/oracle-check.ts'
 import { requestOf } from '../support/otlp-arbitrary.ts'
 import { ExportTraceServiceRequest } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'

@@ -1,8 +1,8 @@
 // The wire format, byte by byte: what a cursor reads, where it stops, and what it refuses with the place.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Refusal } from '../../src/errors.ts'
 import { Cursor, varintField } from '../../src/otlp/wire.ts'
+import { Refusal } from '../../src/support/errors.ts'
 
 /** A cursor on these bytes, inside a larger buffer that goes on with bytes which end every number. */
 function on(hex: string): Cursor {

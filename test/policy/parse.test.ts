@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { parsePolicy } from '../../src/anonymize/parse.ts'
 import { policyDigest } from '../../src/anonymize/policy.ts'
 import { summary } from '../../src/anonymize/summary.ts'
-import { ConfigError } from '../../src/errors.ts'
+import { ConfigError } from '../../src/support/errors.ts'
 import { defaultPolicy, policyText } from '../support/spans.ts'
 
 function mistakes(text: string): readonly string[] {

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { Ajv } from 'ajv'
 import { parse } from 'yaml'
 import { parsePolicy } from '../../src/anonymize/parse.ts'
-import { ConfigError } from '../../src/errors.ts'
+import { ConfigError } from '../../src/support/errors.ts'
 
 interface Broken {
   /** Line of BASE that the text takes the place of, counted from 1. */

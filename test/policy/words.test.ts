@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkPolicy, parsePolicy } from '../../src/anonymize/parse.ts'
-import { ConfigError } from '../../src/errors.ts'
+import { ConfigError } from '../../src/support/errors.ts'
 import { policyText } from '../support/spans.ts'
 
 function mistakes(text: string): readonly string[] {

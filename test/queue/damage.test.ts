@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { Counters } from '../../src/counters.ts'
 import { openQueue, type Queue } from '../../src/queue/queue.ts'
+import { Counters } from '../../src/support/counters.ts'
 import { MemoryDisk } from '../support/memory-disk.ts'
 import { idsIn, queueOptions, recordOf } from '../support/queue-records.ts'
 

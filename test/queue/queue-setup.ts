@@ -4,9 +4,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { Counters } from '../../src/counters.ts'
 import { type Disk, nodeDisk } from '../../src/queue/disk.ts'
 import { openQueue, type Queue, type QueueOptions } from '../../src/queue/queue.ts'
+import { Counters } from '../../src/support/counters.ts'
 import { idsOf, queueOptions, recordOf } from '../support/queue-records.ts'
 
 export const yes = (): boolean => true

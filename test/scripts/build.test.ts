@@ -10,7 +10,7 @@ import { temporaryFolder } from '../support/sidecar.ts'
 import { DEFAULT_POLICY_FILE } from '../support/spans.ts'
 
 /** Where `run` begins, and what it imports when it is asked to. */
-const ENTRIES = ['src/main.ts', 'src/cli/commands.ts', 'src/config.ts', 'src/cli/run.ts']
+const ENTRIES = ['src/main.ts', 'src/cli/commands.ts', 'src/support/settings.ts', 'src/cli/run.ts']
 const ROAD = ['accept', 'anonymize', 'consent', 'enrich', 'identity', 'otlp', 'queue', 'send']
 
 test('run loads the rooms of the road and the libraries ulid and yaml, and no other', async (t) => {

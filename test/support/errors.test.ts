@@ -1,7 +1,7 @@
 // Errors that may be logged and answered: a code is a code, whatever an error of a library says of itself.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { errorCode } from '../../src/errors.ts'
+import { errorCode } from '../../src/support/errors.ts'
 
 test('the code of an error is the code of a system error, never a text', () => {
   for (const code of ['ENOENT', 'ERR_TLS_CERT_ALTNAME_INVALID', 'HPE_INVALID_CONSTANT', 'E2BIG'])

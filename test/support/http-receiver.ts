@@ -4,10 +4,10 @@ import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { type AcceptOptions, createAccept } from '../../src/accept/accept.ts'
 import { Budget } from '../../src/accept/budget.ts'
-import { Counters } from '../../src/counters.ts'
-import { createLog } from '../../src/log.ts'
 import type { Encoding } from '../../src/otlp/answer.ts'
 import { Cursor } from '../../src/otlp/wire.ts'
+import { Counters } from '../../src/support/counters.ts'
+import { createLog } from '../../src/support/log.ts'
 import { until } from './wait.ts'
 
 export const KIB = 1024

@@ -2,7 +2,7 @@
 // came back after a pause is said at once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLog, LOG_LEVELS } from '../../src/log.ts'
+import { createLog, LOG_LEVELS } from '../../src/support/log.ts'
 
 const HOUR = 3_600_000
 const START = 1_790_000_000_000

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
 import { parsePolicy } from '../../src/anonymize/parse.ts'
-import { Counters } from '../../src/counters.ts'
-import { Refusal } from '../../src/errors.ts'
 import { type DecodedSpan, decodeRequest, type Value } from '../../src/otlp/decode.ts'
 import { jsonToProtobuf } from '../../src/otlp/json.ts'
 import { lenField } from '../../src/otlp/wire.ts'
+import { Counters } from '../../src/support/counters.ts'
+import { Refusal } from '../../src/support/errors.ts'
 import { policyText } from './spans.ts'
 
 export const TRACE_ID = '5B8EFFF798038103D269B633813FC60C'

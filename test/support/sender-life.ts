@@ -2,11 +2,11 @@
 // in a second, and every decision is the product's own.
 import type { TestContext } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { Counters } from '../../src/counters.ts'
-import { createLog } from '../../src/log.ts'
 import { openQueue, type QueueOptions } from '../../src/queue/queue.ts'
 import type { Answer, Poster } from '../../src/send/post.ts'
 import { createSender, type SendOptions } from '../../src/send/send.ts'
+import { Counters } from '../../src/support/counters.ts'
+import { createLog } from '../../src/support/log.ts'
 import { seeded } from '../nightly/fleet.ts'
 import { temporaryFolder } from '../queue/queue-setup.ts'
 import { idsIn, queueOptions } from './queue-records.ts'

@@ -3,11 +3,11 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import { Counters } from '../../src/counters.ts'
-import type { LogFields, LogLevel } from '../../src/log.ts'
 import type { Queue } from '../../src/queue/queue.ts'
 import type { Destination } from '../../src/send/post.ts'
 import { createSender, type SendOptions } from '../../src/send/send.ts'
+import { Counters } from '../../src/support/counters.ts'
+import type { LogFields, LogLevel } from '../../src/support/log.ts'
 import { openHere } from '../queue/queue-setup.ts'
 
 export interface Got {

@@ -1,7 +1,7 @@
 // Settings: defaults, flags, and all mistakes at once without a word of what was given.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { limitsFor, readConfig, SETTINGS } from '../../src/config.ts'
+import { limitsFor, readConfig, SETTINGS } from '../../src/support/settings.ts'
 
 const MIB = 1024 * 1024
 const WORKING = { USAGE_POLICY: '/policy.yaml', USAGE_REPORTING: 'on', USAGE_ENDPOINT: 'https://usage.example.org' }

@@ -8,10 +8,10 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { readConfig } from '../../src/config.ts'
-import { Counters } from '../../src/counters.ts'
-import { createLog, type LogFields } from '../../src/log.ts'
 import { createPipeline } from '../../src/pipeline.ts'
+import { Counters } from '../../src/support/counters.ts'
+import { createLog, type LogFields } from '../../src/support/log.ts'
+import { readConfig } from '../../src/support/settings.ts'
 import { attribute, DEFAULT_POLICY_FILE, request, span, text } from './spans.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname

@@ -5,7 +5,7 @@ import promises, { mkdir, rename, rm, symlink, truncate, writeFile } from 'node:
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { WATCH_EVERY_MS, watchFile } from '../../src/watch.ts'
+import { WATCH_EVERY_MS, watchFile } from '../../src/support/watch.ts'
 import { temporaryFolder } from '../queue/queue-setup.ts'
 import { until } from './wait.ts'
 
@@ -215,7 +215,7 @@ test('a watch that is stopped tells nothing more, also of a look that is under w
 
 test('a watch keeps no process alive', async (t) => {
   const path = join(await temporaryFolder(t), 'policy')
-  const source = `import { watchFile } from ${JSON.stringify(new URL('../../src/watch.ts', import.meta.url))}
+  const source = `import { watchFile } from ${JSON.stringify(new URL('../../src/support/watch.ts', import.meta.url))}
     watchFile(${JSON.stringify(path)}, () => undefined, 1)
     setTimeout(() => undefined, 20)`
   const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', source], { timeout: 20_000 })

@@ -1,7 +1,7 @@
 // Every setting of the sidecar, in one table: name, default, parser, sentence. README's table is made from it. All wrong
 // settings are told at once; one that is wrong is never replaced by its default, the sidecar then reports nothing.
-import type { Listen } from './accept/accept.ts'
-import { MODES } from './consent/consent.ts'
+import type { Listen } from '../accept/accept.ts'
+import { MODES } from '../consent/consent.ts'
 import { LOG_LEVELS, type LogLevel } from './log.ts'
 import * as parsers from './setting-parsers.ts'
 

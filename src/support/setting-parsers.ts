@@ -1,6 +1,6 @@
 // Parsers of settings: text in, value out, or a sentence (without the text) that says what is expected.
 import { isIPv4, isIPv6 } from 'node:net'
-import type { Listen } from './accept/accept.ts'
+import type { Listen } from '../accept/accept.ts'
 
 /** Thrown by a parser; the text completes "USAGE_X …". */
 export class WrongSetting extends Error {}
