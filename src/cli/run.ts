@@ -1,6 +1,6 @@
 // `run`: the sidecar itself, until it is told to stop and the application is gone.
 
-import { createPipeline } from '../pipeline.ts'
+import { createPipeline } from '../sidecar/pipeline.ts'
 import { Counters } from '../support/counters.ts'
 import { createLog } from '../support/log.ts'
 import { readConfig } from '../support/settings.ts'

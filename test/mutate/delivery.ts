@@ -160,7 +160,7 @@ export const delivery: GuardTable = {
       noticed: end('^an application that never'),
     },
   ],
-  'src/pipeline.ts': [
+  'src/sidecar/pipeline.ts': [
     {
       promise: 'the sidecar ends after the application, whichever door it uses',
       text: '[accept, grpc].map(',

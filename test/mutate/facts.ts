@@ -214,7 +214,7 @@ export const factsGuards: GuardTable = {
     { promise: 'a Secret that is there is a success', text: "  if (answer.status === 409) return 'there already'\n", noticed: identity },
     { promise: 'nobody changes the Secret by mistake', text: '    immutable: true,\n', noticed: identity },
   ],
-  'src/pipeline.ts': [
+  'src/sidecar/pipeline.ts': [
     {
       promise: 'a sidecar that is no application makes no heartbeat',
       text: " || config.heartbeat === 'off'",

@@ -173,7 +173,7 @@ export const ground: GuardTable = {
     },
     { promise: 'our own facts cannot be given', text: '[...given, ...own]', instead: '[...own, ...given]', noticed: wrongFacts },
   ],
-  'src/health.ts': [
+  'src/sidecar/health.ts': [
     {
       promise: 'nothing but two paths is there',
       text: "!PATHS.has(request.url ?? '') ? 404 : ",

@@ -115,7 +115,7 @@ export const languageChecks: GuardTable = {
       noticed: bits('absent: nobody'),
     },
   ],
-  'src/heartbeat.ts': [
+  'src/sidecar/heartbeat.ts': [
     {
       promise: 'the day is marked before the record is kept',
       text: '        mark(day)\n        append().then(',

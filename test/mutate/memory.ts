@@ -32,7 +32,7 @@ export const memoryGuards: GuardTable = {
     { promise: 'framed spans are given back', text: 'anonymizer.done()\n', noticed: pass },
     { promise: 'a large frame is given back', text: 'if (large !== undefined) release(large)\n', noticed: pass },
   ],
-  'src/pipeline.ts': [
+  'src/sidecar/pipeline.ts': [
     {
       promise: 'a record that the queue has copied is given back',
       text: 'enricher.done()\n',

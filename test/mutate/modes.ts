@@ -14,7 +14,7 @@ const world: Witness = {
 }
 
 export const modesGuards: GuardTable = {
-  'src/modes.ts': [
+  'src/sidecar/mode-controller.ts': [
     {
       promise: 'the epoch ends at once',
       text: '    try {\n      endHere()\n    } catch {}\n',
@@ -167,7 +167,7 @@ export const modesGuards: GuardTable = {
     { promise: 'an epoch that somebody took away is over', text: ' && holds(it)', noticed: modes('^an epoch that somebody') },
     { promise: 'a request that began in another time is discarded', text: ' && began > open.since', noticed: world },
   ],
-  'src/pipeline.ts': [
+  'src/sidecar/pipeline.ts': [
     {
       promise: 'off answers 200 whatever failed',
       text: 'if (refusing) throw error\n',

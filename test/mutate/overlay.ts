@@ -139,7 +139,7 @@ export const overlayGuards: GuardTable = {
       noticed: overlay('^what the policy skips'),
     },
   ],
-  'src/pipeline.ts': [
+  'src/sidecar/pipeline.ts': [
     {
       promise: 'a heartbeat is in a body of its own',
       text: 'queue.appendAlone(record, spans)',
@@ -147,7 +147,7 @@ export const overlayGuards: GuardTable = {
       noticed: heartbeat('^shares no file of the queue'),
     },
   ],
-  'src/heartbeat.ts': [
+  'src/sidecar/heartbeat.ts': [
     { promise: 'a day of a process before is over', text: '        if (day <= last) return\n', noticed: onceADay },
     {
       promise: 'the day is marked before the record is handed on',

@@ -57,7 +57,7 @@ export const pageGuards: GuardTable = {
     },
     { promise: 'no text hides or turns another', text: '|\\p{Cf}/gu', instead: '/gu', noticed: page('^lets no script') },
   ],
-  'src/status.ts': [
+  'src/sidecar/status.ts': [
     {
       promise: 'a reader is shown the begin of a report',
       text: 'spans.slice(0, left)',
@@ -77,7 +77,7 @@ export const pageGuards: GuardTable = {
       noticed: page('^a collector that is one that refuses'),
     },
   ],
-  'src/pipeline.ts': [
+  'src/sidecar/pipeline.ts': [
     {
       promise: 'a folder that cannot be used is a problem',
       text: '...(folder === undefined ? []',
@@ -102,7 +102,7 @@ export const pageGuards: GuardTable = {
       noticed: page('^a collector that is away'),
     },
   ],
-  'src/modes.ts': [{ promise: 'a problem that is over is none', text: '        problem = undefined\n', noticed: folder }],
+  'src/sidecar/mode-controller.ts': [{ promise: 'a problem that is over is none', text: '        problem = undefined\n', noticed: folder }],
   'src/cli/status.ts': [
     {
       promise: 'status says by its exit code that something is wrong',

@@ -31,7 +31,7 @@ export const road: GuardTable = {
       noticed: watch('^a file that goes'),
     },
   ],
-  'src/pipeline.ts': [
+  'src/sidecar/pipeline.ts': [
     { promise: 'requests that are discarded are counted', text: "counters.add('requests.discarded')\n", noticed: modes('DO_NOT_TRACK=1') },
     {
       promise: '200 means that what is kept is on disk',
@@ -78,7 +78,7 @@ export const road: GuardTable = {
       noticed: { test: 'test/sidecar/heartbeat.test.ts', name: 'waits in mode local' },
     },
   ],
-  'src/road.ts': [
+  'src/sidecar/policy-runtime.ts': [
     {
       promise: 'the day never goes back when facts change',
       text: 'counters, maxBytes, clock })',

@@ -4,7 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { createHealth } from '../../src/health.ts'
+import { createHealth } from '../../src/sidecar/health.ts'
 import { until } from '../support/wait.ts'
 
 async function healthHere(t: TestContext) {

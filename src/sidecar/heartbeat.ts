@@ -3,9 +3,9 @@
 // loses one heartbeat, and none is ever sent twice. A clock that was put back is waited for.
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Counters } from './support/counters.ts'
-import { errorCode } from './support/errors.ts'
-import type { Log } from './support/log.ts'
+import type { Counters } from '../support/counters.ts'
+import { errorCode } from '../support/errors.ts'
+import type { Log } from '../support/log.ts'
 
 export interface HeartbeatOptions {
   /** Where the day is marked; `undefined` in mode local, where nothing is ever sent and memory is enough. */

@@ -1,8 +1,8 @@
 // `/startupz` and `/livez` for the kubelet, and nothing else. They say that the process answers; a wrong policy, a
 // collector that is away or a cluster that is gone never make them fail, because a restart would mend none of it.
 import { createServer } from 'node:http'
-import { close, type Listen, listen } from './accept/accept.ts'
-import { watchConnections } from './connections.ts'
+import { close, type Listen, listen } from '../accept/accept.ts'
+import { watchConnections } from '../connections.ts'
 
 /** The one port that other pods can reach: what they do there must not keep the kubelet's probe out, or it ends the sidecar. */
 const SERVER = { requestTimeout: 5_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000, maxHeaderSize: 8 * 1024 }
