@@ -3,7 +3,7 @@
 // and no queue; raw bytes live from `readBody` to the end of `handle` and are in no error and no log line.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { watchConnections } from '../connections.ts'
+import { watchConnections } from '../net/http-connections.ts'
 import { type Encoding, statusBody, successBody } from '../otlp/answer.ts'
 import { jsonToProtobuf } from '../otlp/json.ts'
 import type { Counters } from '../support/counters.ts'

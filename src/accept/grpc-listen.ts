@@ -2,7 +2,7 @@
 // the first client speaks it: most applications send over HTTP/1.1. Until then a connection is a bare socket.
 import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
-import { Crowd } from '../crowd.ts'
+import { Crowd } from '../net/connection-limiter.ts'
 import { errorCode, Refusal } from '../support/errors.ts'
 import type { AcceptOptions, Listen } from './accept.ts'
 import type { Grpc } from './grpc.ts'

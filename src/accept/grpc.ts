@@ -3,7 +3,7 @@
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md; limits, budget and answers are those of `accept.ts`.
 import { constants, type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { Crowd } from '../crowd.ts'
+import type { Crowd } from '../net/connection-limiter.ts'
 import { statusDetails, successBody } from '../otlp/answer.ts'
 import { Refusal, retryLater } from '../support/errors.ts'
 import { release } from '../support/memory.ts'

@@ -2,7 +2,7 @@
 // form as all other answers, written to the connection itself, which then ends.
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Connections } from '../connections.ts'
+import type { Connections } from '../net/http-connections.ts'
 import { statusBody } from '../otlp/answer.ts'
 import type { Counters } from '../support/counters.ts'
 import { errorCode, Refusal } from '../support/errors.ts'

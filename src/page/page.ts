@@ -3,7 +3,7 @@
 // rebound DNS name from some web site in the reader's browser, and is refused. What it shows is policed data only.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { watchConnections } from '../connections.ts'
+import { watchConnections } from '../net/http-connections.ts'
 import type { Log } from '../support/log.ts'
 import type { Report, View } from './view.ts'
 

@@ -2,7 +2,7 @@
 // collector that is away or a cluster that is gone never make them fail, because a restart would mend none of it.
 import { createServer } from 'node:http'
 import { close, type Listen, listen } from '../accept/accept.ts'
-import { watchConnections } from '../connections.ts'
+import { watchConnections } from '../net/http-connections.ts'
 
 /** The one port that other pods can reach: what they do there must not keep the kubelet's probe out, or it ends the sidecar. */
 const SERVER = { requestTimeout: 5_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000, maxHeaderSize: 8 * 1024 }

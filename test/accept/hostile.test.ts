@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { Crowd } from '../../src/crowd.ts'
+import { Crowd } from '../../src/net/connection-limiter.ts'
 import { type Line, openDoor, readStatus, TYPES } from '../support/http-receiver.ts'
 import { until } from '../support/wait.ts'
 

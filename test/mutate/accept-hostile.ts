@@ -11,7 +11,7 @@ const waits = hostile('^a client that waits')
 const host = hostile('^a Host that another')
 
 export const acceptHostile: GuardTable = {
-  'src/crowd.ts': [
+  'src/net/connection-limiter.ts': [
     {
       promise: 'a door bears so many connections and no more',
       text: 'if (this.#busy.size >= this.#max && !this.dismiss()) {',
@@ -34,7 +34,7 @@ export const acceptHostile: GuardTable = {
     { promise: 'who asks does not go for itself', text: 'if (guest === except) continue\n', noticed: crowd },
     { promise: 'who went has left', text: '      this.leave(guest)\n      guest', instead: '      guest', noticed: crowd },
   ],
-  'src/connections.ts': [
+  'src/net/http-connections.ts': [
     {
       promise: 'connections that send nothing keep nobody out',
       text: 'if (!crowd.enter(socket)) return\n',

@@ -3,7 +3,7 @@
 // memory; none of our clients pipelines.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { Crowd } from './crowd.ts'
+import { Crowd } from './connection-limiter.ts'
 
 /** Requests of one connection that are not answered. */
 const MAX_UNANSWERED = 32
