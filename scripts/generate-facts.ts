@@ -1,10 +1,10 @@
 // deploy/facts/: the facts job under the default policy, its rights, the identity's Job, and the table of rights by policy.
 import { readdirSync, readFileSync } from 'node:fs'
-import { parsePolicy } from '../src/anonymize/parse.ts'
 import { factsConfigMap, factsJob, identityJob, NAMES, rbac } from '../src/cli/facts-manifest.ts'
 import { type Needs, needsOf } from '../src/facts/needs.ts'
 import { rightsFor, rightText } from '../src/facts/rights.ts'
 import { STANDARD } from '../src/inject/container.ts'
+import { parsePolicy } from '../src/policy/parse.ts'
 
 const { version: VERSION } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname

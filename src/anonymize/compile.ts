@@ -1,12 +1,13 @@
 // Turns a policy into the table that the pass runs on: every incoming key that matters has a numbered slot, every
 // outgoing attribute a place in a set of bits, and every outcome is bytes already. One slot may feed several attributes.
+
+import { type Condition, HEARTBEAT, type Place, type Policy, placesRead, type Source, type SpanRule } from '../policy/policy.ts'
 import type { Cell } from '../support/counters.ts'
-import { type CompileContext, compileField, evaluate, type FieldPlan } from './field-plan.ts'
+import { ABSENT, DOUBLE, MALFORMED, Slots, STRING, Value } from './attribute-slots.ts'
+import { type CompileContext, compileField, evaluate, type FieldPlan } from './compiled-field.ts'
+import { encodeAttribute, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './encoded-attribute.ts'
 import { FieldSet } from './field-set.ts'
 import { compileNarrow, type Narrow } from './narrow.ts'
-import { encodeAttribute, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './outcome.ts'
-import { type Condition, HEARTBEAT, type Place, type Policy, placesRead, type Source, type SpanRule } from './policy.ts'
-import { ABSENT, DOUBLE, MALFORMED, Slots, STRING, Value } from './slots.ts'
 import { fixedValue, Joined, needsAttribute } from './source.ts'
 import { ByteTable } from './table.ts'
 import { TimeCut } from './time-cut.ts'

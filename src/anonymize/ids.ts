@@ -7,7 +7,7 @@
 //   keys       HKDF-SHA256(secret, salt "usage-sidecar/ids/v1", info lp(project, "trace" or "span", day), 16 bytes)
 import { type Cipheriv, createCipheriv, randomBytes } from 'node:crypto'
 import { release } from '../support/memory.ts'
-import { deriveKey, lengthPrefixed } from './pseudonym.ts'
+import { deriveKey, lengthPrefixed } from './actions/pseudonym.ts'
 
 const BLOCK = 16
 /** An id of zeros would be invalid for the collector; -1 says that there is no id to write. */

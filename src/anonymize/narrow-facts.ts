@@ -2,12 +2,13 @@
 // what it would have made of the fact itself, and which tells no more than the policy sends. The judge is the policy's own
 // table, so the sidecar that polices the narrowed fact again comes to the same bytes, and narrowing twice equals narrowing
 // once. A fact that is sent as it is, joined or made into a digest is needed whole: digests are the sidecar's to make.
+
+import { type Field, type Place, type Policy, placesRead, type Scalar, type SpanRule } from '../policy/policy.ts'
 import { Counters } from '../support/counters.ts'
-import { shortVersion } from './action.ts'
-import { type CompileContext, compileField, evaluate } from './field-plan.ts'
+import { shortVersion } from './actions/compile-action.ts'
+import { type CompileContext, compileField, evaluate } from './compiled-field.ts'
+import { type Outcome, SPAN_ATTRIBUTES } from './encoded-attribute.ts'
 import { compileNarrow } from './narrow.ts'
-import { type Outcome, SPAN_ATTRIBUTES } from './outcome.ts'
-import { type Field, type Place, type Policy, placesRead, type Scalar, type SpanRule } from './policy.ts'
 import { type Facts, fixedValue } from './source.ts'
 
 /** Actions that choose an outcome; for any other one the whole value is needed. */

@@ -1,8 +1,9 @@
 // The overlay at work: it maps an outcome of the policy, as finished bytes, to another one or to none. Because it sees
 // nothing but the outcome, it cannot tell two inputs apart that the policy makes equal.
-import { shortVersion } from './action.ts'
-import { encodeAttribute, type Outcome } from './outcome.ts'
-import type { Field, Narrowing, Scalar, VersionLevel } from './policy.ts'
+
+import type { Field, Narrowing, Scalar, VersionLevel } from '../policy/policy.ts'
+import { shortVersion } from './actions/compile-action.ts'
+import { encodeAttribute, type Outcome } from './encoded-attribute.ts'
 import { ByteTable, MISS } from './table.ts'
 
 export type Narrow = (outcome: Uint8Array) => Outcome

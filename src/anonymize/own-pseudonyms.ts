@@ -3,13 +3,13 @@
 
 import { decodeRequest } from '../otlp/decode.ts'
 import { lenField } from '../otlp/wire.ts'
+import { policyOn } from '../policy/expiry.ts'
+import { effective } from '../policy/overlay-narrow.ts'
+import { type Field, type Period, type Place, type Policy, placesOf, placesRead, type Source } from '../policy/policy.ts'
 import { Counters } from '../support/counters.ts'
 import { Clock } from './clock.ts'
-import { policyOn } from './expiry.ts'
-import { type CompileContext, compileField, evaluate } from './field-plan.ts'
-import { RESOURCE_ATTRIBUTES } from './outcome.ts'
-import { effective } from './overlay-narrow.ts'
-import { type Field, type Period, type Place, type Policy, placesOf, placesRead, type Source } from './policy.ts'
+import { type CompileContext, compileField, evaluate } from './compiled-field.ts'
+import { RESOURCE_ATTRIBUTES } from './encoded-attribute.ts'
 import { fixedValue } from './source.ts'
 
 export interface OwnPseudonym {

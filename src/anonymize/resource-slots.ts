@@ -2,7 +2,7 @@
 // its spans are looked at, because on the wire the Resource may follow them. Decoders merge two Resources or keep the
 // last, so two of them, or one that is not sound, are malformed for every attribute that reads from it.
 import { Cursor, LEN, VARINT } from '../otlp/wire.ts'
-import type { Slots } from './slots.ts'
+import type { Slots } from './attribute-slots.ts'
 
 /** ResourceSpans.resource. */
 const RESOURCE = 1

@@ -1,7 +1,7 @@
 // Where values come from, compiled: each source is a Value that holds what the present span has. Facts and literals never
 // change while the table lives; attributes are slots; a list is joined anew for every span.
-import type { Scalar, Source } from './policy.ts'
-import { ABSENT, BOOL, DOUBLE, INT, MALFORMED, OTHER, STRING, Value } from './slots.ts'
+import type { Scalar, Source } from '../policy/policy.ts'
+import { ABSENT, BOOL, DOUBLE, INT, MALFORMED, OTHER, STRING, Value } from './attribute-slots.ts'
 import { isText } from './text.ts'
 
 /** Facts by name; what is not there could not be read. */

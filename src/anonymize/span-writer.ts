@@ -4,12 +4,12 @@
 import { putVarint, varintSize } from '../otlp/wire.ts'
 import { Refusal } from '../support/errors.ts'
 import { release } from '../support/memory.ts'
+import { ABSENT, STRING, Value } from './attribute-slots.ts'
 import type { SpanPlan, Test } from './compile.ts'
-import { applied, chosen, evaluate, type FieldPlan } from './field-plan.ts'
-import { type Frame, NO_ID } from './frame.ts'
+import { applied, chosen, evaluate, type FieldPlan } from './compiled-field.ts'
 import { Ids, type Random } from './ids.ts'
 import type { Narrow } from './narrow.ts'
-import { ABSENT, STRING, Value } from './slots.ts'
+import { type Frame, NO_ID } from './span-offsets.ts'
 import { textOf } from './text.ts'
 
 /** ScopeSpans.spans (2), Span.trace_id (1), span_id (2), parent_span_id (4), attributes begin behind them. */

@@ -1,9 +1,10 @@
 // The steps between source and action, in the policy language's order: before, after, fold, shape. (`split` comes first
 // and makes copies of the span, so the writer does it; letters' case alone before a keep is folded in its table.) A step
 // that fails gives no value: the `else` of a keep, left out otherwise, and it is counted by its name.
-import { Memo } from './memo.ts'
-import type { Field, Shape } from './policy.ts'
-import { MALFORMED, STRING, Value } from './slots.ts'
+
+import type { Field, Shape } from '../policy/policy.ts'
+import { MALFORMED, STRING, Value } from './attribute-slots.ts'
+import { Memo } from './bounded-cache.ts'
 import { folded, textOf } from './text.ts'
 
 export type Step = 'before' | 'after' | 'fold' | 'shape'

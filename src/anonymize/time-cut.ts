@@ -2,8 +2,8 @@
 // end_time_unix_nano that say so; the two are equal. Exact over all 64 bits: a double is off by up to a microsecond.
 // `exact`, which only a compat policy may say, takes start and end as they are.
 import { FIXED64, tag } from '../otlp/wire.ts'
-import { NO_ID, uint32 } from './frame.ts'
-import type { TimeUnit } from './policy.ts'
+import type { TimeUnit } from '../policy/policy.ts'
+import { NO_ID, uint32 } from './span-offsets.ts'
 
 const UNIT_NS: Record<Exclude<TimeUnit, 'exact'>, bigint> = {
   day: 86_400_000_000_000n,

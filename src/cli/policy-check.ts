@@ -1,8 +1,9 @@
 // `policy check FILE`: every mistake with its place, or what the policy lets out and how much that tells. A policy that
 // tells more than its limits allow, or has expired, is sound and yet not to be used: exit 1.
-import { expiredOn } from '../anonymize/expiry.ts'
-import { type Checked, checkPolicy } from '../anonymize/parse.ts'
-import { summary } from '../anonymize/summary.ts'
+
+import { summary } from '../datasheet/summary.ts'
+import { expiredOn } from '../policy/expiry.ts'
+import { type Checked, checkPolicy } from '../policy/parse.ts'
 import { ConfigError } from '../support/errors.ts'
 import { EXIT, type Host, type Input, onlyPositional } from './command.ts'
 import { readText } from './policy-file.ts'

@@ -1,6 +1,6 @@
 // `policy diff OLD NEW`: what a new version would newly send, for release notes and reviewers. Exit 3 where something new
 // would leave although `review` still points at where the old version was discussed.
-import { diffPolicies } from '../anonymize/diff.ts'
+import { diffPolicies } from '../policy/diff.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
 import { readPolicy } from './policy-file.ts'
 

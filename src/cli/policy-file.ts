@@ -1,8 +1,8 @@
 // Reads the policy for the commands that want a sound one: a file, or what the settings of the sidecar name.
 import { createReadStream } from 'node:fs'
-import { applyOverlay } from '../anonymize/overlay.ts'
-import { parsePolicy } from '../anonymize/parse.ts'
-import type { Policy } from '../anonymize/policy.ts'
+import { applyOverlay } from '../policy/overlay.ts'
+import { parsePolicy } from '../policy/parse.ts'
+import type { Policy } from '../policy/policy.ts'
 import { ConfigError } from '../support/errors.ts'
 import { type Host, type Input, UsageError } from './command.ts'
 

@@ -1,7 +1,7 @@
 // `policy sheet FILE`: the data sheet for humans, as Markdown, HTML or JSON.
-import { type Sheet, sheetOf } from '../anonymize/sheet.ts'
-import { sheetHtml } from '../anonymize/sheet-html.ts'
-import { sheetMarkdown } from '../anonymize/sheet-markdown.ts'
+import { type Sheet, sheetOf } from '../datasheet/sheet.ts'
+import { sheetHtml } from '../datasheet/sheet-html.ts'
+import { sheetMarkdown } from '../datasheet/sheet-markdown.ts'
 import { EXIT, type Host, type Input, onlyPositional, UsageError } from './command.ts'
 import { readPolicy } from './policy-file.ts'
 

@@ -3,10 +3,10 @@
 // the batch id. However the input was grouped, the result is one ResourceSpans with one Resource and one ScopeSpans.
 import { randomFillSync } from 'node:crypto'
 import type { Anonymizer, Passed } from '../anonymize/anonymize.ts'
+import { encodeAttribute, RESOURCE_ATTRIBUTES } from '../anonymize/encoded-attribute.ts'
 import type { Random } from '../anonymize/ids.ts'
-import { encodeAttribute, RESOURCE_ATTRIBUTES } from '../anonymize/outcome.ts'
-import type { Policy } from '../anonymize/policy.ts'
 import { Cursor, LEN, putVarint, tag, varintSize } from '../otlp/wire.ts'
+import type { Policy } from '../policy/policy.ts'
 import { release } from '../support/memory.ts'
 import { copyInOrder } from './order.ts'
 

@@ -1,7 +1,8 @@
 // Facts that the policy may name: those that the chart or the facts job gives, as one flat JSON object, and the two that
 // the process knows of itself. What is not there could not be read and is absent on the wire.
-import type { Scalar } from '../anonymize/policy.ts'
+
 import type { Facts } from '../anonymize/source.ts'
+import type { Scalar } from '../policy/policy.ts'
 import { ConfigError } from '../support/errors.ts'
 
 const NAME = /^[a-z][a-z0-9_.-]{0,127}$/i

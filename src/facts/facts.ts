@@ -2,8 +2,8 @@
 // the cluster report to the sidecar in its own pod and stays until that has settled it. Short-lived: whatever cannot be
 // read or written is named in the log, and the rest is done all the same. Off is silent: then nothing is asked at all.
 import { narrowFacts } from '../anonymize/narrow-facts.ts'
-import type { Policy } from '../anonymize/policy.ts'
 import type { Facts } from '../anonymize/source.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { Log } from '../support/log.ts'
 import type { Cluster } from './cluster.ts'
 import { CLUSTER_SPAN, NODE_SPAN, needsOf } from './needs.ts'

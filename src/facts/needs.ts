@@ -1,8 +1,8 @@
 // What the policy wants to know of the cluster, and so the few things that are asked: nothing is read that no attribute
 // of the policy names, and nothing that the maintainer's chart has given.
 import { factsNamed } from '../anonymize/narrow-facts.ts'
-import { type Policy, placesRead } from '../anonymize/policy.ts'
 import type { Facts } from '../anonymize/source.ts'
+import { type Policy, placesRead } from '../policy/policy.ts'
 
 /** Facts that the cluster knows; the others come from the maintainer's chart, or are each sidecar's own. */
 const OF_THE_CLUSTER = /^k8s\./

@@ -1,6 +1,6 @@
 // What is made of a Node object: the attributes of the cluster report, and facts about the cluster. Pure functions; names
 // and ids pass through memory here, to the sidecar in the same pod, which polices them.
-import type { Scalar } from '../anonymize/policy.ts'
+import type { Scalar } from '../policy/policy.ts'
 
 /** The parts of a Node that are looked at. Whatever is not there, or of another kind, is an empty text. */
 export interface Node {

@@ -1,7 +1,7 @@
 // Lays the facts down for the sidecars: in one ConfigMap of the project that is there already, so that no right to make
 // any is needed. Its annotation remembers since when reports are made under this policy, because each run of the job
 // begins in an empty pod, and the first report has to wait for the time that the admin was given to look.
-import type { Scalar } from '../anonymize/policy.ts'
+import type { Scalar } from '../policy/policy.ts'
 import type { Answer, Cluster } from './cluster.ts'
 import { whyNot } from './read.ts'
 

@@ -1,7 +1,8 @@
 // Asks the cluster what the policy needs, each thing once. A right that is missing, or an answer that does not come, makes
 // the facts that hang on it absent, and each is named with the right and the reason; the others are read all the same.
-import type { Scalar } from '../anonymize/policy.ts'
+
 import type { Facts } from '../anonymize/source.ts'
+import type { Scalar } from '../policy/policy.ts'
 import type { Answer, Cluster } from './cluster.ts'
 import { type Counted, type Needs, ONE_NODE } from './needs.ts'
 import { aggregate, distributionByNode, distributionByVersion, type Node, nodeFrom, providerOf } from './nodes.ts'

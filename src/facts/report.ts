@@ -4,7 +4,7 @@
 import { type Attributes, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { NodeSDK, type NodeSDKConfiguration } from '@opentelemetry/sdk-node'
-import type { Scalar } from '../anonymize/policy.ts'
+import type { Scalar } from '../policy/policy.ts'
 import { CLUSTER_SPAN, type Needs, NODE_SPAN } from './needs.ts'
 import { type Node, nodeAttribute } from './nodes.ts'
 

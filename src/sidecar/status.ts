@@ -1,9 +1,9 @@
 // What the sidecar says of itself, for its page and for `status`: gathered from the rooms when somebody asks.
 
-import { type Policy, placesRead, policyDigest } from '../anonymize/policy.ts'
 import type { Decision } from '../consent/consent.ts'
 import { type Attribute as Decoded, type DecodedSpan, decodeRequest } from '../otlp/decode.ts'
 import type { Attribute, MissingFact, Report, ReportedSpan, Sent, Stored, View } from '../page/view.ts'
+import { type Policy, placesRead, policyDigest } from '../policy/policy.ts'
 import { filesIn, type Place, readFound, receiptsIn } from '../queue/look.ts'
 
 export interface StatusSources {
@@ -83,8 +83,8 @@ const pick = (policy: Policy): View['policy'] => {
 /** Loaded when somebody looks: every sidecar would otherwise hold it. */
 async function sheetFor(policy: Policy): Promise<View['sheet']> {
   const [{ sheetOf }, { SHEET_STYLE, sheetSections }] = await Promise.all([
-    import('../anonymize/sheet.ts'),
-    import('../anonymize/sheet-html.ts'),
+    import('../datasheet/sheet.ts'),
+    import('../datasheet/sheet-html.ts'),
   ])
   return { html: sheetSections(sheetOf(policy)), style: SHEET_STYLE }
 }

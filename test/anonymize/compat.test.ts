@@ -2,8 +2,8 @@
 // times as they are.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Scalar } from '../../src/anonymize/policy.ts'
-import { pseudonym, pseudonymKey } from '../../src/anonymize/pseudonym.ts'
+import { pseudonym, pseudonymKey } from '../../src/anonymize/actions/pseudonym.ts'
+import type { Scalar } from '../../src/policy/policy.ts'
 import { anonymizer, NOW, spansOf } from '../support/anonymize.ts'
 import { attribute, bool, double, int, policyText, request, SECRET, START, span, text } from '../support/spans.ts'
 

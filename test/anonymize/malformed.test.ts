@@ -1,8 +1,8 @@
 // Malformed and odd spans by hand, each with its outcome in test/fixtures/malformed.md; the oracle meets them by chance.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Scalar } from '../../src/anonymize/policy.ts'
 import { lenField, varintField } from '../../src/otlp/wire.ts'
+import type { Scalar } from '../../src/policy/policy.ts'
 import { anonymizer, NOW, outcome, spansOf } from '../support/anonymize.ts'
 import { attribute, bool, double, fixed64, int, keyValue, policyText, request, START, span, text } from '../support/spans.ts'
 

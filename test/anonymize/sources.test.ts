@@ -2,8 +2,8 @@
 // wire, and lists that are joined.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Scalar } from '../../src/anonymize/policy.ts'
 import { lenField, varintField } from '../../src/otlp/wire.ts'
+import type { Scalar } from '../../src/policy/policy.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { Refusal } from '../../src/support/errors.ts'
 import { anonymizer, NOW, outcome, spansOf } from '../support/anonymize.ts'

@@ -1,8 +1,8 @@
 // The steps between source and action, in the policy language's order, and what is counted where one fails.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Scalar } from '../../src/anonymize/policy.ts'
 import { lenField } from '../../src/otlp/wire.ts'
+import type { Scalar } from '../../src/policy/policy.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { anonymizer, NOW, outcome, spansOf } from '../support/anonymize.ts'
 import { attribute, int, policyText, request, SECRET, span, text } from '../support/spans.ts'

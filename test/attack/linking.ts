@@ -1,7 +1,7 @@
 // Whether a collector, or several that talk to each other, can join what must stay apart: the same installation in two
 // projects, two attributes of the same name, two days, the heartbeat and the records beside it, two installations.
 import { createHash } from 'node:crypto'
-import { pseudonym, pseudonymKey } from '../../src/anonymize/pseudonym.ts'
+import { pseudonym, pseudonymKey } from '../../src/anonymize/actions/pseudonym.ts'
 import { HARDENED, INSTANCE, type Left, NOW, road } from '../support/shipped-policy.ts'
 import { eventsOf } from './events.ts'
 

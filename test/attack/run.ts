@@ -3,7 +3,7 @@
 // stands in the data sheets: the figures are kept in uniqueness.json, which `--update` writes anew.
 import { writeFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import { policyDigest } from '../../src/anonymize/policy.ts'
+import { policyDigest } from '../../src/policy/policy.ts'
 import { HARDENED, policyOf, road, SHIPPED } from '../support/shipped-policy.ts'
 import { attack, type Capture, IDS, NAMES, NODES } from './dictionary.ts'
 import { eventsOf } from './events.ts'

@@ -1,7 +1,7 @@
 // How many clusters of a population are alone with what their reports tell and keep telling: the attacker does not know a
 // name, but a combination that only one cluster has is as good as one. Pseudonyms and ids are apart: they change.
 import { readFileSync } from 'node:fs'
-import { budgetOf } from '../../src/anonymize/bits.ts'
+import { budgetOf } from '../../src/policy/bits.ts'
 import { Rng } from '../support/rng.ts'
 import { type Left, NOW, policyOf, road } from '../support/shipped-policy.ts'
 

@@ -17,7 +17,7 @@ const SPANS_A_BODY = 512
 const WARM_UP_ROUNDS = 2
 
 type Rooms = Pick<typeof import('../../src/anonymize/anonymize.ts'), 'createAnonymizer'> &
-  Pick<typeof import('../../src/anonymize/parse.ts'), 'parsePolicy'> &
+  Pick<typeof import('../../src/policy/parse.ts'), 'parsePolicy'> &
   Pick<typeof import('../../src/support/counters.ts'), 'Counters'>
 
 /** The rooms that the pass needs, of the checkout at `root`, as one file. */

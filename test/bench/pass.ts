@@ -1,9 +1,9 @@
 // The pass against what a library does: decode with the best generated codec (ts-proto), apply the default policy, encode.
 // Both sides use the same crypto, the same memo of pseudonyms, one native call per batch for ids, and the same bytes.
 import { createCipheriv } from 'node:crypto'
+import { deriveKey, lengthPrefixed, pseudonym, pseudonymKey } from '../../src/anonymize/actions/pseudonym.ts'
 import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
-import { deriveKey, lengthPrefixed, pseudonym, pseudonymKey } from '../../src/anonymize/pseudonym.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { ExportTraceServiceRequest } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import type { KeyValue } from '../support/otlp-generated/opentelemetry/proto/common/v1/common.ts'

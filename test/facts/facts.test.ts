@@ -2,10 +2,10 @@
 // it reports, what it waits for, and that off is silent.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
-import { policyDigest } from '../../src/anonymize/policy.ts'
 import { type FactsOptions, runFacts } from '../../src/facts/facts.ts'
 import type { SidecarStatus } from '../../src/facts/settled.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
+import { policyDigest } from '../../src/policy/policy.ts'
 import { createLog } from '../../src/support/log.ts'
 import { startCollector } from '../support/collector.ts'
 import { type Fake, type FakeOptions, fakeCluster } from '../support/fake-cluster.ts'

@@ -16,7 +16,7 @@ const badIds = pass('^spans with bad ids')
 const twoWays = pass('^a value that decoders could read')
 
 export const anonymizeIn: GuardTable = {
-  'src/anonymize/frame.ts': [
+  'src/anonymize/span-offsets.ts': [
     {
       promise: 'a field of Span with another wire type refuses the request',
       text: "if ((fieldTag & 7) !== WIRE_TYPES[field]) throw badRequest('A field of Span has the wrong wire type', cursor.pos)\n",
@@ -95,7 +95,7 @@ export const anonymizeIn: GuardTable = {
     },
     { promise: 'a duration needs both times', text: 'start === NO_ID || end === NO_ID || ', noticed: malformed('^there is no duration') },
   ],
-  'src/anonymize/slots.ts': [
+  'src/anonymize/attribute-slots.ts': [
     {
       promise: 'no span has the values of the one before',
       text: 'for (let i = 0; i < this.filledCount; i++) this.values[this.filled[i]!]!.kind = ABSENT\n',

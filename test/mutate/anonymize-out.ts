@@ -50,7 +50,7 @@ export const anonymizeOut: GuardTable = {
       noticed: rules('^the resource'),
     },
   ],
-  'src/anonymize/field-plan.ts': [
+  'src/anonymize/compiled-field.ts': [
     {
       promise: 'or is read only where there is something',
       text: 'or !== undefined && or.kind !== ABSENT && ',
@@ -112,7 +112,7 @@ export const anonymizeOut: GuardTable = {
       noticed: rules('^fields are given back'),
     },
   ],
-  'src/anonymize/expiry.ts': [
+  'src/policy/expiry.ts': [
     {
       promise: 'an attribute is gone on the day after its last',
       text: 'expires === undefined || expires >= day',

@@ -19,7 +19,7 @@ const pseudonyms = pass('^pseudonyms need')
 const vectors = pass('^strong pseudonyms')
 
 export const anonymizeValues: GuardTable = {
-  'src/anonymize/action.ts': [
+  'src/anonymize/actions/compile-action.ts': [
     {
       promise: 'a version is text that is not empty',
       text: 'if (value.kind !== STRING || value.start === value.end) return undefined\n    const known',
@@ -92,7 +92,7 @@ export const anonymizeValues: GuardTable = {
       noticed: version,
     },
   ],
-  'src/anonymize/hash.ts': [
+  'src/anonymize/actions/hash.ts': [
     {
       promise: 'without a secret there are no pseudonyms',
       text: 'const { secret, project } = context\n  if (secret === undefined) return () => undefined\n',
@@ -137,7 +137,7 @@ export const anonymizeValues: GuardTable = {
       noticed: pseudonyms,
     },
   ],
-  'src/anonymize/pseudonym.ts': [
+  'src/anonymize/actions/pseudonym.ts': [
     { promise: 'texts that are joined cannot be confused', text: 'length.writeUInt32BE(bytes.length)\n', noticed: vectors },
     { promise: 'equal texts have equal pseudonyms however they are composed', text: ".normalize('NFC')", noticed: pseudonyms },
     { promise: 'a pseudonym is cut to 128 bits', text: '\n    .slice(0, 32)', noticed: vectors },
@@ -169,7 +169,7 @@ export const anonymizeValues: GuardTable = {
       noticed: pass('^a value that decoders'),
     },
   ],
-  'src/anonymize/exact.ts': [
+  'src/anonymize/actions/exact.ts': [
     { promise: 'an exact text is bounded', text: ' || value.end - value.start > maxBytes', noticed: compat('^exact texts') },
     { promise: 'an exact text has no control characters', text: '/\\p{Cc}/u.test(text) || ', noticed: compat('^exact texts') },
     { promise: 'an exact version is one', text: " || (what === 'version' && !VERSION.test(text))", noticed: compat('^exact texts') },

@@ -12,7 +12,7 @@ const outlives = words('^a pseudonym of the resource')
 const surroundings = bits('^time and status')
 
 export const languageChecks: GuardTable = {
-  'src/anonymize/parse-source.ts': [
+  'src/policy/parse-source.ts': [
     {
       promise: 'a list joins texts only',
       text: "if (place.kind === 'span' && place.what === 'duration')",
@@ -20,14 +20,14 @@ export const languageChecks: GuardTable = {
       noticed: words('^refuses .from: .a, "span:duration'),
     },
   ],
-  'src/anonymize/parse-action.ts': [
+  'src/policy/parse-action.ts': [
     {
       promise: 'no word is ignored at an exact number',
       text: "if (max !== undefined) reader.mistake(max, 'max is the bytes of a text; a number has none.')\n",
       noticed: words('^refuses .exact: number, max'),
     },
   ],
-  'src/anonymize/parse-field.ts': [
+  'src/policy/parse-field.ts': [
     {
       promise: 'a shape is one of those that are known',
       text: "reader.word(item, 'shape', SHAPES)",
@@ -41,14 +41,14 @@ export const languageChecks: GuardTable = {
       noticed: words('^refuses .shape: ..,'),
     },
   ],
-  'src/anonymize/parse.ts': [
+  'src/policy/parse.ts': [
     {
       promise: 'periods are looked at',
       text: 'if (policy !== undefined && reader.mistakes.length === 0) checkPeriods(reader, policy)\n',
       noticed: outlives,
     },
   ],
-  'src/anonymize/check-whole.ts': [
+  'src/policy/check-whole.ts': [
     {
       promise: 'a pseudonym of the resource may last as long as those of spans, and no longer',
       text: 'PERIODS.indexOf(action.period) > PERIODS.indexOf(shortest)',
@@ -64,7 +64,7 @@ export const languageChecks: GuardTable = {
       noticed: words('^what stays the same'),
     },
   ],
-  'src/anonymize/bits.ts': [
+  'src/policy/bits.ts': [
     {
       promise: 'a record tells what its resource tells',
       text: 'sum([...resource, ...shares])',

@@ -47,7 +47,7 @@ export const language: GuardTable = {
     { promise: 'before needs the separator', text: 'at < 0 || text', instead: 'text', noticed: before },
     { promise: 'after takes the last separator', text: 'lastIndexOf', instead: 'indexOf', noticed: step('^after takes') },
   ],
-  'src/anonymize/field-plan.ts': [
+  'src/anonymize/compiled-field.ts': [
     {
       promise: 'a failed step is never “other”, unless a keep says so',
       text: 'return field.failed',
@@ -61,7 +61,7 @@ export const language: GuardTable = {
       noticed: before,
     },
   ],
-  'src/anonymize/hash.ts': [
+  'src/anonymize/actions/hash.ts': [
     {
       promise: 'a hash is of UTF-8',
       text: '    if (!isText(value)) return undefined\n    const outcome = encode(hash(',
@@ -76,7 +76,7 @@ export const language: GuardTable = {
       noticed: keyed,
     },
   ],
-  'src/anonymize/exact.ts': [{ promise: 'an exact text is not empty', text: ' || value.start === value.end', noticed: texts }],
+  'src/anonymize/actions/exact.ts': [{ promise: 'an exact text is not empty', text: ' || value.start === value.end', noticed: texts }],
   'src/anonymize/time-cut.ts': [
     {
       promise: 'an exact end is that of the span',
@@ -85,7 +85,7 @@ export const language: GuardTable = {
     },
     { promise: 'an absent exact time is 0', text: 'at === NO_ID ? 0 : bytes[at + i]!', instead: 'bytes[at + i]!', noticed: times },
   ],
-  'src/anonymize/expiry.ts': [
+  'src/policy/expiry.ts': [
     {
       promise: 'an attribute is gone after its last day',
       text: 'expires === undefined || expires >= day',
@@ -126,7 +126,7 @@ export const language: GuardTable = {
       noticed: day('^the sidecar’s own span has'),
     },
   ],
-  'src/anonymize/heartbeat.ts': [
+  'src/anonymize/heartbeat-span.ts': [
     { promise: 'the ids of the sidecar’s own span are fresh', text: 'random(ids)\n', noticed: day('^the ids of the sidecar') },
   ],
 }

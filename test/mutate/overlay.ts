@@ -10,7 +10,7 @@ const narrows = overlay('^narrows values')
 const onceADay = heartbeat('is made once a day')
 
 export const overlayGuards: GuardTable = {
-  'src/anonymize/overlay.ts': [
+  'src/policy/overlay.ts': [
     {
       promise: 'an overlay with a mistake is none',
       text: 'if (reader.mistakes.length > 0) throw new ConfigError(reader.sorted())\n',
@@ -77,7 +77,7 @@ export const overlayGuards: GuardTable = {
       noticed: overlay('^what the policy skips'),
     },
   ],
-  'src/anonymize/overlay-narrow.ts': [
+  'src/policy/overlay-narrow.ts': [
     {
       promise: 'the first bound stays',
       text: 'if (bounds[0] !== action.bounds[0]) reader',

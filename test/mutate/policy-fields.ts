@@ -12,7 +12,7 @@ const together = checker('^words that do not go together')
 const bounds = checker('^a policy is bounded')
 
 export const policyFields: GuardTable = {
-  'src/anonymize/parse-field.ts': [
+  'src/policy/parse-field.ts': [
     {
       promise: 'the application’s resource is never a source of the batch’s',
       text: "  if (part === 'resource')\n    reader.mistake(\n      keyNode,\n      'Under",
@@ -97,7 +97,7 @@ export const policyFields: GuardTable = {
       noticed: policy('^refuses .keep: .a., absent'),
     },
   ],
-  'src/anonymize/parse-action.ts': [
+  'src/policy/parse-action.ts': [
     {
       promise: 'buckets have bounds, and not too many',
       text: 'if (bounds.length === 0 || bounds.length > MAX_BUCKETS)',
@@ -175,7 +175,7 @@ export const policyFields: GuardTable = {
       noticed: words('^refuses .hmac: sha256. in a compat'),
     },
   ],
-  'src/anonymize/parse-source.ts': [
+  'src/policy/parse-source.ts': [
     { promise: 'a source is text of at most 256 bytes', text: ' || Buffer.byteLength(text) > MAX_KEY_BYTES', noticed: from },
     {
       promise: 'unknown parts of the span are refused, not taken for keys',
@@ -202,7 +202,7 @@ export const policyFields: GuardTable = {
       noticed: schema,
     },
   ],
-  'src/anonymize/policy.ts': [
+  'src/policy/policy.ts': [
     {
       promise: 'the digest does not follow reasons',
       text: '({ ...full, reason: undefined })',

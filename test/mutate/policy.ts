@@ -11,7 +11,7 @@ const spans = checker('^what surrounds the attributes')
 const bounds = checker('^a policy is bounded')
 
 export const policyGuards: GuardTable = {
-  'src/anonymize/yaml-reader.ts': [
+  'src/policy/yaml-reader.ts': [
     {
       promise: 'a policy ends on a day that exists',
       text: "if (day !== '' && new Date",
@@ -120,7 +120,7 @@ export const policyGuards: GuardTable = {
       noticed: head,
     },
   ],
-  'src/anonymize/parse.ts': [
+  'src/policy/parse.ts': [
     {
       promise: 'compat is true or not there',
       text: "if (reader.scalar(node) !== true) reader.mistake(node, 'compat is true, or the line is left out.')\n",
@@ -243,7 +243,7 @@ export const policyGuards: GuardTable = {
       noticed: spans,
     },
   ],
-  'src/anonymize/check-whole.ts': [
+  'src/policy/check-whole.ts': [
     {
       promise: 'linked ids count as a day',
       text: "...(rule.ids === 'linked' ? (['day'] as const) : [])",

@@ -11,7 +11,7 @@ const missing = sheet('^a row says')
 const verdict = sheet('^the word anonymous')
 
 export const sheetGuards: GuardTable = {
-  'src/anonymize/yaml-reader.ts': [
+  'src/policy/yaml-reader.ts': [
     {
       promise: 'what is not UTF-8 is refused',
       text: 'if (notUtf8 >= 0)',
@@ -54,19 +54,19 @@ export const sheetGuards: GuardTable = {
       noticed: hostile('again and again'),
     },
   ],
-  'src/anonymize/sheet-markdown.ts': [
+  'src/datasheet/sheet-markdown.ts': [
     { promise: 'a span’s name is no markup', text: 'code(span.name)', instead: 'span.name', noticed: markup },
     { promise: 'the review is no markup', text: '.replace(/[<>|`\\\\]/g, encodeURIComponent)', noticed: markup },
     { promise: 'a reason is no markup', text: 'text(row.reason)', instead: 'row.reason', noticed: markup },
     { promise: 'a value is no markup', text: 'row.values.map(text)', instead: 'row.values', noticed: markup },
   ],
-  'src/anonymize/sheet-html.ts': [
+  'src/datasheet/sheet-html.ts': [
     { promise: 'a reason is no HTML', text: 'escapeHtml(row.reason)', instead: 'row.reason', noticed: markup },
     { promise: 'a value is no HTML', text: 'escapeHtml(value)', instead: 'value', noticed: markup },
     { promise: 'a span’s name is no HTML', text: 'escapeHtml(name)', instead: 'name', noticed: markup },
     { promise: 'the purpose is no HTML', text: 'escapeHtml(sheet.purpose)', instead: 'sheet.purpose', noticed: markup },
   ],
-  'src/anonymize/sheet.ts': [
+  'src/datasheet/sheet.ts': [
     { promise: 'a root span has no parent', text: "[...row.values, '(absent)']", instead: 'row.values', noticed: bijection },
     { promise: 'a kept status has a row', text: "rule.status === 'keep'", instead: 'rule.fields.length < 0', noticed: bijection },
     {
@@ -82,7 +82,7 @@ export const sheetGuards: GuardTable = {
       noticed: sheet('^what the number of copies'),
     },
   ],
-  'src/anonymize/words.ts': [
+  'src/policy/words.ts': [
     { promise: 'what expires can be missing', text: 'expires !== undefined || ', noticed: missing },
     { promise: 'what can be left out can be missing', text: 'canBeLeftOut(field)', instead: 'absent === undefined', noticed: missing },
     { promise: 'linked ids are not anonymous', text: "rule.ids === 'linked'", instead: "rule.name === ''", noticed: verdict },
@@ -103,7 +103,7 @@ export const sheetGuards: GuardTable = {
       noticed: verdict,
     },
   ],
-  'src/anonymize/diff.ts': [
+  'src/policy/diff.ts': [
     { promise: 'to take the review away is none', text: 'next.review === undefined || ', noticed: diff('^what is new asks') },
     { promise: 'what is new stays new', text: 'this.isNew ||= isNew', instead: 'this.isNew = isNew', noticed: diff('^to send the same') },
     {

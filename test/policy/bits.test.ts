@@ -2,8 +2,8 @@
 // assumed, linkable or without bound.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ASSUMED_NODES, type Budget, budgetOf, type Share } from '../../src/anonymize/bits.ts'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { ASSUMED_NODES, type Budget, budgetOf, type Share } from '../../src/policy/bits.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
 import { defaultPolicy, policyText } from '../support/spans.ts'
 
 const WIDE = 'limits: {recordBits: 1000, stableBits: 1000}\n'

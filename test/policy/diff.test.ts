@@ -2,8 +2,8 @@
 // is new and needs a review of its own; whatever tells less is not.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { diffPolicies, type PolicyDiff } from '../../src/anonymize/diff.ts'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { diffPolicies, type PolicyDiff } from '../../src/policy/diff.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
 import { policyText } from '../support/spans.ts'
 
 const WIDE = 'limits: {recordBits: 1000, stableBits: 1000}\n'

@@ -1,9 +1,9 @@
 // The checker of policies: every mistake with its line and column, all at once, and no word that is silently ignored.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
-import { policyDigest } from '../../src/anonymize/policy.ts'
-import { summary } from '../../src/anonymize/summary.ts'
+import { summary } from '../../src/datasheet/summary.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
+import { policyDigest } from '../../src/policy/policy.ts'
 import { ConfigError } from '../../src/support/errors.ts'
 import { defaultPolicy, policyText } from '../support/spans.ts'
 

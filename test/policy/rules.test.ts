@@ -1,8 +1,8 @@
 // The checker of policies, rule by rule: each line here is a policy that would do something else than it seems to say.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
-import { policyDigest } from '../../src/anonymize/policy.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
+import { policyDigest } from '../../src/policy/policy.ts'
 import { ConfigError } from '../../src/support/errors.ts'
 import { policyText } from '../support/spans.ts'
 

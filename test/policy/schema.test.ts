@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Ajv } from 'ajv'
 import { parse } from 'yaml'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
 import { ConfigError } from '../../src/support/errors.ts'
 
 interface Broken {

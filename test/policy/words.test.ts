@@ -2,7 +2,7 @@
 // what they alone may say, days of expiry, periods that must not join, and limits on bits.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkPolicy, parsePolicy } from '../../src/anonymize/parse.ts'
+import { checkPolicy, parsePolicy } from '../../src/policy/parse.ts'
 import { ConfigError } from '../../src/support/errors.ts'
 import { policyText } from '../support/spans.ts'
 

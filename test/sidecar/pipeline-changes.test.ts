@@ -5,9 +5,9 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, mock, type TestContext, test } from 'node:test'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
-import { policyDigest } from '../../src/anonymize/policy.ts'
 import { openIdentity } from '../../src/identity/identity.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
+import { policyDigest } from '../../src/policy/policy.ts'
 import { type Collector, spansWaiting, startCollector } from '../support/collector.ts'
 import {
   atEnd,

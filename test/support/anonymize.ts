@@ -1,9 +1,9 @@
 // The pass with a policy of a few lines, and what it makes of one span or one value, for the tests of its rules.
 import assert from 'node:assert/strict'
 import { createAnonymizer, type Passed } from '../../src/anonymize/anonymize.ts'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
-import type { Scalar } from '../../src/anonymize/policy.ts'
 import { lenField } from '../../src/otlp/wire.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
+import type { Scalar } from '../../src/policy/policy.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import { policyText, request, SECRET, span } from './spans.ts'

@@ -7,7 +7,7 @@ import { inspect } from 'node:util'
 
 import { parse } from 'yaml'
 import { type Anonymizer, createAnonymizer } from '../../src/anonymize/anonymize.ts'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { Refusal } from '../../src/support/errors.ts'
 import { expect } from './oracle.ts'

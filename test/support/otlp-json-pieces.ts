@@ -1,10 +1,10 @@
 // For the tests of OTLP/JSON: requests around the one thing that a test is about, and what the pass makes of them.
 import assert from 'node:assert/strict'
 import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
 import { type DecodedSpan, decodeRequest, type Value } from '../../src/otlp/decode.ts'
 import { jsonToProtobuf } from '../../src/otlp/json.ts'
 import { lenField } from '../../src/otlp/wire.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { Refusal } from '../../src/support/errors.ts'
 import { policyText } from './spans.ts'

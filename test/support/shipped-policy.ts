@@ -2,10 +2,10 @@
 // request that would leave out of it, decoded by the generated codec.
 import { readdirSync, readFileSync } from 'node:fs'
 import { createAnonymizer, type Passed } from '../../src/anonymize/anonymize.ts'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
-import { type Policy, policyDigest } from '../../src/anonymize/policy.ts'
 import { createEnricher } from '../../src/enrich/enrich.ts'
 import { allFacts, parseFacts } from '../../src/enrich/facts.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
+import { type Policy, policyDigest } from '../../src/policy/policy.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { ExportTraceServiceRequest } from './otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import type { KeyValue } from './otlp-generated/opentelemetry/proto/common/v1/common.ts'

@@ -1,8 +1,8 @@
 // Hand-made OTLP for tests: small encoders that let a test say every byte, and the sample policy.
 import { readFileSync } from 'node:fs'
-import { parsePolicy } from '../../src/anonymize/parse.ts'
-import type { Policy } from '../../src/anonymize/policy.ts'
 import { lenField, varintField } from '../../src/otlp/wire.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
+import type { Policy } from '../../src/policy/policy.ts'
 
 export const DEFAULT_POLICY_FILE = new URL('../../deploy/policies/default.yaml', import.meta.url).pathname
 export const defaultPolicy = (): Policy => parsePolicy(readFileSync(DEFAULT_POLICY_FILE, 'utf8'))

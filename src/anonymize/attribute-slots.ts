@@ -3,7 +3,7 @@
 // ways (a member twice, an unknown member, cut off) makes its slot MALFORMED: decoders take the last of two keys, so
 // reading the first would let `{key: listed, key: secret}` pass one as the other.
 import { Cursor, FIXED64, LEN, VARINT } from '../otlp/wire.ts'
-import type { Frame } from './frame.ts'
+import type { Frame } from './span-offsets.ts'
 import { type ByteTable, MISS } from './table.ts'
 
 /** Kinds of a value. OTHER is an array, a map, bytes, nothing at all, or a number that is none (NaN, infinity). */

@@ -1,11 +1,11 @@
 // The action of compat policies that sends a value as it is: a number, a version or a short text. The one place besides
 // `before`, `after` and exact times where something of the input leaves, so it is bounded: what is longer, has control
 // characters or is of another kind is left out.
-import { FIXED64, lenField, tag, varintField } from '../otlp/wire.ts'
-import { Memo } from './memo.ts'
-import type { Apply, Encode } from './outcome.ts'
-import { DOUBLE, INT, STRING, type Value } from './slots.ts'
-import { textOf } from './text.ts'
+import { FIXED64, lenField, tag, varintField } from '../../otlp/wire.ts'
+import { DOUBLE, INT, STRING, type Value } from '../attribute-slots.ts'
+import { Memo } from '../bounded-cache.ts'
+import type { Apply, Encode } from '../encoded-attribute.ts'
+import { textOf } from '../text.ts'
 
 /** Digits joined by dots, with or without `v` before and something behind: v1.31.4-gke.100, 1.32, 2.0.0+build.7. */
 const VERSION = /^v?[0-9]+(?:\.[0-9]+)*(?:[-+~_][0-9A-Za-z.+~_-]*)?$/

@@ -1,10 +1,10 @@
 // What a policy lets out, in a text that is read in a minute: every outgoing attribute with the values it can have, and
 // the leak budget: how much one record tells, what stays the same, what links records, what is only assumed.
-import { type Budget, budgetOf, type Share } from './bits.ts'
-import { effective } from './overlay-narrow.ts'
-import { type Field, type Policy, policyDigest } from './policy.ts'
+import { type Budget, budgetOf, type Share } from '../policy/bits.ts'
+import { effective } from '../policy/overlay-narrow.ts'
+import { type Field, type Policy, policyDigest } from '../policy/policy.ts'
+import { conditionsOf, linkingOf, sourceText, TIME_TEXTS, valuesOf } from '../policy/words.ts'
 import { bitsText, LINKS } from './sheet-markdown.ts'
-import { conditionsOf, linkingOf, sourceText, TIME_TEXTS, valuesOf } from './words.ts'
 
 const SHOWN_VALUES = 12
 

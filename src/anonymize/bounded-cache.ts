@@ -1,6 +1,6 @@
 // What was made of a text, remembered by its bytes, so that a name that comes a thousand times is hashed once. Bounded,
 // and kept in memory only.
-import type { Value } from './slots.ts'
+import type { Value } from './attribute-slots.ts'
 
 const MAX_REMEMBERED = 4096
 /** Longer texts are never remembered, so that what is remembered stays below a megabyte per field. */

@@ -1,10 +1,11 @@
 // One outgoing attribute, compiled: which values it reads, what is done to them, and what is counted.
+
+import type { Field, Source } from '../policy/policy.ts'
 import type { Cell, Counters } from '../support/counters.ts'
-import { compileAction } from './action.ts'
-import type { PseudonymContext } from './hash.ts'
-import { type Apply, encodeAttribute, type Outcome } from './outcome.ts'
-import type { Field, Source } from './policy.ts'
-import { ABSENT, type Value } from './slots.ts'
+import { compileAction } from './actions/compile-action.ts'
+import type { PseudonymContext } from './actions/hash.ts'
+import { ABSENT, type Value } from './attribute-slots.ts'
+import { type Apply, encodeAttribute, type Outcome } from './encoded-attribute.ts'
 import type { Facts } from './source.ts'
 import { type Step, Steps } from './steps.ts'
 

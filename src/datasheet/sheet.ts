@@ -1,10 +1,10 @@
 // The data sheet: everything that can leave under a policy, and what there is to know about it, as plain data. It is made
 // from the checked policy alone, so it cannot say anything else than what the sidecar does; `sheet-markdown.ts` and
 // `sheet-html.ts` only set it. Every field on the wire has one row and every row is on the wire (a test holds both).
-import { budgetOf, type RecordBudget, type Share } from './bits.ts'
-import { effective } from './overlay-narrow.ts'
-import { type Field, HEARTBEAT, type Period, type Policy, policyDigest, type SpanRule } from './policy.ts'
-import { bucketText, conditionsOf, exampleOf, linkingOf, sourceText, TIME_TEXTS, typeOf, valuesOf } from './words.ts'
+import { budgetOf, type RecordBudget, type Share } from '../policy/bits.ts'
+import { effective } from '../policy/overlay-narrow.ts'
+import { type Field, HEARTBEAT, type Period, type Policy, policyDigest, type SpanRule } from '../policy/policy.ts'
+import { bucketText, conditionsOf, exampleOf, linkingOf, sourceText, TIME_TEXTS, typeOf, valuesOf } from '../policy/words.ts'
 
 export interface Row {
   /** Where it stands in an OTLP request: `resource.stage.type`, `span.trace_id`, `span.attributes.stage.type`. */

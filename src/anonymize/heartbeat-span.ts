@@ -1,8 +1,8 @@
 // The span that the sidecar itself makes, once per UTC day, as any application would send it: it goes through the same
 // policy, and what the policy does not name of it does not leave. It says that an installation is alive, nothing else.
 import { FIXED64, lenField, tag } from '../otlp/wire.ts'
+import { HEARTBEAT } from '../policy/policy.ts'
 import type { Random } from './ids.ts'
-import { HEARTBEAT } from './policy.ts'
 
 /** A Span (opentelemetry/proto/trace/v1/trace.proto) with fresh ids, no parent, no attributes; it begins and ends now. */
 export function heartbeatSpan(nowMs: number, random: Random): Buffer {

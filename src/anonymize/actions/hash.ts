@@ -1,12 +1,12 @@
 // The actions that send a digest: pseudonyms of the strong recipe, and for compat policies the plain hash and the HMAC of
 // an old reporter. What is hashed is the text as it came, or as the steps left it; an empty text is never hashed.
 import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'
-import { Memo } from './memo.ts'
-import type { Apply, Encode } from './outcome.ts'
-import type { Period } from './policy.ts'
+import type { Period } from '../../policy/policy.ts'
+import { STRING, type Value } from '../attribute-slots.ts'
+import { Memo } from '../bounded-cache.ts'
+import type { Apply, Encode } from '../encoded-attribute.ts'
+import { isText, textOf } from '../text.ts'
 import { pseudonym, pseudonymKey } from './pseudonym.ts'
-import { STRING, type Value } from './slots.ts'
-import { isText, textOf } from './text.ts'
 
 /** What pseudonyms need; `period` gives the current UTC day or month, or the word `forever`. */
 export interface PseudonymContext {

@@ -1,7 +1,7 @@
 // What leaves of one attribute: a whole KeyValue as finished bytes. Nearly all are made when the policy compiles.
 import { lenField, varintField } from '../otlp/wire.ts'
-import type { Scalar } from './policy.ts'
-import type { Value } from './slots.ts'
+import type { Scalar } from '../policy/policy.ts'
+import type { Value } from './attribute-slots.ts'
 
 /** Encoded KeyValues with the tag of the field that holds them; `undefined`: the attribute is left out. */
 export type Outcome = Uint8Array | undefined

@@ -1,7 +1,7 @@
 // What a policy says, after it was checked: the words of the policy language as types, and the digest that names them.
 // `parse.ts` makes it from YAML, `compile.ts` makes the table from it.
 import { createHash } from 'node:crypto'
-import type { Fold } from './table.ts'
+import type { Fold } from '../anonymize/table.ts'
 
 export type Scalar = string | number | boolean
 
