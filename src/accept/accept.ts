@@ -12,9 +12,9 @@ import type { Log } from '../support/log.ts'
 import { release } from '../support/memory.ts'
 import { drain, readBody, tooLarge } from './body.ts'
 import type { Budget, Share } from './budget.ts'
+import { untilUnused } from './drain-body.ts'
 import { createInflate } from './inflate.ts'
-import { answerUnreadable } from './unparsed.ts'
-import { untilUnused } from './unused.ts'
+import { answerUnreadable } from './raw-response.ts'
 
 export interface Listen {
   /** Empty: all addresses, of IPv6 and IPv4; where IPv6 is off, of IPv4 alone (node:net decides, `::` would fail there). */

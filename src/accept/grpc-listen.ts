@@ -5,9 +5,9 @@ import { createServer, type Socket } from 'node:net'
 import { Crowd } from '../net/connection-limiter.ts'
 import { errorCode, Refusal } from '../support/errors.ts'
 import type { AcceptOptions, Listen } from './accept.ts'
+import { untilUnused } from './drain-body.ts'
 import type { Grpc } from './grpc.ts'
-import { answerUnparsed } from './unparsed.ts'
-import { untilUnused } from './unused.ts'
+import { answerUnparsed } from './raw-response.ts'
 
 const MAX_CONNECTIONS = 256
 /** A client that connects and says nothing. */

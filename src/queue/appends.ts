@@ -3,11 +3,11 @@
 import type { Counters } from '../support/counters.ts'
 import { errorCode, type Refusal, retryLater } from '../support/errors.ts'
 import type { Log } from '../support/log.ts'
-import { createEpisode } from './episode.ts'
+import { type Growing, SEAL_BYTES } from './active-file.ts'
+import { Group } from './commit-group.ts'
 import { CHECKSUM_BYTES } from './file.ts'
-import { Group } from './group.ts'
-import { type Growing, SEAL_BYTES } from './growing.ts'
-import type { Shelf } from './shelf.ts'
+import type { Shelf } from './file-index.ts'
+import { createEpisode } from './throttled-warning.ts'
 
 export interface AppendsOptions {
   shelf: Shelf

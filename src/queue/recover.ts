@@ -7,8 +7,8 @@ import { release } from '../support/memory.ts'
 import { sha256Of } from './body.ts'
 import { type Disk, unlinkIfThere } from './disk.ts'
 import { type Stored, scanFile, sequenceOf } from './file.ts'
+import type { Shelf } from './file-index.ts'
 import type { Past } from './receipts.ts'
-import type { Shelf } from './shelf.ts'
 
 /** Fills the shelf; gives the greatest sequence that was ever used, as far as the disk knows. */
 export async function recover(disk: Disk, folder: string, shelf: Shelf, past: Past, counters: Counters, log: Log): Promise<number> {

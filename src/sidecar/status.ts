@@ -4,7 +4,7 @@ import type { Decision } from '../consent/consent.ts'
 import { type Attribute as Decoded, type DecodedSpan, decodeRequest } from '../otlp/decode.ts'
 import type { Attribute, MissingFact, Report, ReportedSpan, Sent, Stored, View } from '../page/view.ts'
 import { type Policy, placesRead, policyDigest } from '../policy/policy.ts'
-import { filesIn, type Place, readFound, receiptsIn } from '../queue/look.ts'
+import { filesIn, type Place, readFound, receiptsIn } from '../queue/read-folder.ts'
 
 export interface StatusSources {
   folder: string

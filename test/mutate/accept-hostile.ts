@@ -43,7 +43,7 @@ export const acceptHostile: GuardTable = {
     { promise: 'few requests of one connection wait', text: 'line.count > MAX_UNANSWERED || ', noticed: piled },
     { promise: 'the rest of a pipeline is not looked at', text: '        stopParsing(socket)\n', noticed: piled },
   ],
-  'src/accept/unparsed.ts': [
+  'src/accept/raw-response.ts': [
     {
       promise: 'a client that is gone when it is told ends nothing else',
       text: "  socket.on('error', () => undefined)\n",

@@ -9,7 +9,7 @@ const end = (name: string): Witness => ({ test: 'test/sidecar/shutdown.test.ts',
 const oneFailure: Witness = { test: 'test/send/power-loss.test.ts', name: '^any one operation' }
 
 export const delivery: GuardTable = {
-  'src/queue/growing.ts': [
+  'src/queue/active-file.ts': [
     {
       promise: 'an append leaves room for the body of its file',
       text: "if ((await missing(content.length)) > 0) throw Object.assign(new Error('The disk is full.'), { code: 'ENOSPC' })\n",
@@ -32,7 +32,7 @@ export const delivery: GuardTable = {
       noticed: clock('^a file of the future'),
     },
   ],
-  'src/queue/shelf.ts': [
+  'src/queue/file-index.ts': [
     {
       promise: 'sent/ gives way to what waits',
       text: '        await dropOldestSent()\n      }\n    },\n    wipe',
@@ -76,7 +76,7 @@ export const delivery: GuardTable = {
       noticed: outage('^a queue that is full in the outage.*refuse'),
     },
   ],
-  'src/queue/episode.ts': [
+  'src/queue/throttled-warning.ts': [
     {
       promise: 'an episode is told when it begins, not every time',
       text: 'if (lastAt === undefined) log.warn(begins, fields)\n',
@@ -119,7 +119,7 @@ export const delivery: GuardTable = {
       noticed: oneFailure,
     },
   ],
-  'src/queue/label.ts': [
+  'src/queue/policy-file.ts': [
     {
       promise: 'what another version wrote is told from what this one wrote',
       text: 'format === FORMAT && rest.length === 0 ? label : undefined',
@@ -148,7 +148,7 @@ export const delivery: GuardTable = {
       noticed: room('^a receipt that was written in part'),
     },
   ],
-  'src/accept/unused.ts': [
+  'src/accept/drain-body.ts': [
     {
       promise: 'an application that is connected is waited for',
       text: 'if (open > 0) use()\n',

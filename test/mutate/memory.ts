@@ -88,7 +88,7 @@ export const memoryGuards: GuardTable = {
       noticed: forms,
     },
   ],
-  'src/queue/group.ts': [
+  'src/queue/commit-group.ts': [
     {
       promise: 'a group that outgrows its buffer gives it back',
       text: '      release(this.#buffer)\n      this',

@@ -111,7 +111,7 @@ export const pageGuards: GuardTable = {
       noticed: page('^status prints'),
     },
   ],
-  'src/queue/look.ts': [
+  'src/queue/read-folder.ts': [
     {
       promise: 'no file is unpacked without end',
       text: 'if (request.length > most) return undefined\n',

@@ -9,7 +9,7 @@ const disk = (name: string): Witness => ({ test: 'test/queue/disk.test.ts', name
 const powerLoss: Witness = { test: 'test/queue/power-loss.test.ts', name: '^after power loss' }
 
 export const queueDisk: GuardTable = {
-  'src/queue/growing.ts': [
+  'src/queue/active-file.ts': [
     { promise: 'appends are durable before they are acknowledged', text: 'await disk.sync(file)\n', noticed: powerLoss },
     {
       promise: 'the name of a new file is durable before its appends are acknowledged',
@@ -157,7 +157,7 @@ export const queueDisk: GuardTable = {
       noticed: disk('^what cannot be read'),
     },
   ],
-  'src/queue/label.ts': [
+  'src/queue/policy-file.ts': [
     { promise: 'a label is durable before it takes its name', text: 'await disk.sync(file)\n', noticed: powerLoss },
     {
       promise: 'the name of a label is durable before anything is made under it',

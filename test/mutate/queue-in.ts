@@ -146,7 +146,7 @@ export const queueIn: GuardTable = {
       noticed: consent('^relabel drops'),
     },
   ],
-  'src/queue/group.ts': [
+  'src/queue/commit-group.ts': [
     {
       promise: 'a buffer that grows keeps what it holds',
       text: 'this.#buffer.copy(grown, 0, 0, this.bytes)\n',

@@ -153,7 +153,7 @@ export const queueMemory: GuardTable = {
     },
     { promise: 'a torn tail is cut', text: 'await disk.truncate(file, length)\n', noticed: recovery('^a torn tail') },
   ],
-  'src/queue/shelf.ts': [
+  'src/queue/file-index.ts': [
     {
       promise: 'an attempted body that is dropped is kept to be seen',
       text: "if (item.attempted && reason !== 'consent') await shelf.moveToSent(item)\n",

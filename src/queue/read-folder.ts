@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { nodeDisk, readIfThere } from './disk.ts'
 import { sequenceOf } from './file.ts'
+import type { FOLDERS } from './file-index.ts'
 import type { AttemptLine, OutcomeLine } from './receipts.ts'
-import type { FOLDERS } from './shelf.ts'
 
 export type Place = (typeof FOLDERS)[number]
 

@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { type Disk, unlinkIfThere } from './disk.ts'
 import { queueName, type Stored } from './file.ts'
-import type { Shelf } from './shelf.ts'
+import type { Shelf } from './file-index.ts'
 
 export const SEAL_BYTES = 1024 * 1024
 
