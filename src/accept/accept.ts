@@ -1,26 +1,21 @@
 // The door in: OTLP over HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp) with protobuf and JSON bodies. It
 // bounds, inflates, turns JSON into protobuf, hands the bytes on and answers what became of them. It knows no policy
 // and no queue; raw bytes live from `readBody` to the end of `handle` and are in no error and no log line.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { watchConnections } from '../net/http-connections.ts'
+import { close, listen } from '../net/listen.ts'
 import { type Encoding, statusBody, successBody } from '../otlp/answer.ts'
 import { jsonToProtobuf } from '../otlp/json.ts'
 import type { Counters } from '../support/counters.ts'
 import { placeOf, Refusal } from '../support/errors.ts'
 import type { Log } from '../support/log.ts'
 import { release } from '../support/memory.ts'
+import type { ListenAddress } from '../support/setting-parsers.ts'
 import { drain, readBody, tooLarge } from './body.ts'
 import type { Budget, Share } from './budget.ts'
 import { untilUnused } from './drain-body.ts'
 import { createInflate } from './inflate.ts'
 import { answerUnreadable } from './raw-response.ts'
-
-export interface Listen {
-  /** Empty: all addresses, of IPv6 and IPv4; where IPv6 is off, of IPv4 alone (node:net decides, `::` would fail there). */
-  host: string
-  port: number
-}
 
 /** How many of the spans could not be accepted, and why, for the application's developer; `message` is empty if all were. */
 export interface Handled {
@@ -29,7 +24,7 @@ export interface Handled {
 }
 
 export interface AcceptOptions {
-  listen: Listen
+  listen: ListenAddress
   maxBody: number
   maxJsonBody: number
   /** A door with a name in public, which may stand in the Host; otherwise that names this machine. */
@@ -45,7 +40,7 @@ export interface AcceptOptions {
 }
 
 export interface Accept {
-  start(): Promise<Listen>
+  start(): Promise<ListenAddress>
   /** Goes on until nobody has been connected for `quietMs`, `mostMs` at most. */
   untilUnused(quietMs: number, mostMs: number): Promise<void>
   stop(): Promise<void>
@@ -232,43 +227,4 @@ function reply(response: ServerResponse, status: number, encoding: Encoding, bod
 export function bug(error: unknown, log: Log): Refusal {
   log.error('accept: a request failed by a fault of ours', { place: placeOf(error) })
   return new Refusal(500, 'The request could not be handled, by a fault of ours. Do not send it again.')
-}
-
-/** Listens; port 0 takes a free one. Rejects with the system's error code in `code` (EADDRINUSE). */
-export function listen(server: Server, at: Listen): Promise<Listen> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(at.port, at.host, () => {
-      server.removeListener('error', reject)
-      resolve({ host: at.host, port: (server.address() as AddressInfo).port })
-    })
-  })
-}
-
-/** For requests that are on their way when a server closes; a pod that ends is killed after 30 s. */
-const CLOSE_GRACE_MS = 5_000
-
-/** Takes no new connection, lets requests that are being answered finish, closes idle connections, and soon all others. */
-export function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
-    server.close(() => {
-      clearTimeout(timer)
-      resolve()
-    })
-    server.closeIdleConnections()
-  })
-}
-
-/** Whether somebody could listen there now. */
-export async function freeListen(at: Listen): Promise<boolean> {
-  const server = createServer()
-  try {
-    await listen(server, at)
-    return true
-  } catch {
-    return false
-  } finally {
-    await close(server)
-  }
 }

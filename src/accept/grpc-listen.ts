@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
 import { Crowd } from '../net/connection-limiter.ts'
 import { errorCode, Refusal } from '../support/errors.ts'
-import type { AcceptOptions, Listen } from './accept.ts'
+import type { ListenAddress } from '../support/setting-parsers.ts'
+import type { AcceptOptions } from './accept.ts'
 import { untilUnused } from './drain-body.ts'
 import type { Grpc } from './grpc.ts'
 import { answerUnparsed } from './raw-response.ts'
@@ -17,7 +18,7 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 const OTHER_PORT = new Refusal(400, 'This port speaks OTLP over gRPC. Send OTLP over HTTP/1.1 to the other port.')
 
 export interface GrpcDoor {
-  start(): Promise<Listen>
+  start(): Promise<ListenAddress>
   /** Goes on until nobody has been connected for `quietMs`, `mostMs` at most. */
   untilUnused(quietMs: number, mostMs: number): Promise<void>
   stop(): Promise<void>

@@ -1,9 +1,7 @@
 // Finds which of a fixed set of byte strings stands at some place of a buffer, without copying it or making a string
 // of it. Names of spans, keys of attributes and kept values are all matched here; the time does not depend on how many
 // there are. Open addressing over FNV-1a (RFC 9923), at most half full.
-
-/** How letters are folded before they are compared; the entries are given folded. */
-export type Fold = 'upper' | 'lower' | undefined
+import type { Fold } from '../policy/policy.ts'
 
 export const MISS = -1
 /** With a fold only: a byte above 127 was met, so bytes alone cannot tell; compare as text. */

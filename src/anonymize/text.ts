@@ -1,7 +1,7 @@
 // Texts of values: whether they are UTF-8, and what they say. Only a listed value is ever turned into a string.
 import { isUtf8 } from 'node:buffer'
+import type { Fold } from '../policy/policy.ts'
 import type { Value } from './attribute-slots.ts'
-import type { Fold } from './table.ts'
 
 /** Whether the bytes of a STRING value are UTF-8. */
 export function isText({ bytes, start, end }: Value): boolean {

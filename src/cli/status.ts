@@ -1,7 +1,7 @@
 // `status`: what the page shows, in the terminal. It asks the sidecar's own page on loopback; exit 0 only where all is well.
 import { Agent, get } from 'node:http'
-import type { Listen } from '../accept/accept.ts'
 import type { View } from '../page/view.ts'
+import type { ListenAddress } from '../support/setting-parsers.ts'
 import { listenAddress, WrongSetting } from '../support/setting-parsers.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
 
@@ -20,7 +20,7 @@ export async function status(host: Host, input: Input): Promise<number> {
   return view.problems.length === 0 ? EXIT.done : EXIT.failed
 }
 
-function placeOf(address: string): Listen {
+function placeOf(address: string): ListenAddress {
   try {
     return listenAddress(address)
   } catch (error) {
@@ -29,7 +29,7 @@ function placeOf(address: string): Listen {
 }
 
 /** What the page of a sidecar says; `undefined` where none answers. */
-export function askStatus(at: Listen): Promise<Omit<View, 'sheet'> | undefined> {
+export function askStatus(at: ListenAddress): Promise<Omit<View, 'sheet'> | undefined> {
   return new Promise((resolve) => {
     const failed = (): void => resolve(undefined)
     // An agent of its own: no proxy of the environment has a say.

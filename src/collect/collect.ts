@@ -1,20 +1,22 @@
 // The usage collector for small projects: OTLP in, one DuckDB file, one page on loopback. This is the only wiring of the
 // room. A request is answered 200 when its batches are on disk, each counted once; what is refused of it is told.
-import { close, createAccept, type Handled, type Listen, listen } from '../accept/accept.ts'
+import { createAccept, type Handled } from '../accept/accept.ts'
 import { Budget } from '../accept/budget.ts'
+import { close, listen } from '../net/listen.ts'
 import { decodeRequest } from '../otlp/decode.ts'
 import type { Counters } from '../support/counters.ts'
 import { ConfigError } from '../support/errors.ts'
 import type { Log } from '../support/log.ts'
+import type { ListenAddress } from '../support/setting-parsers.ts'
 import { DAY_MS, readBatches } from './batches.ts'
 import { createPageServer, isLoopbackHost } from './page-server.ts'
 import { openStore, type Store } from './store.ts'
 
 export interface CollectOptions {
   /** Where sidecars send to: any address. */
-  listen: Listen
+  listen: ListenAddress
   /** Where the page is read: a loopback address, because the page asks nobody who they are. */
-  pageListen: Listen
+  pageListen: ListenAddress
   /** The data folder; made if it is not there. */
   folder: string
   counters: Counters
@@ -22,7 +24,7 @@ export interface CollectOptions {
 }
 
 export interface Collect {
-  start(): Promise<{ otlp: Listen; page: Listen }>
+  start(): Promise<{ otlp: ListenAddress; page: ListenAddress }>
   /** Finishes the requests that are being answered, then closes the store. */
   stop(): Promise<void>
 }
@@ -49,7 +51,7 @@ export function createCollect({ listen: at, pageListen, folder, counters, log }:
     for (const end of closers.splice(0).reverse()) await end()
   }
 
-  const start = async (): Promise<{ otlp: Listen; page: Listen }> => {
+  const start = async (): Promise<{ otlp: ListenAddress; page: ListenAddress }> => {
     if (!isLoopbackHost(pageListen.host) && pageListen.host !== '::1') {
       throw new ConfigError(["The collector's page listens on loopback only. Give it 127.0.0.1, and reach it through a port-forward."])
     }

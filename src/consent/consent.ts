@@ -1,11 +1,9 @@
 // May we report? One answer, the lowest of several switches (off < local < on); what cannot be read or understood is
 // `off`. Two of the switches are files and may change while we run: they are looked at every two seconds, and anew
 // before anything leaves.
+import { MODES, type Mode } from '../support/mode.ts'
 import { type Watch, watchFile, watchPresence } from '../support/watch.ts'
 import { REPORTING, reportingIn } from './annotations.ts'
-
-export type Mode = 'off' | 'local' | 'on'
-export const MODES: readonly Mode[] = ['off', 'local', 'on']
 
 /** The switches as they stand; a file that no setting names is left out. */
 export interface Switches {

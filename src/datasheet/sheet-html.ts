@@ -1,7 +1,9 @@
 // The data sheet as one HTML page that needs nothing else: no script, no style attribute, no address but the review's.
 // `sheetSections` is its middle, for the sidecar's own page.
+
+import { bitsText } from '../policy/words.ts'
 import type { Row, Sheet, SpanSheet } from './sheet.ts'
-import { bitsText, LINKS } from './sheet-markdown.ts'
+import { LINKS } from './sheet-markdown.ts'
 
 export function sheetHtml(sheet: Sheet): string {
   return `<!doctype html>

@@ -1,4 +1,5 @@
 // The data sheet as Markdown, for a project's documentation. It sets what `sheet.ts` says and adds nothing.
+import { bitsText } from '../policy/words.ts'
 import type { Row, Sheet } from './sheet.ts'
 
 export function sheetMarkdown(sheet: Sheet): string {
@@ -33,10 +34,6 @@ ${sheet.off.map((line) => `- ${text(line)}`).join('\n')}
 
 ${sheet.weaknesses.map((line) => `- ${text(line)}`).join('\n')}
 `
-}
-
-export function bitsText(bits: number | undefined): string {
-  return bits === undefined ? 'no bound of bits' : `${bits.toFixed(1).replace(/\.0$/, '')} ${bits.toFixed(1) === '1.0' ? 'bit' : 'bits'}`
 }
 
 function table(rows: readonly Row[]): string {

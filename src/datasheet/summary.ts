@@ -3,8 +3,8 @@
 import { type Budget, budgetOf, type Share } from '../policy/bits.ts'
 import { effective } from '../policy/overlay-narrow.ts'
 import { type Field, type Policy, policyDigest } from '../policy/policy.ts'
-import { conditionsOf, linkingOf, sourceText, TIME_TEXTS, valuesOf } from '../policy/words.ts'
-import { bitsText, LINKS } from './sheet-markdown.ts'
+import { bitsText, conditionsOf, linkingOf, sourceText, TIME_TEXTS, valuesOf } from '../policy/words.ts'
+import { LINKS } from './sheet-markdown.ts'
 
 const SHOWN_VALUES = 12
 

@@ -2,10 +2,9 @@
 // how much more or less it tells. "New" is meant strictly: whatever lets a collector learn more than before, or learn it
 // from something else. When in doubt it is new.
 
-import { bitsText } from '../datasheet/sheet-markdown.ts'
 import { budgetOf } from './bits.ts'
 import { type Field, PERIODS, type Policy, type Scalar, type SpanRule, TIMES } from './policy.ts'
-import { sourceText } from './words.ts'
+import { bitsText, sourceText } from './words.ts'
 
 export interface PolicyDiff {
   /** Sentences. */

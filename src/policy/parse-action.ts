@@ -1,7 +1,7 @@
 // Reads the one action of an attribute, with the words that belong to it alone: else, releases, key and max.
 
-import type { Fold } from '../anonymize/table.ts'
 import { type Part, parseSource } from './parse-source.ts'
+import type { Fold } from './policy.ts'
 import { type Action, PERIODS, type Scalar, type VersionLevel } from './policy.ts'
 import type { Node, YamlReader } from './yaml-reader.ts'
 

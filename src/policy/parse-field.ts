@@ -1,8 +1,8 @@
 // Reads one outgoing attribute of a policy: where its value comes from, the steps, and exactly one action.
 
-import type { Fold } from '../anonymize/table.ts'
 import { ACTION_WORDS, ACTIONS, type ActionWord, type FieldContext, isSendable, parseAction, sentType } from './parse-action.ts'
 import { type Part, parseSource } from './parse-source.ts'
+import type { Fold } from './policy.ts'
 import { type Action, type Field, placesOf, type Scalar, SHAPES, type Shape, type Source } from './policy.ts'
 import { type Node, printable, type YamlReader } from './yaml-reader.ts'
 

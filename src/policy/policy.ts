@@ -1,9 +1,11 @@
 // What a policy says, after it was checked: the words of the policy language as types, and the digest that names them.
 // `parse.ts` makes it from YAML, `compile.ts` makes the table from it.
 import { createHash } from 'node:crypto'
-import type { Fold } from '../anonymize/table.ts'
 
 export type Scalar = string | number | boolean
+
+/** How letters are folded before they are compared. */
+export type Fold = 'upper' | 'lower' | undefined
 
 /** One place that a value comes from. `resource` is the resource that came with the span; it may follow it on the wire. */
 export type Place =

@@ -159,3 +159,7 @@ export function linkingOf(policy: Policy): string[] {
     ...(timed.length === 0 ? [] : [`exact times: ${timed.join(', ')}`]),
   ]
 }
+
+export function bitsText(bits: number | undefined): string {
+  return bits === undefined ? 'no bound of bits' : `${bits.toFixed(1).replace(/\.0$/, '')} ${bits.toFixed(1) === '1.0' ? 'bit' : 'bits'}`
+}

@@ -1,14 +1,15 @@
 // `/startupz` and `/livez` for the kubelet, and nothing else. They say that the process answers; a wrong policy, a
 // collector that is away or a cluster that is gone never make them fail, because a restart would mend none of it.
 import { createServer } from 'node:http'
-import { close, type Listen, listen } from '../accept/accept.ts'
 import { watchConnections } from '../net/http-connections.ts'
+import { close, listen } from '../net/listen.ts'
+import type { ListenAddress } from '../support/setting-parsers.ts'
 
 /** The one port that other pods can reach: what they do there must not keep the kubelet's probe out, or it ends the sidecar. */
 const SERVER = { requestTimeout: 5_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000, maxHeaderSize: 8 * 1024 }
 const PATHS = new Set(['/startupz', '/livez'])
 
-export function createHealth(at: Listen): { start(): Promise<Listen>; stop(): Promise<void> } {
+export function createHealth(at: ListenAddress): { start(): Promise<ListenAddress>; stop(): Promise<void> } {
   const server = createServer(SERVER, (request, response) => {
     if (!connections.begin(request, response)) return
     request.resume()

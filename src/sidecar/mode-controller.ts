@@ -2,12 +2,13 @@
 // never comes into another: the epoch ends first, durably, then the request in flight, then all that is on disk. Whatever
 // fails is tried again, and until it has worked nothing comes in and nothing leaves. A folder that another process has is
 // its own: nothing in it is touched, whatever our switches say, until it is free.
-import type { Mode } from '../consent/consent.ts'
+
 import { beginEpoch, type Epoch, endEpoch, isUsed, readEpoch, renewEpoch } from '../consent/epoch.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Sender } from '../send/send.ts'
 import { errorCode } from '../support/errors.ts'
 import type { Log } from '../support/log.ts'
+import type { Mode } from '../support/mode.ts'
 
 export interface Goal {
   mode: Mode

@@ -1,7 +1,7 @@
 // The wiring, read from top to bottom: accept → anonymize → enrich → queue → send, and who may stop it. Whatever is wrong
 // (a setting, the policy, the folder, a port), the process lives and answers the application; then it keeps and sends
 // nothing, and says why. Raw spans exist inside `handle` only.
-import { type Accept, createAccept, type Handled, type Listen } from '../accept/accept.ts'
+import { type Accept, createAccept, type Handled } from '../accept/accept.ts'
 import { Budget } from '../accept/budget.ts'
 import { createGrpcDoor } from '../accept/grpc-listen.ts'
 import { Clock } from '../anonymize/clock.ts'
@@ -14,6 +14,7 @@ import { createSender } from '../send/send.ts'
 import type { Counters } from '../support/counters.ts'
 import { errorCode } from '../support/errors.ts'
 import type { Log } from '../support/log.ts'
+import type { ListenAddress } from '../support/setting-parsers.ts'
 import { type Config, limitsFor } from '../support/settings.ts'
 import { WATCH_EVERY_MS } from '../support/watch.ts'
 import { createHealth } from './health.ts'
@@ -41,10 +42,10 @@ export interface PipelineOptions {
 }
 
 export interface Addresses {
-  http: Listen | undefined
-  grpc: Listen | undefined
-  health: Listen | undefined
-  page: Listen | undefined
+  http: ListenAddress | undefined
+  grpc: ListenAddress | undefined
+  health: ListenAddress | undefined
+  page: ListenAddress | undefined
 }
 
 export interface Pipeline {

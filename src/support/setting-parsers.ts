@@ -1,6 +1,11 @@
 // Parsers of settings: text in, value out, or a sentence (without the text) that says what is expected.
 import { isIPv4, isIPv6 } from 'node:net'
-import type { Listen } from '../accept/accept.ts'
+
+export interface ListenAddress {
+  /** Empty: all addresses, of IPv6 and IPv4; where IPv6 is off, of IPv4 alone (node:net decides, `::` would fail there). */
+  host: string
+  port: number
+}
 
 /** Thrown by a parser; the text completes "USAGE_X …". */
 export class WrongSetting extends Error {}
@@ -31,7 +36,7 @@ export function size(text: string): number {
 }
 
 /** `127.0.0.1:4318`, `[::1]:4318`, or `:4319` for all addresses, as an empty host. Port 0 takes a free one. */
-export function listenAddress(text: string): Listen {
+export function listenAddress(text: string): ListenAddress {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
   const host = match?.[1] ?? match?.[2] ?? ''
   const port = Number(match?.[3])
@@ -45,7 +50,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /** For raw spans, and for the page of the admin. */
-export function loopbackAddress(text: string): Listen {
+export function loopbackAddress(text: string): ListenAddress {
   const at = listenAddress(text)
   if (!isLoopback(at.host))
     throw new WrongSetting('is an address of loopback, such as 127.0.0.1:4318: nobody outside of the pod may reach it.')

@@ -1,8 +1,9 @@
 // Every setting of the sidecar, in one table: name, default, parser, sentence. README's table is made from it. All wrong
 // settings are told at once; one that is wrong is never replaced by its default, the sidecar then reports nothing.
-import type { Listen } from '../accept/accept.ts'
-import { MODES } from '../consent/consent.ts'
+
 import { LOG_LEVELS, type LogLevel } from './log.ts'
+import { MODES } from './mode.ts'
+import type { ListenAddress } from './setting-parsers.ts'
 import * as parsers from './setting-parsers.ts'
 
 export interface Setting {
@@ -189,10 +190,10 @@ export interface Config {
   clientCertFile: string | undefined
   clientKeyFile: string | undefined
   proxy: string | undefined
-  httpListen: Listen
-  grpcListen: Listen
-  pageListen: Listen
-  healthListen: Listen
+  httpListen: ListenAddress
+  grpcListen: ListenAddress
+  pageListen: ListenAddress
+  healthListen: ListenAddress
   dataDir: string
   identityDir: string | undefined
   facts: string | undefined

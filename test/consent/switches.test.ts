@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { decide, type Mode, type Switches } from '../../src/consent/consent.ts'
+import { decide, type Switches } from '../../src/consent/consent.ts'
+import type { Mode } from '../../src/support/mode.ts'
 
 const REPORTING = 'usage-sidecar.dev/reporting'
 const AS_THE_KUBELET_WRITES = readFileSync(new URL('../fixtures/annotations.txt', import.meta.url), 'utf8')

@@ -3,7 +3,7 @@
 import { createServer, request, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { TestContext } from 'node:test'
-import { close, listen } from '../../src/accept/accept.ts'
+import { close, listen } from '../../src/net/listen.ts'
 import { atEnd } from './processes.ts'
 
 export interface Shot {

@@ -244,6 +244,8 @@ export const accept: GuardTable = {
       instead: '{}',
       noticed: limits('^a door that closes answers'),
     },
+  ],
+  'src/net/listen.ts': [
     {
       promise: 'a door that closes waits for nobody for ever',
       text: 'setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)',

@@ -2,11 +2,11 @@
 // All outcomes of keep, buckets and constant are encoded when the policy compiles, versions when first seen, pseudonyms
 // and hashes are digits of our own making: outside `exact` no byte of the input is ever copied into what leaves.
 
-import type { Field, Scalar, Source, VersionLevel } from '../../policy/policy.ts'
+import type { Field, Fold, Scalar, Source, VersionLevel } from '../../policy/policy.ts'
 import { BOOL, DOUBLE, INT, MALFORMED, STRING, type Value } from '../attribute-slots.ts'
 import { Memo } from '../bounded-cache.ts'
 import { type Apply, type Encode, encodeAttribute, type Outcome } from '../encoded-attribute.ts'
-import { ByteTable, type Fold, NOT_ASCII } from '../table.ts'
+import { ByteTable, NOT_ASCII } from '../table.ts'
 import { folded, textOf } from '../text.ts'
 import { exactNumber, exactText } from './exact.ts'
 import { keyedHash, type PseudonymContext, plainHash, pseudonyms } from './hash.ts'

@@ -1,0 +1,3 @@
+// The modes of reporting, lowest first.
+export type Mode = 'off' | 'local' | 'on'
+export const MODES: readonly Mode[] = ['off', 'local', 'on']
