@@ -25,7 +25,7 @@ export function rows(points: Readonly<Record<string, Point>>, tests: ReadonlyMap
     const file = tests.get(id)
     if (file === undefined) throw new Error(`${id} has no test. Write conforms('${id}', …) in a file of test/conformance/.`)
     const sentence = `${does.charAt(0).toUpperCase()}${does.slice(1)}.`
-    return `| ${id} | ${asks} | ${sentence}${why === undefined ? '' : ` *Deviates:* ${why}`} | [\`${file}\`](conformance/${file}) |`
+    return `| ${id} | ${asks} | ${sentence}${why === undefined ? '' : ` *Deviates:* ${why}`} | [\`${file}\`](../test/conformance/${file}) |`
   }
   return Object.entries(points).map(row).join('\n')
 }
