@@ -1,13 +1,15 @@
-// Bundles the program into dist/: one entry and a chunk for every command, so that `run` loads only what it needs.
-// Bundling halves the memory of a Node process, and the chunks keep the demo's SDK and the collector out of it.
+// Bundles the program into dist/: one entry and a chunk for every command, so that `run` loads only
+// what it needs. Bundling halves the memory of a Node process, and the chunks keep the demo's SDK
+// and the collector out of it.
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { build, type Metafile, type Plugin } from 'esbuild'
 
 const root = new URL('..', import.meta.url).pathname
 
 /**
- * Takes Node's own modules by `require`. An `import` reads every export once, also those that Node makes when they are
- * first read; `node:http` has WebSocket among them, and with it comes all of Node's fetch: 15 MB that nobody here uses.
+ * Takes Node's own modules by `require`. An `import` reads every export once, also those that Node
+ * makes when they are first read; `node:http` has WebSocket among them, and with it comes all of
+ * Node's fetch: 15 MB that nobody here uses.
  */
 const builtinsByRequire: Plugin = {
   name: 'builtins-by-require',
@@ -22,12 +24,21 @@ const builtinsByRequire: Plugin = {
   },
 }
 
-/** Every name that src/ imports from a module of Node: named, they cost nothing; esbuild's own way makes a getter for each export. */
+/**
+ * Every name that src/ imports from a module of Node: named, they cost nothing; esbuild's own way
+ * makes a getter for each export.
+ */
 function importedFrom(builtin: string): string {
-  const files = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+  const files = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  )
   const imports = new RegExp(`^import (?!type )[^']*?\\{([^}]*)\\} from '${builtin}'`, 'gm')
-  const lists = files.flatMap((file) => [...readFileSync(`${root}src/${file}`, 'utf8').matchAll(imports)].map((match) => match[1]!))
-  const names = lists.flatMap((list) => list.split(',')).map((item) => item.trim().split(' as ')[0]!)
+  const lists = files.flatMap((file) =>
+    [...readFileSync(`${root}src/${file}`, 'utf8').matchAll(imports)].map((match) => match[1]!),
+  )
+  const names = lists
+    .flatMap((list) => list.split(','))
+    .map((item) => item.trim().split(' as ')[0]!)
   return [...new Set(names)].filter((name) => name !== '' && !name.startsWith('type ')).join(', ')
 }
 
@@ -61,5 +72,7 @@ if (import.meta.main) {
   const { outputs } = await bundle('dist')
   const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string }
   const bytes = Object.values(outputs).reduce((sum, output) => sum + output.bytes, 0)
-  process.stdout.write(`dist/usage-sidecar.js ${version}: ${Object.keys(outputs).length} files, ${Math.round(bytes / 1024)} KiB\n`)
+  process.stdout.write(
+    `dist/usage-sidecar.js ${version}: ${Object.keys(outputs).length} files, ${Math.round(bytes / 1024)} KiB\n`,
+  )
 }

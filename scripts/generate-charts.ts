@@ -1,5 +1,6 @@
-// What deploy/helm and deploy/kustomize have from the code: the sidecar's container in the languages of Helm and Kustomize, the
-// tables of the charts' values from their schemas, and the policy of the examples.
+// What deploy/helm and deploy/kustomize have from the code: the sidecar's container in the
+// languages of Helm and Kustomize, the tables of the charts' values from their schemas, and the
+// policy of the examples.
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { SETTINGS } from '../src/support/settings.ts'
@@ -20,12 +21,18 @@ interface Schema {
 }
 
 /** A row for each value of a chart that is no group, with its default. */
-function valueRows({ properties = {} }: Schema, values: Record<string, unknown>, path = ''): string[] {
+function valueRows(
+  { properties = {} }: Schema,
+  values: Record<string, unknown>,
+  path = '',
+): string[] {
   return Object.entries(properties).flatMap(([name, schema]) => {
     const value = values[name]
-    if (schema.properties !== undefined) return valueRows(schema, value as Record<string, unknown>, `${path}${name}.`)
+    if (schema.properties !== undefined)
+      return valueRows(schema, value as Record<string, unknown>, `${path}${name}.`)
     if (name === 'global') return []
-    const standard = value === '' ? '' : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``
+    const standard =
+      value === '' ? '' : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``
     return [`| \`${path}${name}\` | ${standard} | ${schema.description} |`]
   })
 }
@@ -35,7 +42,11 @@ function chartReadme(chart: string, replacePart: ReplacePart): string {
     JSON.parse(read(`${chart}values.schema.json`)) as Schema,
     parse(read(`${chart}values.yaml`)) as Record<string, unknown>,
   )
-  return replacePart(read(`${chart}README.md`), 'values', ['| value | default | what it does |', '|---|---|---|', ...rows].join('\n'))
+  return replacePart(
+    read(`${chart}README.md`),
+    'values',
+    ['| value | default | what it does |', '|---|---|---|', ...rows].join('\n'),
+  )
 }
 
 type ReplacePart = (text: string, name: string, content: string) => string

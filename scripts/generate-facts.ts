@@ -1,4 +1,5 @@
-// deploy/facts/: the facts job under the default policy, its rights, the identity's Job, and the table of rights by policy.
+// deploy/facts/: the facts job under the default policy, its rights, the identity's Job, and the
+// table of rights by policy.
 import { readdirSync, readFileSync } from 'node:fs'
 import { factsConfigMap, factsJob, identityJob, NAMES, rbac } from '../src/cli/facts-manifest.ts'
 import { type Needs, needsOf } from '../src/facts/needs.ts'
@@ -6,16 +7,25 @@ import { rightsFor, rightText } from '../src/facts/rights.ts'
 import { STANDARD } from '../src/inject/container.ts'
 import { parsePolicy } from '../src/policy/parse.ts'
 
-const { version: VERSION } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+const { version: VERSION } = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+) as { version: string }
 const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname
 const read = (path: string): string => readFileSync(path, 'utf8')
-const needsUnder = (file: string): Needs => needsOf(parsePolicy(read(`${POLICIES}${file}`)), new Map())
+const needsUnder = (file: string): Needs =>
+  needsOf(parsePolicy(read(`${POLICIES}${file}`)), new Map())
 const FACTS = new URL('../deploy/facts/', import.meta.url).pathname
-const IMAGES = { sidecar: `registry.example/usage-sidecar:${VERSION}`, facts: `registry.example/usage-sidecar-facts:${VERSION}` }
-const MADE = '# Made by npm run generate from src/cli/facts-manifest.ts; README.md says how it is used.\n'
+const IMAGES = {
+  sidecar: `registry.example/usage-sidecar:${VERSION}`,
+  facts: `registry.example/usage-sidecar-facts:${VERSION}`,
+}
+const MADE =
+  '# Made by npm run generate from src/cli/facts-manifest.ts; README.md says how it is used.\n'
 
 /** The job under the default policy, and the right of each shipped policy with its reason. */
-export function factsFiles(replacePart: (text: string, name: string, content: string) => string): [string, string][] {
+export function factsFiles(
+  replacePart: (text: string, name: string, content: string) => string,
+): [string, string][] {
   const needs = needsUnder('default.yaml')
   const cronJob = factsJob(IMAGES, NAMES, STANDARD.settings)
   const rows = new Map<string, { reason: string; policies: string[] }>()
@@ -27,17 +37,24 @@ export function factsFiles(replacePart: (text: string, name: string, content: st
     }
   const all = Math.max(...[...rows.values()].map(({ policies }) => policies.length))
   const table = [...rows].map(
-    ([right, { reason, policies }]) => `| \`${right}\` | ${reason} | ${policies.length === all ? 'every one' : policies.join(', ')} |`,
+    ([right, { reason, policies }]) =>
+      `| \`${right}\` | ${reason} | ${policies.length === all ? 'every one' : policies.join(', ')} |`,
   )
   const head = ['| right | why | shipped policies that need it |', '|---|---|---|']
   return [
     [`${FACTS}facts.yaml`, `${MADE}${factsConfigMap(NAMES)}\n---\n${cronJob}\n`],
-    [`${FACTS}once.yaml`, `${MADE}${factsConfigMap(NAMES)}\n---\n${factsJob(IMAGES, NAMES, STANDARD.settings, true)}\n`],
+    [
+      `${FACTS}once.yaml`,
+      `${MADE}${factsConfigMap(NAMES)}\n---\n${factsJob(IMAGES, NAMES, STANDARD.settings, true)}\n`,
+    ],
     [
       `${FACTS}rights.yaml`,
       `${MADE}# For the default policy. For another one: usage-sidecar facts rights --policy FILE\n${rbac(needs, NAMES)}`,
     ],
     [`${FACTS}identity.yaml`, `${MADE}${identityJob(IMAGES, NAMES)}`],
-    [`${FACTS}README.md`, replacePart(read(`${FACTS}README.md`), 'rights', [...head, ...table].join('\n'))],
+    [
+      `${FACTS}README.md`,
+      replacePart(read(`${FACTS}README.md`), 'rights', [...head, ...table].join('\n')),
+    ],
   ]
 }

@@ -1,30 +1,50 @@
-// The facts job and its rights in the chart for a cluster: the objects of src/cli/facts-manifest.ts, with what the values say in
-// their places.
+// The facts job and its rights in the chart for a cluster: the objects of
+// src/cli/facts-manifest.ts, with what the values say in their places.
 import { parseAllDocuments, stringify } from 'yaml'
 import { factsJob, rbac, rule } from '../src/cli/facts-manifest.ts'
-import { NODES, OPENSHIFT, objects, type Right, servedVersion, VERSION } from '../src/facts/rights.ts'
+import {
+  NODES,
+  OPENSHIFT,
+  objects,
+  type Right,
+  servedVersion,
+  VERSION,
+} from '../src/facts/rights.ts'
 
-const NAMES = { namespace: '{{ .root.Release.Namespace }}', name: 'usage-sidecar-facts', factsConfigMap: '{{ .factsConfigMap }}' }
-const yaml = (value: unknown): string => stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
+const NAMES = {
+  namespace: '{{ .root.Release.Namespace }}',
+  name: 'usage-sidecar-facts',
+  factsConfigMap: '{{ .factsConfigMap }}',
+}
+const yaml = (value: unknown): string =>
+  stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
 
 interface Container {
   name: string
   env: { name: string; value: string }[]
 }
 interface CronJob {
-  spec: { jobTemplate: { spec: { template: { spec: { initContainers: Container[]; containers: Container[] } } } } }
+  spec: {
+    jobTemplate: {
+      spec: { template: { spec: { initContainers: Container[]; containers: Container[] } } }
+    }
+  }
 }
 
 /** Settings of the sidecars that mean the same to the job. */
 const SHARED = ['USAGE_REPORTING', 'USAGE_FIRST_SEND_DELAY', 'USAGE_FACTS', 'USAGE_LOG_LEVEL']
 
 function cronJob(): string {
-  const [document] = parseAllDocuments(factsJob({ sidecar: '', facts: '{{ .factsImage }}' }, NAMES, {}))
+  const [document] = parseAllDocuments(
+    factsJob({ sidecar: '', facts: '{{ .factsImage }}' }, NAMES, {}),
+  )
   const object = document!.toJS() as CronJob
   const pod = object.spec.jobTemplate.spec.template.spec
   const [sidecar] = pod.initContainers
   // What the job sets otherwise than its values.
-  const own = sidecar!.env.filter(({ name }) => ['USAGE_FIRST_SEND_DELAY', 'USAGE_SEND_INTERVAL', 'USAGE_HEARTBEAT'].includes(name))
+  const own = sidecar!.env.filter(({ name }) =>
+    ['USAGE_FIRST_SEND_DELAY', 'USAGE_SEND_INTERVAL', 'USAGE_HEARTBEAT'].includes(name),
+  )
   const settings = own.map(({ name, value }) => `"${name}" "${value}"`).join(' ')
   // Not mergeOverwrite of it all: that would change the settings of the job as well.
   const merged = `(mergeOverwrite (dict) .settings (dict ${settings}))`
@@ -49,7 +69,8 @@ function cronJob(): string {
   return text
     .replace(
       /^( *)initContainers: .*$/m,
-      (_, indent: string) => `${indent}initContainers: {{- ${include} | trim | nindent ${indent.length + 2} }}`,
+      (_, indent: string) =>
+        `${indent}initContainers: {{- ${include} | trim | nindent ${indent.length + 2} }}`,
     )
     .replace(/^( *)env: .*$/m, (_, indent: string) => {
       const lines = [
@@ -66,7 +87,8 @@ function cronJob(): string {
 }
 
 /** A rule that is there where the values ask for it. */
-const where = (value: string, right: Right): string => `{{- if .root.Values.facts.${value} }}\n${rule(right)}\n{{- end }}`
+const where = (value: string, right: Right): string =>
+  `{{- if .root.Values.facts.${value} }}\n${rule(right)}\n{{- end }}`
 
 function rights(): string {
   const none = {

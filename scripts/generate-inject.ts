@@ -1,5 +1,5 @@
-// deploy/injection.yaml: injection by the API server in one file for `kubectl apply -f`, made from the container's one
-// description, with the default policy in it.
+// deploy/injection.yaml: injection by the API server in one file for `kubectl apply -f`, made from
+// the container's one description, with the default policy in it.
 import { readFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { STANDARD } from '../src/inject/container.ts'
@@ -10,7 +10,11 @@ import { admissionPolicy, PROJECT } from './manifests/admission.ts'
 export const PLACEHOLDER = 'my-project'
 
 export function injectionFile(): string {
-  const names = { project: PLACEHOLDER, name: `${PLACEHOLDER}.usage-sidecar.dev`, namespace: `${PLACEHOLDER}-usage` }
+  const names = {
+    project: PLACEHOLDER,
+    name: `${PLACEHOLDER}.usage-sidecar.dev`,
+    namespace: `${PLACEHOLDER}-usage`,
+  }
   const policy = readFileSync(new URL('../deploy/policies/default.yaml', import.meta.url), 'utf8')
   const parameters = {
     apiVersion: 'v1',

@@ -1,5 +1,6 @@
-// Makes test/support/otlp-generated/ from test/support/otlp-proto/ with protoc and ts-proto. With --check nothing is written: exit 1
-// says that the committed files are not what the definitions give.
+// Makes test/support/otlp-generated/ from test/support/otlp-proto/ with protoc and ts-proto. With
+// --check nothing is written: exit 1 says that the committed files are not what the definitions
+// give.
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -9,7 +10,10 @@ import { dirname, join } from 'node:path'
 const PROTOS = join(import.meta.dirname, '../test/support/otlp-proto')
 const GENERATED = join(import.meta.dirname, '../test/support/otlp-generated')
 
-/** So that the result runs under type stripping (no enums, `.ts` imports), keeps 64 bits, and shows unknown fields. */
+/**
+ * So that the result runs under type stripping (no enums, `.ts` imports), keeps 64 bits, and shows
+ * unknown fields.
+ */
 const OPTIONS = [
   'esModuleInterop=true',
   'importSuffix=.ts',
@@ -42,7 +46,10 @@ const files = (folder: string): string[] =>
     .sort()
 
 const contents = (folder: string): string =>
-  files(folder).reduce((text, name) => `${text}\0${name}\0${readFileSync(join(folder, name), 'utf8')}`, '')
+  files(folder).reduce(
+    (text, name) => `${text}\0${name}\0${readFileSync(join(folder, name), 'utf8')}`,
+    '',
+  )
 
 const fresh = mkdtempSync(join(tmpdir(), 'otlp-generated-'))
 try {
@@ -52,7 +59,9 @@ try {
     mkdirSync(GENERATED)
     cpSync(fresh, GENERATED, { recursive: true })
   } else if (contents(fresh) !== contents(GENERATED)) {
-    console.error('test/support/otlp-generated differs from what test/support/otlp-proto gives. Run: node scripts/generate-otlp.ts')
+    console.error(
+      'test/support/otlp-generated differs from what test/support/otlp-proto gives. Run: node scripts/generate-otlp.ts',
+    )
     process.exitCode = 1
   }
 } finally {

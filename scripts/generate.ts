@@ -1,6 +1,7 @@
-// Writes what is made from the code: in README.md the table of settings and the list of commands, beside every shipped policy
-// its data sheet, what deploy/ holds of the sidecar's container, the table of conformance to OTLP, and the overview of decisions. With
-// `--check` it writes nothing and fails where a file would change.
+// Writes what is made from the code: in README.md the table of settings and the list of commands,
+// beside every shipped policy its data sheet, what deploy/ holds of the sidecar's container, the
+// table of conformance to OTLP, and the overview of decisions. With `--check` it writes nothing and
+// fails where a file would change.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { COMMANDS } from '../src/cli/commands.ts'
@@ -30,13 +31,16 @@ const settings = [
 const commands = [
   '| command | what it does |',
   '|---|---|',
-  ...COMMANDS.filter(({ hidden }) => hidden !== true).map(({ usage, summary }) => `| \`${usage.replaceAll('|', '\\|')}\` | ${summary} |`),
+  ...COMMANDS.filter(({ hidden }) => hidden !== true).map(
+    ({ usage, summary }) => `| \`${usage.replaceAll('|', '\\|')}\` | ${summary} |`,
+  ),
 ].join('\n')
 
 /** Replaces what stands between the two comments of this name. */
 function replacePart(text: string, name: string, content: string): string {
   const pattern = new RegExp(`(<!-- generated: ${name} -->\\n)[\\s\\S]*?( *<!-- end -->)`)
-  if (!pattern.test(text)) throw new Error(`README.md has no place for the generated part "${name}"`)
+  if (!pattern.test(text))
+    throw new Error(`README.md has no place for the generated part "${name}"`)
   return text.replace(pattern, (_, begin: string, end: string) => `${begin}${content}\n${end}`)
 }
 
@@ -45,7 +49,9 @@ function client(file: string, language: string): string {
   const [, ...lines] = readFileSync(new URL(`../test/clients/${file}`, import.meta.url), 'utf8')
     .trimEnd()
     .split('\n')
-  return [`\`\`\`${language}`, ...lines, '```'].map((line) => (line === '' ? line : `   ${line}`)).join('\n')
+  return [`\`\`\`${language}`, ...lines, '```']
+    .map((line) => (line === '' ? line : `   ${line}`))
+    .join('\n')
 }
 
 export function generated(readme: string): string {
@@ -60,10 +66,16 @@ export function generated(readme: string): string {
 
 const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname
 
-/** How recognisable a cluster is by what it tells, as `npm run attack` measured it of this very policy. */
+/**
+ * How recognisable a cluster is by what it tells, as `npm run attack` measured it of this very
+ * policy.
+ */
 function uniqueness(name: string, digest: string): string {
   const figures = keptFigures()[name.replace('.yaml', '')]
-  if (figures?.digest !== digest) throw new Error(`${name} is not what its uniqueness was measured of. Run: npm run attack -- --update`)
+  if (figures?.digest !== digest)
+    throw new Error(
+      `${name} is not what its uniqueness was measured of. Run: npm run attack -- --update`,
+    )
   const percent = (count: number): string => `${((100 * count) / POPULATION).toFixed(1)} %`
   return (
     `- In a population of ${POPULATION.toLocaleString('en').replace(',', ' ')} made-up clusters, ${percent(figures.alone)} were the only ones with what stays ` +
@@ -71,11 +83,17 @@ function uniqueness(name: string, digest: string): string {
   )
 }
 
-/** With what a compat policy does otherwise than the reporter that it reproduces: its comments say so. */
+/**
+ * With what a compat policy does otherwise than the reporter that it reproduces: its comments say
+ * so.
+ */
 function sheet(name: string, text: string): string {
   const policy = parsePolicy(text)
   const deviations = [...text.matchAll(/^# Deviation: (.+)$/gm)].map((match) => `- ${match[1]}`)
-  const more = deviations.length === 0 ? '' : `\n## Deviations from the old reporter\n\n${deviations.join('\n')}\n`
+  const more =
+    deviations.length === 0
+      ? ''
+      : `\n## Deviations from the old reporter\n\n${deviations.join('\n')}\n`
   return `<!-- Made from ${name} by npm run generate. -->\n${sheetMarkdown(sheetOf(policy))}${uniqueness(name, policyDigest(policy))}${more}`
 }
 
@@ -89,7 +107,10 @@ const wanted = new Map([
   [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],
   ...readdirSync(POLICIES)
     .filter((name) => name.endsWith('.yaml'))
-    .map((name): [string, string] => [`${POLICIES}${name.replace('.yaml', '.md')}`, sheet(name, read(`${POLICIES}${name}`))]),
+    .map((name): [string, string] => [
+      `${POLICIES}${name.replace('.yaml', '.md')}`,
+      sheet(name, read(`${POLICIES}${name}`)),
+    ]),
 ])
 for (const [path, content] of wanted) {
   if (existsSync(path) && read(path) === content) continue

@@ -1,22 +1,36 @@
-// `npm run image`: builds the images with buildah from a clean checkout after `npm ci`; no registry, no base image, no daemon.
-// Gives one OCI archive an image, and prints its digest, its size, and the memory of an idle sidecar in it. Two builds of the
-// same checkout on the same Debian give the same digest.
+// `npm run image`: builds the images with buildah from a clean checkout after `npm ci`; no
+// registry, no base image, no daemon. Gives one OCI archive an image, and prints its digest, its
+// size, and the memory of an idle sidecar in it. Two builds of the same checkout on the same Debian
+// give the same digest.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Committed, commitImage, USER, withStore } from './commit.ts'
 import { IMAGES, type Image, root } from './contents.ts'
 import { makeRootFileSystems } from './rootfs.ts'
 
-/** Measured (test/bench/README.md): what V8 and malloc keep for themselves is what a sidecar of 96 MiB cannot use. */
+/**
+ * Measured (test/bench/README.md): what V8 and malloc keep for themselves is what a sidecar of 96
+ * MiB cannot use.
+ */
 const entrypoint = (heapMiB: number): string[] => {
   const flags = ['--max-semi-space-size=1', `--max-old-space-size=${heapMiB}`]
   return ['/usr/bin/node', ...flags, '/usr/lib/usage-sidecar/usage-sidecar.js']
 }
 const ENVIRONMENT = { MALLOC_ARENA_MAX: '1' }
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  version: string
+}
 
 export interface Built extends Committed {
   image: Image
@@ -31,7 +45,8 @@ export async function buildImages(folder: string): Promise<Built[]> {
   await makeRootFileSystems(rootfs)
   return withStore((store) => {
     const built: Built[] = []
-    for (const image of Object.keys(IMAGES) as Image[]) built.push(commit(store, folder, image, built.at(-1)?.name))
+    for (const image of Object.keys(IMAGES) as Image[])
+      built.push(commit(store, folder, image, built.at(-1)?.name))
     return built
   })
 }
@@ -39,13 +54,33 @@ export async function buildImages(folder: string): Promise<Built[]> {
 function commit(store: string, folder: string, image: Image, base: string | undefined): Built {
   const copy = join(folder, 'rootfs', image)
   const files = readdirSync(copy, { recursive: true, withFileTypes: true })
-  const bytes = files.reduce((sum, { parentPath, name }) => sum + lstatSync(join(parentPath, name)).size, 0)
+  const bytes = files.reduce(
+    (sum, { parentPath, name }) => sum + lstatSync(join(parentPath, name)).size,
+    0,
+  )
   const label = { title: image, version, licenses: 'Apache-2.0' }
-  const labels = Object.fromEntries(Object.entries(label).map(([key, value]) => [`org.opencontainers.image.${key}`, value]))
+  const labels = Object.fromEntries(
+    Object.entries(label).map(([key, value]) => [`org.opencontainers.image.${key}`, value]),
+  )
   const { starts: command, heapMiB } = IMAGES[image]
-  const parts = { name: `localhost/${image}:${version}`, archive: join(folder, `${image}.tar`), copy, command, labels }
+  const parts = {
+    name: `localhost/${image}:${version}`,
+    archive: join(folder, `${image}.tar`),
+    copy,
+    command,
+    labels,
+  }
   const on = base === undefined ? {} : { base }
-  return { image, bytes, ...commitImage(store, { ...parts, ...on, entrypoint: entrypoint(heapMiB), environment: ENVIRONMENT }) }
+  return {
+    image,
+    bytes,
+    ...commitImage(store, {
+      ...parts,
+      ...on,
+      entrypoint: entrypoint(heapMiB),
+      environment: ENVIRONMENT,
+    }),
+  }
 }
 
 export interface Memory {
@@ -53,7 +88,10 @@ export interface Memory {
   anonymousMiB: number
 }
 
-/** Of a sidecar in mode local that has nothing to do, seen from outside, as its own user in its own file system. */
+/**
+ * Of a sidecar in mode local that has nothing to do, seen from outside, as its own user in its own
+ * file system.
+ */
 export async function idleMemory(rootfs: string): Promise<Memory> {
   const inside = join(rootfs, 'var/lib/usage-sidecar')
   mkdirSync(inside, { recursive: true })
@@ -67,15 +105,21 @@ export async function idleMemory(rootfs: string): Promise<Memory> {
   }
   const policy = readFileSync(join(root, 'deploy/policies/default.yaml'), 'utf8')
   const env = { ...ENVIRONMENT, ...listen, USAGE_POLICY_TEXT: policy }
-  const child = spawn('/usr/sbin/chroot', [`--userspec=${USER}:${USER}`, rootfs, ...entrypoint(64), 'run'], {
-    env,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+  const child = spawn(
+    '/usr/sbin/chroot',
+    [`--userspec=${USER}:${USER}`, rootfs, ...entrypoint(64), 'run'],
+    {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  )
   const ended = once(child, 'exit')
   try {
     await new Promise<void>((resolve, reject) => {
       const lines: string[] = []
-      child.once('exit', () => reject(new Error(`The sidecar does not start in its image:\n${lines.join('\n')}`)))
+      child.once('exit', () =>
+        reject(new Error(`The sidecar does not start in its image:\n${lines.join('\n')}`)),
+      )
       createInterface({ input: child.stderr }).on('line', (line) => {
         lines.push(line)
         if (line.includes('"accept: ready"')) resolve()
@@ -83,7 +127,8 @@ export async function idleMemory(rootfs: string): Promise<Memory> {
     })
     await new Promise((resolve) => setTimeout(resolve, 5000))
     const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
-    const mebibytes = (field: string): number => Math.round(Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)![1]) / 1024)
+    const mebibytes = (field: string): number =>
+      Math.round(Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)![1]) / 1024)
     return { residentMiB: mebibytes('VmRSS'), anonymousMiB: mebibytes('RssAnon') }
   } finally {
     child.kill()
@@ -96,7 +141,9 @@ if (import.meta.main) {
   const [folder = join(root, 'build')] = process.argv.slice(2)
   const mebibytes = (bytes: number): number => Math.round(bytes / 2 ** 20)
   for (const { name, archive, digest, bytes, archiveBytes } of await buildImages(folder))
-    process.stdout.write(`${name} ${digest}\n  ${archive}: ${mebibytes(archiveBytes)} MiB, unpacked ${mebibytes(bytes)} MiB\n`)
+    process.stdout.write(
+      `${name} ${digest}\n  ${archive}: ${mebibytes(archiveBytes)} MiB, unpacked ${mebibytes(bytes)} MiB\n`,
+    )
   if (process.getuid?.() === 0) {
     const { residentMiB, anonymousMiB } = await idleMemory(join(folder, 'rootfs/usage-sidecar'))
     process.stdout.write(

@@ -1,5 +1,6 @@
-// One image from one folder, with buildah: a store of its own that is gone afterwards, no registry, no daemon, and no time of
-// the build in the image or its files. The same folder gives the same digest.
+// One image from one folder, with buildah: a store of its own that is gone afterwards, no registry,
+// no daemon, and no time of the build in the image or its files. The same folder gives the same
+// digest.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,7 +14,10 @@ export interface ImageParts {
   name: string
   /** The OCI archive to be written. */
   archive: string
-  /** What becomes its file system; over that of `base`, an image that was committed to the same store. */
+  /**
+   * What becomes its file system; over that of `base`, an image that was committed to the same
+   * store.
+   */
   copy: string
   base?: string
   entrypoint: readonly string[]
@@ -39,16 +43,32 @@ export function withStore<T>(use: (store: string) => T): T {
   }
 }
 
-export function commitImage(store: string, { name, archive, copy, base = 'scratch', entrypoint, command, ...more }: ImageParts): Committed {
+export function commitImage(
+  store: string,
+  { name, archive, copy, base = 'scratch', entrypoint, command, ...more }: ImageParts,
+): Committed {
   // vfs, because overlays are not to be had everywhere.
-  const places = ['--root', join(store, 'root'), '--runroot', join(store, 'run'), '--storage-driver', 'vfs']
-  const buildah = (...args: string[]): string => execFileSync('buildah', [...places, ...args], { encoding: 'utf8', stdio: 'pipe' }).trim()
+  const places = [
+    '--root',
+    join(store, 'root'),
+    '--runroot',
+    join(store, 'run'),
+    '--storage-driver',
+    'vfs',
+  ]
+  const buildah = (...args: string[]): string =>
+    execFileSync('buildah', [...places, ...args], { encoding: 'utf8', stdio: 'pipe' }).trim()
   const pairs = (flag: string, values: Readonly<Record<string, string>> = {}): string[] =>
     Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`])
   const container = buildah('from', base)
   buildah('copy', '--quiet', container, copy, '/')
   buildah(
-    ...['config', '--entrypoint', JSON.stringify(entrypoint), ...(command === undefined ? [] : ['--cmd', command])],
+    ...[
+      'config',
+      '--entrypoint',
+      JSON.stringify(entrypoint),
+      ...(command === undefined ? [] : ['--cmd', command]),
+    ],
     ...['--user', `${USER}:${USER}`, '--workingdir', '/', '--created-by', 'deploy/image/commit.ts'],
     ...pairs('--env', more.environment),
     ...[...pairs('--label', more.labels), container],
@@ -57,5 +77,10 @@ export function commitImage(store: string, { name, archive, copy, base = 'scratc
   rmSync(archive, { force: true })
   const digestFile = join(store, 'digest')
   buildah('push', '--quiet', '--digestfile', digestFile, name, `oci-archive:${archive}:${name}`)
-  return { name, archive, digest: readFileSync(digestFile, 'utf8'), archiveBytes: statSync(archive).size }
+  return {
+    name,
+    archive,
+    digest: readFileSync(digestFile, 'utf8'),
+    archiveBytes: statSync(archive).size,
+  }
 }

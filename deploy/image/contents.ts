@@ -1,32 +1,47 @@
-// What of the bundle goes into which image: the chunks that its commands can reach, and the packages that are bundled into
-// them. Everything else of dist/, such as the demo's SDK, stays out.
+// What of the bundle goes into which image: the chunks that its commands can reach, and the
+// packages that are bundled into them. Everything else of dist/, such as the demo's SDK, stays out.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Metafile } from 'esbuild'
 
 /**
- * A command is a file of src/cli/. With `run` come those that are of use only beside it, in its container: without a shell
- * nobody could look at its files otherwise. The second image is one more layer on the first, for a process that reads the
- * cluster and ends: its Kubernetes client must be nowhere near the sidecar.
+ * A command is a file of src/cli/. With `run` come those that are of use only beside it, in its
+ * container: without a shell nobody could look at its files otherwise. The second image is one more
+ * layer on the first, for a process that reads the cluster and ends: its Kubernetes client must be
+ * nowhere near the sidecar.
  */
 export const IMAGES = {
   'usage-sidecar': { commands: ['run', 'status', 'show', 'identity'], starts: 'run', heapMiB: 64 },
-  'usage-sidecar-facts': { commands: ['run', 'status', 'show', 'identity', 'facts'], starts: 'facts', heapMiB: 128 },
+  'usage-sidecar-facts': {
+    commands: ['run', 'status', 'show', 'identity', 'facts'],
+    starts: 'facts',
+    heapMiB: 128,
+  },
 } as const
 export type Image = keyof typeof IMAGES
 export const root = new URL('../../', import.meta.url).pathname
 const ENTRY = 'usage-sidecar.js'
 
 /** Paths below the bundle's folder, the entry first. */
-export function chunksOf({ outputs }: Metafile, folder: string, commands: readonly string[]): string[] {
+export function chunksOf(
+  { outputs }: Metafile,
+  folder: string,
+  commands: readonly string[],
+): string[] {
   const wanted = new Set(commands.map((command) => `src/cli/${command}.ts`))
   const entryPoints = Object.values(outputs).map(({ entryPoint }) => entryPoint)
-  for (const command of wanted) if (!entryPoints.includes(command)) throw new Error(`${command} is no chunk of the bundle.`)
+  for (const command of wanted)
+    if (!entryPoints.includes(command)) throw new Error(`${command} is no chunk of the bundle.`)
   const found = new Set<string>()
   const visit = (path: string): void => {
     const output = outputs[path]
     if (output === undefined || found.has(path)) return
-    if (output.entryPoint?.startsWith('src/cli/') && output.entryPoint !== 'src/cli/commands.ts' && !wanted.has(output.entryPoint)) return
+    if (
+      output.entryPoint?.startsWith('src/cli/') &&
+      output.entryPoint !== 'src/cli/commands.ts' &&
+      !wanted.has(output.entryPoint)
+    )
+      return
     found.add(path)
     for (const { path: next } of output.imports) visit(next)
   }
@@ -44,14 +59,24 @@ export interface Package {
 }
 
 /** The packages of node_modules that are inside of these chunks. */
-export function packagesIn({ outputs }: Metafile, folder: string, chunks: readonly string[]): Package[] {
+export function packagesIn(
+  { outputs }: Metafile,
+  folder: string,
+  chunks: readonly string[],
+): Package[] {
   const inputs = chunks.flatMap((chunk) => Object.keys(outputs[`${folder}/${chunk}`]!.inputs))
-  const folders = inputs.map((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0]).filter((path) => path !== undefined)
+  const folders = inputs
+    .map((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0])
+    .filter((path) => path !== undefined)
   return [...new Set(folders)].sort().map(packageAt)
 }
 
 export function packageAt(folder: string): Package {
-  const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Package
-  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, { integrity: string }> }
+  const { name, version, license } = JSON.parse(
+    readFileSync(join(root, folder, 'package.json'), 'utf8'),
+  ) as Package
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { integrity: string }>
+  }
   return { name, version, license, integrity: lock.packages[folder]!.integrity, folder }
 }

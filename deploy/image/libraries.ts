@@ -1,5 +1,6 @@
-// The shared libraries that a program needs, from the machine that builds, and the Debian package of each: the image has no
-// other Debian in it. Throws where a library belongs to no package, because then nobody could say what is in the image.
+// The shared libraries that a program needs, from the machine that builds, and the Debian package
+// of each: the image has no other Debian in it. Throws where a library belongs to no package,
+// because then nobody could say what is in the image.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, realpathSync } from 'node:fs'
 
@@ -19,13 +20,19 @@ export interface DebianPackage {
   copyright: string
 }
 
-const run = (command: string, ...args: string[]): string => execFileSync(command, args, { encoding: 'utf8', stdio: 'pipe' })
+const run = (command: string, ...args: string[]): string =>
+  execFileSync(command, args, { encoding: 'utf8', stdio: 'pipe' })
 
 export function librariesOf(program: string): Library[] {
   const lines = run('ldd', program).split('\n')
   const missing = lines.filter((line) => line.includes('not found'))
-  if (missing.length > 0) throw new Error(`${program} needs what this machine does not have: ${missing.join(', ').trim()}`)
-  const paths = lines.map((line) => /(?:=> )?(\/\S+) \(0x/.exec(line)?.[1]).filter((path) => path !== undefined)
+  if (missing.length > 0)
+    throw new Error(
+      `${program} needs what this machine does not have: ${missing.join(', ').trim()}`,
+    )
+  const paths = lines
+    .map((line) => /(?:=> )?(\/\S+) \(0x/.exec(line)?.[1])
+    .filter((path) => path !== undefined)
   return paths.sort().map((path) => ({ path, file: realpathSync(path), package: packageOf(path) }))
 }
 
@@ -34,10 +41,18 @@ function packageOf(path: string): DebianPackage {
   // Since /lib is a link to /usr/lib, the package may know either name.
   const names = [path, file, file.replace(/^\/usr/, '')]
   const owner = names.map(tryOwner).find((name) => name !== undefined)
-  if (owner === undefined) throw new Error(`${path} belongs to no Debian package. Build the image on Debian, or with the Dockerfile.`)
+  if (owner === undefined)
+    throw new Error(
+      `${path} belongs to no Debian package. Build the image on Debian, or with the Dockerfile.`,
+    )
   const version = run('dpkg-query', '-W', owner).trim().split('\t')[1]!
   const [name, arch] = owner.split(':') as [string, string]
-  return { name, version, arch, copyright: readFileSync(`/usr/share/doc/${name}/copyright`, 'utf8') }
+  return {
+    name,
+    version,
+    arch,
+    copyright: readFileSync(`/usr/share/doc/${name}/copyright`, 'utf8'),
+  }
 }
 
 function tryOwner(file: string): string | undefined {

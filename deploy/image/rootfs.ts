@@ -1,8 +1,19 @@
-// Makes the file system of each image, from a checkout after `npm ci` and nothing else: Node from its npm package, its
-// libraries from Debian, the chunks of the bundle, licence texts, an SBOM. The same input gives the same bytes, names, modes
-// and times. Both ways to an image begin here, the Dockerfile and build.ts. Alone: `node deploy/image/rootfs.ts FOLDER`.
+// Makes the file system of each image, from a checkout after `npm ci` and nothing else: Node from
+// its npm package, its libraries from Debian, the chunks of the bundle, licence texts, an SBOM. The
+// same input gives the same bytes, names, modes and times. Both ways to an image begin here, the
+// Dockerfile and build.ts. Alone: `node deploy/image/rootfs.ts FOLDER`.
 import { createHash } from 'node:crypto'
-import { chmodSync, lutimesSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  lutimesSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { bundle } from '../../scripts/build.ts'
 import { chunksOf, IMAGES, type Package, packageAt, packagesIn, root } from './contents.ts'
@@ -16,11 +27,14 @@ const LICENSES = '/usr/share/licenses'
 export async function makeRootFileSystems(folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  // Beside the sources, because the names of the outputs are relative to them and are part of the chunks.
+  // Beside the sources, because the names of the outputs are relative to them and are part of the
+  // chunks.
   const built = relative(root, mkdtempSync(join(root, 'build-')))
   try {
     const metafile = await bundle(built)
-    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      version: string
+    }
     // What the images before have: a layer holds only what is new.
     const below = new Map<string, string>()
     for (const [image, { commands }] of Object.entries(IMAGES)) {
@@ -35,16 +49,27 @@ export async function makeRootFileSystems(folder: string): Promise<void> {
       }
       const [entry, ...chunks] = chunksOf(metafile, built, commands)
       for (const chunk of chunks) put(`${HOME}/${chunk}`, readFileSync(join(root, built, chunk)))
-      // So that `kubectl exec POD -c usage-sidecar -- usage-sidecar status` works, without a shell and without `env`.
-      const program = readFileSync(join(root, built, entry!), 'utf8').replace(/^#!.*\n/, '#!/usr/bin/node\n')
+      // So that `kubectl exec POD -c usage-sidecar -- usage-sidecar status` works, without a shell
+      // and without `env`.
+      const program = readFileSync(join(root, built, entry!), 'utf8').replace(
+        /^#!.*\n/,
+        '#!/usr/bin/node\n',
+      )
       put(`${HOME}/${entry}`, program, 0o755)
-      put(`${HOME}/package.json`, `${JSON.stringify({ name: 'usage-sidecar', version, license: 'Apache-2.0', type: 'module' })}\n`)
+      put(
+        `${HOME}/package.json`,
+        `${JSON.stringify({ name: 'usage-sidecar', version, license: 'Apache-2.0', type: 'module' })}\n`,
+      )
       put('/etc/nsswitch.conf', 'hosts: files dns\n')
       const packages = packagesIn(metafile, built, [entry!, ...chunks])
       for (const one of packages) put(`${LICENSES}/${one.name}/LICENSE`, licenceText(one))
       put(`${LICENSES}/usage-sidecar/LICENSE`, readFileSync(join(root, 'LICENSE')))
-      put('/usr/share/sbom/usage-sidecar.cdx.json', sbom({ name: image, version, packages, ...putNode(put) }))
-      if (image === 'usage-sidecar') symlinkSync(`../lib/usage-sidecar/${entry}`, join(into, '/usr/bin/usage-sidecar'))
+      put(
+        '/usr/share/sbom/usage-sidecar.cdx.json',
+        sbom({ name: image, version, packages, ...putNode(put) }),
+      )
+      if (image === 'usage-sidecar')
+        symlinkSync(`../lib/usage-sidecar/${entry}`, join(into, '/usr/bin/usage-sidecar'))
       settle(into)
     }
   } finally {
@@ -63,7 +88,9 @@ function putNode(put: Put): { node: Package; nodeDigest: string; debian: DebianP
   put(`${LICENSES}/node/LICENSE`, licenceText(node))
   const libraries = librariesOf(program)
   for (const { path, file } of libraries) put(path, readFileSync(file), 0o755)
-  const debian = [...new Map(libraries.map((library) => [library.package.name, library.package])).values()]
+  const debian = [
+    ...new Map(libraries.map((library) => [library.package.name, library.package])).values(),
+  ]
   for (const { name, copyright } of debian) put(`${LICENSES}/${name}/copyright`, copyright)
   return { node, nodeDigest: createHash('sha256').update(bytes).digest('hex'), debian }
 }
@@ -71,7 +98,9 @@ function putNode(put: Put): { node: Package; nodeDigest: string; debian: DebianP
 /** Licence and notices of a package, in one text. */
 function licenceText({ name, version, license, folder }: Package): string {
   const entries = readdirSync(join(root, folder), { withFileTypes: true })
-  const files = entries.filter((entry) => entry.isFile() && /^(licen[cs]e|copying|notice)/i.test(entry.name)).map(({ name: file }) => file)
+  const files = entries
+    .filter((entry) => entry.isFile() && /^(licen[cs]e|copying|notice)/i.test(entry.name))
+    .map(({ name: file }) => file)
   if (files.length > 0)
     return files
       .sort()
@@ -85,7 +114,8 @@ function licenceText({ name, version, license, folder }: Package): string {
 /** Times and modes of the machine must not be in the image. */
 function settle(folder: string): void {
   const all = readdirSync(folder, { recursive: true, withFileTypes: true })
-  for (const entry of all) if (entry.isDirectory()) chmodSync(join(entry.parentPath, entry.name), 0o755)
+  for (const entry of all)
+    if (entry.isDirectory()) chmodSync(join(entry.parentPath, entry.name), 0o755)
   for (const entry of all) lutimesSync(join(entry.parentPath, entry.name), 0, 0)
   chmodSync(folder, 0o755)
   lutimesSync(folder, 0, 0)

@@ -1,4 +1,5 @@
-// What is in the image, as CycloneDX 1.6: made from what was put in, and the same for the same contents (no time, no serial).
+// What is in the image, as CycloneDX 1.6: made from what was put in, and the same for the same
+// contents (no time, no serial).
 import type { Package } from './contents.ts'
 import type { DebianPackage } from './libraries.ts'
 
@@ -18,16 +19,36 @@ export function sbom({ name, version, node, nodeDigest, packages, debian }: Cont
     const [, base64 = ''] = integrity.split('-')
     const archive = { alg: 'SHA-512', content: Buffer.from(base64, 'base64').toString('hex') }
     const source = { type: 'distribution', url: purl, hashes: [archive] }
-    return { type: 'library', 'bom-ref': purl, name, version, purl, licenses: [licence(license)], hashes, externalReferences: [source] }
+    return {
+      type: 'library',
+      'bom-ref': purl,
+      name,
+      version,
+      purl,
+      licenses: [licence(license)],
+      hashes,
+      externalReferences: [source],
+    }
   }
   const deb = ({ name, version, arch }: DebianPackage): object => {
     const purl = `pkg:deb/debian/${name}@${encodeURIComponent(version)}?arch=${arch}`
     return { type: 'library', 'bom-ref': purl, name, version, purl }
   }
-  const components = [npm(node, [{ alg: 'SHA-256', content: nodeDigest }]), ...packages.map((one) => npm(one)), ...debian.map(deb)]
-  const component = { type: 'application', 'bom-ref': name, name, version, licenses: [licence('Apache-2.0')] }
+  const components = [
+    npm(node, [{ alg: 'SHA-256', content: nodeDigest }]),
+    ...packages.map((one) => npm(one)),
+    ...debian.map(deb),
+  ]
+  const component = {
+    type: 'application',
+    'bom-ref': name,
+    name,
+    version,
+    licenses: [licence('Apache-2.0')],
+  }
   return `${JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', version: 1, metadata: { component }, components }, undefined, 2)}\n`
 }
 
 /** An identifier of SPDX, or an expression of several. */
-const licence = (text: string): object => (/[ (]/.test(text) ? { expression: text } : { license: { id: text } })
+const licence = (text: string): object =>
+  /[ (]/.test(text) ? { expression: text } : { license: { id: text } }

@@ -1,11 +1,14 @@
-// The same sidecar from the API server itself: a MutatingAdmissionPolicy of Kubernetes 1.36 and later, with nothing to run.
-// It decides as decide.ts does and puts in what apply.ts does, in CEL; a test compares the two on a real API server.
+// The same sidecar from the API server itself: a MutatingAdmissionPolicy of Kubernetes 1.36 and
+// later, with nothing to run. It decides as decide.ts does and puts in what apply.ts does, in CEL;
+// a test compares the two on a real API server.
 //
-// One policy a project, all of it named after the project, so that two never meet: a pod is a policy's business only where
-// the pod, or else its namespace, names the project in the annotation `usage-sidecar.dev/project`. Only texts of the one
-// ConfigMap of parameters can be brought into another namespace: the image, and the settings by their names, among them
-// the policy and the facts. What a pod or a namespace says can choose whether and for which project, and lower reporting;
-// no word of theirs can raise what the parameters say. Whatever fails, the pod is admitted as it was.
+// One policy a project, all of it named after the project, so that two never meet: a pod is a
+// policy's business only where the pod, or else its namespace, names the project in the annotation
+// `usage-sidecar.dev/project`. Only texts of the one ConfigMap of parameters can be brought into
+// another namespace: the image, and the settings by their names, among them the policy and the
+// facts. What a pod or a namespace says can choose whether and for which project, and lower
+// reporting; no word of theirs can raise what the parameters say. Whatever fails, the pod is
+// admitted as it was.
 
 import {
   APP_ENV,
@@ -32,7 +35,10 @@ import { cel, expression, patch } from './cel.ts'
 
 export const PROJECT = `${PREFIX}project`
 
-/** Names of the objects; the texts may be expressions of the language that the file is a template of. */
+/**
+ * Names of the objects; the texts may be expressions of the language that the file is a template
+ * of.
+ */
 export interface Names {
   project: string
   /** Of policy and binding, and of the parameters. */
@@ -40,9 +46,10 @@ export interface Names {
   /** Of the parameters. Its own pods are never injected. */
   namespace: string
   /**
-   * Expression of all parameters but the published facts; the ConfigMap, if it is not given. An API server (seen at 1.36.4,
-   * kubernetes#130887) never again sees a ConfigMap change after the last binding to any was deleted. A literal of the
-   * policy cannot become old: who says off, then deletes and installs again, is not answered with what was said before.
+   * Expression of all parameters but the published facts; the ConfigMap, if it is not given. An API
+   * server (seen at 1.36.4, kubernetes#130887) never again sees a ConfigMap change after the last
+   * binding to any was deleted. A literal of the policy cannot become old: who says off, then
+   * deletes and installs again, is not answered with what was said before.
    */
   parameters?: string
 }
@@ -50,17 +57,20 @@ export interface Names {
 const SPEC = 'Object.spec'
 const INIT = `${SPEC}.initContainers`
 const quoted = (text: string): string => JSON.stringify(text)
-const envOf = (values: Readonly<Record<string, string>>): EnvVar[] => Object.entries(values).map(([name, value]) => ({ name, value }))
+const envOf = (values: Readonly<Record<string, string>>): EnvVar[] =>
+  Object.entries(values).map(([name, value]) => ({ name, value }))
 
 /** For each container `c`: has it a variable for which `test` of `e` holds. */
 const hasEnv = (test: string): string => `has(c.env) && c.env.exists(e, ${test})`
-const has = (container: string, kind: string): string => `has(${container}.resources) && has(${container}.resources.${kind})`
+const has = (container: string, kind: string): string =>
+  `has(${container}.resources) && has(${container}.resources.${kind})`
 
 const CONDITIONS: Record<string, string> = {
   'not-opted-out': `!has(object.metadata.annotations) || object.metadata.annotations[?${quoted(INJECT)}].orValue("enabled") == "enabled"`,
   'not-host-network': '!has(object.spec.hostNetwork) || !object.spec.hostNetwork',
   'linux-only': `(!has(object.spec.os) || object.spec.os.name == "linux") && (!has(object.spec.nodeSelector) || object.spec.nodeSelector[?"kubernetes.io/os"].orValue("linux") == "linux")`,
-  'not-mirror-pod': '!has(object.metadata.annotations) || !("kubernetes.io/config.mirror" in object.metadata.annotations)',
+  'not-mirror-pod':
+    '!has(object.metadata.annotations) || !("kubernetes.io/config.mirror" in object.metadata.annotations)',
   'not-injected': `!object.spec.containers.exists(c, c.name == ${quoted(CONTAINER)}) && (!has(object.spec.initContainers) || !object.spec.initContainers.exists(c, c.name == ${quoted(CONTAINER)}))`,
   'no-volume-of-ours': `!has(object.spec.volumes) || !object.spec.volumes.exists(v, v.name.startsWith(${quoted(`${CONTAINER}-`)}))`,
   'no-port-of-ours': ['containers', 'initContainers']
@@ -72,7 +82,8 @@ const CONDITIONS: Record<string, string> = {
 }
 
 /** As `literal` of container.ts. */
-const parameterText = (key: string): string => expression(`variables.parameters[${key}].replace("$", "$$")`)
+const parameterText = (key: string): string =>
+  expression(`variables.parameters[${key}].replace("$", "$$")`)
 
 /** `settings`: the names of all that there are. */
 function variables(settings: readonly string[], parameters: string): Record<string, string> {
@@ -80,16 +91,23 @@ function variables(settings: readonly string[], parameters: string): Record<stri
     `(!(${has('c', kind)} && r in c.resources.${kind}) || quantity(c.resources.${kind}[r]).compareTo(quantity("0")) == 0)`
   const same = `(!(${has('c', 'requests')} && r in c.resources.requests) || quantity(c.resources.requests[r]).compareTo(quantity(c.resources.limits[r])) == 0)`
   const given = settings.filter(
-    (name) => ![...Object.keys({ ...FIXED_SETTINGS, ...POLICY_FILE }), 'USAGE_REPORTING', 'USAGE_FACTS'].includes(name),
+    (name) =>
+      ![
+        ...Object.keys({ ...FIXED_SETTINGS, ...POLICY_FILE }),
+        'USAGE_REPORTING',
+        'USAGE_FACTS',
+      ].includes(name),
   )
   const env = (values: Readonly<Record<string, string>>): string => cel(envOf(values), undefined)
   const said = `variables.ofNamespace[?${quoted(REPORTING)}]`
   return {
     parameters,
     labelsOfPod: 'has(object.metadata.labels) ? object.metadata.labels : {}',
-    labelsOfNamespace: 'namespaceObject != null && has(namespaceObject.metadata.labels) ? namespaceObject.metadata.labels : {}',
+    labelsOfNamespace:
+      'namespaceObject != null && has(namespaceObject.metadata.labels) ? namespaceObject.metadata.labels : {}',
     ofPod: 'has(object.metadata.annotations) ? object.metadata.annotations : {}',
-    ofNamespace: 'namespaceObject != null && has(namespaceObject.metadata.annotations) ? namespaceObject.metadata.annotations : {}',
+    ofNamespace:
+      'namespaceObject != null && has(namespaceObject.metadata.annotations) ? namespaceObject.metadata.annotations : {}',
     label: `variables.labelsOfNamespace[?${quoted(INJECT)}].orValue("enabled")`,
     meshInTheWay: MESHES.map(meshInTheWay).join(' || '),
     project: `variables.ofPod[?${quoted(PROJECT)}].orValue(variables.ofNamespace[?${quoted(PROJECT)}].orValue(""))`,
@@ -120,11 +138,15 @@ function variables(settings: readonly string[], parameters: string): Record<stri
 
 /** As in mesh.ts. */
 function meshInTheWay({ pod, words, namespaceLabels, namespaceAnnotation, leaves }: Mesh): string {
-  const orElse = (map: string, key: string, rest: string): string => `variables.${map}[?${quoted(key)}].orValue(${rest})`
+  const orElse = (map: string, key: string, rest: string): string =>
+    `variables.${map}[?${quoted(key)}].orValue(${rest})`
   const isLabelled = Object.entries(namespaceLabels).map(([name, of]) =>
-    of === 'any' ? `${quoted(name)} in variables.labelsOfNamespace` : `${orElse('labelsOfNamespace', name, '""')} in ${cel(of, undefined)}`,
+    of === 'any'
+      ? `${quoted(name)} in variables.labelsOfNamespace`
+      : `${orElse('labelsOfNamespace', name, '""')} in ${cel(of, undefined)}`,
   )
-  const labelled = isLabelled.length === 0 ? '""' : `${isLabelled.join(' || ')} ? ${quoted(words[0]!)} : ""`
+  const labelled =
+    isLabelled.length === 0 ? '""' : `${isLabelled.join(' || ')} ? ${quoted(words[0]!)} : ""`
   const ofNamespace = namespaceAnnotation ? orElse('ofNamespace', pod, labelled) : labelled
   const left = orElse('ofPod', leaves, orElse('ofNamespace', leaves, '""'))
   return `(${orElse('labelsOfPod', pod, orElse('ofPod', pod, ofNamespace))} in ${cel(words, undefined)} && !${left}.split(",").exists(p, p.trim() == "${PORTS.health}"))`
@@ -144,11 +166,15 @@ function patches(): string {
     settings: {},
   }
   const resources = (qos: Qos): string => {
-    const of = (limitsStorage: boolean): string => cel(sidecar(options, { ...NONE, qos, limitsStorage }).resources, `${INIT}.resources`)
+    const of = (limitsStorage: boolean): string =>
+      cel(sidecar(options, { ...NONE, qos, limitsStorage }).resources, `${INIT}.resources`)
     return `(variables.limitsStorage ? ${of(true)} : ${of(false)})`
   }
   const byClass = (Object.keys(RESOURCES) as Qos[]).reduceRight(
-    (rest, qos) => (rest === '' ? resources(qos) : `variables.qos == ${quoted(qos)} ? ${resources(qos)} : ${rest}`),
+    (rest, qos) =>
+      rest === ''
+        ? resources(qos)
+        : `variables.qos == ${quoted(qos)} ? ${resources(qos)} : ${rest}`,
     '',
   )
   const container = {
@@ -174,7 +200,8 @@ function patches(): string {
 function appPatches(list: 'containers' | 'initContainers'): string[] {
   const of = (condition: string, path: string, value: string): string =>
     `object.spec.${list}.transformList(i, c, ${condition}, ${patch(expression(`"/spec/${list}/" + string(i) + ${quoted(path)}`), expression(value))})`
-  const first = (condition: string, variable: EnvVar): string => of(condition, '/env/0', cel(variable, `${SPEC}.${list}.env`))
+  const first = (condition: string, variable: EnvVar): string =>
+    of(condition, '/env/0', cel(variable, `${SPEC}.${list}.env`))
   const mayHaveOtel = `variables.otel && !(has(c.envFrom) && size(c.envFrom) > 0) && !(${hasEnv('e.name.startsWith("OTEL_EXPORTER_OTLP_")')})`
   return [
     of('!has(c.env)', '/env', '[]'),
@@ -184,9 +211,13 @@ function appPatches(list: 'containers' | 'initContainers'): string[] {
 }
 
 /** The policy and its binding, as data. */
-export function admissionPolicy({ name, namespace, parameters = 'params.data' }: Names, settings: readonly string[]): object[] {
+export function admissionPolicy(
+  { name, namespace, parameters = 'params.data' }: Names,
+  settings: readonly string[],
+): object[] {
   const api = { apiVersion: 'admissionregistration.k8s.io/v1' }
-  const list = (named: Record<string, string>): object[] => Object.entries(named).map(([key, text]) => ({ name: key, expression: text }))
+  const list = (named: Record<string, string>): object[] =>
+    Object.entries(named).map(([key, text]) => ({ name: key, expression: text }))
   return [
     {
       ...api,
@@ -208,11 +239,24 @@ export function admissionPolicy({ name, namespace, parameters = 'params.data' }:
               { key: INJECT, operator: 'NotIn', values: ['disabled'] },
             ],
           },
-          resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'], scope: 'Namespaced' }],
+          resourceRules: [
+            {
+              apiGroups: [''],
+              apiVersions: ['v1'],
+              operations: ['CREATE'],
+              resources: ['pods'],
+              scope: 'Namespaced',
+            },
+          ],
         },
         matchConditions: list(CONDITIONS),
         variables: list(variables(settings, parameters)),
-        mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: `!variables.inject ? [] :\n${patches()}\n` } }],
+        mutations: [
+          {
+            patchType: 'JSONPatch',
+            jsonPatch: { expression: `!variables.inject ? [] :\n${patches()}\n` },
+          },
+        ],
       },
     },
     {

@@ -1,5 +1,5 @@
-// Plain data as an expression of CEL, with the types that a JSONPatch of a MutatingAdmissionPolicy needs. A text that
-// `expression` has made stands for what it says, anywhere in the data.
+// Plain data as an expression of CEL, with the types that a JSONPatch of a MutatingAdmissionPolicy
+// needs. A text that `expression` has made stands for what it says, anywhere in the data.
 
 const MARK = 'cel:'
 export const expression = (text: string): string => `${MARK}${text}`
@@ -7,13 +7,18 @@ export const expression = (text: string): string => `${MARK}${text}`
 /** Fields that Kubernetes declares as maps of texts. */
 const MAPS = new Set(['requests', 'limits', 'labels'])
 
-/** `type` is the path of the type, such as `Object.spec.volumes`; `undefined` inside of maps and for what has none. */
+/**
+ * `type` is the path of the type, such as `Object.spec.volumes`; `undefined` inside of maps and for
+ * what has none.
+ */
 export function cel(value: unknown, type: string | undefined): string {
-  if (typeof value === 'string') return value.startsWith(MARK) ? value.slice(MARK.length) : JSON.stringify(value)
+  if (typeof value === 'string')
+    return value.startsWith(MARK) ? value.slice(MARK.length) : JSON.stringify(value)
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map((item) => cel(item, type)).join(', ')}]`
   const fields = Object.entries(value)
-  if (type === undefined) return `{${fields.map(([name, inner]) => `${JSON.stringify(name)}: ${cel(inner, undefined)}`).join(', ')}}`
+  if (type === undefined)
+    return `{${fields.map(([name, inner]) => `${JSON.stringify(name)}: ${cel(inner, undefined)}`).join(', ')}}`
   return `${type}{${fields.map(([name, inner]) => `${name}: ${cel(inner, MAPS.has(name) ? undefined : `${type}.${name}`)}`).join(', ')}}`
 }
 

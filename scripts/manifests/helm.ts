@@ -1,6 +1,7 @@
-// The sidecar in Helm's language, made from container.ts: named templates that `npm run generate` writes into both charts,
-// and the admission policy as the chart for a cluster has it. What depends on values is a field of the dict that a named
-// template is given; everything else is the text of container.ts and admission.ts.
+// The sidecar in Helm's language, made from container.ts: named templates that `npm run generate`
+// writes into both charts, and the admission policy as the chart for a cluster has it. What depends
+// on values is a field of the dict that a named template is given; everything else is the text of
+// container.ts and admission.ts.
 import { stringify } from 'yaml'
 import {
   APP_ENV,
@@ -27,16 +28,23 @@ const OPTIONS: Options = {
   settings: {},
 }
 
-/** The values of environment variables, where Kubernetes replaces `$(NAME)`: as `literal` of container.ts. */
+/**
+ * The values of environment variables, where Kubernetes replaces `$(NAME)`: as `literal` of
+ * container.ts.
+ */
 const LITERAL = '(toString $value | replace "$" "$$")'
 
 /** Between backquotes a template reads nothing, and JSON has none of ours. */
 const json = (value: unknown): string => `(fromJson \`${JSON.stringify(value)}\`)`
 /** Helm, kustomize and kubectl read YAML 1.1, where a bare `off` is no text. */
-const yaml = (value: unknown): string => stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
-const filled = (text: string): string => text.replaceAll(/"?@(\w+)@"?/g, (_, name: string) => `{{ .${name} | quote }}`)
+const yaml = (value: unknown): string =>
+  stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
+const filled = (text: string): string =>
+  text.replaceAll(/"?@(\w+)@"?/g, (_, name: string) => `{{ .${name} | quote }}`)
 
-/** `container.ts` says which variable wins; here the later `merge` does. They come sorted by name. */
+/**
+ * `container.ts` says which variable wins; here the later `merge` does. They come sorted by name.
+ */
 const ENVIRONMENT = `{{- $rows := ${json(RESOURCES)} }}
 {{- $resources := index $rows .qos }}
 {{- $env := dict }}
@@ -80,17 +88,30 @@ const define = (name: string, takes: string, text: string): string =>
 export function helmTemplates(): string {
   return [
     '{{/* Made from src/inject/container.ts by npm run generate. */}}\n',
-    define('container', 'Takes image, settings, qos, limitsStorage, doNotTrack.', `${ENVIRONMENT}\n${container()}`),
-    define('volumes', 'Takes configMap, factsConfigMap, identitySecret, persistentData.', volumeList()),
+    define(
+      'container',
+      'Takes image, settings, qos, limitsStorage, doNotTrack.',
+      `${ENVIRONMENT}\n${container()}`,
+    ),
+    define(
+      'volumes',
+      'Takes configMap, factsConfigMap, identitySecret, persistentData.',
+      volumeList(),
+    ),
     define('env', 'For the containers of the application.', yaml([APP_ENV])),
-    define('otelEnv', 'For a container that shall export all that its SDK makes to the sidecar.', yaml(OTEL_ENV)),
+    define(
+      'otelEnv',
+      'For a container that shall export all that its SDK makes to the sidecar.',
+      yaml(OTEL_ENV),
+    ),
     define('labels', 'For the pod.', yaml(INJECTED)),
   ].join('\n')
 }
 
 /**
- * Policy and binding of the project of the values, in the namespace of the release. `settings`: the names of all. Takes the
- * root and `parameters`, a dict of texts: JSON of such a dict is a literal of CEL.
+ * Policy and binding of the project of the values, in the namespace of the release. `settings`: the
+ * names of all. Takes the root and `parameters`, a dict of texts: JSON of such a dict is a literal
+ * of CEL.
  */
 export function helmAdmission(settings: readonly string[]): string {
   const project = '{{ .root.Values.project }}'
@@ -101,6 +122,9 @@ export function helmAdmission(settings: readonly string[]): string {
     parameters: place('parameters'),
   }
   const text = admissionPolicy(names, settings).map(yaml).join('\n---\n')
-  const literal = text.replace(/expression: "?@parameters@"?/, 'expression: {{ toJson .parameters | quote }}')
+  const literal = text.replace(
+    /expression: "?@parameters@"?/,
+    'expression: {{ toJson .parameters | quote }}',
+  )
   return `{{/* Made from scripts/manifests/admission.ts by npm run generate. */}}\n${define('admission', 'Policy and binding. Takes root and parameters.', literal)}`
 }

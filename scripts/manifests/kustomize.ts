@@ -1,6 +1,7 @@
-// The sidecar as a Kustomize component, made from container.ts: `npm run generate` writes it to deploy/kustomize. Kustomize
-// cannot look into a pod, so the workload says in its own annotations what decides: `usage-sidecar.dev/inject: disabled`
-// leaves it out, `usage-sidecar.dev/qos` names the class that its pods have without the sidecar (burstable if it is not said).
+// The sidecar as a Kustomize component, made from container.ts: `npm run generate` writes it to
+// deploy/kustomize. Kustomize cannot look into a pod, so the workload says in its own annotations
+// what decides: `usage-sidecar.dev/inject: disabled` leaves it out, `usage-sidecar.dev/qos` names
+// the class that its pods have without the sidecar (burstable if it is not said).
 import { stringify } from 'yaml'
 import {
   APP_ENV,
@@ -24,7 +25,10 @@ const SETTINGS = { reporting: 'USAGE_REPORTING', endpoint: 'USAGE_ENDPOINT' }
 
 /** Where the pod is in a workload: regular expression of the kinds, path to the pod's spec. */
 const SHAPES: readonly { kind: string; path: readonly string[] }[] = [
-  { kind: 'Deployment|StatefulSet|DaemonSet|ReplicaSet|ReplicationController|Job', path: ['spec', 'template'] },
+  {
+    kind: 'Deployment|StatefulSet|DaemonSet|ReplicaSet|ReplicationController|Job',
+    path: ['spec', 'template'],
+  },
   { kind: 'CronJob', path: ['spec', 'jobTemplate', 'spec', 'template'] },
   { kind: 'Pod', path: [] },
 ]
@@ -32,20 +36,34 @@ const ENABLED = `${PREFIX}inject notin (disabled)`
 
 type Tree = Record<string, unknown>
 /** Helm, kustomize and kubectl read YAML 1.1, where a bare `off` is no text. */
-const yaml = (value: unknown): string => stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false })
+const yaml = (value: unknown): string =>
+  stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false })
 
 /** A patch for every workload of one shape; Kustomize takes kind and name from what it patches. */
 function patch(path: readonly string[], pod: Tree): string {
   const { metadata, ...body } = path.reduceRight<Tree>((inner, name) => ({ [name]: inner }), pod)
-  return yaml({ apiVersion: 'v1', kind: 'Any', metadata: { name: 'any', ...(metadata as Tree | undefined) }, ...body })
+  return yaml({
+    apiVersion: 'v1',
+    kind: 'Any',
+    metadata: { name: 'any', ...(metadata as Tree | undefined) },
+    ...body,
+  })
 }
 
-const ofSidecar = (fields: Tree): Tree => ({ spec: { initContainers: [{ name: CONTAINER, ...fields }] } })
+const ofSidecar = (fields: Tree): Tree => ({
+  spec: { initContainers: [{ name: CONTAINER, ...fields }] },
+})
 const unlimited = Object.entries(UNLIMITED_SETTINGS).map(([name, value]) => ({ name, value }))
-/** The rows of the other classes: annotation selector, fields of the container. `null` takes out what the first patch has set. */
+/**
+ * The rows of the other classes: annotation selector, fields of the container. `null` takes out
+ * what the first patch has set.
+ */
 const OTHERS: readonly { classes: readonly Qos[]; fields: Tree }[] = [
   { classes: ['guaranteed'], fields: { resources: RESOURCES.guaranteed } },
-  { classes: ['bestEffort', 'podLevel'], fields: { resources: { requests: null, limits: null }, env: unlimited } },
+  {
+    classes: ['bestEffort', 'podLevel'],
+    fields: { resources: { requests: null, limits: null }, env: unlimited },
+  },
 ]
 
 function kustomization(): Tree {
@@ -63,7 +81,10 @@ function kustomization(): Tree {
       { path: fileOf(shape), target: { kind: shape.kind, annotationSelector: ENABLED } },
       ...OTHERS.map(({ classes, fields }) => ({
         patch: patch(shape.path, ofSidecar(fields)),
-        target: { kind: shape.kind, annotationSelector: `${ENABLED},${QOS} in (${classes.join()})` },
+        target: {
+          kind: shape.kind,
+          annotationSelector: `${ENABLED},${QOS} in (${classes.join()})`,
+        },
       })),
     ]),
     replacements: [
@@ -76,7 +97,8 @@ function kustomization(): Tree {
         targets: to(`${list}.*.env.[name=${APP_ENV.name}].value`),
       })),
     ],
-    // The last line above meant the application's init containers; of the sidecar it is taken out again.
+    // The last line above meant the application's init containers; of the sidecar it is taken out
+    // again.
     transformers: SHAPES.map((shape, i) =>
       yaml({
         apiVersion: 'builtin',
@@ -89,12 +111,16 @@ function kustomization(): Tree {
   }
 }
 
-const fileOf = ({ kind }: { kind: string }): string => (kind.includes('|') ? 'workload.yaml' : `${kind.toLowerCase()}.yaml`)
+const fileOf = ({ kind }: { kind: string }): string =>
+  kind.includes('|') ? 'workload.yaml' : `${kind.toLowerCase()}.yaml`
 const HEAD = '# Made from src/inject/container.ts by npm run generate.\n'
 
 /** Name and text of each file of the component. */
 export function kustomizeFiles(): [name: string, text: string][] {
-  const pod = { metadata: { labels: INJECTED }, spec: { initContainers: [sidecar(OPTIONS, TRAITS)], volumes: volumes(OPTIONS) } }
+  const pod = {
+    metadata: { labels: INJECTED },
+    spec: { initContainers: [sidecar(OPTIONS, TRAITS)], volumes: volumes(OPTIONS) },
+  }
   return [
     ['kustomization.yaml', HEAD + yaml(kustomization())],
     ...SHAPES.map((shape): [string, string] => [fileOf(shape), HEAD + patch(shape.path, pod)]),

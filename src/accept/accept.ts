@@ -1,6 +1,7 @@
-// The door in: OTLP over HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp) with protobuf and JSON bodies. It
-// bounds, inflates, turns JSON into protobuf, hands the bytes on and answers what became of them. It knows no policy
-// and no queue; raw bytes live from `readBody` to the end of `handle` and are in no error and no log line.
+// The door in: OTLP over HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp) with protobuf
+// and JSON bodies. It bounds, inflates, turns JSON into protobuf, hands the bytes on and answers
+// what became of them. It knows no policy and no queue; raw bytes live from `readBody` to the end
+// of `handle` and are in no error and no log line.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { watchConnections } from '../net/http-connections.ts'
 import { close, listen } from '../net/listen.ts'
@@ -17,7 +18,10 @@ import { untilUnused } from './drain-body.ts'
 import { createInflate } from './inflate.ts'
 import { answerUnreadable } from './raw-response.ts'
 
-/** How many of the spans could not be accepted, and why, for the application's developer; `message` is empty if all were. */
+/**
+ * How many of the spans could not be accepted, and why, for the application's developer; `message`
+ * is empty if all were.
+ */
 export interface Handled {
   rejected: number
   message: string
@@ -27,12 +31,14 @@ export interface AcceptOptions {
   listen: ListenAddress
   maxBody: number
   maxJsonBody: number
-  /** A door with a name in public, which may stand in the Host; otherwise that names this machine. */
+  /**
+   * A door with a name in public, which may stand in the Host; otherwise that names this machine.
+   */
   isPublic?: boolean
   budget: Budget
   /**
-   * Gets the protobuf bytes of an ExportTraceServiceRequest, valid until the first await, and when the request began
-   * (performance.now()); throws a Refusal to refuse it.
+   * Gets the protobuf bytes of an ExportTraceServiceRequest, valid until the first await, and when
+   * the request began (performance.now()); throws a Refusal to refuse it.
    */
   handle: (body: Uint8Array, began: number) => Promise<Handled>
   counters: Counters
@@ -47,20 +53,46 @@ export interface Accept {
 }
 
 const PATH = '/v1/traces'
-/** Applications that export everything: discarded unread and counted, as a policy has no words for them. */
+/**
+ * Applications that export everything: discarded unread and counted, as a policy has no words for
+ * them.
+ */
 const DISCARDED = ['/v1/metrics', '/v1/logs']
-const CONTENT_TYPES: Record<Encoding, string> = { protobuf: 'application/x-protobuf', json: 'application/json' }
-/** google.rpc.Code for an HTTP status (google/rpc/code.proto); clients are not expected to act on it. */
-const RPC_CODES: Record<number, number> = { 400: 3, 404: 12, 405: 12, 408: 4, 413: 8, 415: 3, 417: 3, 421: 3, 431: 8, 503: 14 }
+const CONTENT_TYPES: Record<Encoding, string> = {
+  protobuf: 'application/x-protobuf',
+  json: 'application/json',
+}
+/**
+ * google.rpc.Code for an HTTP status (google/rpc/code.proto); clients are not expected to act on
+ * it.
+ */
+const RPC_CODES: Record<number, number> = {
+  400: 3,
+  404: 12,
+  405: 12,
+  408: 4,
+  413: 8,
+  415: 3,
+  417: 3,
+  421: 3,
+  431: 8,
+  503: 14,
+}
 const MAX_CONNECTIONS = 1024
 /** node:http keeps no more of a request. */
 const MAX_HEADERS = 64
 const SERVER = {
-  /** Headers that are not there after this time are answered 408; of bodies `readBody` takes care sooner. */
+  /**
+   * Headers that are not there after this time are answered 408; of bodies `readBody` takes care
+   * sooner.
+   */
   headersTimeout: 30_000,
   requestTimeout: 60_000,
   connectionsCheckingInterval: 5_000,
-  /** SDKs export every 5 s (spans) to 60 s (metrics); closing sooner would race with their next request and reset it. */
+  /**
+   * SDKs export every 5 s (spans) to 60 s (metrics); closing sooner would race with their next
+   * request and reset it.
+   */
   keepAliveTimeout: 75_000,
   /** Of one request; every connection may hold as much. */
   maxHeaderSize: 8 * 1024,
@@ -116,7 +148,11 @@ export function createAccept(options: AcceptOptions): Accept {
     return turned
   }
 
-  const answer = async (request: IncomingMessage, response: ServerResponse, waits: boolean): Promise<void> => {
+  const answer = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    waits: boolean,
+  ): Promise<void> => {
     if (!connections.begin(request, response)) return
     const call: Call = { request, response, began: performance.now(), waits, isWhole: false }
     const encoding = encodingOf(request)
@@ -135,7 +171,13 @@ export function createAccept(options: AcceptOptions): Accept {
       }
       const { rejected, message } = await takeIn(call, encoding ?? 'json', share)
       counters.add('requests.accepted')
-      reply(response, 200, encoding ?? 'json', successBody(encoding ?? 'json', rejected, message), parting())
+      reply(
+        response,
+        200,
+        encoding ?? 'json',
+        successBody(encoding ?? 'json', rejected, message),
+        parting(),
+      )
     } catch (error) {
       const refusal = error instanceof Refusal ? error : bug(error, log)
       counters.add(`requests.refused.${refusal.status}`)
@@ -143,7 +185,8 @@ export function createAccept(options: AcceptOptions): Accept {
       if (refusal.status === 405) headers.allow = 'POST'
       // The rest of a slow body is not waited for, nor one that the client may send or not.
       if (refusal.status === 408 || call.waits) headers.connection = 'close'
-      if (refusal.retryAfterSeconds !== undefined) headers['retry-after'] = String(refusal.retryAfterSeconds)
+      if (refusal.retryAfterSeconds !== undefined)
+        headers['retry-after'] = String(refusal.retryAfterSeconds)
       const body = statusBody(encoding ?? 'json', RPC_CODES[refusal.status] ?? 13, refusal.message)
       reply(response, refusal.status, encoding ?? 'json', body, headers)
     } finally {
@@ -165,27 +208,40 @@ export function createAccept(options: AcceptOptions): Accept {
   }
 }
 
-/** The encoding that the Content-Type names, parameters aside; `undefined` where it names neither. */
+/**
+ * The encoding that the Content-Type names, parameters aside; `undefined` where it names neither.
+ */
 function encodingOf(request: IncomingMessage): Encoding | undefined {
   const type = request.headers['content-type']
   if (type === CONTENT_TYPES.protobuf) return 'protobuf'
   const bare = type?.split(';', 1)[0]?.trim().toLowerCase()
-  return bare === CONTENT_TYPES.protobuf ? 'protobuf' : bare === CONTENT_TYPES.json ? 'json' : undefined
+  return bare === CONTENT_TYPES.protobuf
+    ? 'protobuf'
+    : bare === CONTENT_TYPES.json
+      ? 'json'
+      : undefined
 }
 
 /**
- * Throws a Refusal where the Host is not that of a request for us. A page in a browser that has its own name resolve to this
- * machine sends that name (DNS rebinding); no name without a dot and no address can be made to mean another.
+ * Throws a Refusal where the Host is not that of a request for us. A page in a browser that has its
+ * own name resolve to this machine sends that name (DNS rebinding); no name without a dot and no
+ * address can be made to mean another.
  */
 function checkAddress(request: IncomingMessage, isPublic: boolean): void {
   const { expect, host } = request.headers
-  if (expect !== undefined && !/^100-continue$/i.test(expect)) throw new Refusal(417, 'Send no Expect, or 100-continue.')
-  if (request.rawHeaders.length >= 2 * MAX_HEADERS) throw new Refusal(431, 'The header is too large. Send fewer header fields.')
+  if (expect !== undefined && !/^100-continue$/i.test(expect))
+    throw new Refusal(417, 'Send no Expect, or 100-continue.')
+  if (request.rawHeaders.length >= 2 * MAX_HEADERS)
+    throw new Refusal(431, 'The header is too large. Send fewer header fields.')
   if (host === undefined) {
     if (request.httpVersionMinor > 0) throw new Refusal(400, 'Send one Host header.')
     return
   }
-  if (!isPublic && !NEAR.test(host)) throw new Refusal(421, 'Send to this machine as localhost or 127.0.0.1, not by a name of the network.')
+  if (!isPublic && !NEAR.test(host))
+    throw new Refusal(
+      421,
+      'Send to this machine as localhost or 127.0.0.1, not by a name of the network.',
+    )
 }
 
 /** `localhost`, another name without a dot, or an address; with any port. */
@@ -194,9 +250,11 @@ const NEAR = /^(?:[\w-]*|[\w.-]+\.localhost|[\d.]+|\[[\da-f:.]+\])\.?(?::\d*)?$/
 /** False: traces. Throws a Refusal for what is neither. */
 function isDiscarded(request: IncomingMessage, encoding: Encoding | undefined): boolean {
   const path = request.url?.split('?', 1)[0] ?? ''
-  if (path !== PATH && !DISCARDED.includes(path)) throw new Refusal(404, `There is nothing here. Send traces to ${PATH}.`)
+  if (path !== PATH && !DISCARDED.includes(path))
+    throw new Refusal(404, `There is nothing here. Send traces to ${PATH}.`)
   if (request.method !== 'POST') throw new Refusal(405, 'Send traces with POST.')
-  if (encoding === undefined) throw new Refusal(415, 'Send Content-Type application/x-protobuf or application/json.')
+  if (encoding === undefined)
+    throw new Refusal(415, 'Send Content-Type application/x-protobuf or application/json.')
   return path !== PATH
 }
 
@@ -207,24 +265,40 @@ function isGzip(request: IncomingMessage): boolean {
   throw new Refusal(415, 'Send Content-Encoding gzip, or none.')
 }
 
-function reply(response: ServerResponse, status: number, encoding: Encoding, body: Buffer, headers: Record<string, string>): void {
+function reply(
+  response: ServerResponse,
+  status: number,
+  encoding: Encoding,
+  body: Buffer,
+  headers: Record<string, string>,
+): void {
   if (response.destroyed) return
-  response.writeHead(status, { ...headers, 'content-type': CONTENT_TYPES[encoding], 'content-length': body.length })
+  response.writeHead(status, {
+    ...headers,
+    'content-type': CONTENT_TYPES[encoding],
+    'content-length': body.length,
+  })
   const { req: request } = response
   if (request.complete || status === 408) {
     // Nothing instead of no bytes: the head then goes out alone, not as one of two pieces.
     response.end(body.length === 0 ? undefined : body)
     return
   }
-  // The client has its answer now. Were the response ended too, a connection that closes with it would be reset while
-  // the client still sends, and the answer lost (RFC 9112 9.6).
+  // The client has its answer now. Were the response ended too, a connection that closes with it
+  // would be reset while the client still sends, and the answer lost (RFC 9112 9.6).
   response.write(body)
   request.once('close', () => response.end())
   drain(request)
 }
 
-/** What must not happen: told with the place in our code, never with the error's text, which may hold raw data. */
+/**
+ * What must not happen: told with the place in our code, never with the error's text, which may
+ * hold raw data.
+ */
 export function bug(error: unknown, log: Log): Refusal {
   log.error('accept: a request failed by a fault of ours', { place: placeOf(error) })
-  return new Refusal(500, 'The request could not be handled, by a fault of ours. Do not send it again.')
+  return new Refusal(
+    500,
+    'The request could not be handled, by a fault of ours. Do not send it again.',
+  )
 }

@@ -1,7 +1,7 @@
-// Reads a request's body, never beyond the body limit (413), the budget that all requests share (503) and a deadline
-// (408). Chunks are copied into blocks, because a body sent byte by byte would otherwise cost two hundred times its size
-// in small buffers, and a buffer that grows leaves holes of all sizes to malloc; what a body claims to be is never
-// allocated before it arrives.
+// Reads a request's body, never beyond the body limit (413), the budget that all requests share
+// (503) and a deadline (408). Chunks are copied into blocks, because a body sent byte by byte would
+// otherwise cost two hundred times its size in small buffers, and a buffer that grows leaves holes
+// of all sizes to malloc; what a body claims to be is never allocated before it arrives.
 import type { Readable } from 'node:stream'
 import { Refusal } from '../support/errors.ts'
 import { release } from '../support/memory.ts'
@@ -9,21 +9,36 @@ import type { Share } from './budget.ts'
 
 const FIRST_BLOCK = 16 * 1024
 const BLOCK = 64 * 1024
-/** For the whole body: a client that sends it byte by byte would otherwise hold its share of the budget for ever. */
+/**
+ * For the whole body: a client that sends it byte by byte would otherwise hold its share of the
+ * budget for ever.
+ */
 const DEADLINE_MS = 30_000
 
 /** One for all: thousands may break off at once. */
 const BROKEN_OFF = new Refusal(400, 'The body was not sent to its end.')
 
 export const tooLarge = (maxBytes: number): Refusal =>
-  new Refusal(413, `The body is larger than ${maxBytes} bytes. Send smaller batches, or raise USAGE_MAX_BODY.`)
+  new Refusal(
+    413,
+    `The body is larger than ${maxBytes} bytes. Send smaller batches, or raise USAGE_MAX_BODY.`,
+  )
 
-/** The body as it was sent; `announced` is the length that its header says. Rejects with a Refusal; then `drain` is due. */
-export function readBody(request: Readable, announced: number | undefined, maxBytes: number, share: Share): Promise<Uint8Array> {
+/**
+ * The body as it was sent; `announced` is the length that its header says. Rejects with a Refusal;
+ * then `drain` is due.
+ */
+export function readBody(
+  request: Readable,
+  announced: number | undefined,
+  maxBytes: number,
+  share: Share,
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const blocks = new Blocks(Math.min(announced ?? maxBytes, maxBytes), share)
 
-    const late = (): void => refuse(new Refusal(408, `The body was not there after ${DEADLINE_MS / 1000} seconds.`))
+    const late = (): void =>
+      refuse(new Refusal(408, `The body was not there after ${DEADLINE_MS / 1000} seconds.`))
     const timer = setTimeout(late, DEADLINE_MS)
     const stop = (): void => {
       clearTimeout(timer)
@@ -38,7 +53,8 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
       reject(refusal)
     }
     const onData = (chunk: Buffer): void => {
-      const refusal = blocks.length + chunk.length > maxBytes ? tooLarge(maxBytes) : blocks.add(chunk)
+      const refusal =
+        blocks.length + chunk.length > maxBytes ? tooLarge(maxBytes) : blocks.add(chunk)
       if (refusal === undefined) return
       release(chunk)
       refuse(refusal)
@@ -56,7 +72,8 @@ export function readBody(request: Readable, announced: number | undefined, maxBy
       share.reads(refuse)
       request.on('data', onData)
       request.on('end', onEnd)
-      // A stream of HTTP/2, which announces no length, ends without an error where its connection does.
+      // A stream of HTTP/2, which announces no length, ends without an error where its connection
+      // does.
       if (announced === undefined) request.on('close', onBreak)
     }
   })
@@ -89,7 +106,10 @@ class Blocks {
     for (let at = 0; at < chunk.length; ) {
       let block = this.#blocks.at(-1)
       if (block === undefined || this.#filled === block.length) {
-        const size = Math.min(block === undefined ? FIRST_BLOCK : BLOCK, this.#maxBytes - this.length)
+        const size = Math.min(
+          block === undefined ? FIRST_BLOCK : BLOCK,
+          this.#maxBytes - this.length,
+        )
         const refusal = this.#share.take(size)
         if (refusal !== undefined) return refusal
         block = Buffer.allocUnsafeSlow(size)
@@ -124,8 +144,8 @@ class Blocks {
 }
 
 /**
- * Reads the rest of a refused body and throws it away, so that the client can read the answer (RFC 9112 9.3). Where
- * node:http does this, each chunk waits for the garbage collector.
+ * Reads the rest of a refused body and throws it away, so that the client can read the answer (RFC
+ * 9112 9.3). Where node:http does this, each chunk waits for the garbage collector.
  */
 export function drain(request: Readable): void {
   request.on('data', release)

@@ -1,6 +1,7 @@
-// One budget of bytes over everything that is being read, inflated, turned and handled at the same moment. What does
-// not fit is refused with 503, so the memory of the process is bounded whatever clients do and however many they are.
-// Clients that begin bodies and stop do not keep the room: they give way when others need it.
+// One budget of bytes over everything that is being read, inflated, turned and handled at the same
+// moment. What does not fit is refused with 503, so the memory of the process is bounded whatever
+// clients do and however many they are. Clients that begin bodies and stop do not keep the room:
+// they give way when others need it.
 import { Refusal, retryLater } from '../support/errors.ts'
 
 /** On loopback a body is there in milliseconds. */
@@ -50,13 +51,20 @@ export class Share {
         `The body needs more than ${budget.max} bytes to be taken in. Send smaller batches, or raise USAGE_MAX_INFLIGHT.`,
       )
     if (budget.used + bytes > budget.max) budget.makeRoom(bytes, this)
-    if (budget.used + bytes > budget.max) return retryLater('Too many bytes are being received at once. Send the same request later.', 1)
+    if (budget.used + bytes > budget.max)
+      return retryLater(
+        'Too many bytes are being received at once. Send the same request later.',
+        1,
+      )
     budget.used += bytes
     this.#taken += bytes
     return undefined
   }
 
-  /** A body is being read. Where that takes long, `giveUp` may be called, and what was taken is back then. */
+  /**
+   * A body is being read. Where that takes long, `giveUp` may be called, and what was taken is back
+   * then.
+   */
   reads(giveUp: (why: Refusal) => void): void {
     this.since = performance.now()
     this.#giveUp = giveUp
@@ -69,7 +77,12 @@ export class Share {
   }
 
   giveWay(): void {
-    this.#giveUp?.(retryLater('The body came too slowly while others needed the room. Send the same request later.', 1))
+    this.#giveUp?.(
+      retryLater(
+        'The body came too slowly while others needed the room. Send the same request later.',
+        1,
+      ),
+    )
     this.release()
   }
 

@@ -1,5 +1,6 @@
-// Listens for OTLP over gRPC, and loads HTTP/2 (and the TLS that Node's brings along, 3 MB of every sidecar's memory) when
-// the first client speaks it: most applications send over HTTP/1.1. Until then a connection is a bare socket.
+// Listens for OTLP over gRPC, and loads HTTP/2 (and the TLS that Node's brings along, 3 MB of every
+// sidecar's memory) when the first client speaks it: most applications send over HTTP/1.1. Until
+// then a connection is a bare socket.
 import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
 import { Crowd } from '../net/connection-limiter.ts'
@@ -15,7 +16,10 @@ const MAX_CONNECTIONS = 256
 const SILENT_MS = 60_000
 /** How every HTTP/2 connection begins (RFC 9113 3.4). */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
-const OTHER_PORT = new Refusal(400, 'This port speaks OTLP over gRPC. Send OTLP over HTTP/1.1 to the other port.')
+const OTHER_PORT = new Refusal(
+  400,
+  'This port speaks OTLP over gRPC. Send OTLP over HTTP/1.1 to the other port.',
+)
 
 export interface GrpcDoor {
   start(): Promise<ListenAddress>
@@ -50,7 +54,10 @@ export function createGrpcDoor(options: Omit<AcceptOptions, 'maxJsonBody'>): Grp
     silent.delete(socket)
     socket.setTimeout(0)
     socket.removeAllListeners('readable')
-    if (first.equals(PREFACE.subarray(0, first.length)) || first.subarray(0, PREFACE.length).equals(PREFACE)) {
+    if (
+      first.equals(PREFACE.subarray(0, first.length)) ||
+      first.subarray(0, PREFACE.length).equals(PREFACE)
+    ) {
       socket.unshift(first)
       void serve(socket)
       return

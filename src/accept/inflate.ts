@@ -1,5 +1,6 @@
-// Inflates a body, never beyond the body limit (413) and the budget (503): its size is not known before, whatever it says
-// of itself. Of the large ones one is inflated at a time, so that what this costs besides exists once.
+// Inflates a body, never beyond the body limit (413) and the budget (503): its size is not known
+// before, whatever it says of itself. Of the large ones one is inflated at a time, so that what
+// this costs besides exists once.
 import { createGunzip, gunzipSync } from 'node:zlib'
 import { badRequest, errorCode, type Refusal } from '../support/errors.ts'
 import { release } from '../support/memory.ts'
@@ -19,12 +20,17 @@ export function createInflate(): Inflate {
   return async (body, maxBytes, share) => {
     try {
       // ISIZE (RFC 1952 2.3.1); wrong where the stream is cut off, has several members, or lies.
-      const said = body.length < 18 ? 0 : new DataView(body.buffer, body.byteOffset + body.length - 4, 4).getUint32(0, true)
+      const said =
+        body.length < 18
+          ? 0
+          : new DataView(body.buffer, body.byteOffset + body.length - 4, 4).getUint32(0, true)
       if (said <= Math.min(SMALL, maxBytes)) {
         const small = inflateSmall(body, Math.max(said, 1024), share)
         if (small !== undefined) return small
       }
-      const mine = turn.then(() => inflateLarge(body, Math.min(Math.max(said, SMALL), maxBytes), maxBytes, share))
+      const mine = turn.then(() =>
+        inflateLarge(body, Math.min(Math.max(said, SMALL), maxBytes), maxBytes, share),
+      )
       turn = mine.catch(() => undefined)
       return await mine
     } finally {
@@ -33,7 +39,8 @@ export function createInflate(): Inflate {
   }
 }
 
-const broken = (body: Uint8Array): Refusal => badRequest('The gzip stream is broken or cut off, seen', body.length)
+const broken = (body: Uint8Array): Refusal =>
+  badRequest('The gzip stream is broken or cut off, seen', body.length)
 
 /** `undefined` where it is larger than it says. */
 function inflateSmall(body: Uint8Array, size: number, share: Share): Uint8Array | undefined {
@@ -47,7 +54,12 @@ function inflateSmall(body: Uint8Array, size: number, share: Share): Uint8Array 
   }
 }
 
-function inflateLarge(body: Uint8Array, first: number, maxBytes: number, share: Share): Promise<Uint8Array> {
+function inflateLarge(
+  body: Uint8Array,
+  first: number,
+  maxBytes: number,
+  share: Share,
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const refused = share.take(first)
     if (refused !== undefined) {

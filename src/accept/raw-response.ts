@@ -1,5 +1,6 @@
-// What no request object answers: bytes that are not HTTP, a header without an end, CONNECT. The same sentences in the same
-// form as all other answers, written to the connection itself, which then ends.
+// What no request object answers: bytes that are not HTTP, a header without an end, CONNECT. The
+// same sentences in the same form as all other answers, written to the connection itself, which
+// then ends.
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connections } from '../net/http-connections.ts'
@@ -9,12 +10,24 @@ import { errorCode, Refusal } from '../support/errors.ts'
 
 /** By the codes of node:http and its parser; what is not here is no HTTP/1.1. */
 const REFUSALS: Record<string, Refusal> = {
-  HPE_HEADER_OVERFLOW: new Refusal(431, 'The header is too large. Send fewer or shorter header fields.'),
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: new Refusal(413, 'The chunk extensions are too large. Send chunks without extensions.'),
+  HPE_HEADER_OVERFLOW: new Refusal(
+    431,
+    'The header is too large. Send fewer or shorter header fields.',
+  ),
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: new Refusal(
+    413,
+    'The chunk extensions are too large. Send chunks without extensions.',
+  ),
   ERR_HTTP_REQUEST_TIMEOUT: new Refusal(408, 'The request did not come to its end in time.'),
-  HPE_PAUSED_H2_UPGRADE: new Refusal(400, 'This port speaks OTLP over HTTP/1.1. Send OTLP over gRPC to the other port.'),
+  HPE_PAUSED_H2_UPGRADE: new Refusal(
+    400,
+    'This port speaks OTLP over HTTP/1.1. Send OTLP over gRPC to the other port.',
+  ),
 }
-const NOT_HTTP = new Refusal(400, 'This is not an HTTP/1.1 request. Send OTLP over HTTP/1.1, without TLS.')
+const NOT_HTTP = new Refusal(
+  400,
+  'This is not an HTTP/1.1 request. Send OTLP over HTTP/1.1, without TLS.',
+)
 const REASONS: Record<number, string> = {
   400: 'Bad Request',
   405: 'Method Not Allowed',
@@ -24,11 +37,18 @@ const REASONS: Record<number, string> = {
 }
 /** Codes of google.rpc.Code. */
 const CODES: Record<number, number> = { 400: 3, 405: 12, 408: 4, 413: 8, 431: 8 }
-/** A connection that ends while bytes arrive is reset, and its answer may be lost: what still comes is thrown away. */
+/**
+ * A connection that ends while bytes arrive is reset, and its answer may be lost: what still comes
+ * is thrown away.
+ */
 const LINGER_MS = 1_000
 
 /** Answers what cannot be read any further, where it is clear what the answer belongs to. */
-export function answerUnreadable(server: Server, connections: Connections, counters: Counters): void {
+export function answerUnreadable(
+  server: Server,
+  connections: Connections,
+  counters: Counters,
+): void {
   server.on('clientError', (error: unknown, socket: Socket) => {
     if (socket.writableEnded) return
     const place = connections.place(socket)
@@ -60,7 +80,8 @@ export function answerUnparsed(socket: Socket, { status, message }: Refusal): vo
 
 /** Ends the connection when what was written, and `last`, has gone. */
 function endSoon(socket: Socket, last = ''): void {
-  // Of a connection that asks to connect, node:http takes its own listener away: an error would end the process.
+  // Of a connection that asks to connect, node:http takes its own listener away: an error would end
+  // the process.
   socket.on('error', () => undefined)
   if (!socket.writable) {
     socket.destroy()

@@ -1,6 +1,7 @@
-// Raw spans in, policed spans out: one walk over the protobuf bytes of an ExportTraceServiceRequest. The outgoing spans
-// are built field by field from the policy's table (construct, never mutate): what no policy names is never looked at,
-// and an error in between loses the request, it does not let anything through.
+// Raw spans in, policed spans out: one walk over the protobuf bytes of an
+// ExportTraceServiceRequest. The outgoing spans are built field by field from the policy's table
+// (construct, never mutate): what no policy names is never looked at, and an error in between loses
+// the request, it does not let anything through.
 import { randomFillSync } from 'node:crypto'
 import { Cursor, LEN } from '../otlp/wire.ts'
 import { lastDayOf, policyOn } from '../policy/expiry.ts'
@@ -9,7 +10,14 @@ import type { Cell, Counters } from '../support/counters.ts'
 import { badRequest } from '../support/errors.ts'
 import { ABSENT } from './attribute-slots.ts'
 import { Clock } from './clock.ts'
-import { compileResource, compileSpans, type SpanPlan, setDurationValue, setStatusValue, type Table } from './compile.ts'
+import {
+  compileResource,
+  compileSpans,
+  type SpanPlan,
+  setDurationValue,
+  setStatusValue,
+  type Table,
+} from './compile.ts'
 import type { CompileContext } from './compiled-field.ts'
 import { heartbeatSpan } from './heartbeat-span.ts'
 import type { Random } from './ids.ts'
@@ -42,13 +50,22 @@ export interface Passed {
 }
 
 export interface Anonymizer {
-  /** Throws a Refusal where the request is malformed; then nothing of it was kept. `nowMs`: the moment of acceptance. */
+  /**
+   * Throws a Refusal where the request is malformed; then nothing of it was kept. `nowMs`: the
+   * moment of acceptance.
+   */
   pass(body: Uint8Array, nowMs: number): Passed
-  /** The sidecar's own span, policed like any other; no span where the policy does not name it. Valid until the next pass. */
+  /**
+   * The sidecar's own span, policed like any other; no span where the policy does not name it.
+   * Valid until the next pass.
+   */
   heartbeat(nowMs: number): Passed
   /** What the last pass gave is not needed any more: its memory is given back where it is much. */
   done(): void
-  /** The attributes of the Resource that the policy names, encoded, for the UTC day of the last pass. */
+  /**
+   * The attributes of the Resource that the policy names, encoded, for the UTC day of the last
+   * pass.
+   */
   resource(): Uint8Array
   /** UTC day of the last pass, `2026-10-05`. */
   day(): string
@@ -56,7 +73,13 @@ export interface Anonymizer {
 
 export function createAnonymizer(options: AnonymizerOptions): Anonymizer {
   const { policy, facts, secret, counters, clock = new Clock(), random = randomFillSync } = options
-  const context: CompileContext = { project: policy.project, secret, period: (of) => clock.period(of), facts, counters }
+  const context: CompileContext = {
+    project: policy.project,
+    secret,
+    period: (of) => clock.period(of),
+    facts,
+    counters,
+  }
   const writer = new SpanWriter(policy.project, secret, options.maxBytes, random)
   let day = clock.period('day')
   let inForce = policyOn(policy, day)
@@ -114,11 +137,15 @@ class Walk {
   /** Number of rejected spans. */
   request(body: Uint8Array): number {
     this.#rejected = 0
-    this.#body = Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    this.#body = Buffer.isBuffer(body)
+      ? body
+      : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     const { resource } = this.table
     eachMessage(new Cursor(body), 1, 1, (resourceSpans) => {
       if (resource !== undefined) readResource(resource, this.#body, resourceSpans)
-      eachMessage(resourceSpans, 2, 3, (scopeSpans) => eachMessage(scopeSpans, 2, 3, (span) => this.#span(span)))
+      eachMessage(resourceSpans, 2, 3, (scopeSpans) =>
+        eachMessage(scopeSpans, 2, 3, (span) => this.#span(span)),
+      )
     })
     this.#body = Buffer.alloc(0)
     this.#rejectedCell.count += this.#rejected
@@ -162,7 +189,8 @@ class Walk {
         return
       }
     }
-    for (let i = 0; i < slots.filledCount; i++) for (const field of readers[slots.filled[i]!]!) wanted.add(field)
+    for (let i = 0; i < slots.filledCount; i++)
+      for (const field of readers[slots.filled[i]!]!) wanted.add(field)
     const code = plan.keepStatus || plan.status !== undefined ? frame.statusCode(body) : 0
     if (plan.status !== undefined) setStatusValue(plan.status, code)
     if (plan.duration !== undefined) setDurationValue(plan.duration, frame.durationNs(body))
@@ -172,14 +200,23 @@ class Walk {
   }
 }
 
-/** Calls `each` with a cursor on every message in field `wanted`; fields up to `known` must be messages or strings. */
-function eachMessage(cursor: Cursor, wanted: number, known: number, each: (message: Cursor) => void): void {
+/**
+ * Calls `each` with a cursor on every message in field `wanted`; fields up to `known` must be
+ * messages or strings.
+ */
+function eachMessage(
+  cursor: Cursor,
+  wanted: number,
+  known: number,
+  each: (message: Cursor) => void,
+): void {
   const inner = new Cursor(cursor.bytes)
   while (cursor.pos < cursor.end) {
     const at = cursor.pos
     const fieldTag = cursor.tag()
     const field = fieldTag >>> 3
-    if (field <= known && (fieldTag & 7) !== LEN) throw badRequest('A field has the wrong wire type', at)
+    if (field <= known && (fieldTag & 7) !== LEN)
+      throw badRequest('A field has the wrong wire type', at)
     if (field !== wanted) {
       cursor.skip(fieldTag)
       continue

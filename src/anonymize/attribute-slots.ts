@@ -1,12 +1,16 @@
-// Fills the numbered slots of a span rule from the span's attributes: where a listed value lies and of what kind it is.
-// Keys are matched as bytes; what is not listed is stepped over. A KeyValue or AnyValue that a decoder could read in two
-// ways (a member twice, an unknown member, cut off) makes its slot MALFORMED: decoders take the last of two keys, so
-// reading the first would let `{key: listed, key: secret}` pass one as the other.
+// Fills the numbered slots of a span rule from the span's attributes: where a listed value lies and
+// of what kind it is. Keys are matched as bytes; what is not listed is stepped over. A KeyValue or
+// AnyValue that a decoder could read in two ways (a member twice, an unknown member, cut off) makes
+// its slot MALFORMED: decoders take the last of two keys, so reading the first would let `{key:
+// listed, key: secret}` pass one as the other.
 import { Cursor, FIXED64, LEN, VARINT } from '../otlp/wire.ts'
 import type { Frame } from './span-offsets.ts'
 import { type ByteTable, MISS } from './table.ts'
 
-/** Kinds of a value. OTHER is an array, a map, bytes, nothing at all, or a number that is none (NaN, infinity). */
+/**
+ * Kinds of a value. OTHER is an array, a map, bytes, nothing at all, or a number that is none (NaN,
+ * infinity).
+ */
 export const ABSENT = 0
 export const STRING = 1
 export const BOOL = 2
@@ -16,7 +20,9 @@ export const OTHER = 5
 export const MALFORMED = 6
 export type Kind = 0 | 1 | 2 | 3 | 4 | 5 | 6
 
-/** Wire type of each member of AnyValue (opentelemetry/proto/common/v1/common.proto), by its number. */
+/**
+ * Wire type of each member of AnyValue (opentelemetry/proto/common/v1/common.proto), by its number.
+ */
 const VALUE_WIRE_TYPES = [-1, LEN, VARINT, VARINT, FIXED64, LEN, LEN, LEN, VARINT]
 
 /** One value: text as a place in `bytes`, the rest as a number (booleans 0 and 1). */
@@ -60,7 +66,8 @@ export class Slots {
   fill(bytes: Buffer, frame: Frame): void {
     this.clear()
     const { attributes, attributeCount } = frame
-    for (let i = 0; i < attributeCount; i++) this.readKeyValue(bytes, attributes[2 * i]!, attributes[2 * i + 1]!)
+    for (let i = 0; i < attributeCount; i++)
+      this.readKeyValue(bytes, attributes[2 * i]!, attributes[2 * i + 1]!)
   }
 
   clear(): void {
@@ -73,7 +80,10 @@ export class Slots {
     for (let slot = 0; slot < this.values.length; slot++) this.#mark(slot)
   }
 
-  /** KeyValue{1: key, 2: value}, in the order and with the one-byte lengths that every encoder writes; else the long way. */
+  /**
+   * KeyValue{1: key, 2: value}, in the order and with the one-byte lengths that every encoder
+   * writes; else the long way.
+   */
   readKeyValue(bytes: Buffer, start: number, end: number): void {
     const keyEnd = start + 2 + bytes[start + 1]!
     if (bytes[start] === 0x0a && bytes[start + 1]! < 0x80 && bytes[keyEnd] === 0x12) {
@@ -143,7 +153,11 @@ export class Slots {
       return
     }
     this.filled[this.filledCount++] = slot
-    if (bytes[start] === 0x0a && start + 2 + bytes[start + 1]! === end && bytes[start + 1]! < 0x80) {
+    if (
+      bytes[start] === 0x0a &&
+      start + 2 + bytes[start + 1]! === end &&
+      bytes[start + 1]! < 0x80
+    ) {
       value.set(STRING, bytes, start + 2, end, 0)
     } else {
       readAnyValue(value, bytes, start, end)
@@ -151,7 +165,10 @@ export class Slots {
   }
 }
 
-/** AnyValue: exactly one member of the oneof, of its own wire type, to the end. No member is a value of another kind. */
+/**
+ * AnyValue: exactly one member of the oneof, of its own wire type, to the end. No member is a value
+ * of another kind.
+ */
 function readAnyValue(value: Value, bytes: Buffer, start: number, end: number): void {
   value.set(OTHER, bytes, start, end, 0)
   if (start === end) return
@@ -170,7 +187,8 @@ function readAnyValue(value: Value, bytes: Buffer, start: number, end: number): 
     } else if (field === 2 || field === 3 || field === 8) {
       readInt64(value, cursor)
       if (field === 2) value.set(BOOL, bytes, start, end, value.number === 0 ? 0 : 1)
-      // string_value_strindex points into a dictionary that a trace request does not have (common.proto).
+      // string_value_strindex points into a dictionary that a trace request does not have
+      // (common.proto).
       else if (field === 8) value.kind = OTHER
     } else if (field === 4) {
       const at = cursor.pos

@@ -1,16 +1,20 @@
-// What was made of a text, remembered by its bytes, so that a name that comes a thousand times is hashed once. Bounded,
-// and kept in memory only.
+// What was made of a text, remembered by its bytes, so that a name that comes a thousand times is
+// hashed once. Bounded, and kept in memory only.
 import type { Value } from './attribute-slots.ts'
 
 const MAX_REMEMBERED = 4096
-/** Longer texts are never remembered, so that what is remembered stays below a megabyte per field. */
+/**
+ * Longer texts are never remembered, so that what is remembered stays below a megabyte per field.
+ */
 const MAX_REMEMBERED_BYTES = 128
 
 export class Memo<T> {
   readonly #made = new Map<string, T>()
 
   get(value: Value): T | undefined {
-    return value.end - value.start > MAX_REMEMBERED_BYTES ? undefined : this.#made.get(latin1(value))
+    return value.end - value.start > MAX_REMEMBERED_BYTES
+      ? undefined
+      : this.#made.get(latin1(value))
   }
 
   set(value: Value, made: T): void {

@@ -1,7 +1,16 @@
-// Turns a policy into the table that the pass runs on: every incoming key that matters has a numbered slot, every
-// outgoing attribute a place in a set of bits, and every outcome is bytes already. One slot may feed several attributes.
+// Turns a policy into the table that the pass runs on: every incoming key that matters has a
+// numbered slot, every outgoing attribute a place in a set of bits, and every outcome is bytes
+// already. One slot may feed several attributes.
 
-import { type Condition, HEARTBEAT, type Place, type Policy, placesRead, type Source, type SpanRule } from '../policy/policy.ts'
+import {
+  type Condition,
+  HEARTBEAT,
+  type Place,
+  type Policy,
+  placesRead,
+  type Source,
+  type SpanRule,
+} from '../policy/policy.ts'
 import type { Cell } from '../support/counters.ts'
 import { ABSENT, DOUBLE, MALFORMED, Slots, STRING, Value } from './attribute-slots.ts'
 import { type CompileContext, compileField, evaluate, type FieldPlan } from './compiled-field.ts'
@@ -63,7 +72,10 @@ export function compileSpans(policy: Policy, context: CompileContext): Table {
   }
 }
 
-/** The Resource's attributes of the policy, encoded, in its order; pseudonyms are those of the current period. */
+/**
+ * The Resource's attributes of the policy, encoded, in its order; pseudonyms are those of the
+ * current period.
+ */
 export function compileResource(policy: Policy, context: CompileContext): Uint8Array {
   const resolve = (source: Source): Value => fixedValue(source, context.facts)
   const outcomes = policy.resource.map((field) => {
@@ -82,12 +94,22 @@ interface KeyedSlots {
 }
 
 /** A slot for each key of this kind that is read, and for each of `more`. */
-function slotsFor(places: readonly Place[], kind: 'attribute' | 'resource', more: readonly string[] = []): KeyedSlots {
-  const keys = [...new Set([...places.flatMap((place) => (place.kind === kind ? [place.key] : [])), ...more])]
-  return { slots: new Slots(new ByteTable(keys.map((key) => Buffer.from(key, 'utf8')))), numbers: new Map(keys.map((key, i) => [key, i])) }
+function slotsFor(
+  places: readonly Place[],
+  kind: 'attribute' | 'resource',
+  more: readonly string[] = [],
+): KeyedSlots {
+  const keys = [
+    ...new Set([...places.flatMap((place) => (place.kind === kind ? [place.key] : [])), ...more]),
+  ]
+  return {
+    slots: new Slots(new ByteTable(keys.map((key) => Buffer.from(key, 'utf8')))),
+    numbers: new Map(keys.map((key, i) => [key, i])),
+  }
 }
 
-const slotOf = ({ slots, numbers }: KeyedSlots, key: string): Value => slots.values[numbers.get(key)!]!
+const slotOf = ({ slots, numbers }: KeyedSlots, key: string): Value =>
+  slots.values[numbers.get(key)!]!
 
 function compileRule(rule: SpanRule, context: CompileContext, resource: KeyedSlots): SpanPlan {
   const places = readPlaces(rule)
@@ -109,7 +131,9 @@ function compileRule(rule: SpanRule, context: CompileContext, resource: KeyedSlo
     joined.push(list)
     return list.value
   }
-  const fields = rule.fields.map((field) => compileField(`spans.${rule.name}`, field, SPAN_ATTRIBUTES, context, resolve))
+  const fields = rule.fields.map((field) =>
+    compileField(`spans.${rule.name}`, field, SPAN_ATTRIBUTES, context, resolve),
+  )
   return {
     slots: attributes.slots,
     fields,
@@ -117,7 +141,9 @@ function compileRule(rule: SpanRule, context: CompileContext, resource: KeyedSlo
     readers: readersOf(rule, attributes),
     skip: rule.skip.map((key) => slotOf(attributes, key)),
     only: testsOf(rule, rule.only),
-    narrows: rule.fields.some(({ narrow }) => narrow) ? rule.fields.map((field) => compileNarrow(field, SPAN_ATTRIBUTES)) : undefined,
+    narrows: rule.fields.some(({ narrow }) => narrow)
+      ? rule.fields.map((field) => compileNarrow(field, SPAN_ATTRIBUTES))
+      : undefined,
     onlyNarrowed: testsOf(rule, rule.onlyNarrowed ?? []),
     splits: rule.fields.findIndex((field) => field.split !== undefined),
     linked: rule.ids === 'linked',
@@ -140,7 +166,9 @@ const testsOf = (rule: SpanRule, conditions: readonly Condition[]): Test[] =>
 /** Fields that may go out of a span that has none of their attributes. */
 function alwaysEvaluated(rule: SpanRule): number[] {
   return rule.fields.flatMap(({ from, or, absent }, index) =>
-    absent === undefined && needsAttribute(from) && (or === undefined || needsAttribute(or)) ? [] : [index],
+    absent === undefined && needsAttribute(from) && (or === undefined || needsAttribute(or))
+      ? []
+      : [index],
   )
 }
 
@@ -157,7 +185,9 @@ function readersOf(rule: SpanRule, { slots, numbers }: KeyedSlots): number[][] {
   return readers
 }
 
-/** Field 5 of Span; a name is at most 127 bytes (the checker says so), so its length is one byte. */
+/**
+ * Field 5 of Span; a name is at most 127 bytes (the checker says so), so its length is one byte.
+ */
 function encodeName(name: string): Uint8Array {
   const bytes = Buffer.from(name, 'utf8')
   return Buffer.concat([Buffer.from([0x2a, bytes.length]), bytes])

@@ -1,4 +1,5 @@
-// One outgoing attribute, compiled: which values it reads, what is done to them, and what is counted.
+// One outgoing attribute, compiled: which values it reads, what is done to them, and what is
+// counted.
 
 import type { Field, Source } from '../policy/policy.ts'
 import type { Cell, Counters } from '../support/counters.ts'
@@ -42,17 +43,28 @@ export function compileField(
 ): FieldPlan {
   const cell = (reason: string): Cell => context.counters.cell(`${place}.${field.name}.${reason}`)
   const { before, after, fold, shape } = field
-  const whileLookingUp = field.action.kind === 'keep' && before === undefined && after === undefined && shape === undefined
+  const whileLookingUp =
+    field.action.kind === 'keep' &&
+    before === undefined &&
+    after === undefined &&
+    shape === undefined
   return {
     from: resolve(field.from),
     or: field.or === undefined ? undefined : resolve(field.or),
-    absent: field.absent === undefined ? undefined : encodeAttribute(outer, field.name, field.absent),
+    absent:
+      field.absent === undefined ? undefined : encodeAttribute(outer, field.name, field.absent),
     split: field.split,
     steps: whileLookingUp ? undefined : Steps.of(field),
     ...compileAction(field, outer, whileLookingUp ? fold : undefined, context, resolve),
     folded: cell('other'),
     leftOut: cell('left_out'),
-    stepFailed: { split: cell('split'), before: cell('before'), after: cell('after'), fold: cell('fold'), shape: cell('shape') },
+    stepFailed: {
+      split: cell('split'),
+      before: cell('before'),
+      after: cell('after'),
+      fold: cell('fold'),
+      shape: cell('shape'),
+    },
   }
 }
 
@@ -65,7 +77,9 @@ export function evaluate(field: FieldPlan): Outcome {
 /** `or` is read when `from` is absent or the empty text. */
 export function chosen(field: FieldPlan): Value {
   const { from, or } = field
-  return or !== undefined && or.kind !== ABSENT && (from.kind === ABSENT || from.isEmptyText) ? or : from
+  return or !== undefined && or.kind !== ABSENT && (from.kind === ABSENT || from.isEmptyText)
+    ? or
+    : from
 }
 
 /** The steps but split, then the action. */

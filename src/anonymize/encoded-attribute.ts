@@ -1,9 +1,13 @@
-// What leaves of one attribute: a whole KeyValue as finished bytes. Nearly all are made when the policy compiles.
+// What leaves of one attribute: a whole KeyValue as finished bytes. Nearly all are made when the
+// policy compiles.
 import { lenField, varintField } from '../otlp/wire.ts'
 import type { Scalar } from '../policy/policy.ts'
 import type { Value } from './attribute-slots.ts'
 
-/** Encoded KeyValues with the tag of the field that holds them; `undefined`: the attribute is left out. */
+/**
+ * Encoded KeyValues with the tag of the field that holds them; `undefined`: the attribute is left
+ * out.
+ */
 export type Outcome = Uint8Array | undefined
 /** An action: what is made of one value. */
 export type Apply = (value: Value) => Outcome
@@ -20,5 +24,8 @@ export function encodeAttribute(outer: number, key: string, value: Scalar): Uint
       : typeof value === 'boolean'
         ? varintField(2, value ? 1 : 0)
         : varintField(3, value)
-  return lenField(outer, Buffer.concat([lenField(1, Buffer.from(key, 'utf8')), lenField(2, anyValue)]))
+  return lenField(
+    outer,
+    Buffer.concat([lenField(1, Buffer.from(key, 'utf8')), lenField(2, anyValue)]),
+  )
 }

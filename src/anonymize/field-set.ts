@@ -1,5 +1,6 @@
-// The fields to evaluate for the present span, given back in the policy's order. Two levels of bits, so that a span with
-// ten attributes costs the same under a policy that names ten as under one that names a thousand.
+// The fields to evaluate for the present span, given back in the policy's order. Two levels of
+// bits, so that a span with ten attributes costs the same under a policy that names ten as under
+// one that names a thousand.
 export class FieldSet {
   readonly #always: Int32Array
   readonly #words: Int32Array
@@ -20,7 +21,10 @@ export class FieldSet {
     this.#summary[field >>> 10]! |= 1 << ((field >>> 5) & 31)
   }
 
-  /** Writes the fields into `list`, ascending, and goes back to those that are always evaluated; gives their number. */
+  /**
+   * Writes the fields into `list`, ascending, and goes back to those that are always evaluated;
+   * gives their number.
+   */
   take(list: number[]): number {
     let count = 0
     for (let s = 0; s < this.#summary.length; s++) {
@@ -30,7 +34,8 @@ export class FieldSet {
         const word = (s << 5) + 31 - Math.clz32(groups & -groups)
         let bits = this.#words[word]!
         this.#words[word] = this.#always[word]!
-        for (; bits !== 0; bits &= bits - 1) list[count++] = (word << 5) + 31 - Math.clz32(bits & -bits)
+        for (; bits !== 0; bits &= bits - 1)
+          list[count++] = (word << 5) + 31 - Math.clz32(bits & -bits)
       }
     }
     return count

@@ -1,10 +1,14 @@
-// The span that the sidecar itself makes, once per UTC day, as any application would send it: it goes through the same
-// policy, and what the policy does not name of it does not leave. It says that an installation is alive, nothing else.
+// The span that the sidecar itself makes, once per UTC day, as any application would send it: it
+// goes through the same policy, and what the policy does not name of it does not leave. It says
+// that an installation is alive, nothing else.
 import { FIXED64, lenField, tag } from '../otlp/wire.ts'
 import { HEARTBEAT } from '../policy/policy.ts'
 import type { Random } from './ids.ts'
 
-/** A Span (opentelemetry/proto/trace/v1/trace.proto) with fresh ids, no parent, no attributes; it begins and ends now. */
+/**
+ * A Span (opentelemetry/proto/trace/v1/trace.proto) with fresh ids, no parent, no attributes; it
+ * begins and ends now.
+ */
 export function heartbeatSpan(nowMs: number, random: Random): Buffer {
   const ids = Buffer.alloc(24)
   random(ids)
@@ -19,5 +23,10 @@ export function heartbeatSpan(nowMs: number, random: Random): Buffer {
     times[at] = tag(field, FIXED64)
     times.writeBigUInt64LE(BigInt(nowMs) * 1_000_000n, at + 1)
   }
-  return Buffer.concat([lenField(1, ids.subarray(0, 16)), lenField(2, ids.subarray(16)), lenField(5, Buffer.from(HEARTBEAT)), times])
+  return Buffer.concat([
+    lenField(1, ids.subarray(0, 16)),
+    lenField(2, ids.subarray(16)),
+    lenField(5, Buffer.from(HEARTBEAT)),
+    times,
+  ])
 }

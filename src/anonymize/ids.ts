@@ -1,6 +1,7 @@
-// Trace and span ids that leave. `linked`: a keyed permutation of the incoming ids under keys that change every UTC day,
-// so that stages still point at their execution and nobody finds an id in the user's own tracing. `random`: fresh ones.
-// Ids are made in three native calls for many, because one call per id would cost more than the whole walk.
+// Trace and span ids that leave. `linked`: a keyed permutation of the incoming ids under keys that
+// change every UTC day, so that stages still point at their execution and nobody finds an id in the
+// user's own tracing. `random`: fresh ones. Ids are made in three native calls for many, because
+// one call per id would cost more than the whole walk.
 //
 //   trace id   AES-128(trace key, id)                         one block
 //   span id    first 8 bytes of AES-128(span key, id ‖ copy)  copy: uint64, 0 for all but the copies of a split
@@ -15,7 +16,10 @@ const NOWHERE = -1
 
 export type Random = (buffer: Uint8Array) => void
 
-/** So many are made at once, and no more: a request may hold a hundred thousand spans, each noted here with 60 bytes. */
+/**
+ * So many are made at once, and no more: a request may hold a hundred thousand spans, each noted
+ * here with 60 bytes.
+ */
 const AT_ONCE = 4096
 
 export class Ids {
@@ -24,7 +28,8 @@ export class Ids {
   readonly #random: Random
   #traceCipher: Cipheriv | undefined
   #spanCipher: Cipheriv | undefined
-  // Of each span that is being made: a block for its trace id, and blocks for its span id and its parent's.
+  // Of each span that is being made: a block for its trace id, and blocks for its span id and its
+  // parent's.
   #traceIn: Buffer = Buffer.alloc(64 * BLOCK)
   #spanIn: Buffer = Buffer.alloc(128 * BLOCK)
   /** Where in the output the ids go: trace, span, parent; NOWHERE for none. */
@@ -42,8 +47,14 @@ export class Ids {
 
   setDay(day: string): void {
     const cipher = (which: string): Cipheriv => {
-      const key = deriveKey(this.#secret, 'usage-sidecar/ids/v1', lengthPrefixed(this.#project, which, day), 16)
-      // ECB because each id is one block of its own and equal ids must give equal ids: a permutation, not a message.
+      const key = deriveKey(
+        this.#secret,
+        'usage-sidecar/ids/v1',
+        lengthPrefixed(this.#project, which, day),
+        16,
+      )
+      // ECB because each id is one block of its own and equal ids must give equal ids: a
+      // permutation, not a message.
       return createCipheriv('aes-128-ecb', key, null).setAutoPadding(false)
     }
     this.#traceCipher = cipher('trace')
@@ -55,7 +66,10 @@ export class Ids {
     this.#randoms = 0
   }
 
-  /** Notes that the ids at these places of the input are to be made and written at those of the output. */
+  /**
+   * Notes that the ids at these places of the input are to be made and written at those of the
+   * output.
+   */
   link(
     body: Uint8Array,
     traceId: number,
@@ -116,7 +130,8 @@ export class Ids {
       const parent = places[n * 3 + 2]!
       for (let i = 0, at = n * BLOCK; i < 16; i++) out[trace + i] = traces[at + i]!
       for (let i = 0, at = n * 2 * BLOCK; i < 8; i++) out[span + i] = spans[at + i]!
-      if (parent !== NOWHERE) for (let i = 0, at = (n * 2 + 1) * BLOCK; i < 8; i++) out[parent + i] = spans[at + i]!
+      if (parent !== NOWHERE)
+        for (let i = 0, at = (n * 2 + 1) * BLOCK; i < 8; i++) out[parent + i] = spans[at + i]!
     }
     release(traces)
     release(spans)
@@ -128,7 +143,8 @@ export class Ids {
     for (let n = 0; n < this.#randoms; n++) {
       const trace = this.#randomPlaces[n * 2]!
       const span = this.#randomPlaces[n * 2 + 1]!
-      // The specification refuses ids of zeros; setting one bit keeps them out at the price of that bit.
+      // The specification refuses ids of zeros; setting one bit keeps them out at the price of that
+      // bit.
       fresh[n * 24] = fresh[n * 24]! | 1
       fresh[n * 24 + 16] = fresh[n * 24 + 16]! | 1
       out.set(fresh.subarray(n * 24, n * 24 + 16), trace)
@@ -145,7 +161,9 @@ export class Ids {
 }
 
 function grown<T extends Buffer | Int32Array>(array: T): T {
-  const larger = (array instanceof Int32Array ? new Int32Array(array.length * 2) : Buffer.alloc(array.length * 2)) as T
+  const larger = (
+    array instanceof Int32Array ? new Int32Array(array.length * 2) : Buffer.alloc(array.length * 2)
+  ) as T
   larger.set(array)
   return larger
 }

@@ -1,9 +1,17 @@
-// Facts, cut down before they are laid where others can read them: each becomes a value of which the policy makes just
-// what it would have made of the fact itself, and which tells no more than the policy sends. The judge is the policy's own
-// table, so the sidecar that polices the narrowed fact again comes to the same bytes, and narrowing twice equals narrowing
-// once. A fact that is sent as it is, joined or made into a digest is needed whole: digests are the sidecar's to make.
+// Facts, cut down before they are laid where others can read them: each becomes a value of which
+// the policy makes just what it would have made of the fact itself, and which tells no more than
+// the policy sends. The judge is the policy's own table, so the sidecar that polices the narrowed
+// fact again comes to the same bytes, and narrowing twice equals narrowing once. A fact that is
+// sent as it is, joined or made into a digest is needed whole: digests are the sidecar's to make.
 
-import { type Field, type Place, type Policy, placesRead, type Scalar, type SpanRule } from '../policy/policy.ts'
+import {
+  type Field,
+  type Place,
+  type Policy,
+  placesRead,
+  type Scalar,
+  type SpanRule,
+} from '../policy/policy.ts'
 import { Counters } from '../support/counters.ts'
 import { shortVersion } from './actions/compile-action.ts'
 import { type CompileContext, compileField, evaluate } from './compiled-field.ts'
@@ -14,7 +22,10 @@ import { type Facts, fixedValue } from './source.ts'
 /** Actions that choose an outcome; for any other one the whole value is needed. */
 const CHOOSING = ['keep', 'buckets', 'version', 'constant']
 
-/** An attribute, and whether a condition of the policy looks at what it was before the overlay narrowed it. */
+/**
+ * An attribute, and whether a condition of the policy looks at what it was before the overlay
+ * narrowed it.
+ */
 interface Reader {
   field: Field
   tested: boolean
@@ -24,7 +35,10 @@ interface Reader {
 export function readersOf(policy: Policy): Reader[] {
   const ofRule = ({ fields, only }: SpanRule): Reader[] =>
     fields.map((field) => ({ field, tested: only.some(({ name }) => name === field.name) }))
-  const all = [...policy.resource.map((field) => ({ field, tested: false })), ...policy.spans.flatMap(ofRule)]
+  const all = [
+    ...policy.resource.map((field) => ({ field, tested: false })),
+    ...policy.spans.flatMap(ofRule),
+  ]
   return all.filter(({ field, tested }) => tested || field.narrow?.kind !== 'drop')
 }
 
@@ -48,31 +62,46 @@ function narrowFact(policy: Policy, name: string, value: Scalar): Scalar {
   const isIt = (place: Place): boolean => place.kind === 'fact' && place.name === name
   const readers = readersOf(policy).filter(({ field }) => placesRead(field).some(isIt))
   const chooses = ({ field: { from, or, action, split } }: Reader): boolean =>
-    from.kind !== 'list' && or?.kind !== 'list' && CHOOSING.includes(action.kind) && split === undefined
+    from.kind !== 'list' &&
+    or?.kind !== 'list' &&
+    CHOOSING.includes(action.kind) &&
+    split === undefined
   // An empty text is as narrow as can be, and not what the others are: `or` takes its place.
   if (value === '' || !readers.every(chooses)) return value
   const wanted = outcomes(readers, value)
-  const alike = (candidate: Scalar): boolean => candidate !== '' && same(outcomes(readers, candidate), wanted)
+  const alike = (candidate: Scalar): boolean =>
+    candidate !== '' && same(outcomes(readers, candidate), wanted)
   return candidates(readers, value).find(alike) ?? value
 }
 
-/** From the one that tells least on; the same for a narrowed value as for what it was narrowed from, up to that value. */
+/**
+ * From the one that tells least on; the same for a narrowed value as for what it was narrowed from,
+ * up to that value.
+ */
 function candidates(readers: readonly Reader[], value: Scalar): Scalar[] {
   const listed = readers.flatMap(({ field: { action } }): readonly Scalar[] =>
     action.kind === 'keep' ? action.values : action.kind === 'buckets' ? action.bounds : [],
   )
-  const versions = typeof value === 'string' ? (['major', 'minor', 'core'] as const).map((level) => shortVersion(value, level)) : []
+  const versions =
+    typeof value === 'string'
+      ? (['major', 'minor', 'core'] as const).map((level) => shortVersion(value, level))
+      : []
   // What stands for a value that no list has: a word that none has.
   let unlisted = 'unlisted'
   while (listed.some((one) => String(one).toLowerCase() === unlisted)) unlisted += '_'
   return ['other', unlisted, ...listed, ...versions.filter((version) => version !== undefined)]
 }
 
-/** What each attribute makes of the value: under the overlay, and before it where a condition looks at that. */
+/**
+ * What each attribute makes of the value: under the overlay, and before it where a condition looks
+ * at that.
+ */
 function outcomes(readers: readonly Reader[], value: Scalar): Outcome[] {
   const held = fixedValue({ kind: 'fact', name: 'it' }, new Map([['it', value]]))
   return readers.flatMap(({ field, tested }) => {
-    const outcome = evaluate(compileField('', { ...field, or: undefined }, SPAN_ATTRIBUTES, NO_CONTEXT, () => held))
+    const outcome = evaluate(
+      compileField('', { ...field, or: undefined }, SPAN_ATTRIBUTES, NO_CONTEXT, () => held),
+    )
     const narrow = compileNarrow(field, SPAN_ATTRIBUTES)
     const left = outcome === undefined || narrow === undefined ? outcome : narrow(outcome)
     return tested ? [left, outcome] : [left]
@@ -80,10 +109,18 @@ function outcomes(readers: readonly Reader[], value: Scalar): Outcome[] {
 }
 
 /** Nothing in it matters to the actions that choose. */
-const NO_CONTEXT: CompileContext = { facts: new Map(), counters: new Counters(), project: '', secret: undefined, period: () => '' }
+const NO_CONTEXT: CompileContext = {
+  facts: new Map(),
+  counters: new Counters(),
+  project: '',
+  secret: undefined,
+  period: () => '',
+}
 
 const same = (some: readonly Outcome[], others: readonly Outcome[]): boolean =>
   some.every((one, index) => {
     const other = others[index]
-    return one === undefined || other === undefined ? one === other : Buffer.compare(one, other) === 0
+    return one === undefined || other === undefined
+      ? one === other
+      : Buffer.compare(one, other) === 0
   })

@@ -1,5 +1,6 @@
-// The overlay at work: it maps an outcome of the policy, as finished bytes, to another one or to none. Because it sees
-// nothing but the outcome, it cannot tell two inputs apart that the policy makes equal.
+// The overlay at work: it maps an outcome of the policy, as finished bytes, to another one or to
+// none. Because it sees nothing but the outcome, it cannot tell two inputs apart that the policy
+// makes equal.
 
 import type { Field, Narrowing, Scalar, VersionLevel } from '../policy/policy.ts'
 import { shortVersion } from './actions/compile-action.ts'
@@ -29,22 +30,44 @@ export function compileNarrow(field: Field, outer: number): Narrow | undefined {
 }
 
 /** Values that the overlay does not list, and the `else` that takes their place. */
-function keepPairs({ action }: Field, { values }: Narrowing & { kind: 'keep' }): [Scalar, Scalar | undefined][] {
+function keepPairs(
+  { action }: Field,
+  { values }: Narrowing & { kind: 'keep' },
+): [Scalar, Scalar | undefined][] {
   if (action.kind !== 'keep') return []
-  return action.values.filter((value) => !values.includes(value)).map((value) => [value, action.otherwise])
+  return action.values
+    .filter((value) => !values.includes(value))
+    .map((value) => [value, action.otherwise])
 }
 
 /** Each bound of the policy, and the largest of the overlay's that is not above it. */
-function bucketPairs({ action }: Field, { bounds }: Narrowing & { kind: 'buckets' }): [Scalar, Scalar][] {
+function bucketPairs(
+  { action }: Field,
+  { bounds }: Narrowing & { kind: 'buckets' },
+): [Scalar, Scalar][] {
   if (action.kind !== 'buckets') return []
-  return action.bounds.map((bound) => [bound, bounds.findLast((kept) => kept <= bound) ?? bounds[0]!])
+  return action.bounds.map((bound) => [
+    bound,
+    bounds.findLast((kept) => kept <= bound) ?? bounds[0]!,
+  ])
 }
 
-/** `empty` is the attribute with an empty text: what it is longer by is the text, which stands at the end. */
-function narrowVersion(level: VersionLevel, empty: Uint8Array, encode: (value: Scalar) => Uint8Array): Narrow {
+/**
+ * `empty` is the attribute with an empty text: what it is longer by is the text, which stands at
+ * the end.
+ */
+function narrowVersion(
+  level: VersionLevel,
+  empty: Uint8Array,
+  encode: (value: Scalar) => Uint8Array,
+): Narrow {
   const seen = new Map<string, Uint8Array>()
   return (outcome) => {
-    const text = Buffer.from(outcome.buffer, outcome.byteOffset + empty.length, outcome.length - empty.length).toString('latin1')
+    const text = Buffer.from(
+      outcome.buffer,
+      outcome.byteOffset + empty.length,
+      outcome.length - empty.length,
+    ).toString('latin1')
     const known = seen.get(text)
     if (known !== undefined) return known
     const short = shortVersion(text, level)

@@ -1,11 +1,20 @@
-// Under which values the collector knows this installation now: the attributes that are made from its id, its secret and
-// what the policy itself says, and nothing else. They are made by the same code that makes what leaves, so they are the ones to name when asking for deletion.
+// Under which values the collector knows this installation now: the attributes that are made from
+// its id, its secret and what the policy itself says, and nothing else. They are made by the same
+// code that makes what leaves, so they are the ones to name when asking for deletion.
 
 import { decodeRequest } from '../otlp/decode.ts'
 import { lenField } from '../otlp/wire.ts'
 import { policyOn } from '../policy/expiry.ts'
 import { effective } from '../policy/overlay-narrow.ts'
-import { type Field, type Period, type Place, type Policy, placesOf, placesRead, type Source } from '../policy/policy.ts'
+import {
+  type Field,
+  type Period,
+  type Place,
+  type Policy,
+  placesOf,
+  placesRead,
+  type Source,
+} from '../policy/policy.ts'
 import { Counters } from '../support/counters.ts'
 import { Clock } from './clock.ts'
 import { type CompileContext, compileField, evaluate } from './compiled-field.ts'
@@ -21,7 +30,12 @@ export interface OwnPseudonym {
   value: string
 }
 
-export function ownPseudonyms(policy: Policy, instanceId: string, secret: Uint8Array, nowMs: number): OwnPseudonym[] {
+export function ownPseudonyms(
+  policy: Policy,
+  instanceId: string,
+  secret: Uint8Array,
+  nowMs: number,
+): OwnPseudonym[] {
   const clock = new Clock()
   clock.advance(nowMs)
   const context: CompileContext = {
@@ -37,30 +51,50 @@ export function ownPseudonyms(policy: Policy, instanceId: string, secret: Uint8A
       const own = ownPart(field)
       const lasts = own === undefined ? undefined : lastsOf(own)
       const value = own === undefined || lasts === undefined ? undefined : textOf(own, context)
-      return lasts === undefined || value === undefined ? [] : [{ span, name: field.name, lasts, value }]
+      return lasts === undefined || value === undefined
+        ? []
+        : [{ span, name: field.name, lasts, value }]
     })
-  return [...known(undefined, inForce.resource), ...inForce.spans.flatMap(({ name, fields }) => known(name, fields))]
+  return [
+    ...known(undefined, inForce.resource),
+    ...inForce.spans.flatMap(({ name, fields }) => known(name, fields)),
+  ]
 }
 
-/** The attribute where it reads nothing but the id and literals: always, or where `or` takes the place of what is absent. */
+/**
+ * The attribute where it reads nothing but the id and literals: always, or where `or` takes the
+ * place of what is absent.
+ */
 function ownPart(field: Field): Field | undefined {
   const from = [field.from, field.or].find((source) => source !== undefined && isOwn(source))
-  return from === undefined || (field.action.kind === 'hmac' && !isOwn(field.action.key)) ? undefined : { ...field, from, or: undefined }
+  return from === undefined || (field.action.kind === 'hmac' && !isOwn(field.action.key))
+    ? undefined
+    : { ...field, from, or: undefined }
 }
 
-/** `undefined`: it does not tell this installation from another. The key of a pseudonym is the installation's own already. */
+/**
+ * `undefined`: it does not tell this installation from another. The key of a pseudonym is the
+ * installation's own already.
+ */
 function lastsOf(own: Field): Period | undefined {
   const { action } = own
   if (action.kind === 'pseudonym') return action.period
-  return (action.kind === 'hash' || action.kind === 'hmac') && placesRead(own).some(isId) ? 'forever' : undefined
+  return (action.kind === 'hash' || action.kind === 'hmac') && placesRead(own).some(isId)
+    ? 'forever'
+    : undefined
 }
 
 const isId = (place: Place): boolean => place.kind === 'fact' && place.name === 'instance.id'
-const isOwn = (source: Source): boolean => placesOf(source).every((place) => place.kind === 'text' || isId(place))
+const isOwn = (source: Source): boolean =>
+  placesOf(source).every((place) => place.kind === 'text' || isId(place))
 
 /** What would leave; `undefined`: nothing, because a step refuses it. */
 function textOf(field: Field, context: CompileContext): string | undefined {
-  const outcome = evaluate(compileField('identity', field, RESOURCE_ATTRIBUTES, context, (source) => fixedValue(source, context.facts)))
+  const outcome = evaluate(
+    compileField('identity', field, RESOURCE_ATTRIBUTES, context, (source) =>
+      fixedValue(source, context.facts),
+    ),
+  )
   if (outcome === undefined) return undefined
   const attribute = decodeRequest(lenField(1, lenField(1, outcome))).resourceSpans[0]?.attributes[0]
   return attribute?.value.kind === 'string' ? attribute.value.value : undefined

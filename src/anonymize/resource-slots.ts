@@ -1,6 +1,7 @@
-// The attributes of the incoming resource that a policy reads (`resource:KEY`), filled once per ResourceSpans and before
-// its spans are looked at, because on the wire the Resource may follow them. Decoders merge two Resources or keep the
-// last, so two of them, or one that is not sound, are malformed for every attribute that reads from it.
+// The attributes of the incoming resource that a policy reads (`resource:KEY`), filled once per
+// ResourceSpans and before its spans are looked at, because on the wire the Resource may follow
+// them. Decoders merge two Resources or keep the last, so two of them, or one that is not sound,
+// are malformed for every attribute that reads from it.
 import { Cursor, LEN, VARINT } from '../otlp/wire.ts'
 import type { Slots } from './attribute-slots.ts'
 

@@ -1,5 +1,6 @@
-// Where values come from, compiled: each source is a Value that holds what the present span has. Facts and literals never
-// change while the table lives; attributes are slots; a list is joined anew for every span.
+// Where values come from, compiled: each source is a Value that holds what the present span has.
+// Facts and literals never change while the table lives; attributes are slots; a list is joined
+// anew for every span.
 import type { Scalar, Source } from '../policy/policy.ts'
 import { ABSENT, BOOL, DOUBLE, INT, MALFORMED, OTHER, STRING, Value } from './attribute-slots.ts'
 import { isText } from './text.ts'
@@ -15,22 +16,30 @@ export function fixedValue(source: Source, facts: Facts): Value {
     return joined.value
   }
   const value = new Value()
-  const scalar = source.kind === 'text' ? source.text : source.kind === 'fact' ? facts.get(source.name) : undefined
+  const scalar =
+    source.kind === 'text'
+      ? source.text
+      : source.kind === 'fact'
+        ? facts.get(source.name)
+        : undefined
   if (typeof scalar === 'string') {
     const bytes = Buffer.from(scalar, 'utf8')
     value.set(STRING, bytes, 0, bytes.length, 0)
   } else if (typeof scalar === 'boolean') value.set(BOOL, value.bytes, 0, 0, scalar ? 1 : 0)
-  else if (typeof scalar === 'number') value.set(Number.isSafeInteger(scalar) ? INT : DOUBLE, value.bytes, 0, 0, scalar)
+  else if (typeof scalar === 'number')
+    value.set(Number.isSafeInteger(scalar) ? INT : DOUBLE, value.bytes, 0, 0, scalar)
   return value
 }
 
 /** Whether the source can only have a value where the span has one of its attributes. */
 export const needsAttribute = (source: Source): boolean =>
-  source.kind === 'attribute' || (source.kind === 'list' && source.places.some(({ kind }) => kind === 'attribute'))
+  source.kind === 'attribute' ||
+  (source.kind === 'list' && source.places.some(({ kind }) => kind === 'attribute'))
 
 /**
- * The texts of several places with nothing between. One that is missing makes the whole missing, one that is malformed
- * makes it malformed, and one of another kind makes it a value of another kind.
+ * The texts of several places with nothing between. One that is missing makes the whole missing,
+ * one that is malformed makes it malformed, and one of another kind makes it a value of another
+ * kind.
  */
 export class Joined {
   readonly value = new Value()
@@ -50,11 +59,15 @@ export class Joined {
     for (const part of this.#parts) length += part.end - part.start
     if (length > this.#bytes.length) this.#bytes = Buffer.allocUnsafeSlow(2 * length)
     let at = 0
-    for (const { bytes, start, end } of this.#parts) for (let i = start; i < end; i++) this.#bytes[at++] = bytes[i]!
+    for (const { bytes, start, end } of this.#parts)
+      for (let i = start; i < end; i++) this.#bytes[at++] = bytes[i]!
     this.value.set(STRING, this.#bytes, 0, length, 0)
   }
 
-  /** Each part is looked at by itself: the end of one and the beginning of the next could make one letter. */
+  /**
+   * Each part is looked at by itself: the end of one and the beginning of the next could make one
+   * letter.
+   */
   #kind(): typeof STRING | typeof OTHER | typeof ABSENT | typeof MALFORMED {
     let missing = false
     let other = false

@@ -1,12 +1,19 @@
-// Reads the fields of one Span that surround its attributes, and finds where each attribute lies. Nothing is copied
-// and nothing unlisted is looked into: events, links, trace state and status message are stepped over by their length.
-// The outcome of malformed input is the table in test/fixtures/malformed.md.
+// Reads the fields of one Span that surround its attributes, and finds where each attribute lies.
+// Nothing is copied and nothing unlisted is looked into: events, links, trace state and status
+// message are stepped over by their length. The outcome of malformed input is the table in
+// test/fixtures/malformed.md.
 
 import { Cursor, LEN, VARINT } from '../otlp/wire.ts'
 import { badRequest } from '../support/errors.ts'
 
-/** Fields of Span that occur at most once (opentelemetry/proto/trace/v1/trace.proto), as a mask of their numbers. */
-const SINGULAR = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 15, 16].reduce((mask, field) => mask | (1 << field), 0)
+/**
+ * Fields of Span that occur at most once (opentelemetry/proto/trace/v1/trace.proto), as a mask of
+ * their numbers.
+ */
+const SINGULAR = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 15, 16].reduce(
+  (mask, field) => mask | (1 << field),
+  0,
+)
 /** Wire type of each known field of Span, by its number. */
 const WIRE_TYPES = [-1, 2, 2, 2, 2, 2, 0, 1, 1, 2, 0, 2, 0, 2, 0, 2, 5]
 
@@ -16,7 +23,10 @@ const MAX_ATTRIBUTES = 4096
 
 /** Where the parts of a span lie in the body. One is made and filled again for every span. */
 export class Frame {
-  /** False: an id is missing or wrong, a field occurs twice, or there are too many attributes; the span is rejected, the request is not. */
+  /**
+   * False: an id is missing or wrong, a field occurs twice, or there are too many attributes; the
+   * span is rejected, the request is not.
+   */
   sound = false
   traceId = NO_ID
   spanId = NO_ID
@@ -24,7 +34,10 @@ export class Frame {
   parentId = NO_ID
   nameStart = 0
   nameEnd = 0
-  /** Positions of the two fixed64 in nanoseconds since 1970; NO_ID: the field is absent, its value 0. */
+  /**
+   * Positions of the two fixed64 in nanoseconds since 1970; NO_ID: the field is absent, its value
+   * 0.
+   */
   startTime = NO_ID
   endTime = NO_ID
   statusStart = 0
@@ -52,7 +65,8 @@ export class Frame {
         cursor.skip(fieldTag)
         continue
       }
-      if ((fieldTag & 7) !== WIRE_TYPES[field]) throw badRequest('A field of Span has the wrong wire type', cursor.pos)
+      if ((fieldTag & 7) !== WIRE_TYPES[field])
+        throw badRequest('A field of Span has the wrong wire type', cursor.pos)
       if ((SINGULAR >>> field) & 1) {
         if ((seen >>> field) & 1) repeated = true
         seen |= 1 << field
@@ -94,7 +108,10 @@ export class Frame {
     this.sound = !repeated && idsFit && fits && this.traceId !== NO_ID && this.spanId !== NO_ID
   }
 
-  /** False, and not kept, beyond the bound: two bytes of input would otherwise cost eight of memory without end. */
+  /**
+   * False, and not kept, beyond the bound: two bytes of input would otherwise cost eight of memory
+   * without end.
+   */
   #addAttribute(start: number, end: number): boolean {
     if (this.attributeCount === MAX_ATTRIBUTES) return false
     const at = this.attributeCount * 2
@@ -109,7 +126,10 @@ export class Frame {
     return true
   }
 
-  /** Code of the status: 0 unset, 1 ok, 2 error (Status.StatusCode); `undefined` where it cannot be told. */
+  /**
+   * Code of the status: 0 unset, 1 ok, 2 error (Status.StatusCode); `undefined` where it cannot be
+   * told.
+   */
   statusCode(bytes: Uint8Array): number | undefined {
     const cursor = new Cursor(bytes, this.statusStart, this.statusEnd)
     let code = 0
@@ -134,14 +154,20 @@ export class Frame {
   durationNs(bytes: Uint8Array): number | undefined {
     const start = this.startTime
     const end = this.endTime
-    if (start === NO_ID || end === NO_ID || !anyBit(bytes, start, 8) || !anyBit(bytes, end, 8)) return undefined
-    return (uint32(bytes, end + 4) - uint32(bytes, start + 4)) * 0x1_0000_0000 + (uint32(bytes, end) - uint32(bytes, start))
+    if (start === NO_ID || end === NO_ID || !anyBit(bytes, start, 8) || !anyBit(bytes, end, 8))
+      return undefined
+    return (
+      (uint32(bytes, end + 4) - uint32(bytes, start + 4)) * 0x1_0000_0000 +
+      (uint32(bytes, end) - uint32(bytes, start))
+    )
   }
 }
 
 /** Little-endian, unsigned. */
 export function uint32(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
+  return (
+    (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
+  )
 }
 
 function anyBit(bytes: Uint8Array, start: number, length: number): boolean {

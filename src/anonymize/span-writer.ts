@@ -1,5 +1,6 @@
-// Writes the spans that leave, field by field from the policy's table, into one buffer that is used again for every
-// request. What it writes is: ids of our making, the policy's name, a cut time, outcomes of the policy, a status code.
+// Writes the spans that leave, field by field from the policy's table, into one buffer that is used
+// again for every request. What it writes is: ids of our making, the policy's name, a cut time,
+// outcomes of the policy, a status code.
 
 import { putVarint, varintSize } from '../otlp/wire.ts'
 import { Refusal } from '../support/errors.ts'
@@ -12,7 +13,10 @@ import type { Narrow } from './narrow.ts'
 import { type Frame, NO_ID } from './span-offsets.ts'
 import { textOf } from './text.ts'
 
-/** ScopeSpans.spans (2), Span.trace_id (1), span_id (2), parent_span_id (4), attributes begin behind them. */
+/**
+ * ScopeSpans.spans (2), Span.trace_id (1), span_id (2), parent_span_id (4), attributes begin behind
+ * them.
+ */
 const SPANS_TAG = 0x12
 const TRACE_ID_HEAD = [0x0a, 16] as const
 const SPAN_ID_HEAD = [0x12, 8] as const
@@ -62,13 +66,19 @@ export class SpanWriter {
     this.#out = Buffer.allocUnsafeSlow(FIRST_BUFFER)
   }
 
-  /** What was written since `begin`: ScopeSpans.spans, one after the other. A view, valid until `done`. */
+  /**
+   * What was written since `begin`: ScopeSpans.spans, one after the other. A view, valid until
+   * `done`.
+   */
   finish(): { bytes: Buffer; spans: number } {
     this.ids.finish(this.#out)
     return { bytes: this.#out.subarray(0, this.#pos), spans: this.#count }
   }
 
-  /** Makes the outcomes of the span whose slots are filled, and writes it, once for each part of a split. */
+  /**
+   * Makes the outcomes of the span whose slots are filled, and writes it, once for each part of a
+   * split.
+   */
   write(plan: SpanPlan, body: Uint8Array, frame: Frame, statusCode: number): void {
     const pieces = this.#pieces
     let count = 0
@@ -134,7 +144,15 @@ export class SpanWriter {
     }
   }
 
-  #writeCopy(plan: SpanPlan, body: Uint8Array, frame: Frame, statusCode: number, count: number, size: number, copy: number): void {
+  #writeCopy(
+    plan: SpanPlan,
+    body: Uint8Array,
+    frame: Frame,
+    statusCode: number,
+    count: number,
+    size: number,
+    copy: number,
+  ): void {
     if (!this.#hold(plan.only, this.#pieces, count)) {
       plan.skipped.count++
       return
@@ -151,7 +169,13 @@ export class SpanWriter {
     const hasParent = plan.linked && frame.parentId !== NO_ID
     const hasStatus = plan.keepStatus && statusCode !== 0
     const { name, time } = plan
-    const length = IDS_SIZE + (hasParent ? PARENT_SIZE : 0) + name.length + time.encoded.length + size + (hasStatus ? STATUS_SIZE : 0)
+    const length =
+      IDS_SIZE +
+      (hasParent ? PARENT_SIZE : 0) +
+      name.length +
+      time.encoded.length +
+      size +
+      (hasStatus ? STATUS_SIZE : 0)
     this.#ensure(1 + varintSize(length) + length)
     const out = this.#out
     out[this.#pos] = SPANS_TAG
@@ -171,7 +195,17 @@ export class SpanWriter {
       parentAt = pos
       pos += 8
     }
-    if (plan.linked) this.ids.link(body, frame.traceId, frame.spanId, frame.parentId, copy, traceAt, spanAt, parentAt)
+    if (plan.linked)
+      this.ids.link(
+        body,
+        frame.traceId,
+        frame.spanId,
+        frame.parentId,
+        copy,
+        traceAt,
+        spanAt,
+        parentAt,
+      )
     else this.ids.invent(traceAt, spanAt)
     pos = put(out, pos, name)
     pos = put(out, pos, time.encoded)
@@ -192,7 +226,11 @@ export class SpanWriter {
   }
 
   /** Each of the outgoing attributes is there and has one of the values. */
-  #hold(tests: readonly Test[], pieces: readonly (Uint8Array | undefined)[], count: number): boolean {
+  #hold(
+    tests: readonly Test[],
+    pieces: readonly (Uint8Array | undefined)[],
+    count: number,
+  ): boolean {
     for (const { field, allowed } of tests) {
       let found = false
       for (let i = 0; i < count && !found; i++) {
@@ -221,9 +259,14 @@ export class SpanWriter {
     const needed = this.#pos + more
     if (needed <= this.#out.length) return
     if (needed > this.#maxBytes) {
-      throw new Refusal(413, 'What the policy makes of this request is larger than a body may be. Send smaller batches.')
+      throw new Refusal(
+        413,
+        'What the policy makes of this request is larger than a body may be. Send smaller batches.',
+      )
     }
-    const grown = Buffer.allocUnsafeSlow(Math.min(this.#maxBytes, Math.max(needed, this.#out.length * 2)))
+    const grown = Buffer.allocUnsafeSlow(
+      Math.min(this.#maxBytes, Math.max(needed, this.#out.length * 2)),
+    )
     this.#out.copy(grown, 0, 0, this.#pos)
     release(this.#out)
     this.#out = grown
@@ -236,7 +279,10 @@ function put(out: Uint8Array, pos: number, piece: Uint8Array): number {
   return pos + piece.length
 }
 
-/** Plain ASCII without the separator's first byte and without blanks: `split` would give it back as it is. */
+/**
+ * Plain ASCII without the separator's first byte and without blanks: `split` would give it back as
+ * it is.
+ */
 function isOnePart(value: Value, separator: string): boolean {
   const first = separator.charCodeAt(0)
   for (let i = value.start; i < value.end; i++) {

@@ -1,6 +1,7 @@
-// The steps between source and action, in the policy language's order: before, after, fold, shape. (`split` comes first
-// and makes copies of the span, so the writer does it; letters' case alone before a keep is folded in its table.) A step
-// that fails gives no value: the `else` of a keep, left out otherwise, and it is counted by its name.
+// The steps between source and action, in the policy language's order: before, after, fold, shape.
+// (`split` comes first and makes copies of the span, so the writer does it; letters' case alone
+// before a keep is folded in its table.) A step that fails gives no value: the `else` of a keep,
+// left out otherwise, and it is counted by its name.
 
 import type { Field, Shape } from '../policy/policy.ts'
 import { MALFORMED, STRING, Value } from './attribute-slots.ts'
@@ -40,7 +41,9 @@ export class Steps {
 
   /** `undefined` where the field has none of them. */
   static of(field: Field): Steps | undefined {
-    const first = (['before', 'after', 'fold', 'shape'] as const).find((step) => field[step] !== undefined)
+    const first = (['before', 'after', 'fold', 'shape'] as const).find(
+      (step) => field[step] !== undefined,
+    )
     return first === undefined ? undefined : new Steps(field, first)
   }
 
@@ -80,7 +83,11 @@ export class Steps {
       text = text.slice(at + after.length)
     }
     text = folded(text, fold)
-    if (shape !== undefined && (text.length > MAX_SHAPED || !shape.some((form) => SHAPE_FORMS[form].test(text)))) return 'shape'
+    if (
+      shape !== undefined &&
+      (text.length > MAX_SHAPED || !shape.some((form) => SHAPE_FORMS[form].test(text)))
+    )
+      return 'shape'
     return Buffer.from(text, 'utf8')
   }
 }

@@ -1,6 +1,7 @@
-// Finds which of a fixed set of byte strings stands at some place of a buffer, without copying it or making a string
-// of it. Names of spans, keys of attributes and kept values are all matched here; the time does not depend on how many
-// there are. Open addressing over FNV-1a (RFC 9923), at most half full.
+// Finds which of a fixed set of byte strings stands at some place of a buffer, without copying it
+// or making a string of it. Names of spans, keys of attributes and kept values are all matched
+// here; the time does not depend on how many there are. Open addressing over FNV-1a (RFC 9923), at
+// most half full.
 import type { Fold } from '../policy/policy.ts'
 
 export const MISS = -1
@@ -32,7 +33,9 @@ export class ByteTable {
 
   /** Index of the entry equal to `bytes[start, end)`, or MISS, or NOT_ASCII. */
   find(bytes: Uint8Array, start: number, end: number): number {
-    return this.#fold === undefined ? this.#findExact(bytes, start, end) : this.#findFolded(bytes, start, end)
+    return this.#fold === undefined
+      ? this.#findExact(bytes, start, end)
+      : this.#findFolded(bytes, start, end)
   }
 
   #findExact(bytes: Uint8Array, start: number, end: number): number {
@@ -58,7 +61,8 @@ export class ByteTable {
     let place = (hash ^ (hash >>> 15)) & mask
     for (;;) {
       const index = this.#places[place]!
-      if (index === MISS || equalsFolded(this.#entries[index]!, bytes, start, end, first, last)) return index
+      if (index === MISS || equalsFolded(this.#entries[index]!, bytes, start, end, first, last))
+        return index
       place = (place + 1) & mask
     }
   }
@@ -76,7 +80,14 @@ function equals(entry: Uint8Array, bytes: Uint8Array, start: number, end: number
   return true
 }
 
-function equalsFolded(entry: Uint8Array, bytes: Uint8Array, start: number, end: number, first: number, last: number): boolean {
+function equalsFolded(
+  entry: Uint8Array,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  first: number,
+  last: number,
+): boolean {
   if (entry.length !== end - start) return false
   for (let i = 0; i < entry.length; i++) {
     const byte = bytes[start + i]!

@@ -1,4 +1,5 @@
-// Texts of values: whether they are UTF-8, and what they say. Only a listed value is ever turned into a string.
+// Texts of values: whether they are UTF-8, and what they say. Only a listed value is ever turned
+// into a string.
 import { isUtf8 } from 'node:buffer'
 import type { Fold } from '../policy/policy.ts'
 import type { Value } from './attribute-slots.ts'

@@ -1,6 +1,7 @@
-// Cuts a time down to its day, hour or minute (UTC) and keeps the bytes of Span.start_time_unix_nano and
-// end_time_unix_nano that say so; the two are equal. Exact over all 64 bits: a double is off by up to a microsecond.
-// `exact`, which only a compat policy may say, takes start and end as they are.
+// Cuts a time down to its day, hour or minute (UTC) and keeps the bytes of
+// Span.start_time_unix_nano and end_time_unix_nano that say so; the two are equal. Exact over all
+// 64 bits: a double is off by up to a microsecond. `exact`, which only a compat policy may say,
+// takes start and end as they are.
 import { FIXED64, tag } from '../otlp/wire.ts'
 import type { TimeUnit } from '../policy/policy.ts'
 import { NO_ID, uint32 } from './span-offsets.ts'
@@ -17,7 +18,8 @@ export class TimeCut {
   /** Fields 7 and 8 of Span for the unit that was cut last. */
   readonly encoded: Uint8Array = new Uint8Array(18)
   readonly #view = new DataView(this.encoded.buffer)
-  // The unit that was cut last, from (inclusive) and to (exclusive), as halves: nearly all spans fall into it again.
+  // The unit that was cut last, from (inclusive) and to (exclusive), as halves: nearly all spans
+  // fall into it again.
   #fromHigh = 1
   #fromLow = 0
   #toHigh = 0

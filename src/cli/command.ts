@@ -12,7 +12,10 @@ export interface Host {
   stdin: AsyncIterable<Buffer | string>
   /** `undefined` where the output is no terminal. */
   terminal: { columns: number } | undefined
-  /** Takes the variables that begin so out of the environment of this process, before a library reads them. */
+  /**
+   * Takes the variables that begin so out of the environment of this process, before a library
+   * reads them.
+   */
   forget: (prefix: string) => void
   /** Called on SIGTERM and SIGINT; after the second one the process ends at once. */
   onStop: (stop: () => void) => void

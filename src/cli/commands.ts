@@ -1,5 +1,6 @@
-// The commands, one row each, and what decides which one runs. `help` prints this table, and so does the README. Every
-// command is loaded when it is called, so that `run` never holds what only another one needs.
+// The commands, one row each, and what decides which one runs. `help` prints this table, and so
+// does the README. Every command is loaded when it is called, so that `run` never holds what only
+// another one needs.
 import { parseArgs } from 'node:util'
 import { ConfigError, errorCode, placeOf } from '../support/errors.ts'
 import { type Command, EXIT, type Host, type Input, UsageError } from './command.ts'
@@ -16,28 +17,32 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'policy check',
     usage: 'policy check FILE',
-    summary: 'Print every mistake of a policy with its line and column, or what it lets out and how much that tells.',
+    summary:
+      'Print every mistake of a policy with its line and column, or what it lets out and how much that tells.',
     flags: [],
     load: async () => (await import('./policy-check.ts')).check,
   },
   {
     name: 'policy sheet',
     usage: 'policy sheet FILE [--format markdown|html|json]',
-    summary: 'Print the data sheet: every field that can leave, why, every value, who gets it, how to turn it off.',
+    summary:
+      'Print the data sheet: every field that can leave, why, every value, who gets it, how to turn it off.',
     flags: ['format'],
     load: async () => (await import('./policy-sheet.ts')).sheet,
   },
   {
     name: 'policy diff',
     usage: 'policy diff OLD NEW',
-    summary: 'Print what a new version would newly send. Exit 3: something new, and `review` is unchanged.',
+    summary:
+      'Print what a new version would newly send. Exit 3: something new, and `review` is unchanged.',
     flags: [],
     load: async () => (await import('./policy-diff.ts')).diff,
   },
   {
     name: 'policy preview',
     usage: 'policy preview --policy FILE --input SPANS [--facts JSON]',
-    summary: 'Print what would leave of an OTLP request in a file (protobuf or JSON, gzip or not; - for standard input).',
+    summary:
+      'Print what would leave of an OTLP request in a file (protobuf or JSON, gzip or not; - for standard input).',
     flags: ['policy', 'input', 'facts'],
     load: async () => (await import('./policy-preview.ts')).preview,
   },
@@ -52,14 +57,16 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'identity show',
     usage: 'identity show [--policy FILE] [--policy-overlay FILE] [--identity-dir FOLDER]',
-    summary: 'Print under which values the collector knows this installation today, to ask for their deletion.',
+    summary:
+      'Print under which values the collector knows this installation today, to ask for their deletion.',
     flags: ['policy', 'policy-overlay', 'identity-dir'],
     load: async () => (await import('./identity.ts')).showIdentity,
   },
   {
     name: 'identity reset',
     usage: 'identity reset [--identity-dir FOLDER] --yes',
-    summary: 'Remove the id and the secret of this installation: from the next start on it counts as a new one.',
+    summary:
+      'Remove the id and the secret of this installation: from the next start on it counts as a new one.',
     flags: ['identity-dir'],
     switches: ['yes'],
     load: async () => (await import('./identity.ts')).resetIdentityCommand,
@@ -67,26 +74,48 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'status',
     usage: 'status [--json] [--page ADDRESS]',
-    summary: 'Print what a running sidecar does and why: mode, policy, what waits, what left, counters. Exit 0 only where all is well.',
+    summary:
+      'Print what a running sidecar does and why: mode, policy, what waits, what left, counters. Exit 0 only where all is well.',
     flags: ['page'],
     switches: ['json'],
     load: async () => (await import('./status.ts')).status,
   },
   {
     name: 'facts rights',
-    usage: 'facts rights --policy FILE [--policy-overlay FILE] [--facts JSON] [--namespace NAME] [--facts-config-map NAME]',
-    summary: 'Print the rights that the facts job needs under a policy, as RBAC for kubectl, each with its reason.',
+    usage:
+      'facts rights --policy FILE [--policy-overlay FILE] [--facts JSON] [--namespace NAME] [--facts-config-map NAME]',
+    summary:
+      'Print the rights that the facts job needs under a policy, as RBAC for kubectl, each with its reason.',
     flags: ['policy', 'policy-overlay', 'facts', 'namespace', 'facts-config-map'],
     load: async () => (await import('./facts-rights.ts')).factsRights,
   },
   {
     name: 'facts',
-    usage: 'facts [--facts-config-map NAME] [--namespace NAME] [--start-within TIME] [--wait TIME] | facts --identity-secret NAME',
+    usage:
+      'facts [--facts-config-map NAME] [--namespace NAME] [--start-within TIME] [--wait TIME] | facts --identity-secret NAME',
     summary:
       'Ask the Kubernetes API, once, what the policy names: publish it in a ConfigMap for the sidecars, and report it through the sidecar in the same pod. Or make the Secret of the identity, where there is none.',
     flags: [
-      ...['reporting', 'annotations-file', 'off-file', 'policy', 'policy-text', 'policy-overlay', 'facts', 'first-send-delay'],
-      ...['page-listen', 'log-level', 'otlp-endpoint', 'facts-config-map', 'namespace', 'start-within', 'wait', 'identity-secret'],
+      ...[
+        'reporting',
+        'annotations-file',
+        'off-file',
+        'policy',
+        'policy-text',
+        'policy-overlay',
+        'facts',
+        'first-send-delay',
+      ],
+      ...[
+        'page-listen',
+        'log-level',
+        'otlp-endpoint',
+        'facts-config-map',
+        'namespace',
+        'start-within',
+        'wait',
+        'identity-secret',
+      ],
     ],
     load: async () => (await import('./facts.ts')).facts,
   },
@@ -94,7 +123,8 @@ export const COMMANDS: readonly Command[] = [
     name: 'inject',
     usage:
       'inject --image IMAGE [-f FILE|-] [--explain] [--config-map NAME] [--facts-config-map NAME] [--identity-secret NAME] [--SETTING VALUE …]',
-    summary: 'Print the manifests of a file with the sidecar in every pod. All else stays byte for byte; --explain says why or why not.',
+    summary:
+      'Print the manifests of a file with the sidecar in every pod. All else stays byte for byte; --explain says why or why not.',
     flags: ['file', 'image', 'config-map', 'facts-config-map', 'identity-secret'],
     settings: true,
     switches: ['explain'],
@@ -104,7 +134,8 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'uninject',
     usage: 'uninject [-f FILE|-] [--explain]',
-    summary: 'Print the manifests without the sidecar: what inject has made is again, byte for byte, what it was made from.',
+    summary:
+      'Print the manifests without the sidecar: what inject has made is again, byte for byte, what it was made from.',
     flags: ['file'],
     switches: ['explain'],
     short: { file: 'f' },
@@ -113,7 +144,8 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'collect',
     usage: 'collect [--listen ADDRESS] [--page-listen ADDRESS] [--data-dir FOLDER]',
-    summary: 'Run a usage collector for a small project: takes reports in, counts them, shows them on a page.',
+    summary:
+      'Run a usage collector for a small project: takes reports in, counts them, shows them on a page.',
     flags: ['listen', 'page-listen', 'data-dir'],
     load: async () => (await import('./collect.ts')).collect,
   },
@@ -149,7 +181,9 @@ export async function runCommand(args: readonly string[], host: Host): Promise<n
     host.out(help())
     return args.length === 0 ? EXIT.usage : EXIT.done
   }
-  const command = COMMANDS.find(({ name }) => name === args.slice(0, name.split(' ').length).join(' '))
+  const command = COMMANDS.find(
+    ({ name }) => name === args.slice(0, name.split(' ').length).join(' '),
+  )
   if (command === undefined) {
     host.err('There is no such command. See: usage-sidecar help\n')
     return EXIT.usage
@@ -169,21 +203,38 @@ export async function runCommand(args: readonly string[], host: Host): Promise<n
     }
     // The system's code, or else the place in our code; never the text, which may hold input.
     const code = errorCode(error)
-    host.err(`usage-sidecar ${command.name} failed (${code === 'UNKNOWN' ? placeOf(error) : code}).\n`)
+    host.err(
+      `usage-sidecar ${command.name} failed (${code === 'UNKNOWN' ? placeOf(error) : code}).\n`,
+    )
     return EXIT.failed
   }
 }
 
 async function readInput(command: Command, args: readonly string[]): Promise<Input> {
-  const ofSettings = command.settings ? (await import('../support/settings.ts')).SETTINGS.map(({ name }) => name) : []
-  const named = [...command.flags, ...ofSettings.map((name) => name.replace('USAGE_', '').toLowerCase().replaceAll('_', '-'))]
+  const ofSettings = command.settings
+    ? (await import('../support/settings.ts')).SETTINGS.map(({ name }) => name)
+    : []
+  const named = [
+    ...command.flags,
+    ...ofSettings.map((name) => name.replace('USAGE_', '').toLowerCase().replaceAll('_', '-')),
+  ]
   const options = Object.fromEntries([
     ...named.map((flag) => [flag, { type: 'string' as const, ...shortOf(command, flag) }]),
     ...(command.switches ?? []).map((flag) => [flag, { type: 'boolean' as const }]),
   ])
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
-    const flags = Object.fromEntries(Object.entries(values).map(([flag, value]) => [flag, value === true ? 'true' : (value as string)]))
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options,
+      allowPositionals: true,
+      strict: true,
+    })
+    const flags = Object.fromEntries(
+      Object.entries(values).map(([flag, value]) => [
+        flag,
+        value === true ? 'true' : (value as string),
+      ]),
+    )
     return { flags, positionals }
   } catch {
     throw new UsageError('A flag is not known, or its value is missing.')

@@ -1,6 +1,7 @@
-// The application of the demo: a pipeline tool that uses the official OpenTelemetry SDK and exporter as any application
-// does. Its spans are full of what must not leave (names, users, URLs, error texts, host names of the default resource).
-// It also works out, without any of the sidecar's code, what the default policy should let through.
+// The application of the demo: a pipeline tool that uses the official OpenTelemetry SDK and
+// exporter as any application does. Its spans are full of what must not leave (names, users, URLs,
+// error texts, host names of the default resource). It also works out, without any of the sidecar's
+// code, what the default policy should let through.
 import { context, type Span, SpanStatusCode, trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { NodeSDK } from '@opentelemetry/sdk-node'
@@ -39,7 +40,8 @@ export async function demoApplication(host: Host, input: Input): Promise<number>
   const random = seeded(20261124)
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
   const report: DemoReport = { sent: 0, expected: { execution: 0, stage: 0 } }
-  const tell = (more: Partial<DemoReport> = {}): void => host.out(`${JSON.stringify({ ...report, ...more })}\n`)
+  const tell = (more: Partial<DemoReport> = {}): void =>
+    host.out(`${JSON.stringify({ ...report, ...more })}\n`)
   let stopped = false
   host.onStop(() => {
     stopped = true
@@ -55,10 +57,17 @@ export async function demoApplication(host: Host, input: Input): Promise<number>
       'http.url': `https://ci.acme.example/job/${application}/4711?token=glpat-x8d7f6g5`,
       ...(synthetic ? { 'stage.synthetic_owner': 'STAGE_BEFORE' } : {}),
     }
-    const span = tracer.startSpan('stage', { startTime: start, attributes }, trace.setSpan(context.active(), parent))
+    const span = tracer.startSpan(
+      'stage',
+      { startTime: start, attributes },
+      trace.setSpan(context.active(), parent),
+    )
     if (random() < 0.1) {
       span.recordException(new Error(`AccessDenied: arn:aws:iam::123456789012:role/${application}`))
-      span.setStatus({ code: SpanStatusCode.ERROR, message: `role/${application} denied for ${pick(PEOPLE)}` })
+      span.setStatus({
+        code: SpanStatusCode.ERROR,
+        message: `role/${application} denied for ${pick(PEOPLE)}`,
+      })
     }
     span.end(start + 2_000)
     report.sent++
@@ -78,15 +87,21 @@ export async function demoApplication(host: Host, input: Input): Promise<number>
       'git.url': `git@github.example:acme/${application}.git`,
     }
     const span = tracer.startSpan('execution', { startTime: start, attributes })
-    for (let i = 0; i < 1 + Math.floor(random() * 4); i++) runStage(span, start + 1_000 * i, application)
+    for (let i = 0; i < 1 + Math.floor(random() * 4); i++)
+      runStage(span, start + 1_000 * i, application)
     if (status === 'TERMINAL')
-      span.setStatus({ code: SpanStatusCode.ERROR, message: `${application}: rollout of ${attributes['user.email']} timed out` })
+      span.setStatus({
+        code: SpanStatusCode.ERROR,
+        message: `${application}: rollout of ${attributes['user.email']} timed out`,
+      })
     span.end(start + Math.floor(random() * 90_000))
     report.sent++
     if (status !== 'RUNNING') report.expected.execution++
     // The application's own tracing, which is nobody else's business.
     tracer
-      .startSpan('GET /api/v1/users/:id', { attributes: { 'user.id': '8812', 'http.url': 'https://api.acme.example/users/8812' } })
+      .startSpan('GET /api/v1/users/:id', {
+        attributes: { 'user.id': '8812', 'http.url': 'https://api.acme.example/users/8812' },
+      })
       .end()
     report.sent++
     const { traceId, spanId } = span.spanContext()

@@ -1,6 +1,7 @@
-// `demo`: a collector, the sidecar and an application as three processes in one terminal, on free ports and in a folder
-// of its own. It shows one span as the application sent it and as it left, then counts. `--once` ends by itself: 0 if
-// what the application says should have left is what the collector counted, else 1.
+// `demo`: a collector, the sidecar and an application as three processes in one terminal, on free
+// ports and in a folder of its own. It shows one span as the application sent it and as it left,
+// then counts. `--once` ends by itself: 0 if what the application says should have left is what the
+// collector counted, else 1.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -39,7 +40,14 @@ export async function demo(host: Host, input: Input): Promise<number> {
   try {
     const collector = family.start(
       'collect',
-      ['--listen', await address(4328), '--page-listen', await address(4329), '--data-dir', join(folder, 'collected')],
+      [
+        '--listen',
+        await address(4328),
+        '--page-listen',
+        await address(4329),
+        '--data-dir',
+        join(folder, 'collected'),
+      ],
       {},
     )
     const { port: collectPort, page } = await family.ready(collector, 'collect: ready')
@@ -49,7 +57,8 @@ export async function demo(host: Host, input: Input): Promise<number> {
       USAGE_ENDPOINT: `http://127.0.0.1:${collectPort}`,
       USAGE_DATA_DIR: join(folder, 'sidecar'),
       USAGE_IDENTITY_DIR: join(folder, 'identity'),
-      USAGE_FACTS: '{"app.version": "7.3.1-acme", "k8s.version": "v1.33.2-gke.100", "k8s.nodes": 12}',
+      USAGE_FACTS:
+        '{"app.version": "7.3.1-acme", "k8s.version": "v1.33.2-gke.100", "k8s.nodes": 12}',
       USAGE_SEND_INTERVAL: '1s',
       USAGE_HTTP_LISTEN: await address(4318),
       USAGE_HEALTH_LISTEN: await address(4319),
@@ -57,11 +66,17 @@ export async function demo(host: Host, input: Input): Promise<number> {
       USAGE_PAGE_LISTEN: await address(4320),
     })
     const { port } = await family.ready(sidecar, 'accept: ready')
-    host.out(`\ncollector  http://127.0.0.1:${collectPort}    sidecar  http://127.0.0.1:${port}    policy  ${defaultPolicy()}\n`)
+    host.out(
+      `\ncollector  http://127.0.0.1:${collectPort}    sidecar  http://127.0.0.1:${port}    policy  ${defaultPolicy()}\n`,
+    )
 
     const application = family.start(
       'demo-application',
-      ['--endpoint', `http://127.0.0.1:${port}`, ...(once ? ['--executions', String(ONCE_EXECUTIONS)] : [])],
+      [
+        '--endpoint',
+        `http://127.0.0.1:${port}`,
+        ...(once ? ['--executions', String(ONCE_EXECUTIONS)] : []),
+      ],
       {
         OTEL_BSP_SCHEDULE_DELAY: '200',
       },
@@ -73,11 +88,23 @@ export async function demo(host: Host, input: Input): Promise<number> {
       if (report.example !== undefined) first.resolve(report.example)
     })
     const example = await Promise.race([first.promise, family.ended])
-    const batch = await Promise.race([firstBatch(join(folder, 'sidecar', 'sent')), family.ended, stopped.promise])
+    const batch = await Promise.race([
+      firstBatch(join(folder, 'sidecar', 'sent')),
+      family.ended,
+      stopped.promise,
+    ])
     if (batch !== 'stopped') host.out(sideBySide(example, batch, host.terminal?.columns ?? 120))
-    host.out(`\nThe collector's page: http://127.0.0.1:${page}/\n${once ? '' : 'Ctrl-C ends everything.\n'}\n`)
+    host.out(
+      `\nThe collector's page: http://127.0.0.1:${page}/\n${once ? '' : 'Ctrl-C ends everything.\n'}\n`,
+    )
     application.stdin.end('go\n')
-    const watched = watchCounts(host, `http://127.0.0.1:${page}/counts.json`, () => report, once, stopped.promise)
+    const watched = watchCounts(
+      host,
+      `http://127.0.0.1:${page}/counts.json`,
+      () => report,
+      once,
+      stopped.promise,
+    )
     return await Promise.race([watched, family.ended])
   } finally {
     await family.stop()
@@ -85,12 +112,22 @@ export async function demo(host: Host, input: Input): Promise<number> {
   }
 }
 
-/** Prints a live line until the counts agree (`once`), the deadline passes, or somebody stops it. */
-async function watchCounts(host: Host, url: string, report: () => DemoReport, once: boolean, stopped: Promise<'stopped'>): Promise<number> {
+/**
+ * Prints a live line until the counts agree (`once`), the deadline passes, or somebody stops it.
+ */
+async function watchCounts(
+  host: Host,
+  url: string,
+  report: () => DemoReport,
+  once: boolean,
+  stopped: Promise<'stopped'>,
+): Promise<number> {
   const deadline = Date.now() + ONCE_DEADLINE_MS
   const rewrite = host.terminal === undefined ? '' : '\r\x1b[2K'
   for (;;) {
-    const pause = new Promise<'go on'>((resolve) => setTimeout(() => resolve('go on'), LOOK_EVERY_MS))
+    const pause = new Promise<'go on'>((resolve) =>
+      setTimeout(() => resolve('go on'), LOOK_EVERY_MS),
+    )
     if ((await Promise.race([pause, stopped])) === 'stopped') {
       host.out('\n')
       return EXIT.done
@@ -100,7 +137,8 @@ async function watchCounts(host: Host, url: string, report: () => DemoReport, on
     const execution = counts.spans.execution ?? 0
     const stage = counts.spans.stage ?? 0
     const line = `application sent ${sent} spans  ·  should leave ${expected.execution} executions, ${expected.stage} stages  ·  collector counted ${execution}, ${stage} in ${counts.batches} batches`
-    if (host.terminal !== undefined) host.out(`${rewrite}${line.slice(0, host.terminal.columns - 1)}`)
+    if (host.terminal !== undefined)
+      host.out(`${rewrite}${line.slice(0, host.terminal.columns - 1)}`)
     if (!once) continue
     const agree = done === true && execution === expected.execution && stage === expected.stage
     if (!agree && Date.now() < deadline) continue
@@ -125,11 +163,19 @@ class Family {
     promise.catch(() => undefined)
   }
 
-  start(command: string, args: string[], settings: Record<string, string>): ChildProcessWithoutNullStreams {
+  start(
+    command: string,
+    args: string[],
+    settings: Record<string, string>,
+  ): ChildProcessWithoutNullStreams {
     const [program, ...before] = this.#host.self
-    // Only what a program needs to run: settings of the shell that started the demo have no say in it.
+    // Only what a program needs to run: settings of the shell that started the demo have no say in
+    // it.
     const env = { PATH: this.#host.env.PATH, ...settings }
-    const child = spawn(program!, [...before, command, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn(program!, [...before, command, ...args], {
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
     child.stdin.on('error', () => undefined)
     child.on('exit', (code) => {
       if (this.#stopping || (command === 'demo-application' && code === 0)) return
@@ -141,7 +187,10 @@ class Family {
   }
 
   /** The fields of the log line that says so. Warnings and errors of the child are passed on. */
-  async ready(child: ChildProcessWithoutNullStreams, event: string): Promise<Record<string, number>> {
+  async ready(
+    child: ChildProcessWithoutNullStreams,
+    event: string,
+  ): Promise<Record<string, number>> {
     const { promise, resolve } = Promise.withResolvers<Record<string, number>>()
     createInterface({ input: child.stderr }).on('line', (line) => {
       if (!line.startsWith('{')) return this.#host.err(`${line}\n`)
@@ -160,7 +209,9 @@ class Family {
 
   async stop(): Promise<void> {
     this.#stopping = true
-    const living = this.#children.filter((child) => child.exitCode === null && child.signalCode === null)
+    const living = this.#children.filter(
+      (child) => child.exitCode === null && child.signalCode === null,
+    )
     const gone = living.map((child) => new Promise((resolve) => child.once('exit', resolve)))
     for (const child of living) child.kill('SIGTERM')
     const late = setTimeout(() => {
@@ -178,16 +229,21 @@ async function address(port: number): Promise<string> {
 
 /** Beside src/ in a checkout, beside dist/ in a package. */
 function defaultPolicy(): string {
-  const places = ['../deploy/policies/default.yaml', '../../deploy/policies/default.yaml'].map((place) =>
-    fileURLToPath(new URL(place, import.meta.url)),
+  const places = ['../deploy/policies/default.yaml', '../../deploy/policies/default.yaml'].map(
+    (place) => fileURLToPath(new URL(place, import.meta.url)),
   )
   return places.find((place) => existsSync(place)) ?? places[0]!
 }
 
-/** The first batch with an execution that the sidecar sent, from its own record of what left; the heartbeat goes before it. */
+/**
+ * The first batch with an execution that the sidecar sent, from its own record of what left; the
+ * heartbeat goes before it.
+ */
 async function firstBatch(sent: string): Promise<Batch> {
   for (;;) {
-    for (const name of (await readdir(sent).catch(() => [])).filter((each) => each.endsWith('.otlp.gz')).sort()) {
+    for (const name of (await readdir(sent).catch(() => []))
+      .filter((each) => each.endsWith('.otlp.gz'))
+      .sort()) {
       const { resourceSpans } = decodeRequest(gunzipSync(await readFile(join(sent, name))))
       const found = resourceSpans.find((batch) => executionIn(batch) !== undefined)
       if (found !== undefined) return found
@@ -197,7 +253,8 @@ async function firstBatch(sent: string): Promise<Batch> {
 }
 
 type Batch = ReturnType<typeof decodeRequest>['resourceSpans'][number]
-const executionIn = (batch: Batch) => batch.scopeSpans.flatMap(({ spans }) => spans).find(({ name }) => name === 'execution')
+const executionIn = (batch: Batch) =>
+  batch.scopeSpans.flatMap(({ spans }) => spans).find(({ name }) => name === 'execution')
 
 function sideBySide(example: Record<string, unknown>, batch: Batch, columns: number): string {
   const half = Math.max(44, Math.min(72, Math.floor((columns - 3) / 2)))
@@ -213,7 +270,11 @@ function sideBySide(example: Record<string, unknown>, batch: Batch, columns: num
     'and once for the batch',
     ...batch.attributes.map(renderAttribute),
   ]
-  const cut = (text = ''): string => (text.length > half ? `${text.slice(0, half - 1)}…` : text.padEnd(half))
-  const rows = Array.from({ length: Math.max(left.length, right.length) }, (_, i) => `${cut(left[i])} │ ${cut(right[i]).trimEnd()}`)
+  const cut = (text = ''): string =>
+    text.length > half ? `${text.slice(0, half - 1)}…` : text.padEnd(half)
+  const rows = Array.from(
+    { length: Math.max(left.length, right.length) },
+    (_, i) => `${cut(left[i])} │ ${cut(right[i]).trimEnd()}`,
+  )
   return `\n${cut('AS THE APPLICATION SENT IT')} │ AS IT LEFT\n${'─'.repeat(half)}─┼─${'─'.repeat(half)}\n${rows.join('\n')}\n`
 }

@@ -1,6 +1,6 @@
-// The facts job as Kubernetes objects, and its rights as RBAC, each with its reason: made from the description of the
-// rights (facts/rights.ts) and of the sidecar's container (inject/container.ts). `npm run generate` writes deploy/facts/
-// from it, `facts rights` prints the RBAC for any policy.
+// The facts job as Kubernetes objects, and its rights as RBAC, each with its reason: made from the
+// description of the rights (facts/rights.ts) and of the sidecar's container (inject/container.ts).
+// `npm run generate` writes deploy/facts/ from it, `facts rights` prints the RBAC for any policy.
 import { stringify } from 'yaml'
 import type { Needs } from '../facts/needs.ts'
 import { IDENTITY, type Right, rightsFor } from '../facts/rights.ts'
@@ -24,10 +24,15 @@ export interface FactsNames {
   factsConfigMap: string
 }
 
-export const NAMES: FactsNames = { namespace: 'usage-system', name: 'usage-sidecar-facts', factsConfigMap: STANDARD.factsConfigMap }
+export const NAMES: FactsNames = {
+  namespace: 'usage-system',
+  name: 'usage-sidecar-facts',
+  factsConfigMap: STANDARD.factsConfigMap,
+}
 
 /** kubectl reads YAML 1.1, where a plain `off` is no text. */
-const yaml = (value: unknown): string => stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
+const yaml = (value: unknown): string =>
+  stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
 const documents = (texts: readonly string[]): string => `${texts.join('\n---\n')}\n`
 
 /** Of a role, with its reason as a comment. */
@@ -35,12 +40,21 @@ export function rule({ verb, of, reason }: Right): string {
   const what =
     'path' in of
       ? { nonResourceURLs: [of.path] }
-      : { apiGroups: [of.group], resources: [of.resource], ...(of.name === undefined ? {} : { resourceNames: [of.name] }) }
+      : {
+          apiGroups: [of.group],
+          resources: [of.resource],
+          ...(of.name === undefined ? {} : { resourceNames: [of.name] }),
+        }
   return `  # ${reason}\n${yaml([{ ...what, verbs: [verb] }]).replace(/^/gm, '  ')}`
 }
 
 /** A role and who has it; in the namespace, or in the whole cluster. */
-function role(kind: 'Role' | 'ClusterRole', rights: readonly Right[], account: string, { name, namespace }: FactsNames): string[] {
+function role(
+  kind: 'Role' | 'ClusterRole',
+  rights: readonly Right[],
+  account: string,
+  { name, namespace }: FactsNames,
+): string[] {
   if (rights.length === 0) return []
   // Two projects, in two namespaces, do not meet.
   const metadata = kind === 'Role' ? { name: account, namespace } : { name: `${name}-${namespace}` }
@@ -52,16 +66,27 @@ function role(kind: 'Role' | 'ClusterRole', rights: readonly Right[], account: s
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind, name: metadata.name },
     subjects: [{ kind: 'ServiceAccount', name: account, namespace }],
   }
-  return [`${yaml({ apiVersion, kind, metadata })}\nrules:\n${rights.map(rule).join('\n')}`, yaml(binding)]
+  return [
+    `${yaml({ apiVersion, kind, metadata })}\nrules:\n${rights.map(rule).join('\n')}`,
+    yaml(binding),
+  ]
 }
 
 const account = (name: string, { namespace }: FactsNames): string =>
-  yaml({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace }, automountServiceAccountToken: false })
+  yaml({
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name, namespace },
+    automountServiceAccountToken: false,
+  })
 
 /** The account of the job and all that it may do. */
 export function rbac(needs: Needs, names: FactsNames): string {
   const rights = rightsFor(needs, names.factsConfigMap)
-  const [cluster, own] = [rights.filter(({ namespaced }) => !namespaced), rights.filter(({ namespaced }) => namespaced)]
+  const [cluster, own] = [
+    rights.filter(({ namespaced }) => !namespaced),
+    rights.filter(({ namespaced }) => namespaced),
+  ]
   return documents([
     account(names.name, names),
     ...role('ClusterRole', cluster, names.name, names),
@@ -70,8 +95,17 @@ export function rbac(needs: Needs, names: FactsNames): string {
 }
 
 const SECURITY = {
-  pod: { runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, seccompProfile: { type: 'RuntimeDefault' } },
-  container: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] }, readOnlyRootFilesystem: true },
+  pod: {
+    runAsNonRoot: true,
+    runAsUser: 65532,
+    runAsGroup: 65532,
+    seccompProfile: { type: 'RuntimeDefault' },
+  },
+  container: {
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ['ALL'] },
+    readOnlyRootFilesystem: true,
+  },
 }
 const RESOURCES = { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '192Mi' } }
 
@@ -81,16 +115,31 @@ export interface FactsImages {
 }
 
 /** Only the job has the account's token: the sidecar covers the place where it would be mounted. */
-function podSpec({ sidecar: image, facts }: FactsImages, names: FactsNames, settings: Readonly<Record<string, string>>) {
+function podSpec(
+  { sidecar: image, facts }: FactsImages,
+  names: FactsNames,
+  settings: Readonly<Record<string, string>>,
+) {
   const options: Options = {
     ...STANDARD,
     image,
     factsConfigMap: names.factsConfigMap,
     // The job itself waits for the time in which an admin may look; this pod does not live as long.
-    settings: { ...settings, USAGE_FIRST_SEND_DELAY: '0', USAGE_SEND_INTERVAL: '1m', USAGE_HEARTBEAT: 'off' },
+    settings: {
+      ...settings,
+      USAGE_FIRST_SEND_DELAY: '0',
+      USAGE_SEND_INTERVAL: '1m',
+      USAGE_HEARTBEAT: 'off',
+    },
   }
   const { USAGE_PAGE_LISTEN, USAGE_ANNOTATIONS_FILE, USAGE_OFF_FILE } = FIXED_SETTINGS
-  const own = { ...settings, ...POLICY_FILE, USAGE_PAGE_LISTEN, USAGE_ANNOTATIONS_FILE, USAGE_OFF_FILE }
+  const own = {
+    ...settings,
+    ...POLICY_FILE,
+    USAGE_PAGE_LISTEN,
+    USAGE_ANNOTATIONS_FILE,
+    USAGE_OFF_FILE,
+  }
   const mounted = ['usage-sidecar-podinfo', 'usage-sidecar-project']
   const container = sidecar(options, { qos: 'burstable', limitsStorage: false, doNotTrack: false })
   return {
@@ -106,7 +155,10 @@ function podSpec({ sidecar: image, facts }: FactsImages, names: FactsNames, sett
         image: facts,
         imagePullPolicy: 'IfNotPresent',
         args: ['facts', '--facts-config-map', names.factsConfigMap],
-        env: [...Object.entries(own).map(([name, value]) => ({ name, value: literal(value) })), APP_ENV],
+        env: [
+          ...Object.entries(own).map(([name, value]) => ({ name, value: literal(value) })),
+          APP_ENV,
+        ],
         resources: RESOURCES,
         securityContext: SECURITY.container,
         terminationMessagePolicy: 'FallbackToLogsOnError',
@@ -117,27 +169,48 @@ function podSpec({ sidecar: image, facts }: FactsImages, names: FactsNames, sett
   }
 }
 
-/** Longer than the job: its random start, its questions, the kubelet, and 15 minutes for the sidecar. */
+/**
+ * Longer than the job: its random start, its questions, the kubelet, and 15 minutes for the
+ * sidecar.
+ */
 const DEADLINE_SECONDS = 3_600
 
-function jobSpec(images: FactsImages, names: FactsNames, settings: Readonly<Record<string, string>>) {
+function jobSpec(
+  images: FactsImages,
+  names: FactsNames,
+  settings: Readonly<Record<string, string>>,
+) {
   return {
     // What is not there today is asked for tomorrow.
     backoffLimit: 0,
     activeDeadlineSeconds: DEADLINE_SECONDS,
     ttlSecondsAfterFinished: 86_400,
     template: {
-      metadata: { labels: { ...INJECTED, 'app.kubernetes.io/name': names.name }, annotations: { [`${PREFIX}inject`]: 'disabled' } },
+      metadata: {
+        labels: { ...INJECTED, 'app.kubernetes.io/name': names.name },
+        annotations: { [`${PREFIX}inject`]: 'disabled' },
+      },
       spec: podSpec(images, names, settings),
     },
   }
 }
 
 /** Every day at some time; `once`: a Job that does the same a single time. */
-export function factsJob(images: FactsImages, names: FactsNames, settings: Readonly<Record<string, string>>, once = false): string {
+export function factsJob(
+  images: FactsImages,
+  names: FactsNames,
+  settings: Readonly<Record<string, string>>,
+  once = false,
+): string {
   const metadata = { name: names.name, namespace: names.namespace }
   const spec = jobSpec(images, names, settings)
-  if (once) return yaml({ apiVersion: 'batch/v1', kind: 'Job', metadata: { ...metadata, name: `${names.name}-once` }, spec })
+  if (once)
+    return yaml({
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { ...metadata, name: `${names.name}-once` },
+      spec,
+    })
   return yaml({
     apiVersion: 'batch/v1',
     kind: 'CronJob',
@@ -153,7 +226,10 @@ export function factsJob(images: FactsImages, names: FactsNames, settings: Reado
   })
 }
 
-/** Empty: the job may write into it, and may make none. What it writes stays when this is applied again. */
+/**
+ * Empty: the job may write into it, and may make none. What it writes stays when this is applied
+ * again.
+ */
 export const factsConfigMap = ({ factsConfigMap: name, namespace }: FactsNames): string =>
   yaml({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace } })
 
@@ -178,6 +254,11 @@ export function identityJob({ facts }: Pick<FactsImages, 'facts'>, names: FactsN
   }
   const template = { metadata: { annotations: { [`${PREFIX}inject`]: 'disabled' } }, spec }
   const metadata = { name, namespace: names.namespace }
-  const job = { apiVersion: 'batch/v1', kind: 'Job', metadata, spec: { backoffLimit: 3, ttlSecondsAfterFinished: 600, template } }
+  const job = {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata,
+    spec: { backoffLimit: 3, ttlSecondsAfterFinished: 600, template },
+  }
   return documents([account(name, names), ...role('Role', [IDENTITY], name, names), yaml(job)])
 }

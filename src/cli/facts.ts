@@ -1,5 +1,6 @@
-// `facts`: the short-lived job that asks the cluster what the policy names, or, with --identity-secret, makes the identity
-// of this installation. The only command that speaks with Kubernetes; `run` never loads it.
+// `facts`: the short-lived job that asks the cluster what the policy names, or, with
+// --identity-secret, makes the identity of this installation. The only command that speaks with
+// Kubernetes; `run` never loads it.
 import { randomInt } from 'node:crypto'
 import { lstatSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -32,7 +33,12 @@ const SHARED = [
   'USAGE_LOG_LEVEL',
 ]
 const settings = SETTINGS.filter(({ name }) => SHARED.includes(name))
-const STANDARD = { factsConfigMap: INJECTED.factsConfigMap, startWithin: '10m', wait: '15m', otlp: 'http://127.0.0.1:4318' }
+const STANDARD = {
+  factsConfigMap: INJECTED.factsConfigMap,
+  startWithin: '10m',
+  wait: '15m',
+  otlp: 'http://127.0.0.1:4318',
+}
 const LONGEST_WAIT_MS = 15 * 60_000
 /** The job runs once a day. */
 const LATEST_START_MS = 24 * 3_600_000
@@ -55,7 +61,10 @@ export async function facts(host: Host, input: Input): Promise<number> {
     return EXIT.done
   }
   const secret = input.flags['identity-secret']
-  if (secret !== undefined) return withCluster(input, log, (cluster, namespace) => makeIdentity(cluster, namespace, secret, log))
+  if (secret !== undefined)
+    return withCluster(input, log, (cluster, namespace) =>
+      makeIdentity(cluster, namespace, secret, log),
+    )
 
   const named = await policyOf(host, input)
   const today = new Date().toISOString().slice(0, 10)
@@ -63,7 +72,12 @@ export async function facts(host: Host, input: Input): Promise<number> {
     log.error('facts: the policy has expired, so nothing is read', { expires: named.expires })
     return EXIT.config
   }
-  const given = allFacts(parseFacts(config.facts ?? '{}', 'USAGE_FACTS'), host.machine.arch, host.machine.platform, undefined)
+  const given = allFacts(
+    parseFacts(config.facts ?? '{}', 'USAGE_FACTS'),
+    host.machine.arch,
+    host.machine.platform,
+    undefined,
+  )
   // All clusters would ask, and report, in the same minute.
   const pause = randomInt(0, startWithin + 1)
   log.info('facts: begins', { seconds: Math.round(pause / 1_000) })
@@ -99,7 +113,9 @@ async function withCluster(
   const { openCluster } = await import('../facts/cluster.ts')
   const cluster = openCluster({ log })
   if (cluster === undefined) {
-    log.error('facts: no cluster is known; this runs in a pod with a service account, or where KUBECONFIG names a cluster')
+    log.error(
+      'facts: no cluster is known; this runs in a pod with a service account, or where KUBECONFIG names a cluster',
+    )
     return EXIT.failed
   }
   try {
@@ -109,13 +125,22 @@ async function withCluster(
   }
 }
 
-async function makeIdentity(cluster: Cluster, namespace: string | undefined, flag: string, log: Log): Promise<number> {
-  if (namespace === undefined) throw new UsageError('Give --namespace: it is not known where the Secret goes.')
+async function makeIdentity(
+  cluster: Cluster,
+  namespace: string | undefined,
+  flag: string,
+  log: Log,
+): Promise<number> {
+  if (namespace === undefined)
+    throw new UsageError('Give --namespace: it is not known where the Secret goes.')
   const files = { 'instance-id': NEW['instance-id'](), secret: NEW.secret() }
   const { makeIdentitySecret } = await import('../facts/identity-secret.ts')
   const made = await makeIdentitySecret(cluster, { name: flag, namespace, files })
   if (typeof made === 'string')
-    log.info('facts: the Secret of the identity is there', { secret: flag, by: made === 'made' ? 'this job' : 'an earlier one' })
+    log.info('facts: the Secret of the identity is there', {
+      secret: flag,
+      by: made === 'made' ? 'this job' : 'an earlier one',
+    })
   else
     log.error('facts: the Secret of the identity cannot be made, so there are no pseudonyms', {
       secret: flag,
@@ -127,9 +152,12 @@ async function makeIdentity(cluster: Cluster, namespace: string | undefined, fla
 
 /** As the sidecar decides, from files as they are now; what cannot be read is off. */
 function mayReport(host: Host, { reporting, annotationsFile, offFile }: Config): boolean {
-  const annotations = annotationsFile === undefined ? {} : { annotations: { text: textOf(annotationsFile) } }
+  const annotations =
+    annotationsFile === undefined ? {} : { annotations: { text: textOf(annotationsFile) } }
   const off = offFile === undefined ? {} : { offFile: { there: isThere(offFile) } }
-  return decide({ reporting, doNotTrack: host.env.DO_NOT_TRACK, ...annotations, ...off }).mode !== 'off'
+  return (
+    decide({ reporting, doNotTrack: host.env.DO_NOT_TRACK, ...annotations, ...off }).mode !== 'off'
+  )
 }
 
 function textOf(file: string): string | undefined {
@@ -169,15 +197,27 @@ function readOwn(host: Host, input: Input): { startWithin: number; wait: number 
 function nameOf(input: Input, flag: string): string | undefined {
   const name = input.flags[flag]
   if (name !== undefined && !NAME.test(name))
-    throw new UsageError(`--${flag} is a name of Kubernetes: lower case letters, digits, dots and dashes.`)
+    throw new UsageError(
+      `--${flag} is a name of Kubernetes: lower case letters, digits, dots and dashes.`,
+    )
   return name
 }
 
-/** What is sent there is not anonymized yet, so it does not leave the pod. USAGE_OTLP_ENDPOINT is what injection gives. */
+/**
+ * What is sent there is not anonymized yet, so it does not leave the pod. USAGE_OTLP_ENDPOINT is
+ * what injection gives.
+ */
 function endpointOf(host: Host, input: Input): string {
   const text = input.flags['otlp-endpoint'] ?? (host.env.USAGE_OTLP_ENDPOINT || STANDARD.otlp)
   const url = URL.parse(text)
-  if (url?.protocol !== 'http:' || !isLoopback(url.hostname.replace(/^\[|\]$/g, '')) || url.pathname !== '/' || url.search !== '')
-    throw new UsageError('--otlp-endpoint (USAGE_OTLP_ENDPOINT) is the sidecar in the same pod, such as http://127.0.0.1:4318.')
+  if (
+    url?.protocol !== 'http:' ||
+    !isLoopback(url.hostname.replace(/^\[|\]$/g, '')) ||
+    url.pathname !== '/' ||
+    url.search !== ''
+  )
+    throw new UsageError(
+      '--otlp-endpoint (USAGE_OTLP_ENDPOINT) is the sidecar in the same pod, such as http://127.0.0.1:4318.',
+    )
   return url.origin
 }

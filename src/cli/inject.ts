@@ -1,7 +1,14 @@
-// `inject` and `uninject`: filters over manifests, from a file or standard input to standard output. What could not be
-// done is told on standard error, what was done and what was left alone with `--explain`.
+// `inject` and `uninject`: filters over manifests, from a file or standard input to standard
+// output. What could not be done is told on standard error, what was done and what was left alone
+// with `--explain`.
 import { readFile } from 'node:fs/promises'
-import { FIXED_SETTINGS, literal, type Options, POLICY_FILE, STANDARD } from '../inject/container.ts'
+import {
+  FIXED_SETTINGS,
+  literal,
+  type Options,
+  POLICY_FILE,
+  STANDARD,
+} from '../inject/container.ts'
 import { type Filtered, injectText, type Told, uninjectText } from '../inject/inject.ts'
 import { ConfigError } from '../support/errors.ts'
 import { flagOf, readConfig, SETTINGS } from '../support/settings.ts'
@@ -16,11 +23,17 @@ export async function uninject(host: Host, input: Input): Promise<number> {
   return filter(host, input, 'taken out', uninjectText)
 }
 
-async function filter(host: Host, { flags, positionals }: Input, done: string, change: (text: string) => Filtered): Promise<number> {
+async function filter(
+  host: Host,
+  { flags, positionals }: Input,
+  done: string,
+  change: (text: string) => Filtered,
+): Promise<number> {
   if (positionals.length > 0) throw new UsageError('Give the file with -f.')
   const { text, told } = change(await read(host, flags.file ?? '-'))
   host.out(text)
-  for (const line of told) if (line.failed || flags.explain !== undefined) host.err(`${sentence(line, done)}\n`)
+  for (const line of told)
+    if (line.failed || flags.explain !== undefined) host.err(`${sentence(line, done)}\n`)
   return told.some(({ failed }) => failed) ? EXIT.failed : EXIT.done
 }
 
@@ -35,24 +48,40 @@ async function read(host: Host, file: string): Promise<string> {
     // The mark of byte order stays: it is one of the bytes.
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(pieces))
   } catch {
-    throw new ConfigError([`${file === '-' ? 'Standard input' : file}: cannot be read as UTF-8 text.`])
+    throw new ConfigError([
+      `${file === '-' ? 'Standard input' : file}: cannot be read as UTF-8 text.`,
+    ])
   }
 }
 
 function optionsOf({ flags }: Input): Options {
   const { image } = flags
-  if (image === undefined || image === '') throw new UsageError('Name the image of the sidecar with --image.')
-  const given = SETTINGS.map(({ name }) => [name, flags[flagOf(name)]] as const).filter(([, value]) => value !== undefined)
-  const settings = { ...STANDARD.settings, ...Object.fromEntries(given as [string, string][]) } as Record<string, string>
-  const fixed = Object.keys({ ...FIXED_SETTINGS, ...POLICY_FILE }).filter((name) => settings[name] !== undefined)
-  const mistakes = fixed.map((name) => `--${flagOf(name)} cannot be given: the pod has its own ${name}.`)
-  const { mistakes: wrong } = readConfig(settings.USAGE_POLICY_TEXT === undefined ? { ...settings, ...POLICY_FILE } : settings)
+  if (image === undefined || image === '')
+    throw new UsageError('Name the image of the sidecar with --image.')
+  const given = SETTINGS.map(({ name }) => [name, flags[flagOf(name)]] as const).filter(
+    ([, value]) => value !== undefined,
+  )
+  const settings = {
+    ...STANDARD.settings,
+    ...Object.fromEntries(given as [string, string][]),
+  } as Record<string, string>
+  const fixed = Object.keys({ ...FIXED_SETTINGS, ...POLICY_FILE }).filter(
+    (name) => settings[name] !== undefined,
+  )
+  const mistakes = fixed.map(
+    (name) => `--${flagOf(name)} cannot be given: the pod has its own ${name}.`,
+  )
+  const { mistakes: wrong } = readConfig(
+    settings.USAGE_POLICY_TEXT === undefined ? { ...settings, ...POLICY_FILE } : settings,
+  )
   if (mistakes.length + wrong.length > 0) throw new ConfigError([...mistakes, ...wrong])
   return {
     image,
     configMap: flags['config-map'] ?? STANDARD.configMap,
     factsConfigMap: flags['facts-config-map'] ?? STANDARD.factsConfigMap,
     identitySecret: flags['identity-secret'] ?? STANDARD.identitySecret,
-    settings: Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, literal(value)])),
+    settings: Object.fromEntries(
+      Object.entries(settings).map(([name, value]) => [name, literal(value)]),
+    ),
   }
 }

@@ -1,5 +1,6 @@
-// `policy check FILE`: every mistake with its place, or what the policy lets out and how much that tells. A policy that
-// tells more than its limits allow, or has expired, is sound and yet not to be used: exit 1.
+// `policy check FILE`: every mistake with its place, or what the policy lets out and how much that
+// tells. A policy that tells more than its limits allow, or has expired, is sound and yet not to be
+// used: exit 1.
 
 import { summary } from '../datasheet/summary.ts'
 import { expiredOn } from '../policy/expiry.ts'
@@ -18,13 +19,19 @@ export async function check(host: Host, input: Input): Promise<number> {
     if (!(error instanceof ConfigError)) throw error
     for (const mistake of error.mistakes) host.err(`${file}:${mistake}\n`)
     const count = error.mistakes.length
-    host.err(`${count} mistake${count === 1 ? '' : 's'}. With this policy nothing would be kept or sent.\n`)
+    host.err(
+      `${count} mistake${count === 1 ? '' : 's'}. With this policy nothing would be kept or sent.\n`,
+    )
     return EXIT.config
   }
   host.out(summary(checked.policy))
   for (const sentence of checked.over) host.err(`${file}:${sentence}\n`)
-  if (checked.over.length > 0) host.err('It tells more than its limits allow. With this policy nothing would be kept or sent.\n')
+  if (checked.over.length > 0)
+    host.err(
+      'It tells more than its limits allow. With this policy nothing would be kept or sent.\n',
+    )
   const expired = expiredOn(checked.policy, new Date().toISOString().slice(0, 10))
-  if (expired !== undefined) host.err(`${expired} With this policy nothing would be kept or sent.\n`)
+  if (expired !== undefined)
+    host.err(`${expired} With this policy nothing would be kept or sent.\n`)
   return checked.over.length === 0 && expired === undefined ? EXIT.done : EXIT.failed
 }

@@ -1,4 +1,5 @@
-// `policy preview`: what a policy would make of real spans, without a sidecar: protobuf or JSON, compressed or not.
+// `policy preview`: what a policy would make of real spans, without a sidecar: protobuf or JSON,
+// compressed or not.
 import { readFile } from 'node:fs/promises'
 import { gunzipSync } from 'node:zlib'
 import { createAnonymizer } from '../anonymize/anonymize.ts'
@@ -20,7 +21,12 @@ export async function preview(host: Host, input: Input): Promise<number> {
   if (policyFile === undefined || inputFile === undefined || input.positionals.length > 0)
     throw new UsageError('Name the policy and the input.')
   const policy = await readPolicy(policyFile)
-  const facts = allFacts(parseFacts(factsText ?? '{}', '--facts'), host.machine.arch, host.machine.platform, undefined)
+  const facts = allFacts(
+    parseFacts(factsText ?? '{}', '--facts'),
+    host.machine.arch,
+    host.machine.platform,
+    undefined,
+  )
   const raw =
     inputFile === '-'
       ? await readAll(host.stdin)
@@ -29,7 +35,9 @@ export async function preview(host: Host, input: Input): Promise<number> {
         })
   const plain = plainBytes(raw)
   if (plain === undefined) {
-    host.err(`${inputFile}: is not a gzip file that can be read, or larger than ${MAX_INPUT_BYTES} bytes.\n`)
+    host.err(
+      `${inputFile}: is not a gzip file that can be read, or larger than ${MAX_INPUT_BYTES} bytes.\n`,
+    )
     return EXIT.failed
   }
   const now = Date.now()
@@ -39,14 +47,28 @@ export async function preview(host: Host, input: Input): Promise<number> {
     return EXIT.done
   }
   const counters = new Counters()
-  const anonymizer = createAnonymizer({ policy, facts, secret: undefined, counters, maxBytes: MAX_INPUT_BYTES })
+  const anonymizer = createAnonymizer({
+    policy,
+    facts,
+    secret: undefined,
+    counters,
+    maxBytes: MAX_INPUT_BYTES,
+  })
   try {
     const passed = anonymizer.pass(looksLikeJson(plain) ? jsonToProtobuf(plain) : plain, now)
     const { spans, rejected } = passed
-    host.out(spans === 0 ? 'Nothing of this would leave.\n' : renderRequest(createEnricher(policy, 'custom', anonymizer).frame(passed)))
+    host.out(
+      spans === 0
+        ? 'Nothing of this would leave.\n'
+        : renderRequest(createEnricher(policy, 'custom', anonymizer).frame(passed)),
+    )
     const { 'spans.received': received = 0, 'spans.unlisted': unlisted = 0 } = counters.snapshot()
-    host.out(`\n${received} spans in, ${spans} would leave; ${unlisted} are not named in the policy, ${rejected} are not valid.\n`)
-    host.out(`Policy ${policyDigest(policy)}. Without an identity pseudonyms are left out; ids are examples.\n`)
+    host.out(
+      `\n${received} spans in, ${spans} would leave; ${unlisted} are not named in the policy, ${rejected} are not valid.\n`,
+    )
+    host.out(
+      `Policy ${policyDigest(policy)}. Without an identity pseudonyms are left out; ids are examples.\n`,
+    )
     return EXIT.done
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
@@ -71,8 +93,13 @@ function plainBytes(raw: Buffer): Buffer | undefined {
   }
 }
 
-/** A protobuf request begins with a tag (0x0a is also a line feed, so blanks are stepped over first). */
+/**
+ * A protobuf request begins with a tag (0x0a is also a line feed, so blanks are stepped over
+ * first).
+ */
 function looksLikeJson(bytes: Uint8Array): boolean {
-  const first = bytes.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d)
+  const first = bytes.find(
+    (byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d,
+  )
   return first === 0x7b
 }

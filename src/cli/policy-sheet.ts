@@ -13,8 +13,11 @@ const FORMATS: Record<string, (sheet: Sheet) => string> = {
 
 export async function sheet(host: Host, input: Input): Promise<number> {
   const file = onlyPositional(input, 'the policy file')
-  const format = Object.entries(FORMATS).find(([name]) => name === (input.flags.format ?? 'markdown'))
-  if (format === undefined) throw new UsageError(`--format is one of ${Object.keys(FORMATS).join(', ')}.`)
+  const format = Object.entries(FORMATS).find(
+    ([name]) => name === (input.flags.format ?? 'markdown'),
+  )
+  if (format === undefined)
+    throw new UsageError(`--format is one of ${Object.keys(FORMATS).join(', ')}.`)
   host.out(format[1](sheetOf(await readPolicy(file))))
   return EXIT.done
 }

@@ -1,11 +1,15 @@
-// An OTLP request as people read it. Used for what left or would leave, so what it prints is policed data.
+// An OTLP request as people read it. Used for what left or would leave, so what it prints is
+// policed data.
 import { type Attribute, decodeRequest, type Value } from '../otlp/decode.ts'
 
 /** `bytes`: a request, whole files of queue/ included. */
 export function renderRequest(bytes: Uint8Array): string {
   const lines: string[] = []
   decodeRequest(bytes).resourceSpans.forEach((resourceSpans, index) => {
-    lines.push(`batch ${index + 1}`, ...resourceSpans.attributes.map((attribute) => `  ${renderAttribute(attribute)}`))
+    lines.push(
+      `batch ${index + 1}`,
+      ...resourceSpans.attributes.map((attribute) => `  ${renderAttribute(attribute)}`),
+    )
     for (const span of resourceSpans.scopeSpans.flatMap(({ spans }) => spans)) {
       lines.push(
         `  span ${span.name}`,
@@ -42,5 +46,8 @@ function renderValue(value: Value): string {
 
 /** The times that leave are cut to a day, an hour or a minute. */
 function renderTime(unixNano: bigint): string {
-  return new Date(Number(unixNano / 1_000_000n)).toISOString().replace('T00:00:00.000Z', '').replace(':00.000Z', 'Z')
+  return new Date(Number(unixNano / 1_000_000n))
+    .toISOString()
+    .replace('T00:00:00.000Z', '')
+    .replace(':00.000Z', 'Z')
 }

@@ -11,7 +11,14 @@ export async function run(host: Host, input: Input): Promise<number> {
   const { config, mistakes } = readConfig(host.env, input.flags)
   const counters = new Counters()
   const log = createLog(config.logLevel, host.err)
-  const pipeline = createPipeline({ config, mistakes, doNotTrack: host.env.DO_NOT_TRACK, machine: host.machine, counters, log })
+  const pipeline = createPipeline({
+    config,
+    mistakes,
+    doNotTrack: host.env.DO_NOT_TRACK,
+    machine: host.machine,
+    counters,
+    log,
+  })
   const { promise: told, resolve: tell } = Promise.withResolvers<void>()
   host.onStop(tell)
   await pipeline.start()

@@ -1,6 +1,7 @@
-// `show`: what lies in the data folder, for people: without a file the list of what waits, what left and the receipts; with
-// one a file of queue/, sending/ or sent/, decoded, with the SHA-256 that receipts.jsonl names (the bytes of the file are
-// the bytes of the request), or the receipts. It reads, and changes nothing.
+// `show`: what lies in the data folder, for people: without a file the list of what waits, what
+// left and the receipts; with one a file of queue/, sending/ or sent/, decoded, with the SHA-256
+// that receipts.jsonl names (the bytes of the file are the bytes of the request), or the receipts.
+// It reads, and changes nothing.
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -18,10 +19,14 @@ const RECEIPTS = 'receipts.jsonl'
 
 export async function show(host: Host, input: Input): Promise<number> {
   const [file, ...rest] = input.positionals
-  if (rest.length > 0) throw new UsageError('Give one file of queue/, sending/ or sent/, or receipts.jsonl, or nothing to list them.')
+  if (rest.length > 0)
+    throw new UsageError(
+      'Give one file of queue/, sending/ or sent/, or receipts.jsonl, or nothing to list them.',
+    )
   const folder = input.flags['data-dir'] ?? readConfig(host.env).config.dataDir
   if (file === undefined) return await list(host, folder)
-  if (basename(file) === RECEIPTS) return await receipts(host, file === RECEIPTS ? folder : join(file, '..'))
+  if (basename(file) === RECEIPTS)
+    return await receipts(host, file === RECEIPTS ? folder : join(file, '..'))
   return await open(host, folder, file)
 }
 
@@ -29,9 +34,15 @@ async function list(host: Host, folder: string): Promise<number> {
   await readdir(folder).catch(() => {
     throw new ConfigError([`${folder}: cannot be read.`])
   })
-  const line = ({ place, name, bytes }: Found): string => `  ${`${place}/${name}`.padEnd(34)}${String(bytes).padStart(10)} bytes\n`
-  const part = (title: string, lines: readonly string[]): string => `${title}\n${lines.length === 0 ? '  nothing\n' : lines.join('')}`
-  const [queue, sending, sent] = [await filesIn(folder, 'queue'), await filesIn(folder, 'sending'), await filesIn(folder, 'sent')]
+  const line = ({ place, name, bytes }: Found): string =>
+    `  ${`${place}/${name}`.padEnd(34)}${String(bytes).padStart(10)} bytes\n`
+  const part = (title: string, lines: readonly string[]): string =>
+    `${title}\n${lines.length === 0 ? '  nothing\n' : lines.join('')}`
+  const [queue, sending, sent] = [
+    await filesIn(folder, 'queue'),
+    await filesIn(folder, 'sending'),
+    await filesIn(folder, 'sent'),
+  ]
   const told = await receiptsIn(folder, LISTED_RECEIPTS)
   host.out(`${folder}\n\n`)
   host.out(`${part('waits', [...sending, ...queue].map(line))}\n`)
@@ -43,7 +54,14 @@ async function list(host: Host, folder: string): Promise<number> {
 async function receipts(host: Host, folder: string): Promise<number> {
   const all = await receiptsIn(folder, Number.POSITIVE_INFINITY)
   if (all.length === 0) throw new ConfigError([`${join(folder, RECEIPTS)}: there are no receipts.`])
-  host.out(all.map((receipt) => `${receiptLine(receipt)}    sha256 ${receipt.sha256}  policy ${receipt.policy}\n`).join(''))
+  host.out(
+    all
+      .map(
+        (receipt) =>
+          `${receiptLine(receipt)}    sha256 ${receipt.sha256}  policy ${receipt.policy}\n`,
+      )
+      .join(''),
+  )
   return EXIT.done
 }
 
@@ -61,9 +79,13 @@ async function open(host: Host, folder: string, file: string): Promise<number> {
     })
   try {
     const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b
-    host.out(renderRequest(isGzip ? gunzipSync(bytes, { maxOutputLength: MAX_SHOWN_BYTES }) : bytes))
+    host.out(
+      renderRequest(isGzip ? gunzipSync(bytes, { maxOutputLength: MAX_SHOWN_BYTES }) : bytes),
+    )
   } catch (error) {
-    host.err(`${file}: ${error instanceof Refusal ? error.message : 'is not a gzip file that can be read.'}\n`)
+    host.err(
+      `${file}: ${error instanceof Refusal ? error.message : 'is not a gzip file that can be read.'}\n`,
+    )
     return EXIT.failed
   }
   host.out(`\nsha256 ${createHash('sha256').update(bytes).digest('hex')}  ${bytes.length} bytes\n`)

@@ -1,4 +1,5 @@
-// `status`: what the page shows, in the terminal. It asks the sidecar's own page on loopback; exit 0 only where all is well.
+// `status`: what the page shows, in the terminal. It asks the sidecar's own page on loopback; exit
+// 0 only where all is well.
 import { Agent, get } from 'node:http'
 import type { View } from '../page/view.ts'
 import type { ListenAddress } from '../support/setting-parsers.ts'
@@ -13,7 +14,9 @@ export async function status(host: Host, input: Input): Promise<number> {
   const address = input.flags.page ?? host.env.USAGE_PAGE_LISTEN ?? '127.0.0.1:4320'
   const view = await askStatus(placeOf(address))
   if (view === undefined) {
-    host.err(`No sidecar answers at ${address}. Give --page the address of its page (USAGE_PAGE_LISTEN).\n`)
+    host.err(
+      `No sidecar answers at ${address}. Give --page the address of its page (USAGE_PAGE_LISTEN).\n`,
+    )
     return EXIT.failed
   }
   host.out(input.flags.json === 'true' ? `${JSON.stringify(view, undefined, 2)}\n` : rendered(view))
@@ -34,7 +37,13 @@ export function askStatus(at: ListenAddress): Promise<Omit<View, 'sheet'> | unde
     const failed = (): void => resolve(undefined)
     // An agent of its own: no proxy of the environment has a say.
     const request = get(
-      { ...at, path: '/status.json', headers: { host: 'localhost' }, agent: new Agent(), timeout: TIMEOUT_MS },
+      {
+        ...at,
+        path: '/status.json',
+        headers: { host: 'localhost' },
+        agent: new Agent(),
+        timeout: TIMEOUT_MS,
+      },
       (response) => {
         const chunks: Buffer[] = []
         let length = 0
@@ -60,7 +69,8 @@ export function askStatus(at: ListenAddress): Promise<Omit<View, 'sheet'> | unde
 
 function rendered(view: Omit<View, 'sheet'>): string {
   const { policy, sent, waiting } = view
-  const time = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+  const time = (ms: number): string =>
+    `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`
   const line = (name: string, value: string): string => `${name.padEnd(18)} ${value}`
   const last = sent[0]
   return `${[
@@ -68,16 +78,32 @@ function rendered(view: Omit<View, 'sheet'>): string {
     ...view.problems.map((problem) => line('problem', problem)),
     ...(policy === undefined
       ? []
-      : [line('policy', `${policy.project} version ${policy.version}, until ${policy.expires}`), line('digest', policy.digest)]),
+      : [
+          line('policy', `${policy.project} version ${policy.version}, until ${policy.expires}`),
+          line('digest', policy.digest),
+        ]),
     ...(view.collector === undefined ? [] : [line('collector', view.collector)]),
-    ...(view.nextSendAt === undefined ? [] : [line('next sending', `not before ${time(view.nextSendAt)}`)]),
-    ...view.missingFacts.map(({ name, from, reasons }) => line('fact not known', `${name}, from ${from}, for: ${reasons.join(' ')}`)),
+    ...(view.nextSendAt === undefined
+      ? []
+      : [line('next sending', `not before ${time(view.nextSendAt)}`)]),
+    ...view.missingFacts.map(({ name, from, reasons }) =>
+      line('fact not known', `${name}, from ${from}, for: ${reasons.join(' ')}`),
+    ),
     line(
       'waiting',
-      waiting.length === 0 ? 'nothing' : `${waiting.length} files, ${waiting.reduce((sum, { bytes }) => sum + bytes, 0)} bytes`,
+      waiting.length === 0
+        ? 'nothing'
+        : `${waiting.length} files, ${waiting.reduce((sum, { bytes }) => sum + bytes, 0)} bytes`,
     ),
-    line('left', last === undefined ? 'nothing' : `${sent.length} bodies; the last at ${last.time}: ${last.result ?? 'no answer yet'}`),
+    line(
+      'left',
+      last === undefined
+        ? 'nothing'
+        : `${sent.length} bodies; the last at ${last.time}: ${last.result ?? 'no answer yet'}`,
+    ),
     '',
-    ...Object.entries(view.counters).map(([name, count]) => `${String(count).padStart(12)}  ${name}`),
+    ...Object.entries(view.counters).map(
+      ([name, count]) => `${String(count).padStart(12)}  ${name}`,
+    ),
   ].join('\n')}\n`
 }

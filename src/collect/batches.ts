@@ -1,6 +1,7 @@
-// What the collector accepts of a request: other people's sidecars send to this door, so names, texts and counts are
-// bounded, and what does not fit is refused with a sentence that tells the sender how much and why (OTLP partial
-// success). Nothing of the input is in a sentence. Of a span's time only the UTC day goes on.
+// What the collector accepts of a request: other people's sidecars send to this door, so names,
+// texts and counts are bounded, and what does not fit is refused with a sentence that tells the
+// sender how much and why (OTLP partial success). Nothing of the input is in a sentence. Of a
+// span's time only the UTC day goes on.
 import type { Handled } from '../accept/accept.ts'
 import type { Attribute as DecodedAttribute, DecodedRequest, DecodedSpan } from '../otlp/decode.ts'
 
@@ -49,7 +50,10 @@ const REASONS = {
 }
 
 /** Splits a request into what can be stored and what cannot. `today`: days since 1970, UTC. */
-export function readBatches(request: DecodedRequest, today: number): { batches: Batch[]; refused: Handled } {
+export function readBatches(
+  request: DecodedRequest,
+  today: number,
+): { batches: Batch[]; refused: Handled } {
   const batches: Batch[] = []
   const reasons = new Map<string, number>()
   const refuse = (reason: string, spans: number): void => {
@@ -75,7 +79,10 @@ export function readBatches(request: DecodedRequest, today: number): { batches: 
   let rejected = 0
   for (const count of reasons.values()) rejected += count
   const message = [...reasons].map(([reason, count]) => `${count} with ${reason}`).join('; ')
-  return { batches, refused: { rejected, message: message === '' ? '' : `Spans not stored: ${message}.` } }
+  return {
+    batches,
+    refused: { rejected, message: message === '' ? '' : `Spans not stored: ${message}.` },
+  }
 }
 
 /** The resource of a batch, or why it is refused. */
@@ -92,7 +99,8 @@ function readResource(attributes: readonly DecodedAttribute[]): Omit<Batch, 'spa
   const policyDigest = take('usage.policy.digest')
   if (id === undefined || !/^[0-9a-f]{32}$/.test(id)) return REASONS.noId
   if (project === undefined || project === '') return REASONS.noProject
-  const policyVersion = Number.isInteger(version) && version >= 0 && version < 2 ** 31 ? version : undefined
+  const policyVersion =
+    Number.isInteger(version) && version >= 0 && version < 2 ** 31 ? version : undefined
   return { id, project, policyVersion, policyDigest, facts }
 }
 
@@ -100,7 +108,8 @@ function readResource(attributes: readonly DecodedAttribute[]): Omit<Batch, 'spa
 function readSpan(span: DecodedSpan, today: number): SpanRow | string {
   const { traceId, spanId, parentSpanId, name } = span
   // OTLP: trace ids are 16 bytes, span ids 8, and all zeros is invalid.
-  if (!/^(?!0+$)[0-9a-f]{32}$/.test(traceId) || !/^(?!0+$)[0-9a-f]{16}$/.test(spanId)) return REASONS.ids
+  if (!/^(?!0+$)[0-9a-f]{32}$/.test(traceId) || !/^(?!0+$)[0-9a-f]{16}$/.test(spanId))
+    return REASONS.ids
   if (name === '' || !isShort(name)) return REASONS.name
   const day = Number(span.startTimeUnixNano / DAY_NS)
   // One day of grace for clocks that are ahead; a far day would push all others off the page.
@@ -108,12 +117,21 @@ function readSpan(span: DecodedSpan, today: number): SpanRow | string {
   const attributes = readAttributes(span.attributes)
   if (typeof attributes === 'string') return attributes
   const parentId = /^[0-9a-f]{16}$/.test(parentSpanId) ? parentSpanId : undefined
-  return { traceId, spanId, parentId, name, day, status: STATUS[span.statusCode] ?? 'unset', attributes }
+  return {
+    traceId,
+    spanId,
+    parentId,
+    name,
+    day,
+    status: STATUS[span.statusCode] ?? 'unset',
+    attributes,
+  }
 }
 
 const STATUS = ['unset', 'ok', 'error'] as const
 
-const isShort = (text: string): boolean => text.length <= MAX_TEXT_BYTES && Buffer.byteLength(text) <= MAX_TEXT_BYTES
+const isShort = (text: string): boolean =>
+  text.length <= MAX_TEXT_BYTES && Buffer.byteLength(text) <= MAX_TEXT_BYTES
 
 /** All of them, or why one does not fit. */
 function readAttributes(attributes: readonly DecodedAttribute[]): Attribute[] | string {
@@ -122,7 +140,8 @@ function readAttributes(attributes: readonly DecodedAttribute[]): Attribute[] | 
   const read: Attribute[] = []
   for (const { key, value } of attributes) {
     const type = value.kind
-    if (type !== 'string' && type !== 'int' && type !== 'bool' && type !== 'double') return REASONS.kind
+    if (type !== 'string' && type !== 'int' && type !== 'bool' && type !== 'double')
+      return REASONS.kind
     const text = String(value.value)
     if (key === '' || !isShort(key) || !isShort(text)) return REASONS.long
     if (keys.has(key)) return REASONS.twice

@@ -1,5 +1,6 @@
-// The usage collector for small projects: OTLP in, one DuckDB file, one page on loopback. This is the only wiring of the
-// room. A request is answered 200 when its batches are on disk, each counted once; what is refused of it is told.
+// The usage collector for small projects: OTLP in, one DuckDB file, one page on loopback. This is
+// the only wiring of the room. A request is answered 200 when its batches are on disk, each counted
+// once; what is refused of it is told.
 import { createAccept, type Handled } from '../accept/accept.ts'
 import { Budget } from '../accept/budget.ts'
 import { close, listen } from '../net/listen.ts'
@@ -35,7 +36,13 @@ const MAX_BODY = 64 * MIB
 const MAX_JSON_BODY = 8 * MIB
 const MAX_IN_FLIGHT = 128 * MIB
 
-export function createCollect({ listen: at, pageListen, folder, counters, log }: CollectOptions): Collect {
+export function createCollect({
+  listen: at,
+  pageListen,
+  folder,
+  counters,
+  log,
+}: CollectOptions): Collect {
   const closers: (() => Promise<void>)[] = []
 
   const handle = async (store: Store, body: Uint8Array): Promise<Handled> => {
@@ -53,7 +60,9 @@ export function createCollect({ listen: at, pageListen, folder, counters, log }:
 
   const start = async (): Promise<{ otlp: ListenAddress; page: ListenAddress }> => {
     if (!isLoopbackHost(pageListen.host) && pageListen.host !== '::1') {
-      throw new ConfigError(["The collector's page listens on loopback only. Give it 127.0.0.1, and reach it through a port-forward."])
+      throw new ConfigError([
+        "The collector's page listens on loopback only. Give it 127.0.0.1, and reach it through a port-forward.",
+      ])
     }
     try {
       const store = await openStore(folder, log)
@@ -83,7 +92,10 @@ export function createCollect({ listen: at, pageListen, folder, counters, log }:
   return { start, stop }
 }
 
-/** How the address is written in a URL; where we listen everywhere, a sidecar on this machine reaches us on loopback. */
+/**
+ * How the address is written in a URL; where we listen everywhere, a sidecar on this machine
+ * reaches us on loopback.
+ */
 function urlHost(host: string): string {
   if (host === '' || host === '0.0.0.0' || host === '::') return '127.0.0.1'
   return host.includes(':') ? `[${host}]` : host

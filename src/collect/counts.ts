@@ -1,6 +1,7 @@
-// What the page and counts.json say, counted by the store: projects, days, span names, and for every attribute how often
-// each value came. Every list is bounded, because senders choose the names. A section is a span name, or the facts of
-// the resource (the empty name), which are counted per batch.
+// What the page and counts.json say, counted by the store: projects, days, span names, and for
+// every attribute how often each value came. Every list is bounded, because senders choose the
+// names. A section is a span name, or the facts of the resource (the empty name), which are counted
+// per batch.
 import type { Store } from './store.ts'
 
 const MAX_PROJECTS = 100
@@ -29,7 +30,9 @@ export interface AttributeCount {
   /** How many spans (or batches) have the attribute. */
   total: number
   distinct: number
-  /** All values are numbers: bounds of buckets mostly, which in their own order show a distribution. */
+  /**
+   * All values are numbers: bounds of buckets mostly, which in their own order show a distribution.
+   */
   numbers: boolean
   values: { value: string; count: number }[]
   /** Set where the values are pseudonyms: how many different ones a day. */
@@ -60,11 +63,18 @@ export async function countProjects(store: Store): Promise<Project[]> {
      JOIN (SELECT batch, count(*) AS spans FROM spans GROUP BY batch) ON batch = number
      GROUP BY project ORDER BY spans DESC, project LIMIT ${MAX_PROJECTS}`,
   )
-  return rows.map((row) => ({ name: String(row.project), batches: Number(row.batches), spans: Number(row.spans) }))
+  return rows.map((row) => ({
+    name: String(row.project),
+    batches: Number(row.batches),
+    spans: Number(row.spans),
+  }))
 }
 
 /** Batches, and spans by name; of all projects, or of one. */
-export async function countSpans(store: Store, project?: string): Promise<{ batches: number; spans: Record<string, number> }> {
+export async function countSpans(
+  store: Store,
+  project?: string,
+): Promise<{ batches: number; spans: Record<string, number> }> {
   const where = project === undefined ? '' : 'WHERE project = $1'
   const values = project === undefined ? [] : [project]
   const batches = await store.read(`SELECT count(*) AS n FROM batches ${where}`, values)
@@ -72,7 +82,10 @@ export async function countSpans(store: Store, project?: string): Promise<{ batc
     `SELECT name, count(*) AS n FROM spans s JOIN batches b ON b.number = s.batch ${where} GROUP BY name ORDER BY name LIMIT 10000`,
     values,
   )
-  return { batches: Number(batches[0]?.n), spans: Object.fromEntries(rows.map((row) => [String(row.name), Number(row.n)])) }
+  return {
+    batches: Number(batches[0]?.n),
+    spans: Object.fromEntries(rows.map((row) => [String(row.name), Number(row.n)])),
+  }
 }
 
 /** Everything the page shows of a project. */
@@ -82,7 +95,10 @@ export async function report(store: Store, project: Project): Promise<Report> {
     `SELECT count(DISTINCT day) AS days, min(day)::VARCHAR AS first, max(day)::VARCHAR AS last, count(DISTINCT name) AS names ${OF_PROJECT}`,
     p,
   )
-  const names = await store.read(`SELECT name, count(*) AS n ${OF_PROJECT} GROUP BY name ORDER BY n DESC, name LIMIT ${MAX_NAMES}`, p)
+  const names = await store.read(
+    `SELECT name, count(*) AS n ${OF_PROJECT} GROUP BY name ORDER BY n DESC, name LIMIT ${MAX_NAMES}`,
+    p,
+  )
   const days = await store.read(
     `SELECT day::VARCHAR AS day, count(*) AS n ${OF_PROJECT} AND day > (SELECT max(day) ${OF_PROJECT}) - ${MAX_DAYS} GROUP BY ALL ORDER BY day`,
     p,
@@ -106,7 +122,10 @@ export async function report(store: Store, project: Project): Promise<Report> {
 const OF_PROJECT = 'FROM spans WHERE batch IN (SELECT number FROM batches WHERE project = $1)'
 const FACTS = ''
 
-/** Every attribute of project $1 once a span or batch. The status of spans is shown where a policy keeps it. */
+/**
+ * Every attribute of project $1 once a span or batch. The status of spans is shown where a policy
+ * keeps it.
+ */
 const VALUES = `
   own AS (SELECT number, received, policy_version FROM batches WHERE project = $1),
   own_spans AS (SELECT number, name, day, status FROM spans WHERE batch IN (SELECT number FROM own)),
@@ -118,7 +137,10 @@ const VALUES = `
     UNION ALL SELECT '${FACTS}', received, 'usage.policy.version', 'int', policy_version::VARCHAR FROM own WHERE policy_version IS NOT NULL
   )`
 
-async function countAttributes(store: Store, project: string): Promise<Map<string, AttributeCount[]>> {
+async function countAttributes(
+  store: Store,
+  project: string,
+): Promise<Map<string, AttributeCount[]>> {
   const rows = await store.read(
     `WITH ${VALUES},
      counted AS (SELECT section, key, value, count(*) AS n, bool_and(type IN ('int', 'double')) AS number FROM named GROUP BY section, key, value)
@@ -161,7 +183,11 @@ async function countAttributes(store: Store, project: string): Promise<Map<strin
   return sections
 }
 
-async function countPseudonyms(store: Store, project: string, sections: Map<string, AttributeCount[]>): Promise<void> {
+async function countPseudonyms(
+  store: Store,
+  project: string,
+  sections: Map<string, AttributeCount[]>,
+): Promise<void> {
   const rows = await store.read(
     `WITH ${VALUES}
      SELECT section, key, day::VARCHAR AS day, count(DISTINCT value) AS n FROM named

@@ -1,5 +1,6 @@
-// The page's own listener: GET on loopback, nothing else. A request whose Host is not a loopback name comes through a
-// rebound DNS name from some web site in the reader's browser, and is refused. It only reads.
+// The page's own listener: GET on loopback, nothing else. A request whose Host is not a loopback
+// name comes through a rebound DNS name from some web site in the reader's browser, and is refused.
+// It only reads.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Log } from '../support/log.ts'
 import { countProjects, countSpans, report } from './counts.ts'
@@ -21,7 +22,10 @@ export interface Page {
   body: string
 }
 
-/** True for `localhost`, `127.0.0.1` and `[::1]`, with any port: a port-forward may use another than ours. */
+/**
+ * True for `localhost`, `127.0.0.1` and `[::1]`, with any port: a port-forward may use another than
+ * ours.
+ */
 export const isLoopbackHost = (host: string | undefined): boolean =>
   host !== undefined && /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i.test(host)
 
@@ -31,11 +35,23 @@ export function createPageServer(store: Store, otlpUrl: () => string, log: Log):
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     request.resume()
     if (!isLoopbackHost(request.headers.host)) {
-      send(response, { status: 421, type: TEXT, body: 'Open this page as http://localhost or http://127.0.0.1.\n' })
+      send(response, {
+        status: 421,
+        type: TEXT,
+        body: 'Open this page as http://localhost or http://127.0.0.1.\n',
+      })
     } else if (request.method !== 'GET') {
-      send(response, { status: 405, type: TEXT, body: 'This page is read with GET.\n' }, { allow: 'GET' })
+      send(
+        response,
+        { status: 405, type: TEXT, body: 'This page is read with GET.\n' },
+        { allow: 'GET' },
+      )
     } else if (busy >= MAX_PAGES) {
-      send(response, { status: 503, type: TEXT, body: 'Too many pages are being counted. Load it again.\n' }, { 'retry-after': '2' })
+      send(
+        response,
+        { status: 503, type: TEXT, body: 'Too many pages are being counted. Load it again.\n' },
+        { 'retry-after': '2' },
+      )
     } else {
       busy++
       try {
@@ -48,9 +64,12 @@ export function createPageServer(store: Store, otlpUrl: () => string, log: Log):
       }
     }
   }
-  const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS }, (request, response) => {
-    void answer(request, response)
-  })
+  const server = createServer(
+    { requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS },
+    (request, response) => {
+      void answer(request, response)
+    },
+  )
   server.maxConnections = MAX_CONNECTIONS
   return server
 }
@@ -59,16 +78,28 @@ async function pageAt(target: string, store: Store, otlpUrl: string): Promise<Pa
   const [path, query] = target.split('?', 2)
   const wanted = new URLSearchParams(query).get('project')
   if (path === '/counts.json') {
-    return { status: 200, type: JSON_TYPE, body: `${JSON.stringify(await countSpans(store, wanted ?? undefined))}\n` }
+    return {
+      status: 200,
+      type: JSON_TYPE,
+      body: `${JSON.stringify(await countSpans(store, wanted ?? undefined))}\n`,
+    }
   }
-  if (path !== '/') return { status: 404, type: TEXT, body: 'There is nothing here. The page is at /.\n' }
+  if (path !== '/')
+    return { status: 404, type: TEXT, body: 'There is nothing here. The page is at /.\n' }
   const projects = await countProjects(store)
   const project = wanted === null ? projects[0] : projects.find(({ name }) => name === wanted)
-  if (project !== undefined) return { status: 200, type: HTML, body: reportPage(await report(store, project), projects) }
-  return wanted === null ? { status: 200, type: HTML, body: emptyPage(otlpUrl) } : { status: 404, type: HTML, body: notFoundPage() }
+  if (project !== undefined)
+    return { status: 200, type: HTML, body: reportPage(await report(store, project), projects) }
+  return wanted === null
+    ? { status: 200, type: HTML, body: emptyPage(otlpUrl) }
+    : { status: 404, type: HTML, body: notFoundPage() }
 }
 
-function send(response: ServerResponse, { status, type, body }: Page, headers: Record<string, string> = {}): void {
+function send(
+  response: ServerResponse,
+  { status, type, body }: Page,
+  headers: Record<string, string> = {},
+): void {
   const bytes = Buffer.from(body)
   response.writeHead(status, {
     ...headers,

@@ -1,6 +1,14 @@
-// The page of the usage collector as HTML: what came of one project, to be read in a minute. A function from counts to
-// text; every name and value in it was chosen by a sender and is escaped.
-import { bar, type DayChart, dayChart, dayTable, escapeHtml, formatNumber, formatShare } from './chart.ts'
+// The page of the usage collector as HTML: what came of one project, to be read in a minute. A
+// function from counts to text; every name and value in it was chosen by a sender and is escaped.
+import {
+  bar,
+  type DayChart,
+  dayChart,
+  dayTable,
+  escapeHtml,
+  formatNumber,
+  formatShare,
+} from './chart.ts'
 import { type AttributeCount, MAX_DAYS, type Project, type Report, type Section } from './counts.ts'
 import { STYLE } from './style.ts'
 
@@ -47,8 +55,17 @@ export function notFoundPage(): string {
 }
 
 export function reportPage(report: Report, projects: readonly Project[]): string {
-  const chart: DayChart = { days: report.days, unit: 'spans', title: 'Spans a day', height: 170, most: MAX_DAYS }
-  const cut = report.firstDay < (report.days[0]?.day ?? '') ? ` The chart shows the last ${MAX_DAYS} days.` : ''
+  const chart: DayChart = {
+    days: report.days,
+    unit: 'spans',
+    title: 'Spans a day',
+    height: 170,
+    most: MAX_DAYS,
+  }
+  const cut =
+    report.firstDay < (report.days[0]?.day ?? '')
+      ? ` The chart shows the last ${MAX_DAYS} days.`
+      : ''
   return html(
     `${report.name}: usage`,
     `<header>
@@ -70,7 +87,12 @@ ${factSection(report)}
   )
 }
 
-const DATES = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' })
+const DATES = new Intl.DateTimeFormat('en-GB', {
+  day: 'numeric',
+  month: 'long',
+  year: 'numeric',
+  timeZone: 'UTC',
+})
 
 function range({ firstDay, lastDay }: Report): string {
   return `${escapeHtml(DATES.formatRange(new Date(firstDay), new Date(lastDay)))}`
@@ -92,7 +114,9 @@ function projectLinks(current: string, projects: readonly Project[]): string {
 }
 
 function spanSection(section: Section, at: number, report: Report): string {
-  const blocks = section.attributes.map((attribute, number) => attributeBlock(attribute, section.count, 'spans', `s${at}a${number}`))
+  const blocks = section.attributes.map((attribute, number) =>
+    attributeBlock(attribute, section.count, 'spans', `s${at}a${number}`),
+  )
   return `<section aria-labelledby="s${at}">
 <h2 id="s${at}"><bdi>${escapeHtml(section.name)}</bdi></h2>
 <p>${formatNumber(section.count)} ${plural(section.count, 'span', 'spans')}, ${formatShare(section.count, report.spans)} of all</p>
@@ -102,7 +126,9 @@ ${blocks.length > 0 ? `<div class="blocks">${blocks.join('\n')}</div>` : ''}
 
 function factSection(report: Report): string {
   if (report.facts.length === 0) return ''
-  const blocks = report.facts.map((fact, number) => attributeBlock(fact, report.batches, 'batches', `f${number}`))
+  const blocks = report.facts.map((fact, number) =>
+    attributeBlock(fact, report.batches, 'batches', `f${number}`),
+  )
   return `<section aria-labelledby="facts">
 <h2 id="facts">Where it runs</h2>
 <p>Facts of the resource, counted once a batch: an installation that is used more sends more batches.</p>
@@ -111,7 +137,12 @@ function factSection(report: Report): string {
 }
 
 /** One attribute: how often each value came among `whole` spans or batches. */
-function attributeBlock(attribute: AttributeCount, whole: number, unit: string, id: string): string {
+function attributeBlock(
+  attribute: AttributeCount,
+  whole: number,
+  unit: string,
+  id: string,
+): string {
   const heading = `<h3 id="${id}"><bdi>${escapeHtml(attribute.key)}</bdi></h3>`
   const missing = whole - attribute.total
   if (attribute.pseudonyms !== undefined) {
@@ -125,14 +156,23 @@ function attributeBlock(attribute: AttributeCount, whole: number, unit: string, 
     return `<div class="attribute">${heading}<p>${formatNumber(attribute.distinct)} different pseudonyms, which change with their period; a day:</p>${dayChart(chart)}${dayTable(chart)}</div>`
   }
   const listed = attribute.values.reduce((sum, { count }) => sum + count, 0)
-  const most = Math.max(...attribute.values.map(({ count }) => count), attribute.total - listed, missing)
+  const most = Math.max(
+    ...attribute.values.map(({ count }) => count),
+    attribute.total - listed,
+    missing,
+  )
   const row = (kind: string, label: string, count: number): string =>
     `<tr${kind}><th scope="row"><bdi>${label}</bdi></th><td class="track">${bar(count, most)}</td><td>${formatNumber(count)}</td><td>${formatShare(count, whole)}</td></tr>`
   const rows = attribute.values.map(({ value, count }) =>
-    row('', escapeHtml(attribute.numbers ? formatNumber(Number(value)) : value || '(empty text)'), count),
+    row(
+      '',
+      escapeHtml(attribute.numbers ? formatNumber(Number(value)) : value || '(empty text)'),
+      count,
+    ),
   )
   const more = attribute.distinct - attribute.values.length
-  if (more > 0) rows.push(row(' class="rest"', `${formatNumber(more)} more`, attribute.total - listed))
+  if (more > 0)
+    rows.push(row(' class="rest"', `${formatNumber(more)} more`, attribute.total - listed))
   if (missing > 0) rows.push(row(' class="rest"', 'not given', missing))
   return `<div class="attribute">${heading}
 <table class="values" aria-labelledby="${id}"><colgroup><col class="what"><col><col class="count"><col class="share"></colgroup>

@@ -1,6 +1,6 @@
-// The usage store: one DuckDB file. Every accepted batch is counted once, whatever is sent again and in whatever body,
-// and is on disk when `add` resolves. Requests that wait together share one commit. Of the time a batch came only the
-// UTC day is kept, and nothing of who sent it.
+// The usage store: one DuckDB file. Every accepted batch is counted once, whatever is sent again
+// and in whatever body, and is on disk when `add` resolves. Requests that wait together share one
+// commit. Of the time a batch came only the UTC day is kept, and nothing of who sent it.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api'
@@ -26,7 +26,10 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** The store talks to its own file only: no other file, no network, no extension that is loaded from somewhere. */
+/**
+ * The store talks to its own file only: no other file, no network, no extension that is loaded from
+ * somewhere.
+ */
 const SETTINGS = {
   enable_external_access: 'false',
   autoinstall_known_extensions: 'false',
@@ -34,7 +37,10 @@ const SETTINGS = {
   memory_limit: '512MB',
   threads: '2',
 }
-/** One commit takes requests until it holds this many spans or batches; the rest waits for the next commit. */
+/**
+ * One commit takes requests until it holds this many spans or batches; the rest waits for the next
+ * commit.
+ */
 const COMMIT_SPANS = 20_000
 const COMMIT_BATCHES = 500
 const RETRY_SECONDS = 10
@@ -46,9 +52,14 @@ interface Waiting {
 }
 
 /** Opens the store in `folder`, or makes both. `now` is milliseconds since 1970. */
-export async function openStore(folder: string, log: Log, now: () => number = Date.now): Promise<Store> {
+export async function openStore(
+  folder: string,
+  log: Log,
+  now: () => number = Date.now,
+): Promise<Store> {
   const { instance, writer, reader } = await openFile(folder)
-  const last = async (sql: string): Promise<number> => Number((await writer.runAndReadAll(sql)).getRows()[0]?.[0] ?? 0)
+  const last = async (sql: string): Promise<number> =>
+    Number((await writer.runAndReadAll(sql)).getRows()[0]?.[0] ?? 0)
   // A number whose commit failed is never used again, so that no row can point at another's batch.
   let lastBatch = await last('SELECT max(number) FROM batches')
   let lastSpan = await last('SELECT max(number) FROM spans')
@@ -56,7 +67,9 @@ export async function openStore(folder: string, log: Log, now: () => number = Da
   let writing: Promise<void> | undefined
   let closed = false
 
-  /** Works out what is new in `group`, in order, so that two equal requests in one group count once. */
+  /**
+   * Works out what is new in `group`, in order, so that two equal requests in one group count once.
+   */
   const plan = async (group: readonly Waiting[]): Promise<{ changes: Changes; added: Added[] }> => {
     const known = await knownBatches(
       writer,
@@ -70,7 +83,8 @@ export async function openStore(folder: string, log: Log, now: () => number = Da
         known.set(batch.id, seen)
         changes.batches.push({ number: seen.number, batch })
       }
-      // An id belongs to the project that used it first: nobody can add spans to another project's batch.
+      // An id belongs to the project that used it first: nobody can add spans to another project's
+      // batch.
       if (seen.project !== batch.project) return { accepted: 0, duplicates: batch.spans.length }
       let accepted = 0
       for (const span of batch.spans) {
@@ -100,13 +114,22 @@ export async function openStore(folder: string, log: Log, now: () => number = Da
       if (changes.spans.length > 0) await commit(writer, changes, Math.floor(now() / DAY_MS))
       for (const [at, waiting] of group.entries()) waiting.resolve(added[at]!)
     } catch {
-      // The text of the error is not told: it can quote values. Alone, a request cannot take others down with it.
+      // The text of the error is not told: it can quote values. Alone, a request cannot take others
+      // down with it.
       if (group.length > 1) {
         for (const waiting of group) await write([waiting])
         return
       }
-      log.error('collect: the usage store cannot be written; look for a full disk, then start again', { file: STORE_FILE })
-      group[0]?.reject(retryLater('The usage store cannot be written. Send the same request later.', RETRY_SECONDS))
+      log.error(
+        'collect: the usage store cannot be written; look for a full disk, then start again',
+        { file: STORE_FILE },
+      )
+      group[0]?.reject(
+        retryLater(
+          'The usage store cannot be written. Send the same request later.',
+          RETRY_SECONDS,
+        ),
+      )
     }
   }
 
@@ -117,7 +140,10 @@ export async function openStore(folder: string, log: Log, now: () => number = Da
 
   return {
     add: (batches) => {
-      if (closed) return Promise.reject(retryLater('The usage store is closing. Send the same request later.', RETRY_SECONDS))
+      if (closed)
+        return Promise.reject(
+          retryLater('The usage store is closing. Send the same request later.', RETRY_SECONDS),
+        )
       return new Promise((resolve, reject) => {
         queue.push({ batches, resolve, reject })
         writing ??= drain()
@@ -134,7 +160,9 @@ export async function openStore(folder: string, log: Log, now: () => number = Da
   }
 }
 
-async function openFile(folder: string): Promise<{ instance: DuckDBInstance; writer: DuckDBConnection; reader: DuckDBConnection }> {
+async function openFile(
+  folder: string,
+): Promise<{ instance: DuckDBInstance; writer: DuckDBConnection; reader: DuckDBConnection }> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const instance = await DuckDBInstance.create(join(folder, STORE_FILE), SETTINGS)

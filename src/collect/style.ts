@@ -1,4 +1,5 @@
-// The one style sheet of the page. The content security policy names its hash, so nothing else on the page can style.
+// The one style sheet of the page. The content security policy names its hash, so nothing else on
+// the page can style.
 import { createHash } from 'node:crypto'
 
 export const STYLE = `

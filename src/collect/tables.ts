@@ -1,5 +1,6 @@
-// The four tables of the usage store, and the only code that writes to them: rows are appended, never changed. A span
-// points at its batch and an attribute at its span by small ascending numbers, so DuckDB skips what a query does not need.
+// The four tables of the usage store, and the only code that writes to them: rows are appended,
+// never changed. A span points at its batch and an attribute at its span by small ascending
+// numbers, so DuckDB skips what a query does not need.
 import { type DuckDBAppender, type DuckDBConnection, dateValue } from '@duckdb/node-api'
 import type { Attribute, Batch, SpanRow } from './batches.ts'
 
@@ -18,7 +19,9 @@ export interface Changes {
   spans: { number: number; batch: number; span: SpanRow }[]
 }
 
-/** A batch that has come before: its number and project, and trace and span id of each of its spans. */
+/**
+ * A batch that has come before: its number and project, and trace and span id of each of its spans.
+ */
 export interface Known {
   number: number
   project: string
@@ -28,12 +31,16 @@ export interface Known {
 const LOOKUP = 1000
 
 /** The batches among `ids` that are in the store, each with the ids of its spans. */
-export async function knownBatches(writer: DuckDBConnection, ids: string[]): Promise<Map<string, Known>> {
+export async function knownBatches(
+  writer: DuckDBConnection,
+  ids: string[],
+): Promise<Map<string, Known>> {
   const known = new Map<string, Known>()
   const byNumber = new Map<number, Set<string>>()
   for (let from = 0; from < ids.length; from += LOOKUP) {
     const some = ids.slice(from, from + LOOKUP)
-    // A list of parameters, not one parameter that is a list: only this form is looked up in the index.
+    // A list of parameters, not one parameter that is a list: only this form is looked up in the
+    // index.
     const found = await writer.runAndReadAll(
       `SELECT batch_id, number, project FROM batches WHERE batch_id IN (${some.map(() => '?').join()})`,
       some,
@@ -45,13 +52,19 @@ export async function knownBatches(writer: DuckDBConnection, ids: string[]): Pro
     }
   }
   if (byNumber.size === 0) return known
-  const rows = await writer.runAndReadAll(`SELECT batch, trace_id || span_id FROM spans WHERE batch IN (${[...byNumber.keys()].join()})`)
+  const rows = await writer.runAndReadAll(
+    `SELECT batch, trace_id || span_id FROM spans WHERE batch IN (${[...byNumber.keys()].join()})`,
+  )
   for (const [number, key] of rows.getRows() as [number, string][]) byNumber.get(number)?.add(key)
   return known
 }
 
 /** One transaction, fsynced by DuckDB in its write-ahead log before COMMIT returns. */
-export async function commit(writer: DuckDBConnection, changes: Changes, today: number): Promise<void> {
+export async function commit(
+  writer: DuckDBConnection,
+  changes: Changes,
+  today: number,
+): Promise<void> {
   await writer.run('BEGIN')
   try {
     await append(writer, 'batches', (rows) => {
@@ -59,7 +72,8 @@ export async function commit(writer: DuckDBConnection, changes: Changes, today: 
     })
     await append(writer, 'batch_attributes', (rows) => {
       for (const { number, batch } of changes.batches)
-        for (const fact of batch.facts) appendAttribute(rows, () => rows.appendInteger(number), fact)
+        for (const fact of batch.facts)
+          appendAttribute(rows, () => rows.appendInteger(number), fact)
     })
     await append(writer, 'spans', (rows) => {
       for (const { number, batch, span } of changes.spans) appendSpan(rows, number, batch, span)
@@ -67,18 +81,24 @@ export async function commit(writer: DuckDBConnection, changes: Changes, today: 
     await append(writer, 'span_attributes', (rows) => {
       for (const { number, span } of changes.spans) {
         const id = BigInt(number)
-        for (const attribute of span.attributes) appendAttribute(rows, () => rows.appendBigInt(id), attribute)
+        for (const attribute of span.attributes)
+          appendAttribute(rows, () => rows.appendBigInt(id), attribute)
       }
     })
     await writer.run('COMMIT')
   } catch (error) {
-    // DuckDB has ended the transaction itself where COMMIT failed; then there is nothing to roll back.
+    // DuckDB has ended the transaction itself where COMMIT failed; then there is nothing to roll
+    // back.
     await writer.run('ROLLBACK').catch(() => undefined)
     throw error
   }
 }
 
-async function append(writer: DuckDBConnection, table: string, rows: (appender: DuckDBAppender) => void): Promise<void> {
+async function append(
+  writer: DuckDBConnection,
+  table: string,
+  rows: (appender: DuckDBAppender) => void,
+): Promise<void> {
   const appender = await writer.createAppender(table)
   try {
     rows(appender)

@@ -1,12 +1,14 @@
-// The pod's annotations as the downward API writes them into a volume: `key="value"` a line, the value quoted as Go's
-// strconv.Quote does, no newline in it. One word is looked for; a file that is not of this form is not understood at all.
+// The pod's annotations as the downward API writes them into a volume: `key="value"` a line, the
+// value quoted as Go's strconv.Quote does, no newline in it. One word is looked for; a file that is
+// not of this form is not understood at all.
 
 export const REPORTING = 'usage-sidecar.dev/reporting'
 const LINE = /^([^\s="]+)="([^"\\]*(?:\\.[^"\\]*)*)"$/
 
 /**
- * What `usage-sidecar.dev/reporting` says, `undefined` where it is not set; `'malformed'` for a file that is not the
- * kubelet's. A value stays as it is quoted: of the words that mean something none has an escape.
+ * What `usage-sidecar.dev/reporting` says, `undefined` where it is not set; `'malformed'` for a
+ * file that is not the kubelet's. A value stays as it is quoted: of the words that mean something
+ * none has an escape.
  */
 export function reportingIn(text: string): { value: string | undefined } | 'malformed' {
   let value: string | undefined

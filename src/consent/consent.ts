@@ -1,6 +1,6 @@
-// May we report? One answer, the lowest of several switches (off < local < on); what cannot be read or understood is
-// `off`. Two of the switches are files and may change while we run: they are looked at every two seconds, and anew
-// before anything leaves.
+// May we report? One answer, the lowest of several switches (off < local < on); what cannot be read
+// or understood is `off`. Two of the switches are files and may change while we run: they are
+// looked at every two seconds, and anew before anything leaves.
 import { MODES, type Mode } from '../support/mode.ts'
 import { type Watch, watchFile, watchPresence } from '../support/watch.ts'
 import { REPORTING, reportingIn } from './annotations.ts'
@@ -9,7 +9,10 @@ import { REPORTING, reportingIn } from './annotations.ts'
 export interface Switches {
   /** Setting USAGE_REPORTING. */
   reporting: string
-  /** Variable DO_NOT_TRACK: any value but the empty text, 0 and false means off (consoledonottrack.com). */
+  /**
+   * Variable DO_NOT_TRACK: any value but the empty text, 0 and false means off
+   * (consoledonottrack.com).
+   */
   doNotTrack: string | undefined
   /** USAGE_ANNOTATIONS_FILE: `text` is `undefined` where it cannot be read. */
   annotations?: { text: string | undefined }
@@ -26,7 +29,13 @@ export interface Decision {
 }
 
 /** The lowest wins; of equal ones the first, in the order of the lines below. */
-export function decide({ reporting, annotations, doNotTrack, offFile, wrongSettings = false }: Switches): Decision {
+export function decide({
+  reporting,
+  annotations,
+  doNotTrack,
+  offFile,
+  wrongSettings = false,
+}: Switches): Decision {
   const said: Decision[] = wrongSettings ? [{ mode: 'off', by: 'a wrong setting' }] : []
   said.push({ mode: modeOf(reporting), by: 'USAGE_REPORTING' })
   if (annotations !== undefined) {
@@ -34,9 +43,13 @@ export function decide({ reporting, annotations, doNotTrack, offFile, wrongSetti
     if (read === 'malformed') said.push({ mode: 'off', by: 'USAGE_ANNOTATIONS_FILE' })
     else if (read.value !== undefined) said.push({ mode: modeOf(read.value), by: REPORTING })
   }
-  if (!['', '0', 'false'].includes((doNotTrack ?? '').trim().toLowerCase())) said.push({ mode: 'off', by: 'DO_NOT_TRACK' })
-  if (offFile !== undefined && offFile.there !== false) said.push({ mode: 'off', by: 'USAGE_OFF_FILE' })
-  return said.reduce((lowest, next) => (MODES.indexOf(next.mode) < MODES.indexOf(lowest.mode) ? next : lowest))
+  if (!['', '0', 'false'].includes((doNotTrack ?? '').trim().toLowerCase()))
+    said.push({ mode: 'off', by: 'DO_NOT_TRACK' })
+  if (offFile !== undefined && offFile.there !== false)
+    said.push({ mode: 'off', by: 'USAGE_OFF_FILE' })
+  return said.reduce((lowest, next) =>
+    MODES.indexOf(next.mode) < MODES.indexOf(lowest.mode) ? next : lowest,
+  )
 }
 
 /** A word that is none of ours is `off`. */
@@ -58,11 +71,21 @@ export interface ConsentSources {
   wrongSettings: boolean
 }
 
-/** `onChange` is called with every decision that differs from the one before it, also from within look(). */
-export function watchConsent(sources: ConsentSources, onChange: (decision: Decision) => void): Consent {
+/**
+ * `onChange` is called with every decision that differs from the one before it, also from within
+ * look().
+ */
+export function watchConsent(
+  sources: ConsentSources,
+  onChange: (decision: Decision) => void,
+): Consent {
   const { reporting, doNotTrack, wrongSettings } = sources
-  const annotations = sources.annotationsFile === undefined ? undefined : watchFile(sources.annotationsFile, () => look())
-  const offFile = sources.offFile === undefined ? undefined : watchPresence(sources.offFile, () => look())
+  const annotations =
+    sources.annotationsFile === undefined
+      ? undefined
+      : watchFile(sources.annotationsFile, () => look())
+  const offFile =
+    sources.offFile === undefined ? undefined : watchPresence(sources.offFile, () => look())
   const watches: Watch<unknown>[] = [annotations, offFile].filter((watch) => watch !== undefined)
   let looking = false
 
@@ -76,7 +99,10 @@ export function watchConsent(sources: ConsentSources, onChange: (decision: Decis
     })
   let decision = decideNow()
 
-  /** At all files, then decides: one that has risen must not count before one that has fallen in the same moment. */
+  /**
+   * At all files, then decides: one that has risen must not count before one that has fallen in the
+   * same moment.
+   */
   const look = (): Decision => {
     if (looking) return decision
     looking = true

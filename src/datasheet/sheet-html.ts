@@ -1,5 +1,5 @@
-// The data sheet as one HTML page that needs nothing else: no script, no style attribute, no address but the review's.
-// `sheetSections` is its middle, for the sidecar's own page.
+// The data sheet as one HTML page that needs nothing else: no script, no style attribute, no
+// address but the review's. `sheetSections` is its middle, for the sidecar's own page.
 
 import { bitsText } from '../policy/words.ts'
 import type { Row, Sheet, SpanSheet } from './sheet.ts'
@@ -33,11 +33,16 @@ export function sheetSections(sheet: Sheet): string {
       `version ${sheet.version}${sheet.compat ? ', reproduces an old reporter (compat)' : ''}, digest <code>${sheet.digest}</code>`,
     ],
     ['In force until', `${sheet.expires}; after this day nothing is sent`],
-    ['Kept by the collector for', `${escapeHtml(sheet.retention.replace('d', ' days'))} (its promise)`],
+    [
+      'Kept by the collector for',
+      `${escapeHtml(sheet.retention.replace('d', ' days'))} (its promise)`,
+    ],
     ['Who receives it', escapeHtml(sheet.receiver)],
     [
       'Discussed in public',
-      sheet.review === undefined ? 'nowhere yet' : `<a href="${escapeHtml(sheet.review)}">${escapeHtml(sheet.review)}</a>`,
+      sheet.review === undefined
+        ? 'nowhere yet'
+        : `<a href="${escapeHtml(sheet.review)}">${escapeHtml(sheet.review)}</a>`,
     ],
     [
       'Stays the same from day to day',
@@ -63,11 +68,15 @@ ${list(sheet.weaknesses)}`
 }
 
 function spanSection({ name, conditions, rows, bits }: SpanSheet): string {
-  const sentences = [...conditions, `One record tells ${bitsText(bits)}, with what comes with its batch.`]
+  const sentences = [
+    ...conditions,
+    `One record tells ${bitsText(bits)}, with what comes with its batch.`,
+  ]
   return `<h2>Each span <code>${escapeHtml(name)}</code></h2>\n<p>${sentences.map(escapeHtml).join(' ')}</p>\n${table(rows)}`
 }
 
-const list = (lines: readonly string[]): string => `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`
+const list = (lines: readonly string[]): string =>
+  `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`
 
 function table(rows: readonly Row[]): string {
   const cells = rows.map((row) => {
@@ -86,7 +95,13 @@ function table(rows: readonly Row[]): string {
 function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!)
 }
-const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const ENTITIES: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
 
 export const SHEET_STYLE = `
 :root{color-scheme:light dark;--ink:light-dark(#1d2430,#e4e8ef);--soft:light-dark(#5b6575,#9aa5b5);--line:light-dark(#dfe3ea,#333c4a);--back:light-dark(#fff,#14181f);--chip:light-dark(#f0f3f7,#222936)}

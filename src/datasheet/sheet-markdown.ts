@@ -1,4 +1,5 @@
-// The data sheet as Markdown, for a project's documentation. It sets what `sheet.ts` says and adds nothing.
+// The data sheet as Markdown, for a project's documentation. It sets what `sheet.ts` says and adds
+// nothing.
 import { bitsText } from '../policy/words.ts'
 import type { Row, Sheet } from './sheet.ts'
 
@@ -55,11 +56,16 @@ function table(rows: readonly Row[]): string {
     ]
     return `| ${cells.join(' | ')} |`
   })
-  return ['| what | why | from | every value | for example | bits | |', '|---|---|---|---|---|---|---|', ...lines].join('\n')
+  return [
+    '| what | why | from | every value | for example | bits | |',
+    '|---|---|---|---|---|---|---|',
+    ...lines,
+  ].join('\n')
 }
 
 export const LINKS = { day: 'a day', month: 'a month', forever: 'ever' } as const
 
 const code = (name: string): string => `\`${name.replaceAll('`', "'").replaceAll('|', '\\|')}\``
 /** Text of the policy that must not become markup or break a cell. */
-const text = (words: string): string => words.replace(/[\\`*_[\]<>|#~&$]/g, (character) => `\\${character}`)
+const text = (words: string): string =>
+  words.replace(/[\\`*_[\]<>|#~&$]/g, (character) => `\\${character}`)

@@ -1,13 +1,33 @@
-// The data sheet: everything that can leave under a policy, and what there is to know about it, as plain data. It is made
-// from the checked policy alone, so it cannot say anything else than what the sidecar does; `sheet-markdown.ts` and
-// `sheet-html.ts` only set it. Every field on the wire has one row and every row is on the wire (a test holds both).
+// The data sheet: everything that can leave under a policy, and what there is to know about it, as
+// plain data. It is made from the checked policy alone, so it cannot say anything else than what
+// the sidecar does; `sheet-markdown.ts` and `sheet-html.ts` only set it. Every field on the wire
+// has one row and every row is on the wire (a test holds both).
 import { budgetOf, type RecordBudget, type Share } from '../policy/bits.ts'
 import { effective } from '../policy/overlay-narrow.ts'
-import { type Field, HEARTBEAT, type Period, type Policy, policyDigest, type SpanRule } from '../policy/policy.ts'
-import { bucketText, conditionsOf, exampleOf, linkingOf, sourceText, TIME_TEXTS, typeOf, valuesOf } from '../policy/words.ts'
+import {
+  type Field,
+  HEARTBEAT,
+  type Period,
+  type Policy,
+  policyDigest,
+  type SpanRule,
+} from '../policy/policy.ts'
+import {
+  bucketText,
+  conditionsOf,
+  exampleOf,
+  linkingOf,
+  sourceText,
+  TIME_TEXTS,
+  typeOf,
+  valuesOf,
+} from '../policy/words.ts'
 
 export interface Row {
-  /** Where it stands in an OTLP request: `resource.stage.type`, `span.trace_id`, `span.attributes.stage.type`. */
+  /**
+   * Where it stands in an OTLP request: `resource.stage.type`, `span.trace_id`,
+   * `span.attributes.stage.type`.
+   */
   wire: string
   type: string
   /** Where it comes from, in words. */
@@ -70,7 +90,10 @@ export function sheetOf(whole: Policy): Sheet {
     expires: policy.expires,
     compat: policy.compat,
     verdict: verdictOf(policy),
-    batch: [...batchRows(policy, digest), ...policy.resource.map((field, i) => fieldRow('resource', field, budget.resource[i]!))],
+    batch: [
+      ...batchRows(policy, digest),
+      ...policy.resource.map((field, i) => fieldRow('resource', field, budget.resource[i]!)),
+    ],
     spans: policy.spans.map((rule, i) => spanSheet(rule, budget.records[i]!)),
     stable: {
       bits: finite(budget.stableBits),
@@ -99,7 +122,14 @@ function verdictOf(policy: Policy): string {
   return `Pseudonymous, not anonymous, because of ${linking.join('; ')}.${exact ? ' Hashes can be confirmed by guessing, and values that leave as they are can hold anything.' : ''}`
 }
 
-const fixed = (wire: string, type: string, values: string, example: string, reason: string, links?: Period): Row => ({
+const fixed = (
+  wire: string,
+  type: string,
+  values: string,
+  example: string,
+  reason: string,
+  links?: Period,
+): Row => ({
   wire,
   type,
   from: 'the sidecar itself',
@@ -115,8 +145,20 @@ const fixed = (wire: string, type: string, values: string, example: string, reas
 function batchRows({ project, version }: Policy, digest: string): Row[] {
   return [
     fixed('resource.usage.project', 'text', project, project, 'Which project this is for.'),
-    fixed('resource.usage.policy.version', 'whole number', String(version), String(version), 'Which policy made it.'),
-    fixed('resource.usage.policy.digest', 'text', `${digest} if the maintainers ship this policy, else "custom"`, digest, 'Likewise.'),
+    fixed(
+      'resource.usage.policy.version',
+      'whole number',
+      String(version),
+      String(version),
+      'Which policy made it.',
+    ),
+    fixed(
+      'resource.usage.policy.digest',
+      'text',
+      `${digest} if the maintainers ship this policy, else "custom"`,
+      digest,
+      'Likewise.',
+    ),
     fixed(
       'resource.usage.batch.id',
       'text',
@@ -131,7 +173,8 @@ function batchRows({ project, version }: Policy, digest: string): Row[] {
 const withAbsent = (row: Row): Row => ({ ...row, values: [...row.values, '(absent)'] })
 
 function spanSheet(rule: SpanRule, record: RecordBudget): SpanSheet {
-  const share = (name: string): Share | undefined => record.shares.slice(rule.fields.length).find((one) => one.name === name)
+  const share = (name: string): Share | undefined =>
+    record.shares.slice(rule.fields.length).find((one) => one.name === name)
   const isLinked = rule.ids === 'linked'
   const id = (wire: string, digits: number, example: string): Row =>
     isLinked
@@ -151,11 +194,16 @@ function spanSheet(rule: SpanRule, record: RecordBudget): SpanSheet {
   })
   return {
     name: rule.name,
-    conditions: [...conditionsOf(rule), ...(rule.name === HEARTBEAT ? ['Made by the sidecar once a day, in a body of its own.'] : [])],
+    conditions: [
+      ...conditionsOf(rule),
+      ...(rule.name === HEARTBEAT ? ['Made by the sidecar once a day, in a body of its own.'] : []),
+    ],
     bits: finite(record.bits),
     rows: [
       ...rule.fields.map((field, i) => fieldRow('span.attributes', field, record.shares[i]!)),
-      rule.time === 'exact' ? { ...time('span.start_time_unix_nano'), from: 'the span’s start' } : time('span.start_time_unix_nano'),
+      rule.time === 'exact'
+        ? { ...time('span.start_time_unix_nano'), from: 'the span’s start' }
+        : time('span.start_time_unix_nano'),
       rule.time === 'exact'
         ? { ...time('span.end_time_unix_nano'), from: 'the span’s end' }
         : { ...time('span.end_time_unix_nano'), values: ['the same as the start'], bits: 0 },
@@ -169,7 +217,10 @@ function spanSheet(rule: SpanRule, record: RecordBudget): SpanSheet {
             },
           ]
         : []),
-      { ...fixed('span.name', 'text', rule.name, rule.name, 'What kind of event it is.'), from: 'the policy itself' },
+      {
+        ...fixed('span.name', 'text', rule.name, rule.name, 'What kind of event it is.'),
+        from: 'the policy itself',
+      },
       id('span.trace_id', 32, '1e1f05f6adcd338c9e0c5593684fcb5b'),
       id('span.span_id', 16, '740fdc37cc8c71d8'),
       ...(isLinked ? [withAbsent(id('span.parent_span_id', 16, '1a2b3c4d5e6f7081'))] : []),
@@ -182,7 +233,9 @@ function fieldRow(where: string, field: Field, share: Share): Row {
   const { action } = field
   const values =
     action.kind === 'buckets'
-      ? listed.map((value, i) => (i < action.bounds.length ? `${value} (${bucketText(action.bounds, i)})` : String(value)))
+      ? listed.map((value, i) =>
+          i < action.bounds.length ? `${value} (${bucketText(action.bounds, i)})` : String(value),
+        )
       : listed.map(String)
   return {
     wire: `${where}.${field.name}`,
@@ -207,15 +260,25 @@ function weaknessesOf(policy: Policy): string[] {
     'The collector sees the address that connects, the hour, and how large a body is. The sidecar hides none of these.',
     'Records that come in one body belong together, also with random ids.',
     'Where few people use the software, a rare combination of values may be one of them.',
-    ...(isLinked ? ['Linked ids tell, for one day, which records belong to one trace, and so how many it has.'] : []),
-    ...(fields.some(({ split }) => split !== undefined)
-      ? ['A span that is split into copies shows how many parts there were, up to 16, beside which ones.']
+    ...(isLinked
+      ? ['Linked ids tell, for one day, which records belong to one trace, and so how many it has.']
       : []),
-    ...(has('pseudonym') ? ['A pseudonym tells, for its period, that two records are about the same thing.'] : []),
+    ...(fields.some(({ split }) => split !== undefined)
+      ? [
+          'A span that is split into copies shows how many parts there were, up to 16, beside which ones.',
+        ]
+      : []),
+    ...(has('pseudonym')
+      ? ['A pseudonym tells, for its period, that two records are about the same thing.']
+      : []),
     ...(has('hash') || has('hmac')
-      ? ['A hash never changes: whoever ever saw the value can find all records about it, and short or common values can be guessed.']
+      ? [
+          'A hash never changes: whoever ever saw the value can find all records about it, and short or common values can be guessed.',
+        ]
       : []),
     ...(has('exact') ? ['A value that is sent as it is may hold what nobody thought of.'] : []),
-    ...(policy.spans.some(({ time }) => time === 'exact') ? ['Exact times can be matched with other logs.'] : []),
+    ...(policy.spans.some(({ time }) => time === 'exact')
+      ? ['Exact times can be matched with other logs.']
+      : []),
   ]
 }

@@ -1,9 +1,17 @@
-// What a policy lets out, in a text that is read in a minute: every outgoing attribute with the values it can have, and
-// the leak budget: how much one record tells, what stays the same, what links records, what is only assumed.
+// What a policy lets out, in a text that is read in a minute: every outgoing attribute with the
+// values it can have, and the leak budget: how much one record tells, what stays the same, what
+// links records, what is only assumed.
 import { type Budget, budgetOf, type Share } from '../policy/bits.ts'
 import { effective } from '../policy/overlay-narrow.ts'
 import { type Field, type Policy, policyDigest } from '../policy/policy.ts'
-import { bitsText, conditionsOf, linkingOf, sourceText, TIME_TEXTS, valuesOf } from '../policy/words.ts'
+import {
+  bitsText,
+  conditionsOf,
+  linkingOf,
+  sourceText,
+  TIME_TEXTS,
+  valuesOf,
+} from '../policy/words.ts'
 import { LINKS } from './sheet-markdown.ts'
 
 const SHOWN_VALUES = 12
@@ -16,11 +24,16 @@ export function summary(whole: Policy): string {
     `  digest ${policyDigest(whole)}`,
     '',
     'Once with each batch:',
-    ...(policy.resource.length === 0 ? ['  nothing but project, policy and batch id'] : policy.resource.map(fieldLine)),
+    ...(policy.resource.length === 0
+      ? ['  nothing but project, policy and batch id']
+      : policy.resource.map(fieldLine)),
   ]
   for (const rule of policy.spans) {
     const status = rule.status === 'keep' ? 'its code' : 'dropped'
-    lines.push('', `Span "${rule.name}": ids ${rule.ids}, time ${TIME_TEXTS[rule.time]}, status ${status}`)
+    lines.push(
+      '',
+      `Span "${rule.name}": ids ${rule.ids}, time ${TIME_TEXTS[rule.time]}, status ${status}`,
+    )
     lines.push(...conditionsOf(rule).map((sentence) => `  ${sentence}`))
     lines.push(...(rule.fields.length === 0 ? ['  no attributes'] : rule.fields.map(fieldLine)))
   }
@@ -43,27 +56,45 @@ function budgetLines(policy: Policy): string[] {
   const stable = budget.stable.map(({ name }) => name)
   return [
     'How much it tells:',
-    ...budget.records.map(({ name, bits }) => line(`one record of ${name}`, bits, limits?.recordBits, '')),
-    line('the same from day to day', budget.stableBits, limits?.stableBits, stable.length === 0 ? '' : ` (${stable.join(', ')})`),
+    ...budget.records.map(({ name, bits }) =>
+      line(`one record of ${name}`, bits, limits?.recordBits, ''),
+    ),
+    line(
+      'the same from day to day',
+      budget.stableBits,
+      limits?.stableBits,
+      stable.length === 0 ? '' : ` (${stable.join(', ')})`,
+    ),
     ...named('  links records', linksOf(budget)),
     ...named('  rests on how many releases are in use', [
       ...new Set(everyShare(budget).flatMap(({ assumed, name }) => (assumed ? [name] : []))),
     ]),
-    ...named('  has no bound', [...new Set(everyShare(budget).flatMap(({ bits, name }) => (Number.isFinite(bits) ? [] : [name])))]),
+    ...named('  has no bound', [
+      ...new Set(
+        everyShare(budget).flatMap(({ bits, name }) => (Number.isFinite(bits) ? [] : [name])),
+      ),
+    ]),
     linkingOf(policy).length === 0
       ? '  It is anonymous: no pseudonym, no hash and no linked id is in it.'
       : '  It is pseudonymous, not anonymous.',
   ]
 }
 
-const everyShare = ({ resource, records }: Budget): Share[] => [...resource, ...records.flatMap(({ shares }) => shares)]
+const everyShare = ({ resource, records }: Budget): Share[] => [
+  ...resource,
+  ...records.flatMap(({ shares }) => shares),
+]
 
 function linksOf({ resource, records }: Budget): string[] {
-  const told = (place: string, { name, links }: Share): string[] => (links === undefined ? [] : [`${place}${name} for ${LINKS[links]}`])
+  const told = (place: string, { name, links }: Share): string[] =>
+    links === undefined ? [] : [`${place}${name} for ${LINKS[links]}`]
   return [
     ...resource.flatMap((share) => told('', share)),
-    ...records.flatMap((record) => record.shares.flatMap((share) => told(share.name === 'ids' ? `${record.name} ` : '', share))),
+    ...records.flatMap((record) =>
+      record.shares.flatMap((share) => told(share.name === 'ids' ? `${record.name} ` : '', share)),
+    ),
   ]
 }
 
-const named = (what: string, names: readonly string[]): string[] => (names.length === 0 ? [] : [`${what}: ${names.join(', ')}`])
+const named = (what: string, names: readonly string[]): string[] =>
+  names.length === 0 ? [] : [`${what}: ${names.join(', ')}`]

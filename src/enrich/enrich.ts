@@ -1,6 +1,7 @@
-// Puts the Resource before the policed spans: which project and policy made them, a batch id by which the collector
-// counts a batch once, and the facts that the policy names. Encoded once per UTC day (pseudonyms roll), with a hole for
-// the batch id. However the input was grouped, the result is one ResourceSpans with one Resource and one ScopeSpans.
+// Puts the Resource before the policed spans: which project and policy made them, a batch id by
+// which the collector counts a batch once, and the facts that the policy names. Encoded once per
+// UTC day (pseudonyms roll), with a hole for the batch id. However the input was grouped, the
+// result is one ResourceSpans with one Resource and one ScopeSpans.
 import { randomFillSync } from 'node:crypto'
 import type { Anonymizer, Passed } from '../anonymize/anonymize.ts'
 import { encodeAttribute, RESOURCE_ATTRIBUTES } from '../anonymize/encoded-attribute.ts'
@@ -10,7 +11,9 @@ import type { Policy } from '../policy/policy.ts'
 import { release } from '../support/memory.ts'
 import { copyInOrder } from './order.ts'
 
-/** ExportTraceServiceRequest.resource_spans, ResourceSpans.resource and ResourceSpans.scope_spans. */
+/**
+ * ExportTraceServiceRequest.resource_spans, ResourceSpans.resource and ResourceSpans.scope_spans.
+ */
 const RESOURCE_SPANS = tag(1, LEN)
 const RESOURCE = tag(1, LEN)
 const SCOPE_SPANS = tag(2, LEN)
@@ -21,25 +24,35 @@ const KEPT_BUFFER = 64 * 1024
 const HEX = Buffer.from('0123456789abcdef', 'ascii')
 
 export interface Enricher {
-  /** One field 1 of an ExportTraceServiceRequest; a view, valid until the next frame. `passed` is not any more. */
+  /**
+   * One field 1 of an ExportTraceServiceRequest; a view, valid until the next frame. `passed` is
+   * not any more.
+   */
   frame(passed: Passed): Buffer
   /** The last frame is not needed any more: its memory is given back where it is much. */
   done(): void
 }
 
 /** `digest` is what goes out as `usage.policy.digest`: the policy's own, or the word `custom`. */
-export function createEnricher(policy: Policy, digest: string, anonymizer: Anonymizer, random: Random = randomFillSync): Enricher {
+export function createEnricher(
+  policy: Policy,
+  digest: string,
+  anonymizer: Anonymizer,
+  random: Random = randomFillSync,
+): Enricher {
   const pool = Buffer.alloc(POOL_BYTES)
   let poolAt = POOL_BYTES
   let day = ''
   let resource: Buffer = Buffer.alloc(0)
   let hole = 0
-  // One buffer for all frames: memory outside of V8's heap that comes and goes with each request makes it collect garbage.
+  // One buffer for all frames: memory outside of V8's heap that comes and goes with each request
+  // makes it collect garbage.
   const buffer = Buffer.allocUnsafeSlow(KEPT_BUFFER)
   let large: Buffer | undefined
 
   const encodeResource = (): void => {
-    const attribute = (key: string, value: string | number): Uint8Array => encodeAttribute(RESOURCE_ATTRIBUTES, key, value)
+    const attribute = (key: string, value: string | number): Uint8Array =>
+      encodeAttribute(RESOURCE_ATTRIBUTES, key, value)
     const head = Buffer.concat([
       attribute('usage.project', policy.project),
       attribute('usage.policy.version', policy.version),
@@ -68,7 +81,13 @@ export function createEnricher(policy: Policy, digest: string, anonymizer: Anony
   return {
     frame({ bytes, spans }) {
       if (anonymizer.day() !== day) encodeResource()
-      const inner = 1 + varintSize(resource.length) + resource.length + 1 + varintSize(bytes.length) + bytes.length
+      const inner =
+        1 +
+        varintSize(resource.length) +
+        resource.length +
+        1 +
+        varintSize(bytes.length) +
+        bytes.length
       const size = 1 + varintSize(inner) + inner
       large = size > KEPT_BUFFER ? Buffer.allocUnsafeSlow(size) : undefined
       const out = large ?? buffer.subarray(0, size)
@@ -92,7 +111,10 @@ export function createEnricher(policy: Policy, digest: string, anonymizer: Anony
   }
 }
 
-/** The batch id, as its 32 hex digits, of a record that `frame` made: the fourth attribute of its Resource. */
+/**
+ * The batch id, as its 32 hex digits, of a record that `frame` made: the fourth attribute of its
+ * Resource.
+ */
 export function batchIdOf(record: Uint8Array): Uint8Array {
   const cursor = new Cursor(record)
   const enter = (times: number): void => {

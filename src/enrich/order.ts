@@ -1,8 +1,12 @@
-// The spans of a batch leave in the order of their ids, which are random or a keyed function of the incoming ones: in which
-// order the application ended or handed them on is not told, and the same spans in another order are the same bytes.
+// The spans of a batch leave in the order of their ids, which are random or a keyed function of the
+// incoming ones: in which order the application ended or handed them on is not told, and the same
+// spans in another order are the same bytes.
 import { Cursor } from '../otlp/wire.ts'
 
-/** Where a span's id begins behind its length, as the span writer lays it out: trace id with head (18), head (2). */
+/**
+ * Where a span's id begins behind its length, as the span writer lays it out: trace id with head
+ * (18), head (2).
+ */
 const SPAN_ID_AT = 20
 /** A key is 31 bits of the id and the place in the list: both fit into a double. */
 const PLACES = 2 ** 21

@@ -1,9 +1,15 @@
-// The way to the API server, by @kubernetes/client-node: where it is, whom it trusts, and the token, read anew as it
-// changes. The rest is ours: one connection for all requests (the client would open one for each), a deadline that ends a
-// request (an option of the client for that is ignored), an answer of bounded size. A request is sent again only where the
-// server is busy or silent, three times in all; what is forbidden is not asked for twice. Nothing that the server or the
-// library says becomes text of ours: an answer is a status and, where it is 2xx, JSON.
-import { HttpMethod, IsomorphicFetchHttpLibrary, KubeConfig, RequestContext } from '@kubernetes/client-node'
+// The way to the API server, by @kubernetes/client-node: where it is, whom it trusts, and the
+// token, read anew as it changes. The rest is ours: one connection for all requests (the client
+// would open one for each), a deadline that ends a request (an option of the client for that is
+// ignored), an answer of bounded size. A request is sent again only where the server is busy or
+// silent, three times in all; what is forbidden is not asked for twice. Nothing that the server or
+// the library says becomes text of ours: an answer is a status and, where it is 2xx, JSON.
+import {
+  HttpMethod,
+  IsomorphicFetchHttpLibrary,
+  KubeConfig,
+  RequestContext,
+} from '@kubernetes/client-node'
 import type { Log } from '../support/log.ts'
 
 export interface Question {
@@ -41,7 +47,11 @@ const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 const USER_AGENT = 'usage-sidecar-facts'
 
 /** `undefined` where nothing says which cluster. */
-export function openCluster({ log, pausesMs = PAUSES_MS, deadlineMs = DEADLINE_MS }: ClusterOptions): Cluster | undefined {
+export function openCluster({
+  log,
+  pausesMs = PAUSES_MS,
+  deadlineMs = DEADLINE_MS,
+}: ClusterOptions): Cluster | undefined {
   const config = new KubeConfig()
   try {
     config.loadFromDefault()
@@ -56,7 +66,12 @@ export function openCluster({ log, pausesMs = PAUSES_MS, deadlineMs = DEADLINE_M
   let silent = false
   let dispatcher: ReturnType<RequestContext['getDispatcher']>
 
-  const once = async ({ method, path, accept = 'application/json', body }: Question): Promise<Answer & { retryAfter?: string }> => {
+  const once = async ({
+    method,
+    path,
+    accept = 'application/json',
+    body,
+  }: Question): Promise<Answer & { retryAfter?: string }> => {
     const request = new RequestContext(server + path, HttpMethod[method])
     request.setHeaderParam('Accept', accept)
     request.setHeaderParam('User-Agent', USER_AGENT)
@@ -73,7 +88,11 @@ export function openCluster({ log, pausesMs = PAUSES_MS, deadlineMs = DEADLINE_M
       const { httpStatusCode: status, headers } = response
       const text = await bounded(response.body.stream())
       if (status < 200 || status > 299)
-        return { status, body: undefined, ...(headers['retry-after'] ? { retryAfter: headers['retry-after'] } : {}) }
+        return {
+          status,
+          body: undefined,
+          ...(headers['retry-after'] ? { retryAfter: headers['retry-after'] } : {}),
+        }
       return { status, body: JSON.parse(text) as unknown }
     } catch {
       return { status: 0, body: undefined }
@@ -86,9 +105,15 @@ export function openCluster({ log, pausesMs = PAUSES_MS, deadlineMs = DEADLINE_M
       for (const pause of silent ? [] : pausesMs) {
         const answer = await once(question)
         if (answer.status !== 0 && answer.status !== 429 && answer.status < 500) return answer
-        log.info('facts: the API server is busy or does not answer; it is asked again', { status: answer.status })
-        const wanted = /^\d{1,2}$/.test(answer.retryAfter ?? '') ? 1_000 * Number(answer.retryAfter) : 0
-        await new Promise((resolve) => setTimeout(resolve, Math.max(pause, Math.min(wanted, 10_000))))
+        log.info('facts: the API server is busy or does not answer; it is asked again', {
+          status: answer.status,
+        })
+        const wanted = /^\d{1,2}$/.test(answer.retryAfter ?? '')
+          ? 1_000 * Number(answer.retryAfter)
+          : 0
+        await new Promise((resolve) =>
+          setTimeout(resolve, Math.max(pause, Math.min(wanted, 10_000))),
+        )
       }
       const last = await once(question)
       silent = last.status === 0

@@ -1,6 +1,7 @@
-// The facts job, from the cluster to the sidecars: reads what the policy names, publishes it as the policy sends it, hands
-// the cluster report to the sidecar in its own pod and stays until that has settled it. Short-lived: whatever cannot be
-// read or written is named in the log, and the rest is done all the same. Off is silent: then nothing is asked at all.
+// The facts job, from the cluster to the sidecars: reads what the policy names, publishes it as the
+// policy sends it, hands the cluster report to the sidecar in its own pod and stays until that has
+// settled it. Short-lived: whatever cannot be read or written is named in the log, and the rest is
+// done all the same. Off is silent: then nothing is asked at all.
 import { narrowFacts } from '../anonymize/narrow-facts.ts'
 import type { Facts } from '../anonymize/source.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -13,7 +14,9 @@ import { nextSequence, type Settled, type SidecarStatus, untilSettled } from './
 
 export interface FactsOptions {
   policy: Policy
-  /** Of the policy as it is written: an attribute that has expired since makes no other one of it. */
+  /**
+   * Of the policy as it is written: an attribute that has expired since makes no other one of it.
+   */
   digest: string
   /** By the maintainer's chart; what is given is not asked for. */
   given: Facts
@@ -34,14 +37,20 @@ export interface FactsOptions {
   log: Log
 }
 
-/** Whether all was done that can be done with the rights that there are; if not, another run may do better. */
+/**
+ * Whether all was done that can be done with the rights that there are; if not, another run may do
+ * better.
+ */
 export type Done = boolean
 
 const FIRST_PAUSE_MS = 100
 const PAUSE_MS = 2_000
 /** For a sidecar that starts with this process. */
 const READY_MS = 60_000
-/** A ConfigMap that changes is in the sidecar's volume after 80 s at most, by the kubelet's own rules. */
+/**
+ * A ConfigMap that changes is in the sidecar's volume after 80 s at most, by the kubelet's own
+ * rules.
+ */
 const KNOWN_MS = 120_000
 
 export async function runFacts(options: FactsOptions): Promise<Done> {
@@ -64,7 +73,8 @@ export async function runFacts(options: FactsOptions): Promise<Done> {
     log.info('facts: reporting was turned off meanwhile, so nothing is published')
     return true
   }
-  for (const { fact, right, why } of reading.missing) log.warn('facts: one is missing', { fact, right, why })
+  for (const { fact, right, why } of reading.missing)
+    log.warn('facts: one is missing', { fact, right, why })
   const published = await publishFacts(options, reading, needs.published)
   const done = published.done && !reading.missing.some(({ passing }) => passing)
   if (!reports) return done
@@ -73,7 +83,9 @@ export async function runFacts(options: FactsOptions): Promise<Done> {
     return false
   }
   if (published.policySince + options.firstReportDelay > Date.now()) {
-    log.info('facts: the first cluster report under this policy has to wait', { hours: Math.ceil(options.firstReportDelay / 3_600_000) })
+    log.info('facts: the first cluster report under this policy has to wait', {
+      hours: Math.ceil(options.firstReportDelay / 3_600_000),
+    })
     return done
   }
   return (await report(options, reading, published.names)) && done
@@ -92,7 +104,11 @@ function growingPause(): Pause {
 }
 
 /** `undefined` where no sidecar answers in time. */
-async function whenReady({ status, stopped, pause = growingPause() }: FactsOptions): Promise<SidecarStatus | undefined> {
+async function whenReady({
+  status,
+  stopped,
+  pause = growingPause(),
+}: FactsOptions): Promise<SidecarStatus | undefined> {
   for (const deadline = Date.now() + READY_MS; ; ) {
     const now = await status()
     if (now !== undefined || stopped() || Date.now() > deadline) return now
@@ -115,10 +131,23 @@ async function publishFacts(
   }
   const all = narrowFacts(policy, new Map([...facts, ...given]))
   const narrowed = new Map([...all].filter(([name]) => names.includes(name)))
-  const published = await publish(cluster, { configMap, namespace, facts: narrowed, digest, now: Date.now() })
+  const published = await publish(cluster, {
+    configMap,
+    namespace,
+    facts: narrowed,
+    digest,
+    now: Date.now(),
+  })
   if ('why' in published) {
-    log.warn('facts: they could not be published', { configMap, right: `patch configmaps ${configMap}`, why: published.why })
-    if (firstReportDelay > 0) log.warn('facts: nobody remembers since when this policy is in force, so there is no cluster report')
+    log.warn('facts: they could not be published', {
+      configMap,
+      right: `patch configmaps ${configMap}`,
+      why: published.why,
+    })
+    if (firstReportDelay > 0)
+      log.warn(
+        'facts: nobody remembers since when this policy is in force, so there is no cluster report',
+      )
     return { done: published.refused, names: [], policySince: unknown }
   }
   log.info('facts: published', { configMap, key: FACTS_KEY, facts: narrowed.size })
@@ -128,7 +157,8 @@ async function publishFacts(
 const SENTENCES: Record<Settled, string> = {
   delivered: 'facts: the cluster report is delivered',
   refused: 'facts: the collector has refused the cluster report',
-  local: 'facts: the cluster report is kept by the sidecar and not sent, because reporting is local',
+  local:
+    'facts: the cluster report is kept by the sidecar and not sent, because reporting is local',
   off: 'facts: reporting was turned off, and the cluster report is wiped',
   lost: 'facts: the sidecar has dropped the cluster report, and counts why',
   late: 'facts: the cluster report was not sent in time; it goes with this pod. The sidecar beside this job needs a USAGE_SEND_INTERVAL of a minute and no USAGE_FIRST_SEND_DELAY',
@@ -136,8 +166,22 @@ const SENTENCES: Record<Settled, string> = {
 }
 const GOOD: readonly Settled[] = ['delivered', 'local', 'off']
 
-async function report(options: FactsOptions, { facts, nodes }: Reading, published: readonly string[]): Promise<Done> {
-  const { policy, given, sidecar, status, allowed, stopped, wait, pause = growingPause(), log } = options
+async function report(
+  options: FactsOptions,
+  { facts, nodes }: Reading,
+  published: readonly string[],
+): Promise<Done> {
+  const {
+    policy,
+    given,
+    sidecar,
+    status,
+    allowed,
+    stopped,
+    wait,
+    pause = growingPause(),
+    log,
+  } = options
   const needs = needsOf(policy, given)
   const { reportSpans, sendReport } = await import('./report.ts')
   const spans = reportSpans(needs, new Map([...facts, ...given]), nodes)
@@ -148,7 +192,10 @@ async function report(options: FactsOptions, { facts, nodes }: Reading, publishe
   const before = await factsKnown(options, published)
   if (before === undefined || !allowed() || stopped()) return before !== undefined
   const first = nextSequence(before)
-  log.info('facts: the cluster report is handed to the sidecar', { [CLUSTER_SPAN]: spans.length - nodes.length, [NODE_SPAN]: nodes.length })
+  log.info('facts: the cluster report is handed to the sidecar', {
+    [CLUSTER_SPAN]: spans.length - nodes.length,
+    [NODE_SPAN]: nodes.length,
+  })
   if (!(await sendReport(sidecar, spans, Date.now()))) {
     log.error('facts: the sidecar has not taken the cluster report')
     return false
@@ -159,8 +206,8 @@ async function report(options: FactsOptions, { facts, nodes }: Reading, publishe
 }
 
 /**
- * The sidecar reads the facts that were just published from its volume, which the kubelet fills some time later: its
- * rule for `k8s.cluster` may name them.
+ * The sidecar reads the facts that were just published from its volume, which the kubelet fills
+ * some time later: its rule for `k8s.cluster` may name them.
  */
 async function factsKnown(
   { status, stopped, pause = growingPause(), log }: FactsOptions,
@@ -172,7 +219,8 @@ async function factsKnown(
     const late = now?.missingFacts.filter(({ name }) => published.includes(name)) ?? []
     if (late.length === 0 || stopped()) return now
     if (Date.now() > deadline) {
-      for (const { name: fact } of late) log.warn('facts: the sidecar of this pod does not know it', { fact })
+      for (const { name: fact } of late)
+        log.warn('facts: the sidecar of this pod does not know it', { fact })
       return now
     }
     await pause()

@@ -1,5 +1,6 @@
-// Makes the Secret that holds the identity of an installation, where there is none. It is only ever created: the API server
-// lets one of many do it, so replicas and repeated Jobs share one identity and never lose it. Nothing is read.
+// Makes the Secret that holds the identity of an installation, where there is none. It is only ever
+// created: the API server lets one of many do it, so replicas and repeated Jobs share one identity
+// and never lose it. Nothing is read.
 import type { Cluster } from './cluster.ts'
 import { whyNot } from './read.ts'
 
@@ -12,7 +13,10 @@ export interface NewSecret {
 
 export type Made = 'made' | 'there already' | { why: string }
 
-export async function makeIdentitySecret(cluster: Cluster, { name, namespace, files }: NewSecret): Promise<Made> {
+export async function makeIdentitySecret(
+  cluster: Cluster,
+  { name, namespace, files }: NewSecret,
+): Promise<Made> {
   const secret = {
     apiVersion: 'v1',
     kind: 'Secret',
@@ -23,7 +27,11 @@ export async function makeIdentitySecret(cluster: Cluster, { name, namespace, fi
     stringData: files,
   }
   const path = `/api/v1/namespaces/${namespace}/secrets?fieldManager=usage-sidecar-facts`
-  const answer = await cluster.ask({ method: 'POST', path, body: { type: 'application/json', json: secret } })
+  const answer = await cluster.ask({
+    method: 'POST',
+    path,
+    body: { type: 'application/json', json: secret },
+  })
   if (answer.status === 409) return 'there already'
   if (answer.status === 404) return { why: 'there is no such namespace' }
   return answer.status >= 200 && answer.status <= 299 ? 'made' : { why: whyNot(answer) }

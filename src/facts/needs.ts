@@ -1,10 +1,13 @@
-// What the policy wants to know of the cluster, and so the few things that are asked: nothing is read that no attribute
-// of the policy names, and nothing that the maintainer's chart has given.
+// What the policy wants to know of the cluster, and so the few things that are asked: nothing is
+// read that no attribute of the policy names, and nothing that the maintainer's chart has given.
 import { factsNamed } from '../anonymize/narrow-facts.ts'
 import type { Facts } from '../anonymize/source.ts'
 import { type Policy, placesRead } from '../policy/policy.ts'
 
-/** Facts that the cluster knows; the others come from the maintainer's chart, or are each sidecar's own. */
+/**
+ * Facts that the cluster knows; the others come from the maintainer's chart, or are each sidecar's
+ * own.
+ */
 const OF_THE_CLUSTER = /^k8s\./
 const OF_THE_SIDECAR = ['host.arch', 'host.os', 'instance.id']
 export const CLUSTER_SPAN = 'k8s.cluster'
@@ -56,7 +59,8 @@ export function needsOf(policy: Policy, given: Facts): Needs {
 
 function nodesNeed(asked: readonly string[], node: readonly string[] | undefined): NodesNeed {
   if (node !== undefined || asked.some((name) => OF_ALL_NODES.test(name))) return 'all'
-  if (['k8s.provider', 'k8s.distribution', ONE_NODE].some((name) => asked.includes(name))) return 'one'
+  if (['k8s.provider', 'k8s.distribution', ONE_NODE].some((name) => asked.includes(name)))
+    return 'one'
   return asked.includes('k8s.nodes') ? 'count' : 'none'
 }
 
@@ -69,6 +73,8 @@ function countedBy(fact: string): Counted[] {
 function attributesOf(policy: Policy, span: string): string[] | undefined {
   const rule = policy.spans.find(({ name }) => name === span)
   if (rule === undefined) return undefined
-  const keys = rule.fields.flatMap(placesRead).flatMap((place) => (place.kind === 'attribute' ? [place.key] : []))
+  const keys = rule.fields
+    .flatMap(placesRead)
+    .flatMap((place) => (place.kind === 'attribute' ? [place.key] : []))
   return [...new Set([...keys, ...rule.skip])]
 }

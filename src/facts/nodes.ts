@@ -1,8 +1,12 @@
-// What is made of a Node object: the attributes of the cluster report, and facts about the cluster. Pure functions; names
-// and ids pass through memory here, to the sidecar in the same pod, which polices them.
+// What is made of a Node object: the attributes of the cluster report, and facts about the cluster.
+// Pure functions; names and ids pass through memory here, to the sidecar in the same pod, which
+// polices them.
 import type { Scalar } from '../policy/policy.ts'
 
-/** The parts of a Node that are looked at. Whatever is not there, or of another kind, is an empty text. */
+/**
+ * The parts of a Node that are looked at. Whatever is not there, or of another kind, is an empty
+ * text.
+ */
 export interface Node {
   name: string
   /** Has the label that AKS gives its nodes; no other label is kept. */
@@ -27,9 +31,12 @@ export function nodeFrom(json: unknown): Node {
 
 const member = (json: unknown, name: string): unknown =>
   typeof json === 'object' && json !== null ? (json as Record<string, unknown>)[name] : undefined
-const textOf = (json: unknown): string => (typeof json === 'string' && json.length <= MAX_TEXT ? json : '')
+const textOf = (json: unknown): string =>
+  typeof json === 'string' && json.length <= MAX_TEXT ? json : ''
 const textsOf = (json: unknown): Record<string, string> =>
-  typeof json === 'object' && json !== null ? Object.fromEntries(Object.entries(json).map(([key, value]) => [key, textOf(value)])) : {}
+  typeof json === 'object' && json !== null
+    ? Object.fromEntries(Object.entries(json).map(([key, value]) => [key, textOf(value)]))
+    : {}
 
 /** Attribute of `k8s.node`: member of status.nodeInfo. */
 const INFO: Record<string, string> = {
@@ -44,8 +51,14 @@ const INFO: Record<string, string> = {
 }
 const CAPACITY = 'node.capacity.'
 
-/** One attribute of the span of a node; an empty text where the node does not say. `undefined`: there is none of this name. */
-export function nodeAttribute({ name, providerId, info, capacity }: Node, key: string): string | undefined {
+/**
+ * One attribute of the span of a node; an empty text where the node does not say. `undefined`:
+ * there is none of this name.
+ */
+export function nodeAttribute(
+  { name, providerId, info, capacity }: Node,
+  key: string,
+): string | undefined {
   if (key === 'node.name') return name
   if (key === 'node.provider_id') return providerId
   // Each node has resources of its own kinds: what it lacks is absent.
@@ -57,7 +70,12 @@ export function nodeAttribute({ name, providerId, info, capacity }: Node, key: s
 /** `gce` of `gce://project/zone/node`; `other` where it names no cloud. */
 export function providerOf(providerId: string): string {
   const [provider, rest, ...more] = providerId.split('://')
-  return provider !== undefined && rest !== undefined && more.length === 0 && /^[a-z][a-z0-9-]{0,30}$/.test(provider) ? provider : 'other'
+  return provider !== undefined &&
+    rest !== undefined &&
+    more.length === 0 &&
+    /^[a-z][a-z0-9-]{0,30}$/.test(provider)
+    ? provider
+    : 'other'
 }
 
 const SUFFIXES: readonly [RegExp, string][] = [
@@ -68,7 +86,8 @@ const SUFFIXES: readonly [RegExp, string][] = [
 ]
 
 /** By the version of the API server alone; `undefined`: it does not tell. */
-export const distributionByVersion = (gitVersion: string): string | undefined => SUFFIXES.find(([suffix]) => suffix.test(gitVersion))?.[1]
+export const distributionByVersion = (gitVersion: string): string | undefined =>
+  SUFFIXES.find(([suffix]) => suffix.test(gitVersion))?.[1]
 
 /** By a node; `undefined`: it does not tell. */
 export function distributionByNode({ aks, providerId }: Node): string | undefined {
@@ -99,7 +118,9 @@ const UNITS: Record<string, number> = {
 export function quantity(text: string): number | undefined {
   const match = /^(\d{1,20}(?:\.\d{1,20})?)(?:e(\d{1,2})|([numkMGTPE]|[KMGTPE]i)?)$/.exec(text)
   if (match === null) return undefined
-  return Number(match[1]) * (match[2] === undefined ? UNITS[match[3] ?? '']! : 10 ** Number(match[2]))
+  return (
+    Number(match[1]) * (match[2] === undefined ? UNITS[match[3] ?? '']! : 10 ** Number(match[2]))
+  )
 }
 
 /** A fact about all nodes; `undefined`: there is none of this name. */
@@ -109,7 +130,8 @@ export function aggregate(nodes: readonly Node[], name: string): Scalar | undefi
   if (name === 'k8s.memory_gib') return Math.round(total(nodes, 'memory') / 2 ** 30)
   const [, kind, wanted] = /^k8s\.nodes\.by_(arch|kubelet)\.(.+)$/.exec(name) ?? []
   if (kind === 'arch') return nodes.filter(({ info }) => info.architecture === wanted).length
-  if (kind === 'kubelet') return nodes.filter(({ info }) => minorOf(info.kubeletVersion ?? '') === wanted).length
+  if (kind === 'kubelet')
+    return nodes.filter(({ info }) => minorOf(info.kubeletVersion ?? '') === wanted).length
   return undefined
 }
 

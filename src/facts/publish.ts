@@ -1,6 +1,7 @@
-// Lays the facts down for the sidecars: in one ConfigMap of the project that is there already, so that no right to make
-// any is needed. Its annotation remembers since when reports are made under this policy, because each run of the job
-// begins in an empty pod, and the first report has to wait for the time that the admin was given to look.
+// Lays the facts down for the sidecars: in one ConfigMap of the project that is there already, so
+// that no right to make any is needed. Its annotation remembers since when reports are made under
+// this policy, because each run of the job begins in an empty pod, and the first report has to wait
+// for the time that the admin was given to look.
 import type { Scalar } from '../policy/policy.ts'
 import type { Answer, Cluster } from './cluster.ts'
 import { whyNot } from './read.ts'
@@ -26,7 +27,10 @@ interface ConfigMap {
   metadata?: { creationTimestamp?: string; annotations?: Record<string, string> }
 }
 
-export async function publish(cluster: Cluster, { configMap, namespace, facts, digest, now }: Publishing): Promise<Published> {
+export async function publish(
+  cluster: Cluster,
+  { configMap, namespace, facts, digest, now }: Publishing,
+): Promise<Published> {
   const patch = (json: object): Promise<Answer> =>
     cluster.ask({
       method: 'PATCH',
@@ -42,14 +46,21 @@ export async function publish(cluster: Cluster, { configMap, namespace, facts, d
   // The first policy of all is in force since the ConfigMap is there; another one since now.
   const made = Date.parse(creationTimestamp ?? '')
   const policySince = known === '' && made <= now ? made : now
-  const noted = await patch({ metadata: { annotations: { [SINCE]: `${digest} ${new Date(policySince).toISOString()}` } } })
+  const noted = await patch({
+    metadata: { annotations: { [SINCE]: `${digest} ${new Date(policySince).toISOString()}` } },
+  })
   return isGood(noted) ? { policySince } : refusal(noted)
 }
 
 const isGood = ({ status }: Answer): boolean => status >= 200 && status <= 299
 
-/** `refused`: it will be so tomorrow, too, until somebody gives the right or makes the ConfigMap. */
+/**
+ * `refused`: it will be so tomorrow, too, until somebody gives the right or makes the ConfigMap.
+ */
 function refusal(answer: Answer): { why: string; refused: boolean } {
   const { status } = answer
-  return { why: status === 404 ? 'there is no such ConfigMap' : whyNot(answer), refused: status >= 400 && status < 500 }
+  return {
+    why: status === 404 ? 'there is no such ConfigMap' : whyNot(answer),
+    refused: status >= 400 && status < 500,
+  }
 }

@@ -1,12 +1,28 @@
-// Asks the cluster what the policy needs, each thing once. A right that is missing, or an answer that does not come, makes
-// the facts that hang on it absent, and each is named with the right and the reason; the others are read all the same.
+// Asks the cluster what the policy needs, each thing once. A right that is missing, or an answer
+// that does not come, makes the facts that hang on it absent, and each is named with the right and
+// the reason; the others are read all the same.
 
 import type { Facts } from '../anonymize/source.ts'
 import type { Scalar } from '../policy/policy.ts'
 import type { Answer, Cluster } from './cluster.ts'
 import { type Counted, type Needs, ONE_NODE } from './needs.ts'
-import { aggregate, distributionByNode, distributionByVersion, type Node, nodeFrom, providerOf } from './nodes.ts'
-import { NODES, OPENSHIFT, objects, type Right, rightText, servedVersion, VERSION } from './rights.ts'
+import {
+  aggregate,
+  distributionByNode,
+  distributionByVersion,
+  type Node,
+  nodeFrom,
+  providerOf,
+} from './nodes.ts'
+import {
+  NODES,
+  OPENSHIFT,
+  objects,
+  type Right,
+  rightText,
+  servedVersion,
+  VERSION,
+} from './rights.ts'
 
 export interface Missing {
   /** A fact, or an attribute of the cluster report. */
@@ -37,7 +53,9 @@ export function whyNot({ status }: Pick<Answer, 'status'>): string {
   if (status === 401) return 'the API server does not know the account'
   if (status === 403) return 'the right is missing'
   if (status === 404) return 'the cluster has none'
-  return status >= 200 && status < 300 ? 'the answer was not understood' : `the API server answered ${status}`
+  return status >= 200 && status < 300
+    ? 'the answer was not understood'
+    : `the API server answered ${status}`
 }
 
 /** The things that were asked for: what came, or why not. */
@@ -57,15 +75,21 @@ const missingFor = (fact: string, { right, status }: Failed): Missing => ({
 export async function readCluster(cluster: Cluster, needs: Needs, given: Facts): Promise<Reading> {
   const facts = new Map<string, Scalar>()
   const missing: Missing[] = []
-  const wanted = [...new Set([...needs.published, ...(needs.cluster ?? [])])].filter((name) => !given.has(name))
+  const wanted = [...new Set([...needs.published, ...(needs.cluster ?? [])])].filter(
+    (name) => !given.has(name),
+  )
   const take = (name: string, got: Got<Scalar | undefined>): void => {
     if ('right' in got) missing.push(missingFor(name, got))
-    else if (got.value === undefined) missing.push({ fact: name, right: '', why: 'nobody gives it (USAGE_FACTS)', passing: false })
+    else if (got.value === undefined)
+      missing.push({ fact: name, right: '', why: 'nobody gives it (USAGE_FACTS)', passing: false })
     else facts.set(name, got.value)
   }
 
   const version: Got<string> = needs.version ? await readVersion(cluster) : { value: '' }
-  const nodes: Got<Nodes> = needs.nodes === 'none' ? { value: { all: [], count: undefined } } : await readNodes(cluster, needs.nodes)
+  const nodes: Got<Nodes> =
+    needs.nodes === 'none'
+      ? { value: { all: [], count: undefined } }
+      : await readNodes(cluster, needs.nodes)
   const first = 'value' in nodes ? nodes.value.all[0] : undefined
   const served = new Map<string, Answer>()
   for (const name of wanted) {
@@ -73,21 +97,37 @@ export async function readCluster(cluster: Cluster, needs: Needs, given: Facts):
     if (counted !== undefined) take(name, await countObjects(cluster, counted, served))
     else if (name === 'k8s.version') take(name, version)
     else if (name === 'k8s.distribution') take(name, await distribution(cluster, version, nodes))
-    else if ('right' in nodes && /^k8s\.(?:nodes|cpus|memory_gib|provider)\b|^one_node\./.test(name)) take(name, nodes)
+    else if (
+      'right' in nodes &&
+      /^k8s\.(?:nodes|cpus|memory_gib|provider)\b|^one_node\./.test(name)
+    )
+      take(name, nodes)
     else if (name === 'k8s.nodes' && 'value' in nodes) take(name, { value: nodes.value.count })
     else if (name === 'k8s.provider')
-      take(name, first === undefined ? failed(NODES, { status: 404 }) : { value: providerOf(first.providerId) })
-    else if (name === ONE_NODE) take(name, first === undefined ? failed(NODES, { status: 404 }) : { value: first.providerId })
+      take(
+        name,
+        first === undefined
+          ? failed(NODES, { status: 404 })
+          : { value: providerOf(first.providerId) },
+      )
+    else if (name === ONE_NODE)
+      take(name, first === undefined ? failed(NODES, { status: 404 }) : { value: first.providerId })
     else take(name, { value: 'value' in nodes ? aggregate(nodes.value.all, name) : undefined })
   }
   if (needs.node !== undefined && 'right' in nodes) missing.push(missingFor('k8s.node', nodes))
-  return { facts, nodes: needs.node !== undefined && 'value' in nodes ? nodes.value.all : [], missing }
+  return {
+    facts,
+    nodes: needs.node !== undefined && 'value' in nodes ? nodes.value.all : [],
+    missing,
+  }
 }
 
 async function readVersion(cluster: Cluster): Promise<Got<string>> {
   const answer = await cluster.ask({ method: 'GET', path: '/version' })
   const version = (answer.body as { gitVersion?: unknown } | undefined)?.gitVersion
-  return typeof version === 'string' && version !== '' && version.length <= 256 ? { value: version } : failed(VERSION, answer)
+  return typeof version === 'string' && version !== '' && version.length <= 256
+    ? { value: version }
+    : failed(VERSION, answer)
 }
 
 interface Nodes {
@@ -105,21 +145,37 @@ async function readNodes(cluster: Cluster, need: 'count' | 'one' | 'all'): Promi
 }
 
 /** `served` is what was answered about each group. */
-async function countObjects(cluster: Cluster, { group, plural }: Counted, served: Map<string, Answer>): Promise<Got<number>> {
+async function countObjects(
+  cluster: Cluster,
+  { group, plural }: Counted,
+  served: Map<string, Answer>,
+): Promise<Got<number>> {
   const answer = served.get(group) ?? (await cluster.ask({ method: 'GET', path: `/apis/${group}` }))
   served.set(group, answer)
-  const version = (answer.body as { preferredVersion?: { version?: unknown } } | undefined)?.preferredVersion?.version
-  if (typeof version !== 'string' || !/^v[a-z0-9]{1,60}$/.test(version)) return failed(servedVersion(group), answer)
+  const version = (answer.body as { preferredVersion?: { version?: unknown } } | undefined)
+    ?.preferredVersion?.version
+  if (typeof version !== 'string' || !/^v[a-z0-9]{1,60}$/.test(version))
+    return failed(servedVersion(group), answer)
   const listing = await list(cluster, `/apis/${group}/${version}/${plural}`, { stopAtCount: true })
   return 'count' in listing ? { value: listing.count } : failed(objects(group, plural), listing)
 }
 
-/** In the order of what asks least: the version, which may say it, then OpenShift's own API, then a node. */
-async function distribution(cluster: Cluster, version: Got<string>, nodes: Got<Nodes>): Promise<Got<string>> {
+/**
+ * In the order of what asks least: the version, which may say it, then OpenShift's own API, then a
+ * node.
+ */
+async function distribution(
+  cluster: Cluster,
+  version: Got<string>,
+  nodes: Got<Nodes>,
+): Promise<Got<string>> {
   if ('right' in version) return version
   const known = distributionByVersion(version.value)
   if (known !== undefined) return { value: known }
-  const openshift = await cluster.ask({ method: 'GET', path: (OPENSHIFT.of as { path: string }).path })
+  const openshift = await cluster.ask({
+    method: 'GET',
+    path: (OPENSHIFT.of as { path: string }).path,
+  })
   if (openshift.status === 200) return { value: 'openshift' }
   const node = 'value' in nodes ? nodes.value.all[0] : undefined
   const byNode = node === undefined ? undefined : distributionByNode(node)
@@ -134,17 +190,26 @@ interface Page {
   items?: unknown
 }
 
-/** Gives each item to `keep`; without it the server sends metadata only. Reads all, or as few as tell how many there are. */
+/**
+ * Gives each item to `keep`; without it the server sends metadata only. Reads all, or as few as
+ * tell how many there are.
+ */
 async function list(
   cluster: Cluster,
   path: string,
-  { keep, stopAtCount = false }: { keep?: ((item: unknown) => void) | undefined; stopAtCount?: boolean },
+  {
+    keep,
+    stopAtCount = false,
+  }: { keep?: ((item: unknown) => void) | undefined; stopAtCount?: boolean },
 ): Promise<{ count: number } | { status: number }> {
   let count = 0
   let from = ''
   for (let page = 0; page < MAX_PAGES; page++) {
     const limit = stopAtCount && page === 0 ? 1 : keep === undefined ? METADATA_PAGE : PAGE
-    const query = new URLSearchParams({ limit: String(limit), ...(from === '' ? {} : { continue: from }) })
+    const query = new URLSearchParams({
+      limit: String(limit),
+      ...(from === '' ? {} : { continue: from }),
+    })
     const answer = await cluster.ask({
       method: 'GET',
       path: `${path}?${query.toString()}`,
@@ -156,7 +221,8 @@ async function list(
     if (keep !== undefined) for (const item of items) keep(item)
     const { remainingItemCount: rest, continue: next } = metadata
     if (typeof next !== 'string' || next === '') return { count }
-    if (stopAtCount && typeof rest === 'number' && Number.isSafeInteger(rest)) return { count: count + rest }
+    if (stopAtCount && typeof rest === 'number' && Number.isSafeInteger(rest))
+      return { count: count + rest }
     from = next
   }
   return { status: 200 }

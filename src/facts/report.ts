@@ -1,6 +1,7 @@
-// The cluster report, as an application would send it: spans by the OpenTelemetry SDK and its exporter, to the sidecar in
-// the same pod, which polices them like all others. The quiet form: no resource is detected, nothing but the spans is
-// sent, and no variable of the pod has a say (those named OTEL_* are taken out of the environment by the command).
+// The cluster report, as an application would send it: spans by the OpenTelemetry SDK and its
+// exporter, to the sidecar in the same pod, which polices them like all others. The quiet form: no
+// resource is detected, nothing but the spans is sent, and no variable of the pod has a say (those
+// named OTEL_* are taken out of the environment by the command).
 import { type Attributes, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { NodeSDK, type NodeSDKConfiguration } from '@opentelemetry/sdk-node'
@@ -21,21 +22,42 @@ const CHUNK = 100
 const TIMEOUT_MS = 30_000
 
 /** Attributes of each span; only keys that the policy reads. */
-export function reportSpans(needs: Needs, facts: ReadonlyMap<string, Scalar>, nodes: readonly Node[]): ReportSpan[] {
+export function reportSpans(
+  needs: Needs,
+  facts: ReadonlyMap<string, Scalar>,
+  nodes: readonly Node[],
+): ReportSpan[] {
   const known = (keys: readonly string[], value: (key: string) => Scalar | undefined): Attributes =>
     Object.fromEntries(
-      keys.map((key): [string, Scalar | undefined] => [key, value(key)]).filter(([, it]) => it !== undefined),
+      keys
+        .map((key): [string, Scalar | undefined] => [key, value(key)])
+        .filter(([, it]) => it !== undefined),
     ) as Attributes
   const { cluster, node } = needs
   return [
-    ...(cluster === undefined ? [] : [{ name: CLUSTER_SPAN, attributes: known(cluster, (key) => facts.get(key)) }]),
-    ...(node === undefined ? [] : nodes.map((one) => ({ name: NODE_SPAN, attributes: known(node, (key) => nodeAttribute(one, key)) }))),
+    ...(cluster === undefined
+      ? []
+      : [{ name: CLUSTER_SPAN, attributes: known(cluster, (key) => facts.get(key)) }]),
+    ...(node === undefined
+      ? []
+      : nodes.map((one) => ({
+          name: NODE_SPAN,
+          attributes: known(node, (key) => nodeAttribute(one, key)),
+        }))),
   ]
 }
 
 /** `endpoint` is the base URL of the sidecar. False where it did not take them all in. */
-export async function sendReport(endpoint: string, spans: readonly ReportSpan[], now: number): Promise<boolean> {
-  const exporter = new OTLPTraceExporter({ url: `${endpoint}/v1/traces`, headers: {}, timeoutMillis: TIMEOUT_MS })
+export async function sendReport(
+  endpoint: string,
+  spans: readonly ReportSpan[],
+  now: number,
+): Promise<boolean> {
+  const exporter = new OTLPTraceExporter({
+    url: `${endpoint}/v1/traces`,
+    headers: {},
+    timeoutMillis: TIMEOUT_MS,
+  })
   const ended: EndedSpan[] = []
   // Spans are exported when they are all there, each request after the answer to the one before.
   const collect: SpanProcessor = {
@@ -61,7 +83,9 @@ export async function sendReport(endpoint: string, spans: readonly ReportSpan[],
       for (const { name, attributes } of spans.slice(at, at + CHUNK))
         tracer.startSpan(name, { root: true, startTime: now, attributes }, ROOT_CONTEXT).end(now)
       const chunk = ended.splice(0)
-      const { code } = await new Promise<{ code: number }>((resolve) => exporter.export(chunk, resolve))
+      const { code } = await new Promise<{ code: number }>((resolve) =>
+        exporter.export(chunk, resolve),
+      )
       if (code !== 0) return false
     }
     return true

@@ -1,6 +1,7 @@
-// The rights of the facts job, each with its reason: the one description from which deploy/facts/ is made, which
-// `facts rights` prints for any policy, and by which the log names what is missing. Reading only, but for one ConfigMap
-// of ours, and for the Secret of the identity, which another account makes, once.
+// The rights of the facts job, each with its reason: the one description from which deploy/facts/
+// is made, which `facts rights` prints for any policy, and by which the log names what is missing.
+// Reading only, but for one ConfigMap of ours, and for the Secret of the identity, which another
+// account makes, once.
 import type { Needs } from './needs.ts'
 
 export interface Right {
@@ -23,7 +24,8 @@ export const NODES: Right = {
   verb: 'list',
   of: { group: '', resource: 'nodes' },
   namespaced: false,
-  reason: 'How many nodes there are and of what kind. Where only the number is wanted, a single node’s metadata is read.',
+  reason:
+    'How many nodes there are and of what kind. Where only the number is wanted, a single node’s metadata is read.',
 }
 
 /** Only whether it answers is looked at. */
@@ -55,16 +57,23 @@ export const publishing = (name: string): Right => ({
   reason: 'To write the facts, as the policy sends them, into this one ConfigMap.',
 })
 
-/** A name cannot be given for `create`; the account has no other right, and the Job that has it ends. */
+/**
+ * A name cannot be given for `create`; the account has no other right, and the Job that has it
+ * ends.
+ */
 export const IDENTITY: Right = {
   verb: 'create',
   of: { group: '', resource: 'secrets' },
   namespaced: true,
-  reason: 'To make the Secret of the identity where there is none; it can read none, and change none.',
+  reason:
+    'To make the Secret of the identity where there is none; it can read none, and change none.',
 }
 
 /** All that the job does under this policy. */
-export function rightsFor({ version, distribution, nodes, counted }: Needs, configMap: string): Right[] {
+export function rightsFor(
+  { version, distribution, nodes, counted }: Needs,
+  configMap: string,
+): Right[] {
   const groups = [...new Set(counted.map(({ group }) => group))]
   return [
     ...(version ? [VERSION] : []),

@@ -1,5 +1,5 @@
-// The pod with the sidecar in it and the pod without, as data: what the text filter must come to, and what it is checked
-// against.
+// The pod with the sidecar in it and the pod without, as data: what the text filter must come to,
+// and what it is checked against.
 import {
   APP_ENV,
   CONTAINER,
@@ -32,15 +32,20 @@ export function additionsTo(
     labels: INJECTED,
     container: sidecar(options, traits),
     volumes: volumes(options),
-    env: all.map((container) => [...(has(container, APP_ENV.name) ? [] : [APP_ENV]), ...(otel && mayHaveOtel(container) ? OTEL_ENV : [])]),
+    env: all.map((container) => [
+      ...(has(container, APP_ENV.name) ? [] : [APP_ENV]),
+      ...(otel && mayHaveOtel(container) ? OTEL_ENV : []),
+    ]),
   }
 }
 
-const has = ({ env }: AppContainer, variable: string): boolean => env?.some(({ name }) => name === variable) ?? false
+const has = ({ env }: AppContainer, variable: string): boolean =>
+  env?.some(({ name }) => name === variable) ?? false
 
 /** What `envFrom` brings is not known here, and a variable of `env` would win over it. */
 const mayHaveOtel = ({ env, envFrom }: AppContainer): boolean =>
-  (envFrom?.length ?? 0) === 0 && !(env?.some(({ name }) => String(name).startsWith('OTEL_EXPORTER_OTLP_')) ?? false)
+  (envFrom?.length ?? 0) === 0 &&
+  !(env?.some(({ name }) => String(name).startsWith('OTEL_EXPORTER_OTLP_')) ?? false)
 
 /** Changes `pod`. All is put in front, so that an application's own variables may refer to ours. */
 export function add(pod: Pod, { labels, container, volumes, env }: Additions): void {
@@ -58,13 +63,15 @@ export function add(pod: Pod, { labels, container, volumes, env }: Additions): v
 /** Changes `pod`: the sidecar goes, wherever it stands, and all that came with it. */
 export function remove(pod: Pod): void {
   const { spec } = pod
-  const apps = (list: AppContainer[]): AppContainer[] => list.filter(({ name }) => name !== CONTAINER)
+  const apps = (list: AppContainer[]): AppContainer[] =>
+    list.filter(({ name }) => name !== CONTAINER)
   spec.containers = apps(spec.containers)
   if (spec.initContainers) spec.initContainers = apps(spec.initContainers)
   for (const app of [...(spec.initContainers ?? []), ...spec.containers])
     if (app.env) app.env = app.env.filter((item) => !isOurVariable(item))
   if (spec.volumes) spec.volumes = spec.volumes.filter(({ name }) => !isOurVolume(name))
-  if (pod.metadata?.labels) for (const label of Object.keys(INJECTED)) delete pod.metadata.labels[label]
+  if (pod.metadata?.labels)
+    for (const label of Object.keys(INJECTED)) delete pod.metadata.labels[label]
 }
 
 export const isOurVolume = (name: unknown): boolean => String(name).startsWith(`${CONTAINER}-`)

@@ -1,5 +1,6 @@
-// Takes out of YAML, as text, what `insert.ts` puts in: exactly that, so that the bytes from before are there again. What a
-// person or a tool has written anew since then is taken out as well as it can be.
+// Takes out of YAML, as text, what `insert.ts` puts in: exactly that, so that the bytes from before
+// are there again. What a person or a tool has written anew since then is taken out as well as it
+// can be.
 import { isMap, isScalar, isSeq, type Node, type Pair, type YAMLMap, type YAMLSeq } from 'yaml'
 import { CannotEdit, lineEnd, lineStart, MARK, pairIn, startOf } from './insert.ts'
 
@@ -18,7 +19,10 @@ export class Cutter {
     this.#text = text
   }
 
-  /** The items that are ours of the list under `key`, and the key with them where it was made for them. */
+  /**
+   * The items that are ours of the list under `key`, and the key with them where it was made for
+   * them.
+   */
   items(map: YAMLMap, key: string, isOurs: (item: unknown) => boolean): void {
     const pair = pairIn(map, key)
     const list = pair?.value
@@ -28,7 +32,13 @@ export class Cutter {
     const all = ours.length === list.items.length
     if (all && this.#wasMade(pair, list)) this.#pair(map, pair)
     else if (all && list.flow === true) this.#allOf(list)
-    else for (const item of ours) this.#element(list, list.items.indexOf(item), this.#text.lastIndexOf('-', startOf(item) - 1))
+    else
+      for (const item of ours)
+        this.#element(
+          list,
+          list.items.indexOf(item),
+          this.#text.lastIndexOf('-', startOf(item) - 1),
+        )
   }
 
   /** The entry `name` of the map under `key`, and the key with it where it was made for it. */
@@ -84,7 +94,8 @@ export class Cutter {
     const next = collection.items[index + 1]
     const previous = collection.items[index - 1]
     if (next !== undefined) this.#cuts.push({ from, to: startOfElement(next), lines: false })
-    else if (previous !== undefined) this.#cuts.push({ from: endOf(previous), to: end, lines: false })
+    else if (previous !== undefined)
+      this.#cuts.push({ from: endOf(previous), to: end, lines: false })
     else this.#allOf(collection)
   }
 
@@ -95,14 +106,19 @@ export class Cutter {
     this.#cuts.push({ from: padded ? from - 1 : from, to: padded ? end + 1 : end, lines: false })
   }
 
-  /** In order, without overlaps; lines with their end, and where the text ends without one, with the end before them. */
+  /**
+   * In order, without overlaps; lines with their end, and where the text ends without one, with the
+   * end before them.
+   */
   #exact(): { from: number; to: number }[] {
     const text = this.#text
-    const withEnd = (to: number): number => (text[to] === '\r' && text[to + 1] === '\n' ? to + 2 : Math.min(text.length, to + 1))
+    const withEnd = (to: number): number =>
+      text[to] === '\r' && text[to + 1] === '\n' ? to + 2 : Math.min(text.length, to + 1)
     const joined: Cut[] = []
     for (const cut of this.#cuts.toSorted((a, b) => a.from - b.from)) {
       const last = joined.at(-1)
-      if (last?.lines && cut.lines && cut.from <= withEnd(last.to)) last.to = Math.max(last.to, cut.to)
+      if (last?.lines && cut.lines && cut.from <= withEnd(last.to))
+        last.to = Math.max(last.to, cut.to)
       else joined.push({ ...cut })
     }
     return joined.map(({ from, to, lines }) => {
@@ -114,13 +130,18 @@ export class Cutter {
 }
 
 const startOfElement = (item: unknown): number => startOf(isPairLike(item) ? item.key : item)
-const isPairLike = (item: unknown): item is Pair => typeof item === 'object' && item !== null && 'key' in item
+const isPairLike = (item: unknown): item is Pair =>
+  typeof item === 'object' && item !== null && 'key' in item
 
 /** The end of the last value of an item or a pair. */
 function endOf(item: unknown): number {
   if (isPairLike(item)) return item.value === null ? endOf(item.key) : endOf(item.value)
-  if ((isMap(item) || isSeq(item)) && item.flow !== true && item.items.length > 0) return endOf(item.items.at(-1))
+  if ((isMap(item) || isSeq(item)) && item.flow !== true && item.items.length > 0)
+    return endOf(item.items.at(-1))
   const node = item as Node
-  if (node.range === undefined || node.range === null) throw new CannotEdit('a part of the sidecar has no place in the text')
-  return isScalar(node) && (node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED') ? node.range[1] - 1 : node.range[1]
+  if (node.range === undefined || node.range === null)
+    throw new CannotEdit('a part of the sidecar has no place in the text')
+  return isScalar(node) && (node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED')
+    ? node.range[1] - 1
+    : node.range[1]
 }

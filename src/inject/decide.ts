@@ -1,5 +1,6 @@
-// Does this pod get the sidecar, and why not? The pod's word goes before the namespace's, and that before the standard; a
-// word that is none of ours is no. What cannot work is left alone: a sidecar that fails would hold the pod back.
+// Does this pod get the sidecar, and why not? The pod's word goes before the namespace's, and that
+// before the standard; a word that is none of ours is no. What cannot work is left alone: a sidecar
+// that fails would hold the pod back.
 import { CONTAINER, PORTS, PREFIX, type Traits } from './container.ts'
 import { meshInTheWay } from './mesh.ts'
 import { qosOf, type Resourced } from './qos.ts'
@@ -37,29 +38,46 @@ export interface Pod {
   }
 }
 
-export type Decision = { inject: true; traits: Traits; otel: boolean } | { inject: false; reason: string }
+export type Decision =
+  | { inject: true; traits: Traits; otel: boolean }
+  | { inject: false; reason: string }
 
 const no = (reason: string): Decision => ({ inject: false, reason })
 const OURS: readonly unknown[] = Object.values(PORTS)
 
-/** `namespace` is `undefined` where nobody knows it; `workload` is the metadata of the Deployment around the template. */
+/**
+ * `namespace` is `undefined` where nobody knows it; `workload` is the metadata of the Deployment
+ * around the template.
+ */
 export function decide(pod: Pod, namespace: Metadata | undefined, workload?: Metadata): Decision {
   const { spec } = pod
   const annotations = pod.metadata?.annotations ?? {}
   const all = allContainers(pod)
-  if (all.some(({ name }) => name === CONTAINER)) return no(`it has a container ${CONTAINER} already`)
+  if (all.some(({ name }) => name === CONTAINER))
+    return no(`it has a container ${CONTAINER} already`)
   const label = namespace?.labels?.[INJECT]
-  if (label !== undefined && label !== 'enabled') return no(`its namespace has the label ${INJECT}, which no pod overrides`)
+  if (label !== undefined && label !== 'enabled')
+    return no(`its namespace has the label ${INJECT}, which no pod overrides`)
   const said = [
     { who: 'it has', word: annotations[INJECT] },
-    { who: 'its workload has', word: workload?.annotations?.[INJECT] === 'enabled' ? undefined : workload?.annotations?.[INJECT] },
+    {
+      who: 'its workload has',
+      word:
+        workload?.annotations?.[INJECT] === 'enabled' ? undefined : workload?.annotations?.[INJECT],
+    },
     { who: 'its namespace has', word: namespace?.annotations?.[INJECT] },
   ].find(({ word }) => word !== undefined)
   if (said?.word === 'disabled') return no(`${said.who} the annotation ${INJECT}: disabled`)
   if (said !== undefined && said.word !== 'enabled')
-    return no(`${said.who} the annotation ${INJECT} with a word that is not "enabled" or "disabled"`)
-  if ((spec.hostNetwork ?? false) !== false) return no('it uses the network of its node (hostNetwork), where loopback is not its own')
-  if ((spec.os?.name ?? 'linux') !== 'linux' || (spec.nodeSelector?.['kubernetes.io/os'] ?? 'linux') !== 'linux')
+    return no(
+      `${said.who} the annotation ${INJECT} with a word that is not "enabled" or "disabled"`,
+    )
+  if ((spec.hostNetwork ?? false) !== false)
+    return no('it uses the network of its node (hostNetwork), where loopback is not its own')
+  if (
+    (spec.os?.name ?? 'linux') !== 'linux' ||
+    (spec.nodeSelector?.['kubernetes.io/os'] ?? 'linux') !== 'linux'
+  )
     return no('it is not for Linux')
   if ('kubernetes.io/config.mirror' in annotations) return no('it is the mirror of a static pod')
   if (spec.volumes?.some(({ name }) => String(name).startsWith(`${CONTAINER}-`)))
@@ -75,23 +93,37 @@ export function decide(pod: Pod, namespace: Metadata | undefined, workload?: Met
 }
 
 /** What is no text is written as JSON, so that it is none of our words. */
-export const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
+export const textOf = (value: unknown): string =>
+  typeof value === 'string' ? value : JSON.stringify(value)
 
-export const allContainers = ({ spec }: Pod): AppContainer[] => [...(spec.initContainers ?? []), ...spec.containers]
+export const allContainers = ({ spec }: Pod): AppContainer[] => [
+  ...(spec.initContainers ?? []),
+  ...spec.containers,
+]
 
 function traitsOf(pod: Pod, namespace: Metadata | undefined): Traits {
   const all = allContainers(pod)
   const said = namespace?.annotations?.[REPORTING]
   return {
     qos: qosOf(pod.spec, all),
-    limitsStorage: all.some(({ resources }) => resources?.limits?.['ephemeral-storage'] !== undefined),
+    limitsStorage: all.some(
+      ({ resources }) => resources?.limits?.['ephemeral-storage'] !== undefined,
+    ),
     doNotTrack: all.some(({ env }) => env?.some(asksNotToTrack)),
     ...(said === undefined ? {} : { atMost: textOf(said) }),
   }
 }
 
 /** As the sidecar reads the variable; a value that is only known in the pod may be any. */
-function asksNotToTrack({ name, value, valueFrom }: { name?: unknown; value?: unknown; valueFrom?: unknown }): boolean {
+function asksNotToTrack({
+  name,
+  value,
+  valueFrom,
+}: {
+  name?: unknown
+  value?: unknown
+  valueFrom?: unknown
+}): boolean {
   if (name !== 'DO_NOT_TRACK') return false
   return (
     (valueFrom !== undefined && valueFrom !== null) ||

@@ -1,7 +1,8 @@
-// Puts the sidecar into the pods of a stream of YAML documents and takes it out again, as text: comments, order, quotes
-// and everything that is no pod stay byte for byte, and `uninjectText(injectText(x).text).text` is x. Nothing is trusted
-// to have gone well: the result is read again, and must be the pods that `apply.ts` makes and give back the text it came
-// from; where it is not, that document stays as it was and the reason is told.
+// Puts the sidecar into the pods of a stream of YAML documents and takes it out again, as text:
+// comments, order, quotes and everything that is no pod stay byte for byte, and
+// `uninjectText(injectText(x).text).text` is x. Nothing is trusted to have gone well: the result is
+// read again, and must be the pods that `apply.ts` makes and give back the text it came from; where
+// it is not, that document stays as it was and the reason is told.
 import { isDeepStrictEqual } from 'node:util'
 import { isAlias, isMap, isSeq, type Pair, type YAMLMap } from 'yaml'
 import { type Additions, add, additionsTo, isOurVariable, isOurVolume, remove } from './apply.ts'
@@ -9,7 +10,15 @@ import { CONTAINER, INJECTED, type Options } from './container.ts'
 import { Cutter } from './cut.ts'
 import { allContainers, decide, type Pod } from './decide.ts'
 import { findPods, nodeAt, readDocuments, readValue, type Target } from './find.ts'
-import { CannotEdit, Inserter, type Insertion, insertAll, lineStart, pairIn, startOf } from './insert.ts'
+import {
+  CannotEdit,
+  Inserter,
+  type Insertion,
+  insertAll,
+  lineStart,
+  pairIn,
+  startOf,
+} from './insert.ts'
 
 /** What became of one object, in the order of the text. */
 export interface Told {
@@ -40,15 +49,26 @@ export function injectText(text: string, options: Options): Filtered {
   const told: Told[] = []
   const plans: Plan[] = []
   for (const { document, name, reason, unreadable, target } of findPods(documents)) {
-    const line: Told = { document: document + 1, name, done: false, ...(unreadable ? { failed: true } : {}) }
+    const line: Told = {
+      document: document + 1,
+      name,
+      done: false,
+      ...(unreadable ? { failed: true } : {}),
+    }
     told.push(line)
-    const decision = target === undefined ? undefined : decide(target.pod, target.namespace, target.workload)
+    const decision =
+      target === undefined ? undefined : decide(target.pod, target.namespace, target.workload)
     if (target === undefined || decision === undefined) line.reason = reason!
     else if (!decision.inject) line.reason = decision.reason
     else {
       const additions = additionsTo(allContainers(target.pod), options, decision)
       attempt(line, () =>
-        plans.push({ told: line, target, insertions: insertionsFor(text, target, additions), apply: (pod) => add(pod, additions) }),
+        plans.push({
+          told: line,
+          target,
+          insertions: insertionsFor(text, target, additions),
+          apply: (pod) => add(pod, additions),
+        }),
       )
     }
   }
@@ -67,7 +87,8 @@ function carryOut(text: string, plans: readonly Plan[]): string {
   })
   for (const plan of plans) {
     if (good.includes(plan)) plan.told.done = true
-    else fail(plan.told, 'its text could not be changed so that uninject gives it back byte for byte')
+    else
+      fail(plan.told, 'its text could not be changed so that uninject gives it back byte for byte')
   }
   return result ?? text
 }
@@ -92,41 +113,60 @@ function most<Item>(
 }
 
 /** What every document should come to: what it was, but for these pods. */
-function meant(text: string, changes: readonly { target: Target; apply: (pod: Pod) => void }[]): unknown[] {
+function meant(
+  text: string,
+  changes: readonly { target: Target; apply: (pod: Pod) => void }[],
+): unknown[] {
   const values = valuesIn(text)
   for (const { target, apply } of changes) apply(podIn(values[target.document], target))
   return values
 }
 
 const valuesIn = (text: string): unknown[] =>
-  readDocuments(text).map((document) => (document.errors.length > 0 ? undefined : readValue(document)))
+  readDocuments(text).map((document) =>
+    document.errors.length > 0 ? undefined : readValue(document),
+  )
 
 const podIn = (value: unknown, { path }: Target): Pod =>
   path.reduce<unknown>((at, step) => (at as Record<string | number, unknown>)[step], value) as Pod
 
-function insertionsFor(text: string, { node, above }: Target, { labels, container, volumes, env }: Additions): Insertion[] {
+function insertionsFor(
+  text: string,
+  { node, above }: Target,
+  { labels, container, volumes, env }: Additions,
+): Insertion[] {
   const { template, specAbove, spec, containers } = partsOf(node)
   const apps = pairIn(spec, 'containers')!
   const inserter = new Inserter(
     text,
-    isSeq(apps.value) && apps.value.flow !== true ? columnOf(text, apps.value) - columnOf(text, apps.key) : 0,
+    isSeq(apps.value) && apps.value.flow !== true
+      ? columnOf(text, apps.value) - columnOf(text, apps.key)
+      : 0,
   )
   const metadata = pairIn(template, 'metadata')
   for (const label of Object.entries(labels)) {
-    if (metadata === undefined) inserter.pair(template, above, 'metadata', { labels: Object.fromEntries([label]) }, true)
+    if (metadata === undefined)
+      inserter.pair(template, above, 'metadata', { labels: Object.fromEntries([label]) }, true)
     else if (isMap(metadata.value)) inserter.entry(metadata.value, metadata, 'labels', label)
     else throw new CannotEdit('its metadata is no map in the text itself')
   }
   inserter.items(spec, specAbove, 'initContainers', [container])
   inserter.items(spec, specAbove, 'volumes', volumes)
-  for (const [index, map] of containers.entries()) inserter.items(map, undefined, 'env', env[index]!)
+  for (const [index, map] of containers.entries())
+    inserter.items(map, undefined, 'env', env[index]!)
   return inserter.insertions
 }
 
-const columnOf = (text: string, node: unknown): number => startOf(node) - lineStart(text, startOf(node))
+const columnOf = (text: string, node: unknown): number =>
+  startOf(node) - lineStart(text, startOf(node))
 
 /** What is changed, as it stands in the text. */
-function partsOf(node: YAMLMap | undefined): { template: YAMLMap; specAbove: Pair; spec: YAMLMap; containers: YAMLMap[] } {
+function partsOf(node: YAMLMap | undefined): {
+  template: YAMLMap
+  specAbove: Pair
+  spec: YAMLMap
+  containers: YAMLMap[]
+} {
   const specAbove = node === undefined ? undefined : pairIn(node, 'spec')
   const spec = specAbove?.value
   if (node === undefined || specAbove === undefined || !isMap(spec)) throw new CannotEdit(SHARED)
@@ -144,16 +184,24 @@ export function uninjectText(text: string): Filtered {
   const told: Told[] = []
   const having: { told: Told; target: Target; apply: (pod: Pod) => void }[] = []
   for (const { document, name, reason, unreadable, target } of findPods(readDocuments(text))) {
-    const line: Told = { document: document + 1, name, done: false, ...(unreadable ? { failed: true } : {}) }
+    const line: Told = {
+      document: document + 1,
+      name,
+      done: false,
+      ...(unreadable ? { failed: true } : {}),
+    }
     told.push(line)
     if (target === undefined) line.reason = reason!
-    else if (!allContainers(target.pod).some((container) => container.name === CONTAINER)) line.reason = `it has no container ${CONTAINER}`
+    else if (!allContainers(target.pod).some((container) => container.name === CONTAINER))
+      line.reason = `it has no container ${CONTAINER}`
     else having.push({ told: line, target, apply: remove })
   }
   const { result, good } = most(having, (some) => {
     const targets = some.map(({ target }) => target)
     const changed = cutOut(text, targets)
-    return isDeepStrictEqual(dense(valuesIn(changed)), dense(meant(text, some))) ? changed : undefined
+    return isDeepStrictEqual(dense(valuesIn(changed)), dense(meant(text, some)))
+      ? changed
+      : undefined
   })
   for (const item of having) {
     if (good.includes(item)) item.told.done = true
@@ -162,7 +210,9 @@ export function uninjectText(text: string): Filtered {
   return { text: result ?? text, told }
 }
 
-/** Without what is empty: whether a list that is left without items stays is a matter of the text. */
+/**
+ * Without what is empty: whether a list that is left without items stays is a matter of the text.
+ */
 const dense = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(dense)
   if (typeof value !== 'object' || value === null) return value
@@ -173,14 +223,18 @@ const dense = (value: unknown): unknown => {
   )
 }
 const isEmpty = (value: unknown): boolean =>
-  value === null || value === undefined || (typeof value === 'object' && Object.keys(value).length === 0)
+  value === null ||
+  value === undefined ||
+  (typeof value === 'object' && Object.keys(value).length === 0)
 
 /** The text without the sidecar in these pods, which it has. */
 function cutOut(text: string, targets: readonly Target[]): string {
   const documents = readDocuments(text)
   const cutter = new Cutter(text)
   for (const { document, path } of targets) {
-    const { template, spec, containers } = partsOf(nodeAt(documents[document]?.contents ?? null, path).node)
+    const { template, spec, containers } = partsOf(
+      nodeAt(documents[document]?.contents ?? null, path).node,
+    )
     const metadata = pairIn(template, 'metadata')?.value
     const [label] = Object.keys(INJECTED)
     const only =
@@ -188,11 +242,14 @@ function cutOut(text: string, targets: readonly Target[]): string {
       metadata.items.length === 1 &&
       isMap(pairIn(metadata, 'labels')?.value) &&
       (pairIn(metadata, 'labels')!.value as YAMLMap).items.length === 1
-    if (!(only && cutter.wholePair(template, 'metadata')) && isMap(metadata)) cutter.entry(metadata, 'labels', label!)
-    for (const key of ['initContainers', 'containers']) cutter.items(spec, key, (item) => nameOf(item) === CONTAINER)
+    if (!(only && cutter.wholePair(template, 'metadata')) && isMap(metadata))
+      cutter.entry(metadata, 'labels', label!)
+    for (const key of ['initContainers', 'containers'])
+      cutter.items(spec, key, (item) => nameOf(item) === CONTAINER)
     cutter.items(spec, 'volumes', (item) => isOurVolume(nameOf(item)))
     for (const container of containers)
-      if (container.get('name') !== CONTAINER) cutter.items(container, 'env', (item) => isOurVariable(item as EnvLike))
+      if (container.get('name') !== CONTAINER)
+        cutter.items(container, 'env', (item) => isOurVariable(item as EnvLike))
   }
   return cutter.result()
 }
@@ -204,7 +261,10 @@ function attempt(line: Told, act: () => void): void {
   try {
     act()
   } catch (error) {
-    fail(line, error instanceof CannotEdit ? error.message : 'its text has a form that cannot be changed')
+    fail(
+      line,
+      error instanceof CannotEdit ? error.message : 'its text has a form that cannot be changed',
+    )
   }
 }
 

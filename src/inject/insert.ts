@@ -1,8 +1,18 @@
-// Puts keys and items into YAML as text, without touching a byte that is there. In block style whole lines are put in,
-// behind the line of the key above, so that comments stay with what they are about; in flow style JSON, in front of the
-// first element. A key that is made anew carries a mark, so that `cut.ts` knows it from one that was there and empty.
+// Puts keys and items into YAML as text, without touching a byte that is there. In block style
+// whole lines are put in, behind the line of the key above, so that comments stay with what they
+// are about; in flow style JSON, in front of the first element. A key that is made anew carries a
+// mark, so that `cut.ts` knows it from one that was there and empty.
 
-import { isMap, isScalar, isSeq, type Node, type Pair, stringify, type YAMLMap, type YAMLSeq } from 'yaml'
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  stringify,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml'
 import { textOf } from './decide.ts'
 
 export interface Insertion {
@@ -28,7 +38,8 @@ export const startOf = (node: unknown): number => rangeOf(node)[0]
 
 function rangeOf(node: unknown): readonly [number, number, number] {
   const range = (node as Node | null)?.range
-  if (range === undefined || range === null) throw new CannotEdit('a part of it has no place in the text')
+  if (range === undefined || range === null)
+    throw new CannotEdit('a part of it has no place in the text')
   return range
 }
 
@@ -56,45 +67,75 @@ export class Inserter {
     const begin = startOf(first.key)
     const column = begin - lineStart(this.#text, begin)
     const compact = this.#text.slice(begin - column, begin).trim() !== ''
-    const at = compact ? this.#endOfOneLine(first, map.items[1]) : above === undefined ? this.#lineAbove(begin) : this.#headerEnd(above)
+    const at = compact
+      ? this.#endOfOneLine(first, map.items[1])
+      : above === undefined
+        ? this.#lineAbove(begin)
+        : this.#headerEnd(above)
     this.#lines(at, column, pairText(key, value, mark, this.#step))
   }
 
-  /** `values` as the first items of the list that `above` holds in `map`; makes the list where there is none. */
+  /**
+   * `values` as the first items of the list that `above` holds in `map`; makes the list where there
+   * is none.
+   */
   items(map: YAMLMap, mapAbove: Pair | undefined, key: string, values: readonly unknown[]): void {
     if (values.length === 0) return
     const above = pairIn(map, key)
     if (above === undefined) this.pair(map, mapAbove, key, values, true)
     else if (isSeq(above.value) && above.value.flow === true) {
-      this.#flow(above.value, above.value.items[0], values.map((value) => JSON.stringify(value)).join(', '))
+      this.#flow(
+        above.value,
+        above.value.items[0],
+        values.map((value) => JSON.stringify(value)).join(', '),
+      )
     } else {
       const begin = startOf(above.key)
-      const column = isSeq(above.value) ? this.#dash(above.value) : begin - lineStart(this.#text, begin) + this.#step
+      const column = isSeq(above.value)
+        ? this.#dash(above.value)
+        : begin - lineStart(this.#text, begin) + this.#step
       if (!isSeq(above.value)) this.#mustBeEmpty(above)
       this.#lines(this.#headerEnd(above), column, itemsText(values))
     }
   }
 
-  /** `entries` as the first of the map that `key` holds in `map`; makes the map where there is none. */
-  entry(map: YAMLMap, mapAbove: Pair | undefined, key: string, [name, value]: readonly [string, string]): void {
+  /**
+   * `entries` as the first of the map that `key` holds in `map`; makes the map where there is none.
+   */
+  entry(
+    map: YAMLMap,
+    mapAbove: Pair | undefined,
+    key: string,
+    [name, value]: readonly [string, string],
+  ): void {
     const above = pairIn(map, key)
     if (above === undefined) this.pair(map, mapAbove, key, { [name]: value }, true)
     else if (isMap(above.value)) this.pair(above.value, above, name, value, false)
     else {
       this.#mustBeEmpty(above)
       const begin = startOf(above.key)
-      this.#lines(this.#headerEnd(above), begin - lineStart(this.#text, begin) + 2, pairText(name, value, false, this.#step))
+      this.#lines(
+        this.#headerEnd(above),
+        begin - lineStart(this.#text, begin) + 2,
+        pairText(name, value, false, this.#step),
+      )
     }
   }
 
   #flow(collection: YAMLMap | YAMLSeq, first: unknown, json: string): void {
-    if (first === undefined) this.insertions.push({ at: startOf(collection) + 1, text: ` ${json} ` })
+    if (first === undefined)
+      this.insertions.push({ at: startOf(collection) + 1, text: ` ${json} ` })
     else this.insertions.push({ at: startOf(first), text: `${json}, ` })
   }
 
   #lines(at: number, column: number, lines: string): void {
-    const eol = this.#text[at] === '\r' || (at === this.#text.length && this.#text.includes('\r\n')) ? '\r\n' : '\n'
-    const indented = lines.split('\n').map((line) => eol + (line === '' ? '' : ' '.repeat(column) + line))
+    const eol =
+      this.#text[at] === '\r' || (at === this.#text.length && this.#text.includes('\r\n'))
+        ? '\r\n'
+        : '\n'
+    const indented = lines
+      .split('\n')
+      .map((line) => eol + (line === '' ? '' : ' '.repeat(column) + line))
     this.insertions.push({ at, text: indented.join('') })
   }
 
@@ -119,7 +160,10 @@ export class Inserter {
   #endOfOneLine(first: Pair, second: Pair | undefined): number {
     const end = lineEnd(this.#text, startOf(first.key))
     const value = first.value as Node | null
-    if ((value !== null && rangeOf(value)[1] > end) || (second !== undefined && startOf(second.key) < end)) {
+    if (
+      (value !== null && rangeOf(value)[1] > end) ||
+      (second !== undefined && startOf(second.key) < end)
+    ) {
       throw new CannotEdit('the first value of a container takes more than one line')
     }
     return end
@@ -127,12 +171,16 @@ export class Inserter {
 
   #mustBeEmpty({ key, value }: Pair): void {
     const [from, to] = value === null ? [rangeOf(key)[1], rangeOf(key)[1]] : rangeOf(value)
-    if (to > from) throw new CannotEdit(`"${textOf((key as { value: unknown }).value)}" is not empty and no list or map of the text itself`)
+    if (to > from)
+      throw new CannotEdit(
+        `"${textOf((key as { value: unknown }).value)}" is not empty and no list or map of the text itself`,
+      )
   }
 }
 
 /** As Kubernetes' YAML 1.1 reads it: `on` is quoted. */
-const block = (value: unknown): string => stringify(value, { version: '1.1', lineWidth: 0, indentSeq: false }).replace(/\n$/, '')
+const block = (value: unknown): string =>
+  stringify(value, { version: '1.1', lineWidth: 0, indentSeq: false }).replace(/\n$/, '')
 
 function itemsText(values: readonly unknown[]): string {
   return values.map((value) => `- ${shifted(block(value), '  ')}`).join('\n')

@@ -1,5 +1,6 @@
-// The QoS class of a pod as the API server will give it, so that the sidecar's resources keep it. Resources may be written
-// in any way that Kubernetes reads (`1`, `1000m`, `0.5Gi`); a limit without a request is a request of the same size.
+// The QoS class of a pod as the API server will give it, so that the sidecar's resources keep it.
+// Resources may be written in any way that Kubernetes reads (`1`, `1000m`, `0.5Gi`); a limit
+// without a request is a request of the same size.
 import type { Qos } from './container.ts'
 
 export interface Resourced {
@@ -51,7 +52,17 @@ export function qosOf(spec: { resources?: unknown }, containers: readonly Resour
     limits: resources?.limits ?? {},
   }))
   const isZero = (amount: unknown): boolean => quantity(amount ?? 0) === 0n
-  if (asked.every(({ requests, limits }) => KINDS.every((kind) => isZero(requests[kind]) && isZero(limits[kind])))) return 'bestEffort'
-  const equal = (a: unknown, b: unknown): boolean => a !== undefined && quantity(a) !== undefined && quantity(a) === quantity(b)
-  return asked.every(({ requests, limits }) => KINDS.every((kind) => equal(limits[kind], requests[kind]))) ? 'guaranteed' : 'burstable'
+  if (
+    asked.every(({ requests, limits }) =>
+      KINDS.every((kind) => isZero(requests[kind]) && isZero(limits[kind])),
+    )
+  )
+    return 'bestEffort'
+  const equal = (a: unknown, b: unknown): boolean =>
+    a !== undefined && quantity(a) !== undefined && quantity(a) === quantity(b)
+  return asked.every(({ requests, limits }) =>
+    KINDS.every((kind) => equal(limits[kind], requests[kind])),
+  )
+    ? 'guaranteed'
+    : 'burstable'
 }

@@ -1,5 +1,6 @@
-// Who may stay connected. A door bears only so many connections; when one more comes, that one goes which has waited
-// longest without anything to answer. Whoever holds connections and sends nothing, or sends it slowly, so keeps nobody out.
+// Who may stay connected. A door bears only so many connections; when one more comes, that one goes
+// which has waited longest without anything to answer. Whoever holds connections and sends nothing,
+// or sends it slowly, so keeps nobody out.
 
 export interface Guest {
   destroy(): unknown
@@ -57,7 +58,10 @@ export class Crowd<G extends Guest> {
     if (count === 1) this.#waiting.add(guest)
   }
 
-  /** Sends away the one that has waited longest, `except` aside; false where all others are being answered. */
+  /**
+   * Sends away the one that has waited longest, `except` aside; false where all others are being
+   * answered.
+   */
   dismiss(except?: G): boolean {
     for (const guest of this.#waiting) {
       if (guest === except) continue

@@ -1,6 +1,6 @@
-// The connections of an HTTP server: no more than it bears (`crowd.ts`), and few requests on each that wait for an answer.
-// node:http reads on while a request is answered, so a client that pipelines could otherwise have thousands of them wait in
-// memory; none of our clients pipelines.
+// The connections of an HTTP server: no more than it bears (`crowd.ts`), and few requests on each
+// that wait for an answer. node:http reads on while a request is answered, so a client that
+// pipelines could otherwise have thousands of them wait in memory; none of our clients pipelines.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Crowd } from './connection-limiter.ts'
@@ -23,8 +23,9 @@ export interface Connections {
   whole(request: IncomingMessage): void
   answered(request: IncomingMessage): void
   /**
-   * Where the next bytes of a connection belong: to a request that has not begun, to one that is not whole, to one that has
-   * its answer, or behind others, so that an answer to them would be taken for theirs.
+   * Where the next bytes of a connection belong: to a request that has not begun, to one that is
+   * not whole, to one that has its answer, or behind others, so that an answer to them would be
+   * taken for theirs.
    */
   place(socket: Socket): 'new' | 'within' | 'answered' | 'behind'
 }
@@ -80,8 +81,9 @@ export function watchConnections(server: Server, max: number): Connections {
 }
 
 /**
- * What was read of the connection may hold two thousand requests more, and node:http makes objects of all of them before it
- * looks at anything else. To its parser 2 means: what follows is not HTTP. There is no documented way; a test counts.
+ * What was read of the connection may hold two thousand requests more, and node:http makes objects
+ * of all of them before it looks at anything else. To its parser 2 means: what follows is not HTTP.
+ * There is no documented way; a test counts.
  */
 function stopParsing(socket: Socket): void {
   const { parser } = socket as Socket & { parser?: { onIncoming: () => number } | null }

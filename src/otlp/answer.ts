@@ -1,5 +1,6 @@
-// Bodies of OTLP answers, in the encoding of the request: what a receiver says (ExportTraceServiceResponse, or
-// google.rpc.Status for an error), and what a sender must know of what it is told.
+// Bodies of OTLP answers, in the encoding of the request: what a receiver says
+// (ExportTraceServiceResponse, or google.rpc.Status for an error), and what a sender must know of
+// what it is told.
 import { Cursor, LEN, lenField, VARINT, varintField } from './wire.ts'
 
 export type Encoding = 'protobuf' | 'json'
@@ -11,28 +12,55 @@ export function successBody(encoding: Encoding, rejected: number, message: strin
   if (encoding === 'json') {
     const rejectedSpans = rejected === 0 ? {} : { rejectedSpans: String(rejected) }
     const errorMessage = message === '' ? {} : { errorMessage: message }
-    return Buffer.from(JSON.stringify(isFull ? {} : { partialSuccess: { ...rejectedSpans, ...errorMessage } }))
+    return Buffer.from(
+      JSON.stringify(isFull ? {} : { partialSuccess: { ...rejectedSpans, ...errorMessage } }),
+    )
   }
   if (isFull) return Buffer.alloc(0)
-  return lenField(1, Buffer.concat([rejected === 0 ? Buffer.alloc(0) : varintField(1, rejected), textField(2, message)]))
+  return lenField(
+    1,
+    Buffer.concat([
+      rejected === 0 ? Buffer.alloc(0) : varintField(1, rejected),
+      textField(2, message),
+    ]),
+  )
 }
 
 const INVALID_ARGUMENT = 3
 const BAD_REQUEST = 'type.googleapis.com/google.rpc.BadRequest'
 const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo'
 
-/** google.rpc.Status; `code` is a google.rpc.Code. Bad data has a google.rpc.BadRequest among its details, as OTLP asks. */
+/**
+ * google.rpc.Status; `code` is a google.rpc.Code. Bad data has a google.rpc.BadRequest among its
+ * details, as OTLP asks.
+ */
 export function statusBody(encoding: Encoding, code: number, message: string): Buffer {
   if (encoding === 'json') {
-    const details = { details: [{ '@type': BAD_REQUEST, fieldViolations: [{ description: message }] }] }
-    return Buffer.from(JSON.stringify({ code, message, ...(code === INVALID_ARGUMENT ? details : {}) }))
+    const details = {
+      details: [{ '@type': BAD_REQUEST, fieldViolations: [{ description: message }] }],
+    }
+    return Buffer.from(
+      JSON.stringify({ code, message, ...(code === INVALID_ARGUMENT ? details : {}) }),
+    )
   }
-  const head = Buffer.concat([code === 0 ? Buffer.alloc(0) : varintField(1, code), textField(2, message)])
-  return code === INVALID_ARGUMENT ? Buffer.concat([head, detail(BAD_REQUEST, lenField(1, textField(2, message)))]) : head
+  const head = Buffer.concat([
+    code === 0 ? Buffer.alloc(0) : varintField(1, code),
+    textField(2, message),
+  ])
+  return code === INVALID_ARGUMENT
+    ? Buffer.concat([head, detail(BAD_REQUEST, lenField(1, textField(2, message)))])
+    : head
 }
 
-/** google.rpc.Status for the trailer `grpc-status-details-bin`; `undefined` where it says no more than the other trailers. */
-export function statusDetails(code: number, message: string, retryAfterSeconds: number | undefined): Buffer | undefined {
+/**
+ * google.rpc.Status for the trailer `grpc-status-details-bin`; `undefined` where it says no more
+ * than the other trailers.
+ */
+export function statusDetails(
+  code: number,
+  message: string,
+  retryAfterSeconds: number | undefined,
+): Buffer | undefined {
   if (retryAfterSeconds === undefined && code !== INVALID_ARGUMENT) return undefined
   const status = statusBody('protobuf', code, message)
   if (retryAfterSeconds === undefined) return status
@@ -40,12 +68,17 @@ export function statusDetails(code: number, message: string, retryAfterSeconds: 
 }
 
 /** Status.details: a google.protobuf.Any. */
-const detail = (type: string, value: Uint8Array): Buffer => lenField(3, Buffer.concat([textField(1, type), lenField(2, value)]))
+const detail = (type: string, value: Uint8Array): Buffer =>
+  lenField(3, Buffer.concat([textField(1, type), lenField(2, value)]))
 
 /** A text field; the empty text is the absent one. */
-const textField = (field: number, text: string): Buffer => (text === '' ? Buffer.alloc(0) : lenField(field, Buffer.from(text)))
+const textField = (field: number, text: string): Buffer =>
+  text === '' ? Buffer.alloc(0) : lenField(field, Buffer.from(text))
 
-/** partial_success.rejected_spans of a collector's answer in protobuf; 0 where it says none, or nothing sensible. */
+/**
+ * partial_success.rejected_spans of a collector's answer in protobuf; 0 where it says none, or
+ * nothing sensible.
+ */
 export function rejectedSpans(body: Uint8Array): number {
   try {
     const cursor = new Cursor(body)

@@ -1,6 +1,7 @@
-// A trace request as plain objects, for people (`show`, `policy preview`) and for the collector; the sidecar's road
-// never builds them. What no reader here asks for is stepped over, unknown fields too, such as the queue's checksum.
-// Malformed bytes throw a 400; where a field occurs twice, the last one counts, as protobuf says.
+// A trace request as plain objects, for people (`show`, `policy preview`) and for the collector;
+// the sidecar's road never builds them. What no reader here asks for is stepped over, unknown
+// fields too, such as the queue's checksum. Malformed bytes throw a 400; where a field occurs
+// twice, the last one counts, as protobuf says.
 import { badRequest } from '../support/errors.ts'
 import { Cursor, FIXED64, LEN, VARINT } from './wire.ts'
 
@@ -62,7 +63,10 @@ export function decodeRequest(bytes: Uint8Array): DecodedRequest {
   return { resourceSpans }
 }
 
-/** Calls `read` with every field; it consumes the value, or gives false and the value is stepped over. */
+/**
+ * Calls `read` with every field; it consumes the value, or gives false and the value is stepped
+ * over.
+ */
 function eachField(cursor: Cursor, read: (field: number, wireType: number) => boolean): void {
   while (cursor.pos < cursor.end) {
     const fieldTag = cursor.tag()
@@ -83,10 +87,13 @@ function message(cursor: Cursor, wireType: number): Cursor {
   return inner
 }
 
-const buffer = ({ bytes, pos, end }: Cursor): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset + pos, end - pos)
+const buffer = ({ bytes, pos, end }: Cursor): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset + pos, end - pos)
 /** What is not UTF-8 is shown as U+FFFD: a text is no reason to refuse a request. */
-const text = (cursor: Cursor, wireType: number): string => buffer(message(cursor, wireType)).toString('utf8')
-const hex = (cursor: Cursor, wireType: number): string => buffer(message(cursor, wireType)).toString('hex')
+const text = (cursor: Cursor, wireType: number): string =>
+  buffer(message(cursor, wireType)).toString('utf8')
+const hex = (cursor: Cursor, wireType: number): string =>
+  buffer(message(cursor, wireType)).toString('hex')
 
 /** 64 bits; more than ten bytes are refused. */
 function varint(cursor: Cursor, wireType: number): bigint {
@@ -99,11 +106,13 @@ function varint(cursor: Cursor, wireType: number): bigint {
     return BigInt(small)
   }
   let result = 0n
-  for (let i = cursor.pos - 1; i >= start; i--) result = (result << 7n) | BigInt(cursor.bytes[i]! & 0x7f)
+  for (let i = cursor.pos - 1; i >= start; i--)
+    result = (result << 7n) | BigInt(cursor.bytes[i]! & 0x7f)
   return result & MASK_64
 }
 
-const int32 = (cursor: Cursor, wireType: number): number => Number(BigInt.asIntN(32, varint(cursor, wireType)))
+const int32 = (cursor: Cursor, wireType: number): number =>
+  Number(BigInt.asIntN(32, varint(cursor, wireType)))
 
 /** Eight bytes of a fixed64 or a double. */
 function eight(cursor: Cursor, wireType: number): Buffer {
@@ -118,11 +127,18 @@ function decodeResourceSpans(cursor: Cursor): DecodedResourceSpans {
   eachField(cursor, (field, wireType) => {
     if (field === 1) {
       const resource = message(cursor, wireType)
-      eachField(resource, (inner, innerType) => inner === 1 && decoded.attributes.push(attribute(message(resource, innerType), 0)) > 0)
+      eachField(
+        resource,
+        (inner, innerType) =>
+          inner === 1 && decoded.attributes.push(attribute(message(resource, innerType), 0)) > 0,
+      )
     } else if (field === 2) {
       const scope = message(cursor, wireType)
       const spans: DecodedSpan[] = []
-      eachField(scope, (inner, innerType) => inner === 2 && spans.push(decodeSpan(message(scope, innerType))) > 0)
+      eachField(
+        scope,
+        (inner, innerType) => inner === 2 && spans.push(decodeSpan(message(scope, innerType))) > 0,
+      )
       decoded.scopeSpans.push({ spans })
     } else return false
     return true
@@ -190,12 +206,16 @@ function anyValue(cursor: Cursor, depth: number): Value {
   eachField(cursor, (field, wireType) => {
     if (field === 1) value = { kind: 'string', value: text(cursor, wireType) }
     else if (field === 2) value = { kind: 'bool', value: varint(cursor, wireType) !== 0n }
-    else if (field === 3) value = { kind: 'int', value: BigInt.asIntN(64, varint(cursor, wireType)) }
+    else if (field === 3)
+      value = { kind: 'int', value: BigInt.asIntN(64, varint(cursor, wireType)) }
     else if (field === 4) value = { kind: 'double', value: eight(cursor, wireType).readDoubleLE() }
-    else if (field === 5) value = { kind: 'array', value: values(message(cursor, wireType), depth + 1, anyValue) }
-    else if (field === 6) value = { kind: 'map', value: values(message(cursor, wireType), depth + 1, attribute) }
+    else if (field === 5)
+      value = { kind: 'array', value: values(message(cursor, wireType), depth + 1, anyValue) }
+    else if (field === 6)
+      value = { kind: 'map', value: values(message(cursor, wireType), depth + 1, attribute) }
     // A copy: the value may be kept longer than the request.
-    else if (field === 7) value = { kind: 'bytes', value: Uint8Array.from(buffer(message(cursor, wireType))) }
+    else if (field === 7)
+      value = { kind: 'bytes', value: Uint8Array.from(buffer(message(cursor, wireType))) }
     else return false
     return true
   })
@@ -206,6 +226,9 @@ function anyValue(cursor: Cursor, depth: number): Value {
 function values<T>(cursor: Cursor, depth: number, read: (item: Cursor, depth: number) => T): T[] {
   if (depth > MAX_DEPTH) throw badRequest('Values are nested too deeply', cursor.pos)
   const items: T[] = []
-  eachField(cursor, (field, wireType) => field === 1 && items.push(read(message(cursor, wireType), depth)) > 0)
+  eachField(
+    cursor,
+    (field, wireType) => field === 1 && items.push(read(message(cursor, wireType), depth)) > 0,
+  )
   return items
 }

@@ -1,12 +1,14 @@
-// The protobuf that grows while JSON is read: one buffer, bounded. A message is opened before its length is known; when
-// it is closed, its length is written in front of it.
+// The protobuf that grows while JSON is read: one buffer, bounded. A message is opened before its
+// length is known; when it is closed, its length is written in front of it.
 import { Refusal } from '../support/errors.ts'
 import { release } from '../support/memory.ts'
 import { hexDigit } from './json-reader.ts'
 import { putVarint, varintSize } from './wire.ts'
 
 const LONGEST = 0x7fff_ffff
-/** Lengths that are not shortened yet may stand beyond the limit for a while; `take` counts exactly. */
+/**
+ * Lengths that are not shortened yet may stand beyond the limit for a while; `take` counts exactly.
+ */
 const SLACK = 4096
 /** Below this a loop is faster than the call that copies. */
 const SHORT = 48
@@ -79,7 +81,10 @@ export class Output {
     for (let shift = 0; shift < 32; shift += 8) this.bytes[this.pos++] = value >>> shift
   }
 
-  /** Begins a field of a length that is not known yet; `reserve` bytes are kept for it. Gives what `close` wants. */
+  /**
+   * Begins a field of a length that is not known yet; `reserve` bytes are kept for it. Gives what
+   * `close` wants.
+   */
   open(tag: number, reserve: number): number {
     this.varint(tag)
     this.#ensure(reserve)
@@ -176,4 +181,7 @@ export class Output {
 }
 
 const hex4 = (bytes: Uint8Array, at: number): number =>
-  (hexDigit(bytes[at]) << 12) | (hexDigit(bytes[at + 1]) << 8) | (hexDigit(bytes[at + 2]) << 4) | hexDigit(bytes[at + 3])
+  (hexDigit(bytes[at]) << 12) |
+  (hexDigit(bytes[at + 1]) << 8) |
+  (hexDigit(bytes[at + 2]) << 4) |
+  hexDigit(bytes[at + 3])

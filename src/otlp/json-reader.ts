@@ -1,5 +1,6 @@
-// JSON tokens (RFC 8259, to the letter) straight from the bytes: nothing is copied, nothing is built, and a value that
-// nobody wants is stepped over. What is not JSON throws a 400 with the offset; no byte of the input is in the text.
+// JSON tokens (RFC 8259, to the letter) straight from the bytes: nothing is copied, nothing is
+// built, and a value that nobody wants is stepped over. What is not JSON throws a 400 with the
+// offset; no byte of the input is in the text.
 import { badRequest, type Refusal } from '../support/errors.ts'
 
 export const QUOTE = 0x22
@@ -19,9 +20,15 @@ const END = -1
 /** Arrays and objects in a value; deeper ones are refused, because each level takes stack. */
 export const MAX_DEPTH = 64
 
-const LITERALS = new Map([NULL, TRUE, FALSE].map((first, index) => [first, Buffer.from(['null', 'true', 'false'][index]!)]))
+const LITERALS = new Map(
+  [NULL, TRUE, FALSE].map((first, index) => [
+    first,
+    Buffer.from(['null', 'true', 'false'][index]!),
+  ]),
+)
 
-export const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39
+export const isDigit = (byte: number | undefined): boolean =>
+  byte !== undefined && byte >= 0x30 && byte <= 0x39
 
 /** Value of a hex digit of either case; -1 for any other byte. */
 export function hexDigit(byte: number | undefined): number {
@@ -48,7 +55,10 @@ export class JsonReader {
   }
 
   fail(what: string, position = this.pos): Refusal {
-    return badRequest(position >= this.bytes.length ? 'OTLP JSON that is cut off' : `OTLP JSON with ${what}`, position)
+    return badRequest(
+      position >= this.bytes.length ? 'OTLP JSON that is cut off' : `OTLP JSON with ${what}`,
+      position,
+    )
   }
 
   /** The first byte of the next token. */
@@ -79,7 +89,8 @@ export class JsonReader {
   /** Behind a member or an item: true, there is another one; false, that was the end. */
   next(close: number): boolean {
     const byte = this.peek()
-    if (byte !== COMMA && byte !== close) throw this.fail('something else where a comma or an end belongs')
+    if (byte !== COMMA && byte !== close)
+      throw this.fail('something else where a comma or an end belongs')
     this.pos++
     return byte === COMMA
   }
@@ -126,7 +137,8 @@ export class JsonReader {
       if (letter === 0x66 || letter === 0x6e || letter === 0x72 || letter === 0x74) return 1
       throw this.fail('an unknown escape', pos)
     }
-    for (let i = 1; i <= 4; i++) if (hexDigit(bytes[pos + i]) < 0) throw this.fail('an unknown escape', pos + i)
+    for (let i = 1; i <= 4; i++)
+      if (hexDigit(bytes[pos + i]) < 0) throw this.fail('an unknown escape', pos + i)
     return 5
   }
 

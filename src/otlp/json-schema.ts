@@ -1,5 +1,6 @@
-// The messages of a trace request by their JSON names (lowerCamelCase, https://opentelemetry.io/docs/specs/otlp, JSON
-// Protobuf Encoding): which field a member becomes and what kind of value it has. Other names are unknown, and ignored.
+// The messages of a trace request by their JSON names (lowerCamelCase,
+// https://opentelemetry.io/docs/specs/otlp, JSON Protobuf Encoding): which field a member becomes
+// and what kind of value it has. Other names are unknown, and ignored.
 import { FIXED32, FIXED64, LEN, tag, VARINT } from './wire.ts'
 
 export type Kind =
@@ -22,7 +23,10 @@ export interface Member {
   name: Uint8Array
   kind: Kind
   tag: number
-  /** The same field with a wire type that it cannot have: what the reader of the protobuf takes for malformed. */
+  /**
+   * The same field with a wire type that it cannot have: what the reader of the protobuf takes for
+   * malformed.
+   */
   wrongTag: number
   /** Of the mask of members that have occurred. */
   bit: number
@@ -31,7 +35,10 @@ export interface Member {
 }
 
 export interface Message {
-  /** Part of the frame (test/fixtures/malformed.md): a value of a wrong kind, or a list twice, refuses the request. */
+  /**
+   * Part of the frame (test/fixtures/malformed.md): a value of a wrong kind, or a list twice,
+   * refuses the request.
+   */
   frame: boolean
   /** Arrays and maps nest. */
   nests: boolean
@@ -78,9 +85,15 @@ function addMembers(message: Message, fields: Fields): Message {
   return message
 }
 
-const empty = (frame: boolean, reserve: number, nests = false): Message => ({ frame, nests, reserve, byLength: [] })
+const empty = (frame: boolean, reserve: number, nests = false): Message => ({
+  frame,
+  nests,
+  reserve,
+  byLength: [],
+})
 const part = (reserve: number, fields: Fields): Message => addMembers(empty(false, reserve), fields)
-const framePart = (reserve: number, fields: Fields): Message => addMembers(empty(true, reserve), fields)
+const framePart = (reserve: number, fields: Fields): Message =>
+  addMembers(empty(true, reserve), fields)
 
 const arrayValue = empty(false, 1, true)
 const keyValueList = empty(false, 1, true)
@@ -94,12 +107,24 @@ const anyValue = part(1, {
   bytesValue: [7, 'bytes'],
   stringValueStrindex: [8, 'int32'],
 })
-const keyValue = part(1, { key: [1, 'text'], value: [2, 'message', anyValue], keyStrindex: [3, 'int32'] })
+const keyValue = part(1, {
+  key: [1, 'text'],
+  value: [2, 'message', anyValue],
+  keyStrindex: [3, 'int32'],
+})
 addMembers(arrayValue, { values: [1, 'list', anyValue] })
 addMembers(keyValueList, { values: [1, 'list', keyValue] })
 
-const resource = part(2, { attributes: [1, 'list', keyValue], droppedAttributesCount: [2, 'uint32'] })
-const scope = part(2, { name: [1, 'text'], version: [2, 'text'], attributes: [3, 'list', keyValue], droppedAttributesCount: [4, 'uint32'] })
+const resource = part(2, {
+  attributes: [1, 'list', keyValue],
+  droppedAttributesCount: [2, 'uint32'],
+})
+const scope = part(2, {
+  name: [1, 'text'],
+  version: [2, 'text'],
+  attributes: [3, 'list', keyValue],
+  droppedAttributesCount: [4, 'uint32'],
+})
 const event = part(2, {
   timeUnixNano: [1, 'fixed64'],
   name: [2, 'text'],
@@ -133,14 +158,30 @@ const span = framePart(2, {
   status: [15, 'message', status],
   flags: [16, 'fixed32'],
 })
-const scopeSpans = framePart(5, { scope: [1, 'message', scope], spans: [2, 'list', span], schemaUrl: [3, 'text'] })
-const resourceSpans = framePart(5, { resource: [1, 'message', resource], scopeSpans: [2, 'list', scopeSpans], schemaUrl: [3, 'text'] })
+const scopeSpans = framePart(5, {
+  scope: [1, 'message', scope],
+  spans: [2, 'list', span],
+  schemaUrl: [3, 'text'],
+})
+const resourceSpans = framePart(5, {
+  resource: [1, 'message', resource],
+  scopeSpans: [2, 'list', scopeSpans],
+  schemaUrl: [3, 'text'],
+})
 
 /** ExportTraceServiceRequest. */
 export const REQUEST = framePart(5, { resourceSpans: [1, 'list', resourceSpans] })
 
-/** The member with the name that lies in `bytes`; names are compared as bytes, so case and spelling count. */
-export function memberNamed({ byLength }: Message, bytes: Uint8Array, start: number, stop: number): Member | undefined {
+/**
+ * The member with the name that lies in `bytes`; names are compared as bytes, so case and spelling
+ * count.
+ */
+export function memberNamed(
+  { byLength }: Message,
+  bytes: Uint8Array,
+  start: number,
+  stop: number,
+): Member | undefined {
   const candidates = byLength[stop - start]
   if (candidates === undefined) return undefined
   for (const member of candidates) {

@@ -1,10 +1,13 @@
-// Values of OTLP/JSON that are written as text: whole numbers of 64 bits, doubles, ids in hex, bytes in base64. Each
-// function reads a part of `bytes` and says whether it is sound; none throws.
+// Values of OTLP/JSON that are written as text: whole numbers of 64 bits, doubles, ids in hex,
+// bytes in base64. Each function reads a part of `bytes` and says whether it is sound; none throws.
 
 import type { Output } from './json-output.ts'
 import { hexDigit, isDigit } from './json-reader.ts'
 
-/** The longest text that a number or an id is looked for in; a double needs up to 770 digits to be told exactly. */
+/**
+ * The longest text that a number or an id is looked for in; a double needs up to 770 digits to be
+ * told exactly.
+ */
 export const MAX_SHORT_TEXT = 1024
 
 const TWO_32 = 0x1_0000_0000
@@ -34,7 +37,10 @@ export class Whole {
     return this.low === 0 && this.high === 0
   }
 
-  /** Within -2^(bits-1) to 2^(bits-1) - 1; then `low` and `high` are turned into its two's complement of 64 bits. */
+  /**
+   * Within -2^(bits-1) to 2^(bits-1) - 1; then `low` and `high` are turned into its two's
+   * complement of 64 bits.
+   */
   toSigned(bits: 32 | 64): boolean {
     const top = bits === 64 ? this.high : this.low
     if (bits === 32 && this.high !== 0) return false
@@ -83,9 +89,12 @@ export function writeHex(out: Output, bytes: Uint8Array, start: number, stop: nu
 }
 
 const SIXTY_FOUR = new Int8Array(256).fill(-1)
-for (const [index, letter] of [...Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')].entries())
+for (const [index, letter] of [
+  ...Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'),
+].entries())
   SIXTY_FOUR[letter] = index
-// "Either standard or URL-safe base64 encoding with/without paddings are accepted" (protobuf, ProtoJSON).
+// "Either standard or URL-safe base64 encoding with/without paddings are accepted" (protobuf,
+// ProtoJSON).
 SIXTY_FOUR[0x2d] = 62
 SIXTY_FOUR[0x5f] = 63
 

@@ -1,11 +1,24 @@
-// OTLP/JSON to the protobuf of the same request (https://opentelemetry.io/docs/specs/otlp, JSON Protobuf Encoding): one
-// pass over the bytes, no objects, output in one bounded buffer. It decides as little as it can: what is malformed below
-// the frame, or occurs twice, is so in the protobuf too, and the reader of that decides (test/fixtures/malformed.md).
-// JSON.parse would keep the last of two equal members and say nothing.
+// OTLP/JSON to the protobuf of the same request (https://opentelemetry.io/docs/specs/otlp, JSON
+// Protobuf Encoding): one pass over the bytes, no objects, output in one bounded buffer. It decides
+// as little as it can: what is malformed below the frame, or occurs twice, is so in the protobuf
+// too, and the reader of that decides (test/fixtures/malformed.md). JSON.parse would keep the last
+// of two equal members and say nothing.
 import { badRequest } from '../support/errors.ts'
 import { release } from '../support/memory.ts'
 import { Output } from './json-output.ts'
-import { beginsNumber, FALSE, JsonReader, LIST, LIST_END, MAX_DEPTH, NULL, OBJECT, OBJECT_END, QUOTE, TRUE } from './json-reader.ts'
+import {
+  beginsNumber,
+  FALSE,
+  JsonReader,
+  LIST,
+  LIST_END,
+  MAX_DEPTH,
+  NULL,
+  OBJECT,
+  OBJECT_END,
+  QUOTE,
+  TRUE,
+} from './json-reader.ts'
 import { type Member, type Message, memberNamed, REQUEST } from './json-schema.ts'
 import { MAX_SHORT_TEXT, parseDouble, Whole, writeBase64, writeHex } from './json-values.ts'
 
@@ -13,7 +26,10 @@ import { MAX_SHORT_TEXT, parseDouble, Whole, writeBase64, writeHex } from './jso
 const MOVING_DEPTH = 2
 const NOTHING = new Uint8Array(1)
 
-/** Throws a 400 where `body` is no OTLP/JSON trace request, a 413 where its protobuf is longer than `maxBytes`. */
+/**
+ * Throws a 400 where `body` is no OTLP/JSON trace request, a 413 where its protobuf is longer than
+ * `maxBytes`.
+ */
 export function jsonToProtobuf(body: Uint8Array, maxBytes = Number.POSITIVE_INFINITY): Uint8Array {
   const out = new Output((body.length >>> 1) + 64, maxBytes)
   try {
@@ -63,7 +79,8 @@ class Walk {
       }
       const again = (seen & member.bit) !== 0
       seen |= member.bit
-      if (again && member.kind === 'list' && message.frame) throw badRequest('OTLP JSON with the same list twice', at)
+      if (again && member.kind === 'list' && message.frame)
+        throw badRequest('OTLP JSON with the same list twice', at)
       this.#member(message, member, again, depth)
     } while (reader.next(OBJECT_END))
   }
@@ -71,8 +88,9 @@ class Walk {
   #member(message: Message, member: Member, again: boolean, depth: number): void {
     const reader = this.#reader
     const out = this.#out
-    // Twice in JSON must be twice in protobuf, even where null or the name of an enum is no field at all. A list may be in
-    // pieces there, so one that occurs twice below the frame becomes what no reader takes.
+    // Twice in JSON must be twice in protobuf, even where null or the name of an enum is no field
+    // at all. A list may be in pieces there, so one that occurs twice below the frame becomes what
+    // no reader takes.
     if (again && member.kind === 'list') this.#wrong(member)
     else if (again) this.#zero(member)
     const before = out.pos
@@ -101,7 +119,10 @@ class Walk {
     this.#out.byte(0)
   }
 
-  /** False: the value, which has been stepped over, is no list. Items of a wrong kind are dealt with one by one. */
+  /**
+   * False: the value, which has been stepped over, is no list. Items of a wrong kind are dealt with
+   * one by one.
+   */
   #list(message: Message, member: Member, first: number, depth: number): boolean {
     const reader = this.#reader
     if (first !== LIST) return this.#stepOver()
@@ -138,7 +159,10 @@ class Walk {
     return false
   }
 
-  /** Reads one value and writes its field. False: it is of a wrong kind or not sound; it has been stepped over. */
+  /**
+   * Reads one value and writes its field. False: it is of a wrong kind or not sound; it has been
+   * stepped over.
+   */
   #value(message: Message, member: Member, first: number, depth: number): boolean {
     const reader = this.#reader
     const out = this.#out
@@ -156,7 +180,8 @@ class Walk {
         this.#id(member, member.kind === 'traceId' ? 16 : 8)
         return true
       case 'enum':
-        // A name is not a number, whatever it names: "the values of enum fields MUST be encoded as integer values".
+        // A name is not a number, whatever it names: "the values of enum fields MUST be encoded as
+        // integer values".
         if (first === QUOTE) {
           reader.string()
           return true
@@ -206,7 +231,10 @@ class Walk {
     }
   }
 
-  /** The last string of the reader without its escapes. One that is too long for what it is looked at for stays as it is. */
+  /**
+   * The last string of the reader without its escapes. One that is too long for what it is looked
+   * at for stays as it is.
+   */
   #takeText(): void {
     const { bytes, start, stop, escaped } = this.#reader
     if (!escaped || stop - start > MAX_SHORT_TEXT) {
@@ -223,7 +251,10 @@ class Walk {
     this.#stop = scratch.pos
   }
 
-  /** "Hex-encoded, case-insensitive"; what is not, or has a wrong length, becomes an id of one byte, which no id has. */
+  /**
+   * "Hex-encoded, case-insensitive"; what is not, or has a wrong length, becomes an id of one byte,
+   * which no id has.
+   */
   #id(member: Member, size: number): void {
     const out = this.#out
     const length = this.#stop - this.#start

@@ -1,6 +1,6 @@
-// The protobuf wire format (https://protobuf.dev/programming-guides/encoding), as far as OTLP needs it: a cursor that
-// reads and never copies, a growing writer, and nothing that knows a message. Malformed bytes throw a 400 with the
-// offset; no byte of the input is in the text.
+// The protobuf wire format (https://protobuf.dev/programming-guides/encoding), as far as OTLP needs
+// it: a cursor that reads and never copies, a growing writer, and nothing that knows a message.
+// Malformed bytes throw a 400 with the offset; no byte of the input is in the text.
 import { badRequest } from '../support/errors.ts'
 
 export const VARINT = 0
@@ -28,14 +28,17 @@ export class Cursor {
     this.end = end
   }
 
-  /** A tag or a length: at most 32 bits; a longer varint is refused unless its high bits are zero. */
+  /**
+   * A tag or a length: at most 32 bits; a longer varint is refused unless its high bits are zero.
+   */
   varint32(): number {
     const bytes = this.bytes
     let result = 0
     for (let shift = 0; shift < 35; shift += 7) {
       if (this.pos >= this.end) throw badRequest('A number is cut off', this.pos)
       const byte = bytes[this.pos++]!
-      if (shift === 28 && (byte & 0x70) !== 0) throw badRequest('A number is too large', this.pos - 1)
+      if (shift === 28 && (byte & 0x70) !== 0)
+        throw badRequest('A number is too large', this.pos - 1)
       result |= (byte & 0x7f) << shift
       if (byte < 0x80) return result >>> 0
     }
@@ -123,14 +126,19 @@ export function putVarint(bytes: Uint8Array, pos: number, value: number): number
   return pos
 }
 
-/** One length-delimited field of a small message that is built once (constants, facts, answers): not for the hot path. */
+/**
+ * One length-delimited field of a small message that is built once (constants, facts, answers): not
+ * for the hot path.
+ */
 export function lenField(field: number, content: Uint8Array): Buffer {
   const head = Buffer.alloc(10)
   const end = putVarint(head, putVarint(head, 0, tag(field, LEN)), content.length)
   return Buffer.concat([head.subarray(0, end), content])
 }
 
-/** One varint field; negative numbers take the ten bytes of their two's complement, as int64 does. */
+/**
+ * One varint field; negative numbers take the ten bytes of their two's complement, as int64 does.
+ */
 export function varintField(field: number, value: number | bigint): Buffer {
   const out: number[] = []
   const push = (rest: bigint): void => {

@@ -1,6 +1,7 @@
-// The page that the admin of a cluster sees, on loopback: what is reported and why, what waits, what left, how to turn it
-// off. GET only, no script, nothing from elsewhere, no cookie. A request whose Host is not a loopback name comes through a
-// rebound DNS name from some web site in the reader's browser, and is refused. What it shows is policed data only.
+// The page that the admin of a cluster sees, on loopback: what is reported and why, what waits,
+// what left, how to turn it off. GET only, no script, nothing from elsewhere, no cookie. A request
+// whose Host is not a loopback name comes through a rebound DNS name from some web site in the
+// reader's browser, and is refused. What it shows is policed data only.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { watchConnections } from '../net/http-connections.ts'
@@ -10,7 +11,9 @@ import type { Report, View } from './view.ts'
 export interface PageOptions {
   listen: { host: string; port: number }
   view: () => Promise<View>
-  /** A body of queue/, sending/ or sent/ by the name of its file; `undefined` where there is none. */
+  /**
+   * A body of queue/, sending/ or sent/ by the name of its file; `undefined` where there is none.
+   */
   report: (place: string, name: string) => Promise<Report | undefined>
   log: Log
 }
@@ -26,7 +29,8 @@ const TIMEOUT_MS = 10_000
 const MAX_CONNECTIONS = 16
 /** Pages that are made at once: each reads files and takes memory. */
 const MAX_PAGES = 2
-const CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 interface Answer {
   status: number
@@ -36,7 +40,9 @@ interface Answer {
 
 const text = (status: number, body: string): Answer => ({ status, type: TEXT, body: `${body}\n` })
 
-/** `localhost`, `127.0.0.1` and `[::1]`, with any port: a port-forward may use another than ours. */
+/**
+ * `localhost`, `127.0.0.1` and `[::1]`, with any port: a port-forward may use another than ours.
+ */
 const isLoopbackHost = (host: string | undefined): boolean =>
   host !== undefined && /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i.test(host)
 
@@ -53,14 +59,21 @@ export function createPage({ listen: at, view, report, log }: PageOptions): Page
     }
     const [, place, name] = /^\/(queue|sending|sent)\/(\d{12,15}\.otlp(?:\.gz)?)$/.exec(path) ?? []
     const body = place === undefined || name === undefined ? undefined : await report(place, name)
-    return body === undefined ? text(404, 'There is nothing here. The page is at /.') : { status: 200, type: HTML, body: reportPage(body) }
+    return body === undefined
+      ? text(404, 'There is nothing here. The page is at /.')
+      : { status: 200, type: HTML, body: reportPage(body) }
   }
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     request.resume()
-    if (!isLoopbackHost(request.headers.host)) send(response, text(421, 'Open this page as http://localhost or http://127.0.0.1.'))
-    else if (request.method !== 'GET') send(response, text(405, 'This page is read with GET.'), { allow: 'GET' })
-    else if (busy >= MAX_PAGES) send(response, text(503, 'Too many pages are being made. Load it again.'), { 'retry-after': '2' })
+    if (!isLoopbackHost(request.headers.host))
+      send(response, text(421, 'Open this page as http://localhost or http://127.0.0.1.'))
+    else if (request.method !== 'GET')
+      send(response, text(405, 'This page is read with GET.'), { allow: 'GET' })
+    else if (busy >= MAX_PAGES)
+      send(response, text(503, 'Too many pages are being made. Load it again.'), {
+        'retry-after': '2',
+      })
     else {
       busy++
       try {
@@ -74,14 +87,21 @@ export function createPage({ listen: at, view, report, log }: PageOptions): Page
     }
   }
 
-  const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, maxHeaderSize: 8 * 1024 }, (request, response) => {
-    if (connections.begin(request, response)) void answer(request, response)
-  })
+  const server = createServer(
+    { requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, maxHeaderSize: 8 * 1024 },
+    (request, response) => {
+      if (connections.begin(request, response)) void answer(request, response)
+    },
+  )
   const connections = watchConnections(server, MAX_CONNECTIONS)
   return { start: () => listen(server, at), stop: () => close(server) }
 }
 
-function send(response: ServerResponse, { status, type, body }: Answer, headers: Record<string, string> = {}): void {
+function send(
+  response: ServerResponse,
+  { status, type, body }: Answer,
+  headers: Record<string, string> = {},
+): void {
   const bytes = Buffer.from(body)
   response.writeHead(status, {
     ...headers,

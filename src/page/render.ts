@@ -1,15 +1,25 @@
-// The page as HTML: a function from what `view.ts` describes to text. Readable in a minute: the mode in one sentence, then
-// what waits, what left, what was counted, how to turn it off; the data sheet last, folded away. Everything is escaped.
+// The page as HTML: a function from what `view.ts` describes to text. Readable in a minute: the
+// mode in one sentence, then what waits, what left, what was counted, how to turn it off; the data
+// sheet last, folded away. Everything is escaped.
 import { STYLE } from './style.ts'
 import type { Attribute, Batch, Report, ReportedSpan, Sent, Stored, View } from './view.ts'
 
 const MODES = {
   off: ['Off', 'Nothing is kept and nothing is sent. The application is answered as always.'],
-  local: ['Local', 'Everything but sending: what would leave is kept here, for you to look at. Nothing is ever sent.'],
-  on: ['On', 'Reports are sent to the collector of the project. Everything that left is below, byte for byte.'],
+  local: [
+    'Local',
+    'Everything but sending: what would leave is kept here, for you to look at. Nothing is ever sent.',
+  ],
+  on: [
+    'On',
+    'Reports are sent to the collector of the project. Everything that left is below, byte for byte.',
+  ],
 } as const
 
-/** Counters in the order of the road, and what they mean; a counter is of the first line that names it. */
+/**
+ * Counters in the order of the road, and what they mean; a counter is of the first line that names
+ * it.
+ */
 const COUNTERS: readonly [name: RegExp, meaning: string][] = [
   [/^spans\.received$/, 'spans that the application sent'],
   [/^spans\.unlisted$/, 'left out: the policy does not name them'],
@@ -17,7 +27,10 @@ const COUNTERS: readonly [name: RegExp, meaning: string][] = [
   [/^spans\..+\.skipped$/, 'left out by a condition of the policy'],
   [/^spans\.kept$/, 'spans that the policy made, on disk'],
   [/\.other$/, 'values that are not in the list of the policy, sent as its “other”'],
-  [/^(spans|resource)\..+\.(left_out|split|before|after|fold|shape)$/, 'values that did not fit, by the step of the policy'],
+  [
+    /^(spans|resource)\..+\.(left_out|split|before|after|fold|shape)$/,
+    'values that did not fit, by the step of the policy',
+  ],
   [/^heartbeats\./, 'the sidecar’s own daily report'],
   [/^sent\./, 'taken by the collector'],
   [/^refused\./, 'refused by the collector for good'],
@@ -93,19 +106,25 @@ function facts(view: View): string {
       `version ${view.policy.version}, until ${escapeHtml(view.policy.expires)} <span class="mono soft">${view.policy.digest.slice(0, 16)}…</span>`,
     ])
   }
-  if (view.collector !== undefined) rows.push(['Collector', `<span class="mono">${escapeHtml(view.collector)}</span>`])
-  if (view.nextSendAt !== undefined) rows.push(['Next sending', `not before ${time(view.nextSendAt)}`])
+  if (view.collector !== undefined)
+    rows.push(['Collector', `<span class="mono">${escapeHtml(view.collector)}</span>`])
+  if (view.nextSendAt !== undefined)
+    rows.push(['Next sending', `not before ${time(view.nextSendAt)}`])
   const missing = view.missingFacts.map(
     ({ name, from, reasons }) =>
       `<span class="mono">${escapeHtml(name)}</span> <span class="soft">from ${from}, for: ${escapeHtml(reasons.join(' '))}</span>`,
   )
   if (missing.length > 0) rows.push(['Facts not known', missing.join('<br>')])
-  return rows.length === 0 ? '' : `<dl>${rows.map(([term, words]) => `<div><dt>${term}</dt><dd>${words}</dd></div>`).join('')}</dl>`
+  return rows.length === 0
+    ? ''
+    : `<dl>${rows.map(([term, words]) => `<div><dt>${term}</dt><dd>${words}</dd></div>`).join('')}</dl>`
 }
 
 function waiting({ waiting: files, mode, next }: View): string {
   if (files.length === 0) return '<p class="soft">Nothing waits.</p>'
-  const rows = files.map((file) => `<tr><th scope="row">${link(file)}</th><td>${bytes(file.bytes)}</td></tr>`)
+  const rows = files.map(
+    (file) => `<tr><th scope="row">${link(file)}</th><td>${bytes(file.bytes)}</td></tr>`,
+  )
   const begin =
     next === undefined
       ? ''
@@ -113,7 +132,8 @@ function waiting({ waiting: files, mode, next }: View): string {
   return `<p>${mode === 'local' ? 'It would look like this; it is not sent.' : 'It will leave like this.'}</p>${begin}<table><thead><tr><th scope="col">File</th><th scope="col">Size</th></tr></thead><tbody>${rows.join('')}</tbody></table>`
 }
 
-const link = ({ place, name }: Stored): string => `<a class="mono" href="/${place}/${escapeHtml(name)}">${place}/${escapeHtml(name)}</a>`
+const link = ({ place, name }: Stored): string =>
+  `<a class="mono" href="/${place}/${escapeHtml(name)}">${place}/${escapeHtml(name)}</a>`
 
 function sent(bodies: readonly Sent[]): string {
   if (bodies.length === 0) return '<p class="soft">Nothing has left.</p>'
@@ -134,11 +154,16 @@ function counted(counters: View['counters']): string {
   const groups = COUNTERS.flatMap(([, meaning], group) => {
     const found = Object.keys(counters).filter((name) => groupOf(name) === group)
     const rows = found.map(
-      (name) => `<tr><th scope="row" class="mono">${escapeHtml(name)}</th><td>${counters[name]!.toLocaleString('en-GB')}</td></tr>`,
+      (name) =>
+        `<tr><th scope="row" class="mono">${escapeHtml(name)}</th><td>${counters[name]!.toLocaleString('en-GB')}</td></tr>`,
     )
-    return found.length === 0 ? [] : [`<tr class="group"><th scope="colgroup" colspan="2">${meaning}</th></tr>${rows.join('')}`]
+    return found.length === 0
+      ? []
+      : [`<tr class="group"><th scope="colgroup" colspan="2">${meaning}</th></tr>${rows.join('')}`]
   })
-  return groups.length === 0 ? '<p class="soft">Nothing yet.</p>' : `<table class="counters"><tbody>${groups.join('')}</tbody></table>`
+  return groups.length === 0
+    ? '<p class="soft">Nothing yet.</p>'
+    : `<table class="counters"><tbody>${groups.join('')}</tbody></table>`
 }
 
 const OFF = `<p>For a running pod; it takes effect within seconds, and what waits is wiped:</p>
@@ -153,12 +178,23 @@ const batchSection = (batch: Batch, index: number): string =>
 
 function batchBody({ attributes, spans }: Batch): string {
   const cells = (list: readonly Attribute[]): string =>
-    list.map(({ key, value }) => `<div><dt class="mono">${escapeHtml(key)}</dt><dd class="mono">${escapeHtml(value)}</dd></div>`).join('')
+    list
+      .map(
+        ({ key, value }) =>
+          `<div><dt class="mono">${escapeHtml(key)}</dt><dd class="mono">${escapeHtml(value)}</dd></div>`,
+      )
+      .join('')
   return `<dl>${cells(attributes)}</dl>
 ${spans.map((span) => `<article><h3>${escapeHtml(span.name)}</h3><dl>${cells(spanFacts(span))}${cells(span.attributes)}</dl></article>`).join('\n')}`
 }
 
-const spanFacts = ({ traceId, spanId, parentSpanId, time: at, status }: ReportedSpan): Attribute[] => [
+const spanFacts = ({
+  traceId,
+  spanId,
+  parentSpanId,
+  time: at,
+  status,
+}: ReportedSpan): Attribute[] => [
   { key: 'trace id', value: traceId },
   { key: 'span id', value: spanId },
   ...(parentSpanId === '' ? [] : [{ key: 'parent', value: parentSpanId }]),
@@ -166,10 +202,15 @@ const spanFacts = ({ traceId, spanId, parentSpanId, time: at, status }: Reported
   ...(status === '' ? [] : [{ key: 'status', value: status }]),
 ]
 
-const plural = (count: number, one: string, many = `${one}s`): string => `${count.toLocaleString('en-GB')} ${count === 1 ? one : many}`
+const plural = (count: number, one: string, many = `${one}s`): string =>
+  `${count.toLocaleString('en-GB')} ${count === 1 ? one : many}`
 
 function bytes(count: number): string {
-  return count < 1024 ? `${count} bytes` : count < 1024 ** 2 ? `${(count / 1024).toFixed(1)} KiB` : `${(count / 1024 ** 2).toFixed(1)} MiB`
+  return count < 1024
+    ? `${count} bytes`
+    : count < 1024 ** 2
+      ? `${(count / 1024).toFixed(1)} KiB`
+      : `${(count / 1024 ** 2).toFixed(1)} MiB`
 }
 
 /** To the second, UTC. */
@@ -178,8 +219,17 @@ function time(ms: number): string {
   return `<time datetime="${iso}">${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC</time>`
 }
 
-/** Text that is safe between tags and in quoted attributes; control and format characters could hide or turn text. */
+/**
+ * Text that is safe between tags and in quoted attributes; control and format characters could hide
+ * or turn text.
+ */
 function escapeHtml(text: string): string {
   return text.replace(/[&<>"']|\p{Cc}|\p{Cf}/gu, (character) => ENTITIES[character] ?? '\ufffd')
 }
-const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const ENTITIES: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}

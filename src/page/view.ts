@@ -1,4 +1,5 @@
-// What the page and `status` show, as data. All of it is policed, counted or a setting; nothing of it is raw.
+// What the page and `status` show, as data. All of it is policed, counted or a setting; nothing of
+// it is raw.
 
 export interface View {
   mode: 'off' | 'local' | 'on'
@@ -6,7 +7,9 @@ export interface View {
   by: string
   /** Sentences; none: all is well. */
   problems: readonly string[]
-  policy: { project: string; version: number; digest: string; purpose: string; expires: string } | undefined
+  policy:
+    | { project: string; version: number; digest: string; purpose: string; expires: string }
+    | undefined
   /** The data sheet as HTML, and the rules that set it. */
   sheet: { html: string; style: string } | undefined
   collector: string | undefined
@@ -23,7 +26,9 @@ export interface View {
   now: number
 }
 
-/** A fact that the policy names and that the sidecar does not know: what is made of it is left out. */
+/**
+ * A fact that the policy names and that the sidecar does not know: what is made of it is left out.
+ */
 export interface MissingFact {
   name: string
   /** Who could tell. */

@@ -1,13 +1,34 @@
-// How much a policy tells, in bits: of one record, and of what stays the same from day to day and so fingerprints a
-// cluster. An upper bound by counting outcomes; pseudonyms and linked ids tell no value and are listed apart with the
-// period for which they link. The one place where this is computed: the checker, the sheet and `run` all ask here.
-import { type Field, type Period, type Place, type Policy, placesOf, placesRead, type SpanRule, type TimeUnit } from './policy.ts'
+// How much a policy tells, in bits: of one record, and of what stays the same from day to day and
+// so fingerprints a cluster. An upper bound by counting outcomes; pseudonyms and linked ids tell no
+// value and are listed apart with the period for which they link. The one place where this is
+// computed: the checker, the sheet and `run` all ask here.
+import {
+  type Field,
+  type Period,
+  type Place,
+  type Policy,
+  placesOf,
+  placesRead,
+  type SpanRule,
+  type TimeUnit,
+} from './policy.ts'
 
-const TIME_BITS: Record<TimeUnit, number> = { day: 0, hour: Math.log2(24), minute: Math.log2(1440), exact: Number.POSITIVE_INFINITY }
+const TIME_BITS: Record<TimeUnit, number> = {
+  day: 0,
+  hour: Math.log2(24),
+  minute: Math.log2(1440),
+  exact: Number.POSITIVE_INFINITY,
+}
 const STATUS_BITS = Math.log2(3)
-/** The facts job sends the cluster's facts as attributes of these spans: they are as stable as the facts themselves. */
+/**
+ * The facts job sends the cluster's facts as attributes of these spans: they are as stable as the
+ * facts themselves.
+ */
 const REPORT = ['k8s.cluster', 'k8s.node']
-/** One row a node, so the rows of one report add up; how many there are is not known when a policy is checked. */
+/**
+ * One row a node, so the rows of one report add up; how many there are is not known when a policy
+ * is checked.
+ */
 const NODE_REPORT = 'k8s.node'
 export const ASSUMED_NODES = 10
 
@@ -43,25 +64,37 @@ export interface Budget {
 export function budgetOf(policy: Policy): Budget {
   const resource = policy.resource.map((field) => shareOf(field, false))
   const records = policy.spans.map((rule) => {
-    const shares = [...rule.fields.map((field) => shareOf(field, REPORT.includes(rule.name))), ...surroundings(rule)]
+    const shares = [
+      ...rule.fields.map((field) => shareOf(field, REPORT.includes(rule.name))),
+      ...surroundings(rule),
+    ]
     return { name: rule.name, shares, bits: sum([...resource, ...shares]) }
   })
   const stable = stableShares(policy)
   return { resource, records, stableBits: sum(stable), stable }
 }
 
-export const sum = (shares: readonly Share[]): number => shares.reduce((total, { bits }) => total + bits, 0)
+export const sum = (shares: readonly Share[]): number =>
+  shares.reduce((total, { bits }) => total + bits, 0)
 
 /** `report`: the attribute is on a span of the cluster report. */
 export function shareOf(field: Field, report: boolean): Share {
   const { name, action } = field
-  const stable = placesRead(field).some(({ kind }) => kind === 'fact' || kind === 'resource' || (report && kind === 'attribute'))
+  const stable = placesRead(field).some(
+    ({ kind }) => kind === 'fact' || kind === 'resource' || (report && kind === 'attribute'),
+  )
   const links = action.kind === 'pseudonym' ? action.period : undefined
   return { name, bits: bitsOf(field), stable, assumed: action.kind === 'version', links }
 }
 
 function surroundings(rule: SpanRule): Share[] {
-  const share = (name: string, bits: number, links?: Period): Share => ({ name, bits, stable: false, assumed: false, links })
+  const share = (name: string, bits: number, links?: Period): Share => ({
+    name,
+    bits,
+    stable: false,
+    assumed: false,
+    links,
+  })
   return [
     ...(TIME_BITS[rule.time] > 0 ? [share('time', TIME_BITS[rule.time])] : []),
     ...(rule.status === 'keep' ? [share('status', STATUS_BITS)] : []),
@@ -99,7 +132,9 @@ function bitsOf(field: Field): number {
       return Math.log2(sent.size + (canBeLeftOut(field) ? 1 : 0))
     }
     case 'buckets':
-      return Math.log2(new Set([...action.bounds, ...(absent === undefined ? [] : [absent])]).size + 1)
+      return Math.log2(
+        new Set([...action.bounds, ...(absent === undefined ? [] : [absent])]).size + 1,
+      )
     case 'version':
       return split === undefined ? Math.log2(action.releases) : action.releases + 1
     case 'pseudonym':
@@ -117,9 +152,14 @@ export function canBeLeftOut({ action, absent, from, or }: Field): boolean {
   if (action.kind !== 'keep' || action.otherwise === undefined) return true
   const sources = or === undefined ? [from] : [from, or]
   if (sources.some((source) => placesOf(source).some(canBeMalformed))) return true
-  return absent === undefined && !sources.some((source) => placesOf(source).every(({ kind }) => kind === 'text'))
+  return (
+    absent === undefined &&
+    !sources.some((source) => placesOf(source).every(({ kind }) => kind === 'text'))
+  )
 }
 
 /** Malformed input leaves the attribute out whatever the policy says of missing values. */
 const canBeMalformed = (place: Place): boolean =>
-  place.kind === 'attribute' || place.kind === 'resource' || (place.kind === 'span' && place.what === 'status')
+  place.kind === 'attribute' ||
+  place.kind === 'resource' ||
+  (place.kind === 'span' && place.what === 'status')

@@ -1,5 +1,6 @@
-// What only shows when the whole policy is read: pseudonyms that would join what a shorter period separates, and limits
-// on how much is told. A policy over its limits is a mistake like any other: nothing is kept or sent under it.
+// What only shows when the whole policy is read: pseudonyms that would join what a shorter period
+// separates, and limits on how much is told. A policy over its limits is a mistake like any other:
+// nothing is kept or sent under it.
 import { type Budget, budgetOf, type Share, sum } from './bits.ts'
 import { type Field, PERIODS, type Period, type Policy } from './policy.ts'
 import type { YamlReader } from './yaml-reader.ts'
@@ -7,11 +8,17 @@ import type { YamlReader } from './yaml-reader.ts'
 /** A mistake of the policy's limits, with what weighs most. */
 const CONTRIBUTORS = 3
 
-/** "A pseudonym in `resource` may not outlive the shortest period in `spans` (linked ids count as day)." */
+/**
+ * "A pseudonym in `resource` may not outlive the shortest period in `spans` (linked ids count as
+ * day)."
+ */
 export function checkPeriods(reader: YamlReader, { resource, spans }: Policy): void {
   const periodsOf = (fields: readonly Field[]): Period[] =>
     fields.flatMap(({ action }) => (action.kind === 'pseudonym' ? [action.period] : []))
-  const inSpans = spans.flatMap((rule): Period[] => [...periodsOf(rule.fields), ...(rule.ids === 'linked' ? (['day'] as const) : [])])
+  const inSpans = spans.flatMap((rule): Period[] => [
+    ...periodsOf(rule.fields),
+    ...(rule.ids === 'linked' ? (['day'] as const) : []),
+  ])
   const shortest = PERIODS.find((period) => inSpans.includes(period))
   if (shortest === undefined) return
   for (const field of resource) {
@@ -24,7 +31,9 @@ export function checkPeriods(reader: YamlReader, { resource, spans }: Policy): v
   }
 }
 
-/** Mistakes as `line:column: sentence`; none where the policy tells no more than its limits allow. */
+/**
+ * Mistakes as `line:column: sentence`; none where the policy tells no more than its limits allow.
+ */
 export function overLimits(reader: YamlReader, policy: Policy): string[] {
   const { limits } = policy
   if (limits === undefined) return []
@@ -33,12 +42,20 @@ export function overLimits(reader: YamlReader, policy: Policy): string[] {
   records.forEach(({ name, shares, bits }, index) => {
     if (bits <= limits.recordBits) return
     const place = reader.places.get(policy.spans[index]!) ?? null
-    over.push(reader.told(place, `One record of "${name}" ${excess(bits, limits.recordBits, 'recordBits', [...resource, ...shares])}`))
+    over.push(
+      reader.told(
+        place,
+        `One record of "${name}" ${excess(bits, limits.recordBits, 'recordBits', [...resource, ...shares])}`,
+      ),
+    )
   })
   // A policy without spans sends nothing, and its Resource goes with nothing.
   if (stableBits > limits.stableBits)
     over.push(
-      reader.told(reader.root, `What stays the same from day to day ${excess(stableBits, limits.stableBits, 'stableBits', stable)}`),
+      reader.told(
+        reader.root,
+        `What stays the same from day to day ${excess(stableBits, limits.stableBits, 'stableBits', stable)}`,
+      ),
     )
   return over
 }

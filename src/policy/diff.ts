@@ -1,6 +1,6 @@
-// What a new version of a policy changes, for reviewers and release notes: what would newly be sent, what no longer, and
-// how much more or less it tells. "New" is meant strictly: whatever lets a collector learn more than before, or learn it
-// from something else. When in doubt it is new.
+// What a new version of a policy changes, for reviewers and release notes: what would newly be
+// sent, what no longer, and how much more or less it tells. "New" is meant strictly: whatever lets
+// a collector learn more than before, or learn it from something else. When in doubt it is new.
 
 import { budgetOf } from './bits.ts'
 import { type Field, PERIODS, type Policy, type Scalar, type SpanRule, TIMES } from './policy.ts'
@@ -20,16 +20,22 @@ const VERSION_LEVELS = ['major', 'minor', 'core']
 export function diffPolicies(old: Policy, next: Policy): PolicyDiff {
   const changes = new Changes()
   if (old.project !== next.project) changes.add(`everything, for another project (${next.project})`)
-  if (next.compat && !old.compat) changes.add('compat: words that reproduce an old reporter are allowed')
+  if (next.compat && !old.compat)
+    changes.add('compat: words that reproduce an old reporter are allowed')
   changes.fields('resource', old.resource, next.resource)
   for (const rule of next.spans) {
     const before = old.spans.find(({ name }) => name === rule.name)
     if (before === undefined)
-      changes.add(`span ${rule.name}: the whole span, with ${rule.fields.map(({ name }) => name).join(', ') || 'no attributes'}`)
+      changes.add(
+        `span ${rule.name}: the whole span, with ${rule.fields.map(({ name }) => name).join(', ') || 'no attributes'}`,
+      )
     else changes.rule(before, rule)
   }
-  for (const { name } of old.spans) if (!next.spans.some((rule) => rule.name === name)) changes.remove(`span ${name}: the whole span`)
-  if (next.expires > old.expires) changes.add(`all of it for longer: until ${next.expires} instead of ${old.expires}`, false)
+  for (const { name } of old.spans)
+    if (!next.spans.some((rule) => rule.name === name))
+      changes.remove(`span ${name}: the whole span`)
+  if (next.expires > old.expires)
+    changes.add(`all of it for longer: until ${next.expires} instead of ${old.expires}`, false)
   return {
     added: changes.added,
     removed: changes.removed,
@@ -64,21 +70,37 @@ class Changes {
       else this.#values(`${place}: spans whose ${condition.name} is`, condition.values, now.values)
     }
     for (const { name } of next.only)
-      if (!old.only.some((condition) => condition.name === name)) this.remove(`${place}: spans by their ${name}`)
-    for (const key of old.skip) if (!next.skip.includes(key)) this.add(`${place}: spans that have ${key}`)
-    for (const key of next.skip) if (!old.skip.includes(key)) this.remove(`${place}: spans that have ${key}`)
+      if (!old.only.some((condition) => condition.name === name))
+        this.remove(`${place}: spans by their ${name}`)
+    for (const key of old.skip)
+      if (!next.skip.includes(key)) this.add(`${place}: spans that have ${key}`)
+    for (const key of next.skip)
+      if (!old.skip.includes(key)) this.remove(`${place}: spans that have ${key}`)
     for (const { name, values } of next.only) this.#moved(place, name, values, old, next)
     this.fields(place, old.fields, next.fields)
   }
 
   /** A value that is no longer sent as itself may become one that a condition lets through. */
-  #moved(place: string, name: string, wanted: readonly Scalar[], old: SpanRule, next: SpanRule): void {
-    const [before, now] = [old, next].map(({ fields }) => fields.find((field) => field.name === name)?.action)
+  #moved(
+    place: string,
+    name: string,
+    wanted: readonly Scalar[],
+    old: SpanRule,
+    next: SpanRule,
+  ): void {
+    const [before, now] = [old, next].map(
+      ({ fields }) => fields.find((field) => field.name === name)?.action,
+    )
     const held = old.only.find((condition) => condition.name === name)?.values ?? []
     if (before === undefined || now === undefined) return
     const moved = listedBy(before).filter((value) => {
       const becomes = sentFor(now, value)
-      return !held.includes(value) && becomes !== value && becomes !== undefined && wanted.includes(becomes)
+      return (
+        !held.includes(value) &&
+        becomes !== value &&
+        becomes !== undefined &&
+        wanted.includes(becomes)
+      )
     })
     if (moved.length > 0) this.add(`${place}: spans whose ${name} was ${moved.join(', ')}`)
   }
@@ -86,37 +108,59 @@ class Changes {
   fields(place: string, old: readonly Field[], next: readonly Field[]): void {
     for (const field of next) {
       const before = old.find(({ name }) => name === field.name)
-      if (before === undefined) this.add(`${place}: ${field.name}, from ${sourceText(field)} (${field.reason || 'a constant'})`)
+      if (before === undefined)
+        this.add(
+          `${place}: ${field.name}, from ${sourceText(field)} (${field.reason || 'a constant'})`,
+        )
       else this.#field(`${place}: ${field.name}`, before, field)
     }
-    for (const { name } of old) if (!next.some((field) => field.name === name)) this.remove(`${place}: ${name}`)
+    for (const { name } of old)
+      if (!next.some((field) => field.name === name)) this.remove(`${place}: ${name}`)
   }
 
   #field(place: string, old: Field, next: Field): void {
-    if (meaning(old) !== meaning(next)) this.add(`${place}, from ${sourceText(next)} instead of ${sourceText(old)}`)
+    if (meaning(old) !== meaning(next))
+      this.add(`${place}, from ${sourceText(next)} instead of ${sourceText(old)}`)
     if (old.absent !== next.absent) {
       if (next.absent === undefined) this.remove(`${place}: ${old.absent} where there is no value`)
       else this.add(`${place}: ${next.absent} where there is no value`)
     }
     if (old.expires !== undefined && (next.expires === undefined || next.expires > old.expires))
-      this.add(`${place} for longer: until ${next.expires ?? 'the policy ends'} instead of ${old.expires}`, false)
+      this.add(
+        `${place} for longer: until ${next.expires ?? 'the policy ends'} instead of ${old.expires}`,
+        false,
+      )
     this.#action(place, old.action, next.action)
   }
 
   #action(place: string, old: Field['action'], next: Field['action']): void {
     if (old.kind === 'keep' && next.kind === 'keep') {
-      const all = ({ values, otherwise }: typeof old): Scalar[] => (otherwise === undefined ? [...values] : [...values, otherwise])
+      const all = ({ values, otherwise }: typeof old): Scalar[] =>
+        otherwise === undefined ? [...values] : [...values, otherwise]
       this.#values(`${place}:`, all(old), all(next))
       // To a listed value more inputs come than before.
-      if (old.otherwise !== next.otherwise && next.otherwise !== undefined && all(old).includes(next.otherwise))
+      if (
+        old.otherwise !== next.otherwise &&
+        next.otherwise !== undefined &&
+        all(old).includes(next.otherwise)
+      )
         this.add(`${place}: ${next.otherwise} for any other value`)
-      else if (old.otherwise !== undefined && next.otherwise === undefined && all(next).includes(old.otherwise))
+      else if (
+        old.otherwise !== undefined &&
+        next.otherwise === undefined &&
+        all(next).includes(old.otherwise)
+      )
         this.remove(`${place}: ${old.otherwise} for any other value`)
-    } else if (old.kind === 'buckets' && next.kind === 'buckets') this.#values(`${place}: the bounds`, old.bounds, next.bounds)
-    else if (old.kind === 'version' && next.kind === 'version') this.#step(place, 'version', old.level, next.level, VERSION_LEVELS)
-    else if (old.kind === 'pseudonym' && next.kind === 'pseudonym') this.#step(place, 'pseudonym', old.period, next.period, PERIODS)
-    else if (old.kind !== next.kind) this.add(`${place} in another form (${next.kind} instead of ${old.kind})`)
-    else if (JSON.stringify(old) !== JSON.stringify(next)) this.add(`${place}: another ${next.kind} than before`)
+    } else if (old.kind === 'buckets' && next.kind === 'buckets')
+      this.#values(`${place}: the bounds`, old.bounds, next.bounds)
+    else if (old.kind === 'version' && next.kind === 'version')
+      this.#step(place, 'version', old.level, next.level, VERSION_LEVELS)
+    else if (old.kind === 'pseudonym' && next.kind === 'pseudonym')
+      this.#step(place, 'pseudonym', old.period, next.period, PERIODS)
+    else if (old.kind !== next.kind)
+      this.add(`${place} in another form (${next.kind} instead of ${old.kind})`)
+    else if (JSON.stringify(old) !== JSON.stringify(next))
+      this.add(`${place}: another ${next.kind} than before`)
   }
 
   /** Later in `order` tells more. */
@@ -139,10 +183,14 @@ class Changes {
 const listedBy = (action: Field['action']): readonly Scalar[] =>
   action.kind === 'keep' ? action.values : action.kind === 'buckets' ? action.bounds : []
 
-/** What is sent for a value that was sent as itself; `undefined`: nothing, or it is not listed what. */
+/**
+ * What is sent for a value that was sent as itself; `undefined`: nothing, or it is not listed what.
+ */
 function sentFor(action: Field['action'], value: Scalar): Scalar | undefined {
   if (action.kind === 'keep') return action.values.includes(value) ? value : action.otherwise
-  return action.kind === 'buckets' ? (action.bounds.findLast((bound) => bound <= Number(value)) ?? action.bounds[0]) : undefined
+  return action.kind === 'buckets'
+    ? (action.bounds.findLast((bound) => bound <= Number(value)) ?? action.bounds[0])
+    : undefined
 }
 
 /** What an attribute reads and the steps before its action. */
@@ -152,11 +200,16 @@ const meaning = ({ from, or, split, before, after, fold, shape }: Field): string
 function bitsLines(old: Policy, next: Policy): string[] {
   const before = budgetOf(old)
   const after = budgetOf(next)
-  const text = (bits: number | undefined): string => (bits === undefined ? 'not sent' : bitsText(Number.isFinite(bits) ? bits : undefined))
+  const text = (bits: number | undefined): string =>
+    bits === undefined ? 'not sent' : bitsText(Number.isFinite(bits) ? bits : undefined)
   const names = [...new Set([...before.records, ...after.records].map(({ name }) => name))]
-  const of = (records: typeof before.records, name: string): number | undefined => records.find((record) => record.name === name)?.bits
+  const of = (records: typeof before.records, name: string): number | undefined =>
+    records.find((record) => record.name === name)?.bits
   return [
-    ...names.map((name) => `One record of ${name}: ${text(of(before.records, name))} before, ${text(of(after.records, name))} now.`),
+    ...names.map(
+      (name) =>
+        `One record of ${name}: ${text(of(before.records, name))} before, ${text(of(after.records, name))} now.`,
+    ),
     `What stays the same from day to day: ${text(before.stableBits)} before, ${text(after.stableBits)} now.`,
   ]
 }

@@ -1,4 +1,5 @@
-// What lasts until a certain UTC day only: a policy, and attributes, which after it are as if the policy never named them.
+// What lasts until a certain UTC day only: a policy, and attributes, which after it are as if the
+// policy never named them.
 import type { Field, Policy } from './policy.ts'
 
 const NEVER = '9999-12-31'
@@ -9,7 +10,8 @@ export const expiredOn = ({ expires }: Policy, day: string): string | undefined 
 
 /** The policy without the attributes whose last day is before `day`. */
 export function policyOn(policy: Policy, day: string): Policy {
-  const lasting = (fields: readonly Field[]): Field[] => fields.filter(({ expires }) => expires === undefined || expires >= day)
+  const lasting = (fields: readonly Field[]): Field[] =>
+    fields.filter(({ expires }) => expires === undefined || expires >= day)
   return {
     ...policy,
     resource: lasting(policy.resource),
@@ -19,6 +21,8 @@ export function policyOn(policy: Policy, day: string): Policy {
 
 /** The last day on which the policy is as it is; the day after it has an attribute less. */
 export function lastDayOf({ resource, spans }: Policy): string {
-  const days = [...resource, ...spans.flatMap(({ fields }) => fields)].map(({ expires }) => expires ?? NEVER)
+  const days = [...resource, ...spans.flatMap(({ fields }) => fields)].map(
+    ({ expires }) => expires ?? NEVER,
+  )
   return days.sort()[0] ?? NEVER
 }

@@ -1,5 +1,5 @@
-// The parts of an overlay that choose among what an attribute can send: fewer values, fewer bounds, a coarser version,
-// and conditions on what is left.
+// The parts of an overlay that choose among what an attribute can send: fewer values, fewer bounds,
+// a coarser version, and conditions on what is left.
 import { isSendable, sentType } from './parse-action.ts'
 import type { Action, Condition, Field, Narrowing, Policy, Scalar, VersionLevel } from './policy.ts'
 import type { Node, YamlReader } from './yaml-reader.ts'
@@ -7,7 +7,11 @@ import type { Node, YamlReader } from './yaml-reader.ts'
 const LEVELS: readonly VersionLevel[] = ['major', 'minor', 'core']
 
 /** `undefined`, and said, where the overlay names something that the base does not send. */
-export function narrowAction(reader: YamlReader, node: Node, action: Action): Narrowing | undefined {
+export function narrowAction(
+  reader: YamlReader,
+  node: Node,
+  action: Action,
+): Narrowing | undefined {
   switch (action.kind) {
     case 'keep': {
       const values = subset(reader, node, 'keep', action.values)
@@ -15,13 +19,17 @@ export function narrowAction(reader: YamlReader, node: Node, action: Action): Na
     }
     case 'buckets': {
       const bounds = subset(reader, node, 'buckets', action.bounds)
-      if (bounds[0] !== action.bounds[0]) reader.mistake(node, `The first bound stays: ${action.bounds[0]}.`)
+      if (bounds[0] !== action.bounds[0])
+        reader.mistake(node, `The first bound stays: ${action.bounds[0]}.`)
       return { kind: 'buckets', bounds: bounds.toSorted((a, b) => a - b) }
     }
     case 'version': {
       const level = reader.word(node, 'version', LEVELS)
       if (LEVELS.indexOf(level) > LEVELS.indexOf(action.level))
-        reader.mistake(node, `An overlay can only narrow: version is ${action.level} in the policy.`)
+        reader.mistake(
+          node,
+          `An overlay can only narrow: version is ${action.level} in the policy.`,
+        )
       return { kind: 'version', level }
     }
     default:
@@ -29,22 +37,35 @@ export function narrowAction(reader: YamlReader, node: Node, action: Action): Na
   }
 }
 
-function subset<Value extends Scalar>(reader: YamlReader, node: Node, what: string, base: readonly Value[]): Value[] {
+function subset<Value extends Scalar>(
+  reader: YamlReader,
+  node: Node,
+  what: string,
+  base: readonly Value[],
+): Value[] {
   const items = reader.items(node, what)
-  if (items.length === 0) reader.mistake(node, 'An empty list keeps nothing; drop the attribute instead.')
+  if (items.length === 0)
+    reader.mistake(node, 'An empty list keeps nothing; drop the attribute instead.')
   return items.flatMap((item) => {
     const found = base.find((value) => value === reader.scalar(item))
-    if (found === undefined) reader.mistake(item, `An overlay can only narrow: this is not in ${what} of the policy.`)
+    if (found === undefined)
+      reader.mistake(item, `An overlay can only narrow: this is not in ${what} of the policy.`)
     return found === undefined ? [] : [found]
   })
 }
 
-/** Whether the attribute can go out with this value under the overlay; where its values are not listed any of its type may. */
+/**
+ * Whether the attribute can go out with this value under the overlay; where its values are not
+ * listed any of its type may.
+ */
 function canLeave({ action, absent, narrow }: Field, value: Scalar): boolean {
   if (value === absent) return true
   switch (action.kind) {
     case 'keep':
-      return (narrow?.kind === 'keep' ? narrow.values : action.values).includes(value) || value === action.otherwise
+      return (
+        (narrow?.kind === 'keep' ? narrow.values : action.values).includes(value) ||
+        value === action.otherwise
+      )
     case 'buckets':
       return (narrow?.kind === 'buckets' ? narrow.bounds : action.bounds).includes(value as number)
     case 'constant':
@@ -54,13 +75,20 @@ function canLeave({ action, absent, narrow }: Field, value: Scalar): boolean {
   }
 }
 
-export function narrowConditions(reader: YamlReader, node: Node, fields: readonly Field[]): Condition[] {
+export function narrowConditions(
+  reader: YamlReader,
+  node: Node,
+  fields: readonly Field[],
+): Condition[] {
   return reader.entries(node, 'only').map(({ key, keyNode, value }) => {
     const field = fields.find(({ name }) => name === key)
-    if (field === undefined) reader.mistake(keyNode, 'only names an outgoing attribute of this span.')
-    else if (field.narrow?.kind === 'drop') reader.mistake(keyNode, 'This attribute is dropped by the overlay.')
+    if (field === undefined)
+      reader.mistake(keyNode, 'only names an outgoing attribute of this span.')
+    else if (field.narrow?.kind === 'drop')
+      reader.mistake(keyNode, 'This attribute is dropped by the overlay.')
     const items = reader.items(value, 'The values of an only')
-    if (items.length === 0) reader.mistake(value, 'An empty list lets nothing through; drop the span instead.')
+    if (items.length === 0)
+      reader.mistake(value, 'An empty list lets nothing through; drop the span instead.')
     const values = items.flatMap((item): Scalar[] => {
       const scalar = reader.scalar(item)
       if (scalar !== undefined && (field === undefined || canLeave(field, scalar))) return [scalar]
@@ -71,20 +99,31 @@ export function narrowConditions(reader: YamlReader, node: Node, fields: readonl
   })
 }
 
-/** The policy as the overlay leaves it, for those who tell people what can leave. What runs is the policy with its `narrow`. */
+/**
+ * The policy as the overlay leaves it, for those who tell people what can leave. What runs is the
+ * policy with its `narrow`.
+ */
 export function effective(policy: Policy): Policy {
-  const fields = (all: readonly Field[]): Field[] => all.filter(({ narrow }) => narrow?.kind !== 'drop').map(effectiveField)
+  const fields = (all: readonly Field[]): Field[] =>
+    all.filter(({ narrow }) => narrow?.kind !== 'drop').map(effectiveField)
   return {
     ...policy,
     resource: fields(policy.resource),
-    spans: policy.spans.map((rule) => ({ ...rule, fields: fields(rule.fields), only: [...rule.only, ...(rule.onlyNarrowed ?? [])] })),
+    spans: policy.spans.map((rule) => ({
+      ...rule,
+      fields: fields(rule.fields),
+      only: [...rule.only, ...(rule.onlyNarrowed ?? [])],
+    })),
   }
 }
 
 function effectiveField(field: Field): Field {
   const { action, narrow } = field
-  if (action.kind === 'keep' && narrow?.kind === 'keep') return { ...field, action: { ...action, values: narrow.values } }
-  if (action.kind === 'buckets' && narrow?.kind === 'buckets') return { ...field, action: { ...action, bounds: narrow.bounds } }
-  if (action.kind === 'version' && narrow?.kind === 'version') return { ...field, action: { ...action, level: narrow.level } }
+  if (action.kind === 'keep' && narrow?.kind === 'keep')
+    return { ...field, action: { ...action, values: narrow.values } }
+  if (action.kind === 'buckets' && narrow?.kind === 'buckets')
+    return { ...field, action: { ...action, bounds: narrow.bounds } }
+  if (action.kind === 'version' && narrow?.kind === 'version')
+    return { ...field, action: { ...action, level: narrow.level } }
   return field
 }

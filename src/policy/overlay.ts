@@ -1,7 +1,8 @@
-// The admin's overlay: YAML that narrows a policy and can do nothing else. What it says of an attribute is kept beside
-// the base's action and applied to its outcome; conditions of the base are tested before. So inputs that look equal to the
-// collector under the base look equal under the overlay too (pseudonyms and ids apart, by period; and a `skip` leaves
-// whole spans out by what the base may not look at).
+// The admin's overlay: YAML that narrows a policy and can do nothing else. What it says of an
+// attribute is kept beside the base's action and applied to its outcome; conditions of the base are
+// tested before. So inputs that look equal to the collector under the base look equal under the
+// overlay too (pseudonyms and ids apart, by period; and a `skip` leaves whole spans out by what the
+// base may not look at).
 import { ConfigError } from '../support/errors.ts'
 import { narrowAction, narrowConditions } from './overlay-narrow.ts'
 import { API_VERSION } from './parse.ts'
@@ -25,24 +26,37 @@ function narrowPolicy(reader: YamlReader, root: Node, base: Policy): Policy {
   if (apiVersion === undefined) reader.mistake(root, '"apiVersion" is missing.')
   else reader.word(apiVersion, 'apiVersion', [API_VERSION])
   const narrows = given.get('narrows')
-  if (narrows === undefined) reader.mistake(root, '"narrows" is missing; it names the project of the policy.')
+  if (narrows === undefined)
+    reader.mistake(root, '"narrows" is missing; it names the project of the policy.')
   else if (reader.scalar(narrows) !== base.project)
-    reader.mistake(narrows, `This overlay is for another project; the policy is of ${base.project}.`)
+    reader.mistake(
+      narrows,
+      `This overlay is for another project; the policy is of ${base.project}.`,
+    )
   const resource = given.get('resource')
   const spans = given.get('spans')
   return {
     ...base,
-    resource: resource === undefined ? base.resource : narrowFields(reader, resource, base.resource, 'resource'),
+    resource:
+      resource === undefined
+        ? base.resource
+        : narrowFields(reader, resource, base.resource, 'resource'),
     spans: spans === undefined ? base.spans : narrowSpans(reader, spans, base.spans),
   }
 }
 
 /** The members of a map, of which only `allowed` may be there. */
-function words(reader: YamlReader, node: Node, what: string, allowed: readonly string[]): Map<string, Node> {
+function words(
+  reader: YamlReader,
+  node: Node,
+  what: string,
+  allowed: readonly string[],
+): Map<string, Node> {
   const given = new Map<string, Node>()
   for (const { key, keyNode, value } of reader.entries(node, what)) {
     if (allowed.includes(key)) given.set(key, value)
-    else reader.mistake(keyNode, `An overlay cannot change this. Allowed here: ${allowed.join(', ')}.`)
+    else
+      reader.mistake(keyNode, `An overlay cannot change this. Allowed here: ${allowed.join(', ')}.`)
   }
   return given
 }
@@ -50,7 +64,8 @@ function words(reader: YamlReader, node: Node, what: string, allowed: readonly s
 function narrowSpans(reader: YamlReader, node: Node, base: readonly SpanRule[]): SpanRule[] {
   const changes = new Map(reader.entries(node, 'spans').map((entry) => [entry.key, entry]))
   for (const [name, { keyNode }] of changes) {
-    if (!base.some((rule) => rule.name === name)) reader.mistake(keyNode, 'The policy has no span of this name; an overlay adds none.')
+    if (!base.some((rule) => rule.name === name))
+      reader.mistake(keyNode, 'The policy has no span of this name; an overlay adds none.')
   }
   return base.flatMap((rule) => {
     const change = changes.get(rule.name)?.value
@@ -62,7 +77,10 @@ function narrowSpans(reader: YamlReader, node: Node, base: readonly SpanRule[]):
 function narrowSpan(reader: YamlReader, node: Node, base: SpanRule): SpanRule {
   const given = words(reader, node, 'The overlay of a span (drop, or a map)', SPAN_WORDS)
   const attributes = given.get('attributes')
-  const fields = attributes === undefined ? base.fields : narrowFields(reader, attributes, base.fields, 'attributes')
+  const fields =
+    attributes === undefined
+      ? base.fields
+      : narrowFields(reader, attributes, base.fields, 'attributes')
   const only = given.get('only')
   const skip = given.get('skip')
   return {
@@ -86,17 +104,25 @@ export function noMore<Word extends string>(
 ): Word {
   if (node === undefined) return base
   const word = reader.word(node, what, order)
-  if (order.indexOf(word) > order.indexOf(base)) reader.mistake(node, `An overlay can only narrow: ${what} is ${base} in the policy.`)
+  if (order.indexOf(word) > order.indexOf(base))
+    reader.mistake(node, `An overlay can only narrow: ${what} is ${base} in the policy.`)
   return word
 }
 
 function keys(reader: YamlReader, node: Node): string[] {
   const items = reader.items(node, 'skip')
   if (items.length === 0) reader.mistake(node, 'skip lists one or more attribute keys.')
-  return items.map((item) => reader.text(item, 'A key', /^[^\p{Cc}]{1,256}$/u, 'the exact key of an incoming attribute'))
+  return items.map((item) =>
+    reader.text(item, 'A key', /^[^\p{Cc}]{1,256}$/u, 'the exact key of an incoming attribute'),
+  )
 }
 
-function narrowFields(reader: YamlReader, node: Node, base: readonly Field[], what: string): Field[] {
+function narrowFields(
+  reader: YamlReader,
+  node: Node,
+  base: readonly Field[],
+  what: string,
+): Field[] {
   const changes = new Map(reader.entries(node, what).map((entry) => [entry.key, entry]))
   for (const [name, { keyNode }] of changes) {
     if (!base.some((field) => field.name === name))
@@ -106,21 +132,33 @@ function narrowFields(reader: YamlReader, node: Node, base: readonly Field[], wh
     const change = changes.get(field.name)
     if (change === undefined) return field
     // Dropped, not gone: conditions of the base still look at it.
-    if (reader.scalar(change.value) === 'drop') return { ...field, narrow: { kind: 'drop' } satisfies Narrowing }
+    if (reader.scalar(change.value) === 'drop')
+      return { ...field, narrow: { kind: 'drop' } satisfies Narrowing }
     return narrowField(reader, change.keyNode, change.value, field)
   })
 }
 
 function narrowField(reader: YamlReader, keyNode: Node, node: Node, base: Field): Field {
   const { action } = base
-  const given = words(reader, node, 'The overlay of an attribute (drop, or a map)', ['keep', 'buckets', 'version', 'pseudonym'])
+  const given = words(reader, node, 'The overlay of an attribute (drop, or a map)', [
+    'keep',
+    'buckets',
+    'version',
+    'pseudonym',
+  ])
   const change = given.get(action.kind)
   if (change === undefined || given.size !== 1) {
-    reader.mistake(keyNode, `An overlay drops this attribute, or narrows its action, which is ${action.kind}.`)
+    reader.mistake(
+      keyNode,
+      `An overlay drops this attribute, or narrows its action, which is ${action.kind}.`,
+    )
     return base
   }
   if (action.kind === 'pseudonym')
-    return { ...base, action: { ...action, period: noMore(reader, change, 'pseudonym', action.period, PERIODS) } }
+    return {
+      ...base,
+      action: { ...action, period: noMore(reader, change, 'pseudonym', action.period, PERIODS) },
+    }
   const narrow = narrowAction(reader, change, action)
   return narrow === undefined ? base : { ...base, narrow }
 }

@@ -1,15 +1,33 @@
-// Reads the one action of an attribute, with the words that belong to it alone: else, releases, key and max.
+// Reads the one action of an attribute, with the words that belong to it alone: else, releases, key
+// and max.
 
 import { type Part, parseSource } from './parse-source.ts'
 import type { Fold } from './policy.ts'
 import { type Action, PERIODS, type Scalar, type VersionLevel } from './policy.ts'
 import type { Node, YamlReader } from './yaml-reader.ts'
 
-export const ACTIONS = ['keep', 'buckets', 'version', 'pseudonym', 'constant', 'hash', 'hmac', 'exact'] as const
+export const ACTIONS = [
+  'keep',
+  'buckets',
+  'version',
+  'pseudonym',
+  'constant',
+  'hash',
+  'hmac',
+  'exact',
+] as const
 export type ActionWord = (typeof ACTIONS)[number]
 /** What each word goes with; elsewhere it would be ignored, so there it is a mistake. */
-export const ACTION_WORDS = { else: 'keep', releases: 'version', key: 'hmac', max: 'exact' } as const satisfies Record<string, ActionWord>
-/** They reproduce an old reporter and are not anonymous, so a policy must say at its top that this is what it does. */
+export const ACTION_WORDS = {
+  else: 'keep',
+  releases: 'version',
+  key: 'hmac',
+  max: 'exact',
+} as const satisfies Record<string, ActionWord>
+/**
+ * They reproduce an old reporter and are not anonymous, so a policy must say at its top that this
+ * is what it does.
+ */
 const COMPAT_ACTIONS: readonly ActionWord[] = ['hash', 'hmac', 'exact']
 
 const MAX_KEPT_VALUES = 1000
@@ -40,7 +58,14 @@ export function parseAction(
     case 'version': {
       const level = reader.word<VersionLevel>(node, 'version', ['major', 'minor', 'core'])
       const releases = given.get('releases')
-      return { kind: word, level, releases: releases === undefined ? RELEASES[level] : reader.whole(releases, 'releases', 1, 1_000_000) }
+      return {
+        kind: word,
+        level,
+        releases:
+          releases === undefined
+            ? RELEASES[level]
+            : reader.whole(releases, 'releases', 1, 1_000_000),
+      }
     }
     case 'pseudonym': {
       const period = reader.word(node, 'pseudonym', PERIODS)
@@ -50,7 +75,10 @@ export function parseAction(
     case 'constant': {
       const value = reader.scalar(node)
       if (value === undefined || !isSendable(value))
-        reader.mistake(node, `constant is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`)
+        reader.mistake(
+          node,
+          `constant is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
+        )
       return { kind: word, value: value ?? '' }
     }
     case 'hash':
@@ -58,7 +86,8 @@ export function parseAction(
     case 'hmac': {
       const key = given.get('key')
       if (key === undefined) reader.mistake(node, 'hmac needs a key: SOURCE.')
-      const source = key === undefined ? ({ kind: 'text', text: '' } as const) : parseSource(reader, key, part)
+      const source =
+        key === undefined ? ({ kind: 'text', text: '' } as const) : parseSource(reader, key, part)
       return { kind: word, algorithm: reader.word(node, 'hmac', ['sha256']), key: source }
     }
     case 'exact': {
@@ -68,7 +97,12 @@ export function parseAction(
         if (max !== undefined) reader.mistake(max, 'max is the bytes of a text; a number has none.')
         return { kind: word, what }
       }
-      return { kind: word, what, maxBytes: max === undefined ? MAX_VALUE_BYTES : reader.whole(max, 'max', 1, MAX_EXACT_BYTES) }
+      return {
+        kind: word,
+        what,
+        maxBytes:
+          max === undefined ? MAX_VALUE_BYTES : reader.whole(max, 'max', 1, MAX_EXACT_BYTES),
+      }
     }
   }
 }
@@ -81,7 +115,8 @@ function parseBuckets(reader: YamlReader, node: Node): Action {
   const bounds = reader
     .items(node, 'buckets')
     .map((item) => reader.whole(item, 'A bound', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER))
-  if (bounds.length === 0 || bounds.length > MAX_BUCKETS) reader.mistake(node, `buckets has 1 to ${MAX_BUCKETS} bounds.`)
+  if (bounds.length === 0 || bounds.length > MAX_BUCKETS)
+    reader.mistake(node, `buckets has 1 to ${MAX_BUCKETS} bounds.`)
   if (bounds.some((bound, i) => i > 0 && bound <= bounds[i - 1]!))
     reader.mistake(node, 'The bounds of buckets ascend, each above the one before.')
   return { kind: 'buckets', bounds }
@@ -89,19 +124,29 @@ function parseBuckets(reader: YamlReader, node: Node): Action {
 
 function parseKeep(reader: YamlReader, node: Node, elseNode: Node | undefined, fold: Fold): Action {
   const items = reader.items(node, 'keep')
-  if (items.length === 0 || items.length > MAX_KEPT_VALUES) reader.mistake(node, `keep lists 1 to ${MAX_KEPT_VALUES} values.`)
+  if (items.length === 0 || items.length > MAX_KEPT_VALUES)
+    reader.mistake(node, `keep lists 1 to ${MAX_KEPT_VALUES} values.`)
   const values: Scalar[] = []
   for (const item of items.slice(0, MAX_KEPT_VALUES)) {
     const value = reader.scalar(item)
     if (value === undefined || !isSendable(value)) {
-      reader.mistake(item, `A kept value is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`)
+      reader.mistake(
+        item,
+        `A kept value is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
+      )
       continue
     }
     if (values.length > 0 && typeof value !== typeof values[0])
-      reader.mistake(item, 'All values of a keep are of one type. Put numbers in quotes to make them words.')
+      reader.mistake(
+        item,
+        'All values of a keep are of one type. Put numbers in quotes to make them words.',
+      )
     if (values.includes(value)) reader.mistake(item, 'This value is listed twice.')
     if (typeof value === 'string' && fold !== undefined && value !== folded(value, fold)) {
-      reader.mistake(item, `With fold: ${fold} this value can never match; write it as "${folded(value, fold)}".`)
+      reader.mistake(
+        item,
+        `With fold: ${fold} this value can never match; write it as "${folded(value, fold)}".`,
+      )
     }
     values.push(value)
   }
@@ -118,15 +163,22 @@ function parseKeep(reader: YamlReader, node: Node, elseNode: Node | undefined, f
   return { kind: 'keep', values, otherwise }
 }
 
-const folded = (text: string, fold: Fold): string => (fold === 'upper' ? text.toUpperCase() : fold === 'lower' ? text.toLowerCase() : text)
+const folded = (text: string, fold: Fold): string =>
+  fold === 'upper' ? text.toUpperCase() : fold === 'lower' ? text.toLowerCase() : text
 
 /** Printable, short; integers exact in a double. */
 export function isSendable(value: Scalar): boolean {
   if (typeof value === 'number') return Number.isSafeInteger(value) && !Object.is(value, -0)
-  return typeof value === 'boolean' || (value !== '' && Buffer.byteLength(value) <= MAX_VALUE_BYTES && !/[\p{Cc}\p{Cs}]/u.test(value))
+  return (
+    typeof value === 'boolean' ||
+    (value !== '' && Buffer.byteLength(value) <= MAX_VALUE_BYTES && !/[\p{Cc}\p{Cs}]/u.test(value))
+  )
 }
 
-/** The type that an action sends; its `absent` and the values of `only` have the same. Steps work on text, so it must send text. */
+/**
+ * The type that an action sends; its `absent` and the values of `only` have the same. Steps work on
+ * text, so it must send text.
+ */
 export function sentType(action: Action): 'string' | 'number' | 'boolean' {
   switch (action.kind) {
     case 'keep':

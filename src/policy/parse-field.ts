@@ -1,35 +1,70 @@
-// Reads one outgoing attribute of a policy: where its value comes from, the steps, and exactly one action.
+// Reads one outgoing attribute of a policy: where its value comes from, the steps, and exactly one
+// action.
 
-import { ACTION_WORDS, ACTIONS, type ActionWord, type FieldContext, isSendable, parseAction, sentType } from './parse-action.ts'
+import {
+  ACTION_WORDS,
+  ACTIONS,
+  type ActionWord,
+  type FieldContext,
+  isSendable,
+  parseAction,
+  sentType,
+} from './parse-action.ts'
 import { type Part, parseSource } from './parse-source.ts'
 import type { Fold } from './policy.ts'
-import { type Action, type Field, placesOf, type Scalar, SHAPES, type Shape, type Source } from './policy.ts'
+import {
+  type Action,
+  type Field,
+  placesOf,
+  type Scalar,
+  SHAPES,
+  type Shape,
+  type Source,
+} from './policy.ts'
 import { type Node, printable, type YamlReader } from './yaml-reader.ts'
 
 const OUTGOING_NAME = /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$/
 const MAX_NAME_BYTES = 96
 const SOURCE_WORDS = ['from', 'or', 'absent'] as const
 const STEPS = ['split', 'before', 'after', 'fold', 'shape'] as const
-const WORDS = [...ACTIONS, ...SOURCE_WORDS, ...STEPS, ...Object.keys(ACTION_WORDS), 'reason', 'expires']
+const WORDS = [
+  ...ACTIONS,
+  ...SOURCE_WORDS,
+  ...STEPS,
+  ...Object.keys(ACTION_WORDS),
+  'reason',
+  'expires',
+]
 const SEPARATOR = /^[^\p{Cc}\p{Cs}]{1,8}$/u
 /** A constant needs no value from anywhere. */
 const NOTHING: Source = { kind: 'text', text: '-' }
 
 type Given = ReadonlyMap<string, Node>
 
-export function parseField(reader: YamlReader, keyNode: Node, name: string, node: Node, context: FieldContext): Field | undefined {
+export function parseField(
+  reader: YamlReader,
+  keyNode: Node,
+  name: string,
+  node: Node,
+  context: FieldContext,
+): Field | undefined {
   const before = reader.mistakes.length
   if (!OUTGOING_NAME.test(name) || name.length > MAX_NAME_BYTES) {
     reader.mistake(
       keyNode,
       'The name of an outgoing attribute is lower-case words joined by dots, such as stage.type, of at most 96 letters.',
     )
-  } else if (name === 'usage' || name.startsWith('usage.')) reader.mistake(keyNode, 'Names that begin with "usage." belong to the sidecar.')
+  } else if (name === 'usage' || name.startsWith('usage.'))
+    reader.mistake(keyNode, 'Names that begin with "usage." belong to the sidecar.')
 
   const given = new Map<string, Node>()
   for (const { key, keyNode: at, value } of reader.entries(node, 'An attribute')) {
     if (WORDS.includes(key)) given.set(key, value)
-    else reader.mistake(at, `"${printable(key)}" is not a word of the policy language. Allowed here: ${WORDS.join(', ')}.`)
+    else
+      reader.mistake(
+        at,
+        `"${printable(key)}" is not a word of the policy language. Allowed here: ${WORDS.join(', ')}.`,
+      )
   }
   const actions = ACTIONS.filter((action) => given.has(action))
   if (actions.length !== 1) {
@@ -38,10 +73,15 @@ export function parseField(reader: YamlReader, keyNode: Node, name: string, node
   }
   const word = actions[0]!
   const { part } = context
-  const optional = <T>(key: string, read: (value: Node) => T): T | undefined => (given.has(key) ? read(given.get(key)!) : undefined)
+  const optional = <T>(key: string, read: (value: Node) => T): T | undefined =>
+    given.has(key) ? read(given.get(key)!) : undefined
   const separator = (key: string): string | undefined =>
-    optional(key, (value) => reader.text(value, key, SEPARATOR, 'the separator between the parts, 1 to 8 characters'))
-  const fold = optional('fold', (value) => reader.word<NonNullable<Fold>>(value, 'fold', ['upper', 'lower']))
+    optional(key, (value) =>
+      reader.text(value, key, SEPARATOR, 'the separator between the parts, 1 to 8 characters'),
+    )
+  const fold = optional('fold', (value) =>
+    reader.word<NonNullable<Fold>>(value, 'fold', ['upper', 'lower']),
+  )
   const action = parseAction(reader, word, given, fold, context)
   const field: Field = {
     name,
@@ -57,8 +97,14 @@ export function parseField(reader: YamlReader, keyNode: Node, name: string, node
     shape: optional('shape', (value) => parseShapes(reader, value)),
     action,
     reason:
-      optional('reason', (value) => reader.text(value, 'reason', /^[^\p{Cc}]{3,300}$/u, 'a sentence of 3 to 300 characters on one line')) ??
-      '',
+      optional('reason', (value) =>
+        reader.text(
+          value,
+          'reason',
+          /^[^\p{Cc}]{3,300}$/u,
+          'a sentence of 3 to 300 characters on one line',
+        ),
+      ) ?? '',
     expires: optional('expires', (value) => reader.day(value, 'expires')),
   }
   checkTogether(reader, keyNode, given, field, word, part)
@@ -90,26 +136,46 @@ function parseAbsent(reader: YamlReader, node: Node, action: Action): Scalar | u
 }
 
 /** Words that do not go together. */
-function checkTogether(reader: YamlReader, keyNode: Node, given: Given, field: Field, word: ActionWord, part: Part): void {
+function checkTogether(
+  reader: YamlReader,
+  keyNode: Node,
+  given: Given,
+  field: Field,
+  word: ActionWord,
+  part: Part,
+): void {
   const { action } = field
-  if (!given.has('reason') && word !== 'constant') reader.mistake(keyNode, 'Say why this is needed: reason: "…".')
+  if (!given.has('reason') && word !== 'constant')
+    reader.mistake(keyNode, 'Say why this is needed: reason: "…".')
   for (const [extra, owner] of Object.entries(ACTION_WORDS))
-    if (given.has(extra) && word !== owner) reader.mistake(given.get(extra)!, `${extra} goes with ${owner} only.`)
+    if (given.has(extra) && word !== owner)
+      reader.mistake(given.get(extra)!, `${extra} goes with ${owner} only.`)
   if (word === 'constant') {
     for (const extra of [...SOURCE_WORDS, ...STEPS])
       if (given.has(extra)) reader.mistake(given.get(extra)!, `A constant takes no ${extra}.`)
   }
   const takesText = sentType(action) === 'string'
   for (const step of STEPS)
-    if (given.has(step) && !takesText) reader.mistake(given.get(step)!, `${step} needs text, and this action takes numbers or booleans.`)
+    if (given.has(step) && !takesText)
+      reader.mistake(
+        given.get(step)!,
+        `${step} needs text, and this action takes numbers or booleans.`,
+      )
   if (part === 'resource' && given.has('split'))
-    reader.mistake(given.get('split')!, 'split makes copies of a span; under "resource" there is none.')
+    reader.mistake(
+      given.get('split')!,
+      'split makes copies of a span; under "resource" there is none.',
+    )
   const mayHoldIdentity = word === 'pseudonym' || word === 'hash' || word === 'hmac'
-  if (!mayHoldIdentity && [field.from, field.or].some((source) => source !== undefined && namesInstance(source)))
+  if (
+    !mayHoldIdentity &&
+    [field.from, field.or].some((source) => source !== undefined && namesInstance(source))
+  )
     reader.mistake(
       keyNode,
       'fact:instance.id may only reach pseudonym, hash or hmac; as it is it would identify the installation for ever.',
     )
 }
 
-const namesInstance = (source: Source): boolean => placesOf(source).some((place) => place.kind === 'fact' && place.name === 'instance.id')
+const namesInstance = (source: Source): boolean =>
+  placesOf(source).some((place) => place.kind === 'fact' && place.name === 'instance.id')

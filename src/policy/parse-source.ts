@@ -1,4 +1,5 @@
-// Reads where a value comes from: `from`, `or`, and the key of an hmac. Keys are exact; there are no wildcards.
+// Reads where a value comes from: `from`, `or`, and the key of an hmac. Keys are exact; there are
+// no wildcards.
 import type { Place, Source } from './policy.ts'
 import type { Node, YamlReader } from './yaml-reader.ts'
 
@@ -12,10 +13,12 @@ const NOTHING: Place = { kind: 'text', text: '' }
 export function parseSource(reader: YamlReader, node: Node, part: Part): Source {
   const items = reader.list(node)
   if (items === undefined) return parsePlace(reader, node, part)
-  if (items.length === 0 || items.length > MAX_PLACES) reader.mistake(node, `A list of sources has 1 to ${MAX_PLACES}.`)
+  if (items.length === 0 || items.length > MAX_PLACES)
+    reader.mistake(node, `A list of sources has 1 to ${MAX_PLACES}.`)
   const places = items.map((item) => {
     const place = parsePlace(reader, item, part)
-    if (place.kind === 'span' && place.what === 'duration') reader.mistake(item, 'A list joins texts, and span:duration is a number.')
+    if (place.kind === 'span' && place.what === 'duration')
+      reader.mistake(item, 'A list joins texts, and span:duration is a number.')
     return place
   })
   return { kind: 'list', places }
@@ -23,7 +26,12 @@ export function parseSource(reader: YamlReader, node: Node, part: Part): Source 
 
 function parsePlace(reader: YamlReader, node: Node, part: Part): Place {
   const text = reader.scalar(node)
-  if (typeof text !== 'string' || text === '' || Buffer.byteLength(text) > MAX_KEY_BYTES || /[\p{Cc}\p{Cs}]/u.test(text)) {
+  if (
+    typeof text !== 'string' ||
+    text === '' ||
+    Buffer.byteLength(text) > MAX_KEY_BYTES ||
+    /[\p{Cc}\p{Cs}]/u.test(text)
+  ) {
     reader.mistake(
       node,
       'A source is an attribute’s key, resource:KEY, fact:NAME, text:WORDS, span:duration or span:status, or a list of them.',
@@ -34,19 +42,29 @@ function parsePlace(reader: YamlReader, node: Node, part: Part): Place {
   if (text.startsWith('fact:')) {
     const name = text.slice(5)
     if (/^[a-z][a-z0-9_.-]{0,127}$/i.test(name)) return { kind: 'fact', name }
-    reader.mistake(node, 'The name of a fact is letters, digits, dots, dashes and underscores, such as fact:app.version.')
+    reader.mistake(
+      node,
+      'The name of a fact is letters, digits, dots, dashes and underscores, such as fact:app.version.',
+    )
     return NOTHING
   }
   if (part === 'resource') {
-    reader.mistake(node, 'Under "resource" only fact:NAME and text:WORDS are sources; the application’s own spans and resource are not.')
+    reader.mistake(
+      node,
+      'Under "resource" only fact:NAME and text:WORDS are sources; the application’s own spans and resource are not.',
+    )
     return NOTHING
   }
   if (text.startsWith('resource:')) {
     if (text.length > 9) return { kind: 'resource', key: text.slice(9) }
-    reader.mistake(node, 'resource: is followed by the exact key of an attribute of the incoming resource.')
+    reader.mistake(
+      node,
+      'resource: is followed by the exact key of an attribute of the incoming resource.',
+    )
     return NOTHING
   }
-  if (text === 'span:duration' || text === 'span:status') return { kind: 'span', what: text === 'span:duration' ? 'duration' : 'status' }
+  if (text === 'span:duration' || text === 'span:status')
+    return { kind: 'span', what: text === 'span:duration' ? 'duration' : 'status' }
   if (text.startsWith('span:')) {
     reader.mistake(node, 'Of the span itself there are span:duration and span:status.')
     return NOTHING

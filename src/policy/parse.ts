@@ -1,14 +1,31 @@
-// Policy YAML in, checked policy out; or every mistake at once, each with line and column. A word that is not known is a
-// mistake, never ignored: what a policy says and what the sidecar does must not differ.
+// Policy YAML in, checked policy out; or every mistake at once, each with line and column. A word
+// that is not known is a mistake, never ignored: what a policy says and what the sidecar does must
+// not differ.
 import { ConfigError } from '../support/errors.ts'
 import { checkPeriods, overLimits } from './check-whole.ts'
 import { type FieldContext, isSendable, needsCompat, sentType } from './parse-action.ts'
 import { parseField } from './parse-field.ts'
-import { type Field, type Limits, type Policy, type Scalar, type SpanRule, TIMES } from './policy.ts'
+import {
+  type Field,
+  type Limits,
+  type Policy,
+  type Scalar,
+  type SpanRule,
+  TIMES,
+} from './policy.ts'
 import { type Node, YamlReader } from './yaml-reader.ts'
 
 export const API_VERSION = 'usage-sidecar.dev/v1'
-const REQUIRED = ['apiVersion', 'project', 'version', 'purpose', 'contact', 'retention', 'expires', 'spans'] as const
+const REQUIRED = [
+  'apiVersion',
+  'project',
+  'version',
+  'purpose',
+  'contact',
+  'retention',
+  'expires',
+  'spans',
+] as const
 const TOP_WORDS = [...REQUIRED, 'review', 'compat', 'limits', 'resource'] as const
 const SPAN_WORDS = ['ids', 'time', 'status', 'only', 'skip', 'attributes']
 const LINE = /^[^\p{Cc}]{3,500}$/u
@@ -28,7 +45,10 @@ export interface Checked {
   over: readonly string[]
 }
 
-/** For those who tell exceeded limits apart from mistakes of the language; everybody else takes `parsePolicy`. */
+/**
+ * For those who tell exceeded limits apart from mistakes of the language; everybody else takes
+ * `parsePolicy`.
+ */
 export function checkPolicy(text: string): Checked {
   const reader = new YamlReader(text)
   const policy = reader.root === null ? undefined : readPolicy(reader, reader.root)
@@ -41,7 +61,11 @@ function readPolicy(reader: YamlReader, root: Node): Policy | undefined {
   const given = new Map<string, Node>()
   for (const { key, keyNode, value } of reader.entries(root, 'A policy')) {
     if ((TOP_WORDS as readonly string[]).includes(key)) given.set(key, value)
-    else reader.mistake(keyNode, `This is not a word of the policy language. Allowed here: ${TOP_WORDS.join(', ')}.`)
+    else
+      reader.mistake(
+        keyNode,
+        `This is not a word of the policy language. Allowed here: ${TOP_WORDS.join(', ')}.`,
+      )
   }
   for (const word of REQUIRED) if (!given.has(word)) reader.mistake(root, `"${word}" is missing.`)
   const text = (word: string, test: RegExp, form: string): string =>
@@ -49,16 +73,24 @@ function readPolicy(reader: YamlReader, root: Node): Policy | undefined {
   if (given.has('apiVersion')) reader.word(given.get('apiVersion')!, 'apiVersion', [API_VERSION])
   const compat = given.has('compat') && readCompat(reader, given.get('compat')!)
   return {
-    project: text('project', /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(\/[a-z0-9._-]+){0,4}$/, 'a domain and a path, such as example.org/demo'),
+    project: text(
+      'project',
+      /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(\/[a-z0-9._-]+){0,4}$/,
+      'a domain and a path, such as example.org/demo',
+    ),
     version: given.has('version') ? reader.whole(given.get('version')!, 'version', 1, 9999) : 0,
     purpose: text('purpose', LINE, 'one sentence'),
     contact: text('contact', LINE, 'an address where people can ask'),
-    review: given.has('review') ? text('review', /^https:\/\/[^\s\p{Cc}]{3,300}$/u, 'an https address') : undefined,
+    review: given.has('review')
+      ? text('review', /^https:\/\/[^\s\p{Cc}]{3,300}$/u, 'an https address')
+      : undefined,
     retention: text('retention', /^[1-9][0-9]{0,4}d$/, 'a number of days, such as 395d'),
     expires: given.has('expires') ? reader.day(given.get('expires')!, 'expires') : '',
     compat,
     limits: readLimits(reader, given.get('limits'), compat),
-    resource: given.has('resource') ? readFields(reader, given.get('resource')!, { part: 'resource', compat }) : [],
+    resource: given.has('resource')
+      ? readFields(reader, given.get('resource')!, { part: 'resource', compat })
+      : [],
     spans: given.has('spans') ? readSpans(reader, given.get('spans')!, compat) : [],
   }
 }
@@ -76,7 +108,8 @@ function readLimits(reader: YamlReader, node: Node | undefined, compat: boolean)
     return undefined
   }
   for (const { key, keyNode, value } of reader.entries(node, 'limits')) {
-    if (key === 'recordBits' || key === 'stableBits') limits[key] = reader.whole(value, key, 0, 1000)
+    if (key === 'recordBits' || key === 'stableBits')
+      limits[key] = reader.whole(value, key, 0, 1000)
     else reader.mistake(keyNode, 'limits has recordBits and stableBits.')
   }
   return limits
@@ -84,32 +117,52 @@ function readLimits(reader: YamlReader, node: Node | undefined, compat: boolean)
 
 function readFields(reader: YamlReader, node: Node, context: FieldContext): Field[] {
   const entries = reader.entries(node, context.part === 'resource' ? 'resource' : 'attributes')
-  if (entries.length > MAX_ATTRIBUTES) reader.mistake(node, `There are more than ${MAX_ATTRIBUTES} attributes.`)
-  return entries.slice(0, MAX_ATTRIBUTES).flatMap(({ key, keyNode, value }) => parseField(reader, keyNode, key, value, context) ?? [])
+  if (entries.length > MAX_ATTRIBUTES)
+    reader.mistake(node, `There are more than ${MAX_ATTRIBUTES} attributes.`)
+  return entries
+    .slice(0, MAX_ATTRIBUTES)
+    .flatMap(({ key, keyNode, value }) => parseField(reader, keyNode, key, value, context) ?? [])
 }
 
 function readSpans(reader: YamlReader, node: Node, compat: boolean): SpanRule[] {
   const entries = reader.entries(node, 'spans')
-  if (entries.length > MAX_SPANS) reader.mistake(node, `There are more than ${MAX_SPANS} kinds of spans.`)
-  return entries.slice(0, MAX_SPANS).map(({ key, keyNode, value }) => readSpan(reader, keyNode, key, value, compat))
+  if (entries.length > MAX_SPANS)
+    reader.mistake(node, `There are more than ${MAX_SPANS} kinds of spans.`)
+  return entries
+    .slice(0, MAX_SPANS)
+    .map(({ key, keyNode, value }) => readSpan(reader, keyNode, key, value, compat))
 }
 
-function readSpan(reader: YamlReader, keyNode: Node, name: string, node: Node, compat: boolean): SpanRule {
+function readSpan(
+  reader: YamlReader,
+  keyNode: Node,
+  name: string,
+  node: Node,
+  compat: boolean,
+): SpanRule {
   if (!/^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(name))
     reader.mistake(keyNode, 'The name of a span is 1 to 64 printable ASCII characters.')
   const given = new Map<string, Node>()
   for (const { key, keyNode: at, value } of reader.entries(node, 'A span')) {
     if (SPAN_WORDS.includes(key)) given.set(key, value)
-    else reader.mistake(at, `This is not a word of the policy language. Allowed here: ${SPAN_WORDS.join(', ')}.`)
+    else
+      reader.mistake(
+        at,
+        `This is not a word of the policy language. Allowed here: ${SPAN_WORDS.join(', ')}.`,
+      )
   }
-  const fields = given.has('attributes') ? readFields(reader, given.get('attributes')!, { part: 'spans', compat }) : []
+  const fields = given.has('attributes')
+    ? readFields(reader, given.get('attributes')!, { part: 'spans', compat })
+    : []
   const splits = fields.filter((field) => field.split !== undefined)
   if (splits.length > 1) reader.mistake(keyNode, 'One attribute of a span may split.')
   const rule: SpanRule = {
     name,
     ids: given.has('ids') ? reader.word(given.get('ids')!, 'ids', ['random', 'linked']) : 'random',
     time: given.has('time') ? readTime(reader, given.get('time')!, compat) : 'day',
-    status: given.has('status') ? reader.word(given.get('status')!, 'status', ['drop', 'keep']) : 'drop',
+    status: given.has('status')
+      ? reader.word(given.get('status')!, 'status', ['drop', 'keep'])
+      : 'drop',
     only: given.has('only') ? readOnly(reader, given.get('only')!, fields) : [],
     skip: given.has('skip') ? readSkip(reader, given.get('skip')!) : [],
     fields,
@@ -128,14 +181,17 @@ function readOnly(reader: YamlReader, node: Node, fields: readonly Field[]): Spa
   return reader.entries(node, 'only').map(({ key, keyNode, value }) => {
     const field = fields.find((candidate) => candidate.name === key)
     const items = reader.items(value, 'The values of an only')
-    if (field === undefined) reader.mistake(keyNode, 'only names an outgoing attribute of this span.')
-    if (items.length === 0) reader.mistake(value, 'An empty list lets nothing through; drop the span instead.')
+    if (field === undefined)
+      reader.mistake(keyNode, 'only names an outgoing attribute of this span.')
+    if (items.length === 0)
+      reader.mistake(value, 'An empty list lets nothing through; drop the span instead.')
     const values = items.flatMap((item): Scalar[] => {
       const scalar = reader.scalar(item)
       if (
         scalar !== undefined &&
         isSendable(scalar) &&
-        (field === undefined || (typeof scalar === sentType(field.action) && canBeSent(field, scalar)))
+        (field === undefined ||
+          (typeof scalar === sentType(field.action) && canBeSent(field, scalar)))
       )
         return [scalar]
       reader.mistake(item, 'This attribute can never have this value.')
@@ -145,7 +201,9 @@ function readOnly(reader: YamlReader, node: Node, fields: readonly Field[]): Spa
   })
 }
 
-/** Whether the attribute can go out with this value; where the policy has no list of them any may. */
+/**
+ * Whether the attribute can go out with this value; where the policy has no list of them any may.
+ */
 function canBeSent({ action, absent }: Field, value: Scalar): boolean {
   if (value === absent) return true
   if (action.kind === 'keep') return action.values.includes(value) || action.otherwise === value
@@ -156,5 +214,11 @@ function canBeSent({ action, absent }: Field, value: Scalar): boolean {
 function readSkip(reader: YamlReader, node: Node): string[] {
   const items = reader.items(node, 'skip')
   if (items.length === 0) reader.mistake(node, 'skip lists one or more attribute keys.')
-  return [...new Set(items.map((item) => reader.text(item, 'A key', /^[^\p{Cc}]{1,256}$/u, 'the exact key of an incoming attribute')))]
+  return [
+    ...new Set(
+      items.map((item) =>
+        reader.text(item, 'A key', /^[^\p{Cc}]{1,256}$/u, 'the exact key of an incoming attribute'),
+      ),
+    ),
+  ]
 }

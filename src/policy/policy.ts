@@ -1,5 +1,5 @@
-// What a policy says, after it was checked: the words of the policy language as types, and the digest that names them.
-// `parse.ts` makes it from YAML, `compile.ts` makes the table from it.
+// What a policy says, after it was checked: the words of the policy language as types, and the
+// digest that names them. `parse.ts` makes it from YAML, `compile.ts` makes the table from it.
 import { createHash } from 'node:crypto'
 
 export type Scalar = string | number | boolean
@@ -7,7 +7,10 @@ export type Scalar = string | number | boolean
 /** How letters are folded before they are compared. */
 export type Fold = 'upper' | 'lower' | undefined
 
-/** One place that a value comes from. `resource` is the resource that came with the span; it may follow it on the wire. */
+/**
+ * One place that a value comes from. `resource` is the resource that came with the span; it may
+ * follow it on the wire.
+ */
 export type Place =
   | { kind: 'attribute'; key: string }
   | { kind: 'resource'; key: string }
@@ -15,7 +18,9 @@ export type Place =
   | { kind: 'text'; text: string }
   | { kind: 'span'; what: 'duration' | 'status' }
 
-/** A list joins the texts of its places with nothing between; where one is missing, the whole is. */
+/**
+ * A list joins the texts of its places with nothing between; where one is missing, the whole is.
+ */
 export type Source = Place | { kind: 'list'; places: readonly Place[] }
 
 export const SHAPES = ['ulid', 'uuid', 'ec2-instance', 'semver', 'dns-label'] as const
@@ -41,7 +46,10 @@ export type Action =
   | { kind: 'exact'; what: 'number' }
   | { kind: 'exact'; what: 'version' | 'text'; maxBytes: number }
 
-/** What an overlay makes of an outcome of the policy: a function of what would leave, so it can never tell more. */
+/**
+ * What an overlay makes of an outcome of the policy: a function of what would leave, so it can
+ * never tell more.
+ */
 export type Narrowing =
   | { kind: 'drop' }
   /** Other values become the `else` of the keep. */
@@ -49,7 +57,10 @@ export type Narrowing =
   | { kind: 'buckets'; bounds: readonly number[] }
   | { kind: 'version'; level: VersionLevel }
 
-/** One outgoing attribute. The members from `split` to `shape` are its steps, in the order in which they are done. */
+/**
+ * One outgoing attribute. The members from `split` to `shape` are its steps, in the order in which
+ * they are done.
+ */
 export interface Field {
   name: string
   from: Source
@@ -64,7 +75,9 @@ export interface Field {
   shape: readonly Shape[] | undefined
   action: Action
   reason: string
-  /** Last UTC day on which the attribute is sent; `undefined`: as long as the policy is in force. */
+  /**
+   * Last UTC day on which the attribute is sent; `undefined`: as long as the policy is in force.
+   */
   expires: string | undefined
   /** Of the overlay. */
   narrow?: Narrowing
@@ -113,18 +126,27 @@ export interface Policy {
   spans: readonly SpanRule[]
 }
 
-/** The span that the sidecar itself makes, once per UTC day; one of that name from the application is left out. */
+/**
+ * The span that the sidecar itself makes, once per UTC day; one of that name from the application
+ * is left out.
+ */
 export const HEARTBEAT = 'usage.heartbeat'
 
 /** The places of a source, one by one. */
-export const placesOf = (source: Source): readonly Place[] => (source.kind === 'list' ? source.places : [source])
+export const placesOf = (source: Source): readonly Place[] =>
+  source.kind === 'list' ? source.places : [source]
 
 /** All that an attribute reads, in the order `from`, `or`, the key of an hmac. */
 export function placesRead({ from, or, action }: Field): Place[] {
-  return [from, or, action.kind === 'hmac' ? action.key : undefined].flatMap((source) => (source === undefined ? [] : placesOf(source)))
+  return [from, or, action.kind === 'hmac' ? action.key : undefined].flatMap((source) =>
+    source === undefined ? [] : placesOf(source),
+  )
 }
 
-/** SHA-256, as hex, of what the policy does; the sentences for people (purpose, reasons, contact) do not change it. */
+/**
+ * SHA-256, as hex, of what the policy does; the sentences for people (purpose, reasons, contact) do
+ * not change it.
+ */
 export function policyDigest(policy: Policy): string {
   const field = (full: Field): object => ({ ...full, reason: undefined })
   const { project, version, expires, compat, limits } = policy

@@ -1,9 +1,21 @@
-// The policy in words for people: where a value comes from, what happens to it, and every value that can leave. Shared
-// by `policy check`, the data sheet and `policy diff`, so that all three say the same.
+// The policy in words for people: where a value comes from, what happens to it, and every value
+// that can leave. Shared by `policy check`, the data sheet and `policy diff`, so that all three say
+// the same.
 import { canBeLeftOut } from './bits.ts'
-import { type Action, type Field, type Place, type Policy, placesOf, type Scalar, type Source, type SpanRule } from './policy.ts'
+import {
+  type Action,
+  type Field,
+  type Place,
+  type Policy,
+  placesOf,
+  type Scalar,
+  type Source,
+  type SpanRule,
+} from './policy.ts'
 
-/** `the attribute stage.cloud_provider, or else stage.cloud_providers; split at ","; lower case`. */
+/**
+ * `the attribute stage.cloud_provider, or else stage.cloud_providers; split at ","; lower case`.
+ */
 export function sourceText({ from, or, action, split, before, after, fold, shape }: Field): string {
   if (action.kind === 'constant') return 'the policy itself'
   const steps = [
@@ -18,7 +30,8 @@ export function sourceText({ from, or, action, split, before, after, fold, shape
   return sourceWords(from) + steps.join('')
 }
 
-const sourceWords = (source: Source): string => placesOf(source).map(placeText).join(' joined with ')
+const sourceWords = (source: Source): string =>
+  placesOf(source).map(placeText).join(' joined with ')
 
 function placeText(place: Place): string {
   switch (place.kind) {
@@ -59,7 +72,11 @@ export function valuesOf(field: Field): Values {
     case 'buckets':
       return { listed: add(action.bounds, absent), open: '', optional }
     case 'version':
-      return { listed: add(['other'], absent), open: `a version such as ${CASES[action.level]}, of digits only`, optional }
+      return {
+        listed: add(['other'], absent),
+        open: `a version such as ${CASES[action.level]}, of digits only`,
+        optional,
+      }
     case 'constant':
       return { listed: [action.value], open: '', optional }
     default:
@@ -88,7 +105,10 @@ function openValues(action: OpenAction): string {
 
 const HASHES = { sha256: 'SHA-256', md5: 'MD5' } as const
 
-/** `10 to under 50`, for the bound 10 of [1, 10, 50]: bounds are compared with numbers that need not be whole. */
+/**
+ * `10 to under 50`, for the bound 10 of [1, 10, 50]: bounds are compared with numbers that need not
+ * be whole.
+ */
 export function bucketText(bounds: readonly number[], index: number): string {
   const next = bounds[index + 1]
   if (next === undefined) return index === 0 ? 'any number' : `${bounds[index]} or more`
@@ -109,7 +129,9 @@ export function exampleOf({ action }: Field): string {
     case 'pseudonym':
       return '8a9327385ac095ed67154f66562f3753'
     case 'hash':
-      return action.algorithm === 'md5' ? '9e107d9d372bb6826bd81d3542a419d6' : '0b190ee1…22851624 (64 hex digits)'
+      return action.algorithm === 'md5'
+        ? '9e107d9d372bb6826bd81d3542a419d6'
+        : '0b190ee1…22851624 (64 hex digits)'
     case 'hmac':
       return '5e87efcb…48e04d3a8 (64 hex digits)'
     case 'exact':
@@ -120,7 +142,11 @@ export function exampleOf({ action }: Field): string {
 /** Type on the wire. */
 export function typeOf({ action }: Field): 'text' | 'whole number' | 'number' | 'true or false' {
   const byScalar = (value: Scalar | undefined) =>
-    typeof value === 'number' ? 'whole number' : typeof value === 'boolean' ? 'true or false' : 'text'
+    typeof value === 'number'
+      ? 'whole number'
+      : typeof value === 'boolean'
+        ? 'true or false'
+        : 'text'
   if (action.kind === 'keep') return byScalar(action.values[0])
   if (action.kind === 'constant') return byScalar(action.value)
   if (action.kind === 'buckets') return 'whole number'
@@ -142,7 +168,10 @@ export const TIME_TEXTS: Record<SpanRule['time'], string> = {
   exact: 'start and end to the nanosecond',
 }
 
-/** What makes records linkable to a person’s system for longer than a batch; empty: the word "anonymous" may be used. */
+/**
+ * What makes records linkable to a person’s system for longer than a batch; empty: the word
+ * "anonymous" may be used.
+ */
 export function linkingOf(policy: Policy): string[] {
   const fields = [...policy.resource, ...policy.spans.flatMap((rule) => rule.fields)]
   const named = (kind: string, test: (field: Field) => boolean): string[] => {
@@ -161,5 +190,7 @@ export function linkingOf(policy: Policy): string[] {
 }
 
 export function bitsText(bits: number | undefined): string {
-  return bits === undefined ? 'no bound of bits' : `${bits.toFixed(1).replace(/\.0$/, '')} ${bits.toFixed(1) === '1.0' ? 'bit' : 'bits'}`
+  return bits === undefined
+    ? 'no bound of bits'
+    : `${bits.toFixed(1).replace(/\.0$/, '')} ${bits.toFixed(1) === '1.0' ? 'bit' : 'bits'}`
 }

@@ -1,5 +1,6 @@
-// Reads YAML 1.2 (core schema) with the place of every value, and collects mistakes instead of stopping at the first.
-// What makes YAML dangerous or surprising is refused: anchors, aliases, merge keys, tags, keys given twice, many documents.
+// Reads YAML 1.2 (core schema) with the place of every value, and collects mistakes instead of
+// stopping at the first. What makes YAML dangerous or surprising is refused: anchors, aliases,
+// merge keys, tags, keys given twice, many documents.
 import {
   isAlias,
   isMap,
@@ -21,7 +22,9 @@ const MAX_POLICY_BYTES = 1024 * 1024
 /** Nobody mends more at once. */
 const MAX_MISTAKES = 100
 
-/** Sentences for the codes of the parser that people meet; the parser's own messages quote the text. */
+/**
+ * Sentences for the codes of the parser that people meet; the parser's own messages quote the text.
+ */
 const PARSE_MISTAKES: Record<string, string> = {
   MULTIPLE_DOCS: 'A second document begins here; a policy is one document.',
   BAD_INDENT: 'The indentation is wrong here.',
@@ -29,7 +32,10 @@ const PARSE_MISTAKES: Record<string, string> = {
   MISSING_CHAR: 'A character is missing here (a bracket, a quote or a colon).',
 }
 
-/** Of the parser's work and memory, both of which grow with the parts of a file far more than with its bytes. */
+/**
+ * Of the parser's work and memory, both of which grow with the parts of a file far more than with
+ * its bytes.
+ */
 const MAX_PARTS = 100_000
 /** A policy has three: a map of attributes on one line, an attribute, a list. */
 const MAX_NESTING = 16
@@ -37,7 +43,10 @@ const MAX_NESTING = 16
 /** The lexer says with these what follows; they do not stand in the text. */
 const ADDED_TOKENS = ['\u0002', '\u0018', '\u001f']
 
-/** Unicode's embeddings, overrides and isolates, and its own ends of lines: with them a text reads as another one than it is. */
+/**
+ * Unicode's embeddings, overrides and isolates, and its own ends of lines: with them a text reads
+ * as another one than it is.
+ */
 const UNSEEN = /[\u2028\u2029\u202a-\u202e\u2066-\u2069]/
 const UNSEEN_MISTAKE = 'A character that nobody sees turns the text around, or ends a line, here.'
 
@@ -53,7 +62,8 @@ function refusal(text: string): string | undefined {
   let nesting = 0
   let at = 0
   for (const token of new Lexer().lex(text)) {
-    if (++parts > MAX_PARTS) return `1:1: The file has more than ${MAX_PARTS} parts (words, marks and blanks between them).`
+    if (++parts > MAX_PARTS)
+      return `1:1: The file has more than ${MAX_PARTS} parts (words, marks and blanks between them).`
     if (token === '[' || token === '{') nesting++
     else if (token === ']' || token === '}') nesting--
     if (nesting > MAX_NESTING) return `${placeOf(text, at)}: Brackets are nested too deep here.`
@@ -72,7 +82,10 @@ function placeOf(text: string, offset: number): string {
 
 export class YamlReader {
   readonly mistakes: string[] = []
-  /** Where the parts of the policy that were read stand, for mistakes that only show when all is read. */
+  /**
+   * Where the parts of the policy that were read stand, for mistakes that only show when all is
+   * read.
+   */
   readonly places = new Map<object, Node>()
   readonly #lines = new LineCounter()
   readonly root: Node | null
@@ -88,7 +101,8 @@ export class YamlReader {
       version: '1.2',
       schema: 'core',
       merge: false,
-      // The parser compares each key with each other one, which takes minutes for a large map; see #keysOnce.
+      // The parser compares each key with each other one, which takes minutes for a large map; see
+      // #keysOnce.
       uniqueKeys: false,
       lineCounter: this.#lines,
       prettyErrors: false,
@@ -99,14 +113,17 @@ export class YamlReader {
       Node: (_, node) => {
         if (isMap(node)) this.#keysOnce(node)
         if (isAlias(node)) this.mistake(node, 'Aliases are not allowed; write the value out.')
-        else if (node.anchor !== undefined) this.mistake(node, 'Anchors are not allowed; write the value out.')
+        else if (node.anchor !== undefined)
+          this.mistake(node, 'Anchors are not allowed; write the value out.')
         else if (node.tag !== undefined) this.mistake(node, 'Tags are not allowed.')
         // Written as an escape in quotes.
-        else if (isScalar(node) && UNSEEN.test(String(node.value))) this.mistake(node, UNSEEN_MISTAKE)
+        else if (isScalar(node) && UNSEEN.test(String(node.value)))
+          this.mistake(node, UNSEEN_MISTAKE)
       },
     })
     this.root = this.mistakes.length > 0 ? null : (document.contents as Node | null)
-    if (document.contents === null && this.mistakes.length === 0) this.mistakes.push('1:1: The file is empty.')
+    if (document.contents === null && this.mistakes.length === 0)
+      this.mistakes.push('1:1: The file is empty.')
   }
 
   #keysOnce(map: YAMLMap): void {
@@ -140,12 +157,19 @@ export class YamlReader {
 
   /** Mistakes in the order of their places. */
   sorted(): string[] {
-    const place = (mistake: string): [number, number] => mistake.split(':', 2).map(Number) as [number, number]
+    const place = (mistake: string): [number, number] =>
+      mistake.split(':', 2).map(Number) as [number, number]
     return this.mistakes.toSorted((a, b) => place(a)[0] - place(b)[0] || place(a)[1] - place(b)[1])
   }
 
-  /** Keys with their values, in order; anything but a map is a mistake. `undefined` values never occur. */
-  entries(node: Node | null | undefined, what: string): { key: string; keyNode: Node; value: Node }[] {
+  /**
+   * Keys with their values, in order; anything but a map is a mistake. `undefined` values never
+   * occur.
+   */
+  entries(
+    node: Node | null | undefined,
+    what: string,
+  ): { key: string; keyNode: Node; value: Node }[] {
     if (!isMap(node)) {
       this.mistake(node ?? null, `${what} is a map: names, each followed by a colon and its value.`)
       return []
@@ -178,7 +202,9 @@ export class YamlReader {
   /** The plain value of a scalar; maps, lists and null give `undefined`. */
   scalar(node: Node): string | number | boolean | undefined {
     const value = isScalar(node) ? (node as Scalar).value : undefined
-    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined
+    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+      ? value
+      : undefined
   }
 
   text(node: Node, what: string, test: RegExp, form: string): string {
@@ -197,7 +223,8 @@ export class YamlReader {
 
   whole(node: Node, what: string, min: number, max: number): number {
     const value = this.scalar(node)
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max)
+      return value
     this.mistake(node, `${what} is a whole number from ${min} to ${max}.`)
     return min
   }
@@ -205,7 +232,8 @@ export class YamlReader {
   /** A UTC day, `2027-12-31`. */
   day(node: Node, what: string): string {
     const day = this.text(node, what, /^\d{4}-\d\d-\d\d$/, 'a day, such as 2027-12-31')
-    if (day !== '' && new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day) this.mistake(node, 'There is no such day.')
+    if (day !== '' && new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day)
+      this.mistake(node, 'There is no such day.')
     return day
   }
 }

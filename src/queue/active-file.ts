@@ -1,5 +1,5 @@
-// The one file of queue/ that takes appends. It is written at its end only, and after a failed write or fsync never
-// again: what was acknowledged before stays, cut at the last good length.
+// The one file of queue/ that takes appends. It is written at its end only, and after a failed
+// write or fsync never again: what was acknowledged before stays, cut at the last good length.
 import { join } from 'node:path'
 import { type Disk, unlinkIfThere } from './disk.ts'
 import { queueName, type Stored } from './file.ts'
@@ -12,7 +12,10 @@ export interface Growing {
   /** Durable when it resolves. `sequence` names a new file where none grows. */
   append(content: Buffer, spans: number, sequence: () => number, since: number): Promise<void>
   seal(): Promise<void>
-  /** How many bytes the disk lacks for an append and for the body of its file; asked again where that can have changed. */
+  /**
+   * How many bytes the disk lacks for an append and for the body of its file; asked again where
+   * that can have changed.
+   */
   missing(bytes: number): Promise<number>
   /** Drops the files, this one too, whose first append is longer ago than `maxAgeMs`. */
   dropOld(maxAgeMs: number, now: number): Promise<void>
@@ -41,7 +44,10 @@ export function createGrowing(disk: Disk, folder: string, shelf: Shelf): Growing
     if (file !== undefined) await disk.close(file).catch(() => undefined)
   }
 
-  /** A body is written before its file goes, so an append must leave room for it: else nothing could be sent, nor room made. */
+  /**
+   * A body is written before its file goes, so an append must leave room for it: else nothing could
+   * be sent, nor room made.
+   */
   const missing = async (bytes: number): Promise<number> => {
     const bytesOfFile = (current?.stored.bytes ?? 0) + bytes
     if (current !== undefined && bytesOfFile < SEAL_BYTES) return 0
@@ -54,9 +60,18 @@ export function createGrowing(disk: Disk, folder: string, shelf: Shelf): Growing
     append: async (content, spans, sequence, since) => {
       try {
         const isNew = current === undefined
-        if ((await missing(content.length)) > 0) throw Object.assign(new Error('The disk is full.'), { code: 'ENOSPC' })
+        if ((await missing(content.length)) > 0)
+          throw Object.assign(new Error('The disk is full.'), { code: 'ENOSPC' })
         if (current === undefined) {
-          const stored: Stored = { sequence: sequence(), place: 'queue', bytes: 0, since, spans: 0, attempted: false, settled: false }
+          const stored: Stored = {
+            sequence: sequence(),
+            place: 'queue',
+            bytes: 0,
+            since,
+            spans: 0,
+            attempted: false,
+            settled: false,
+          }
           const path = join(folder, 'queue', queueName(stored.sequence))
           current = { stored, file: await disk.create(path, 'appends'), path }
         }

@@ -1,5 +1,6 @@
-// The way in: records gather while a commit runs and share the next one, one synced write for all that wait.
-// What may wait is bounded, and so is what may be kept: over it the record is answered 503, or the oldest file goes.
+// The way in: records gather while a commit runs and share the next one, one synced write for all
+// that wait. What may wait is bounded, and so is what may be kept: over it the record is answered
+// 503, or the oldest file goes.
 import type { Counters } from '../support/counters.ts'
 import { errorCode, type Refusal, retryLater } from '../support/errors.ts'
 import type { Log } from '../support/log.ts'
@@ -44,14 +45,37 @@ export function createAppends(options: AppendsOptions): Appends {
   const { shelf, growing, maxBytes, counters, log, now } = options
   const maxWaiting = Math.min(options.maxWaitingBytes, maxBytes)
   const episodes = {
-    full: createEpisode(log, now, 'queue: full; requests are answered 503', 'queue: there is room again'),
-    dropping: createEpisode(log, now, 'queue: full; the oldest spans are dropped', 'queue: there is room again, and nothing is dropped'),
-    busy: createEpisode(log, now, 'queue: the disk is too slow; requests are answered 503', 'queue: the disk keeps up again'),
-    unwritable: createEpisode(log, now, 'queue: a write failed; requests are answered 503', 'queue: it can be written again'),
+    full: createEpisode(
+      log,
+      now,
+      'queue: full; requests are answered 503',
+      'queue: there is room again',
+    ),
+    dropping: createEpisode(
+      log,
+      now,
+      'queue: full; the oldest spans are dropped',
+      'queue: there is room again, and nothing is dropped',
+    ),
+    busy: createEpisode(
+      log,
+      now,
+      'queue: the disk is too slow; requests are answered 503',
+      'queue: the disk keeps up again',
+    ),
+    unwritable: createEpisode(
+      log,
+      now,
+      'queue: a write failed; requests are answered 503',
+      'queue: it can be written again',
+    ),
   }
   const full = (): Refusal => {
     episodes.full.happened()
-    return retryLater('The queue is full. It empties when the collector can be reached.', FULL_RETRY_SECONDS)
+    return retryLater(
+      'The queue is full. It empties when the collector can be reached.',
+      FULL_RETRY_SECONDS,
+    )
   }
   const busy = (): Refusal => {
     episodes.busy.happened()
@@ -97,10 +121,17 @@ export function createAppends(options: AppendsOptions): Appends {
     }
     const file = growing.stored()
     // By age as well, so that fresh spans do not share the fate of old ones.
-    if (file !== undefined && (file.bytes >= SEAL_BYTES || now() - file.since > options.maxAgeMs / 8)) await growing.seal()
+    if (
+      file !== undefined &&
+      (file.bytes >= SEAL_BYTES || now() - file.since > options.maxAgeMs / 8)
+    )
+      await growing.seal()
   }
 
-  /** `undefined` where the record may wait; `'drop'` where it can never fit into a queue that refuses nothing. */
+  /**
+   * `undefined` where the record may wait; `'drop'` where it can never fit into a queue that
+   * refuses nothing.
+   */
   const verdict = (size: number): Refusal | 'drop' | undefined => {
     if (options.closed()) return unwritable()
     if (options.full === 'refuse') {
@@ -138,8 +169,11 @@ export function createAppends(options: AppendsOptions): Appends {
         const mine = new Group(spare, maxWaiting)
         spare = undefined
         group = mine
-        // After all requests that have arrived in this round of the event loop: they share the commit.
-        void options.inTurn(() => new Promise<void>((resolve) => void setImmediate(resolve)).then(() => commit(mine)))
+        // After all requests that have arrived in this round of the event loop: they share the
+        // commit.
+        void options.inTurn(() =>
+          new Promise<void>((resolve) => void setImmediate(resolve)).then(() => commit(mine)),
+        )
       }
       return group.add(record, spans)
     },

@@ -1,5 +1,6 @@
-// One body: the records of one sealed file in the order of their random batch ids (so their order tells nothing),
-// compressed once, committed to sending/ before it is sent. The bytes on disk are the bytes on the wire (promise 5).
+// One body: the records of one sealed file in the order of their random batch ids (so their order
+// tells nothing), compressed once, committed to sending/ before it is sent. The bytes on disk are
+// the bytes on the wire (promise 5).
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { constants, gunzip, gzip } from 'node:zlib'
@@ -20,7 +21,12 @@ export interface Body {
 export type Order = (record: Uint8Array) => Uint8Array
 
 /** The body of a file of queue/ or sending/; `undefined` where nothing of it can be read. */
-export async function bodyOf(disk: Disk, path: string, file: Stored, order: Order): Promise<Body | undefined> {
+export async function bodyOf(
+  disk: Disk,
+  path: string,
+  file: Stored,
+  order: Order,
+): Promise<Body | undefined> {
   const bytes = await readIfThere(disk, path)
   if (bytes === undefined) return undefined
   if (file.place === 'sending') return await openBody(bytes, file.sequence)
@@ -30,21 +36,37 @@ export async function bodyOf(disk: Disk, path: string, file: Stored, order: Orde
   const joined = Buffer.concat(keyed.map(({ record }) => record))
   // The file, joined and compressed: never all three at once.
   release(bytes)
-  return records.length === 0 ? undefined : await makeBody(file.sequence, joined, records.length, spans)
+  return records.length === 0
+    ? undefined
+    : await makeBody(file.sequence, joined, records.length, spans)
 }
 
-async function makeBody(sequence: number, joined: Buffer, batches: number, spans: number): Promise<Body> {
-  // zlib gives its output in pieces of this size and then joins them: one piece is enough for what does not get smaller.
+async function makeBody(
+  sequence: number,
+  joined: Buffer,
+  batches: number,
+  spans: number,
+): Promise<Body> {
+  // zlib gives its output in pieces of this size and then joins them: one piece is enough for what
+  // does not get smaller.
   const chunkSize = joined.length + (joined.length >>> 8) + 1024
   const content = await new Promise<Buffer>((resolve, reject) => {
-    gzip(joined, { level: constants.Z_BEST_SPEED, chunkSize }, (error, zipped) => (error ? reject(error) : resolve(zipped)))
+    gzip(joined, { level: constants.Z_BEST_SPEED, chunkSize }, (error, zipped) =>
+      error ? reject(error) : resolve(zipped),
+    )
   })
   release(joined)
   return { sequence, content, sha256: sha256Of(content), batches, spans }
 }
 
 /** Puts the body into sending/, durably; false, and nothing done, once it is no longer allowed. */
-export async function commitBody(disk: Disk, folder: string, body: Body, since: number, allowed: () => boolean): Promise<boolean> {
+export async function commitBody(
+  disk: Disk,
+  folder: string,
+  body: Body,
+  since: number,
+  allowed: () => boolean,
+): Promise<boolean> {
   const sending = join(folder, 'sending')
   const path = join(sending, bodyName(body.sequence))
   const temporary = `${path}.tmp`
@@ -80,9 +102,16 @@ export async function openBody(content: Buffer, sequence: number): Promise<Body 
     gunzip(content, (error, plain) => resolve(error ? undefined : plain))
   })
   if (joined === undefined) return undefined
-  const body = { sequence, content, sha256: sha256Of(content), batches: countFields(joined, BATCHES), spans: countFields(joined, SPANS) }
+  const body = {
+    sequence,
+    content,
+    sha256: sha256Of(content),
+    batches: countFields(joined, BATCHES),
+    spans: countFields(joined, SPANS),
+  }
   release(joined)
   return body
 }
 
-export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+export const sha256Of = (bytes: Uint8Array): string =>
+  createHash('sha256').update(bytes).digest('hex')

@@ -1,4 +1,5 @@
-// The records that wait for one shared synced write, gathered in one buffer, and who waits for them.
+// The records that wait for one shared synced write, gathered in one buffer, and who waits for
+// them.
 import { release } from '../support/memory.ts'
 import { CHECKSUM_BYTES, putRecord } from './file.ts'
 
@@ -30,7 +31,9 @@ export class Group {
   add(record: Uint8Array, spans: number): Promise<void> {
     const needed = this.bytes + record.length + CHECKSUM_BYTES
     if (needed > this.#buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(2 * this.#buffer.length, this.#maxBytes)))
+      const grown = Buffer.allocUnsafeSlow(
+        Math.max(needed, Math.min(2 * this.#buffer.length, this.#maxBytes)),
+      )
       this.#buffer.copy(grown, 0, 0, this.bytes)
       release(this.#buffer)
       this.#buffer = grown

@@ -1,5 +1,6 @@
-// Every file operation of the queue, and nothing else: a test puts a recording disk in its place and takes the power
-// away between any two of them. Plain callbacks of node:fs, off the event loop; they cost less CPU than file handles.
+// Every file operation of the queue, and nothing else: a test puts a recording disk in its place
+// and takes the power away between any two of them. Plain callbacks of node:fs, off the event loop;
+// they cost less CPU than file handles.
 import fs, { constants } from 'node:fs'
 import { platform } from 'node:os'
 import { dirname } from 'node:path'
@@ -7,13 +8,19 @@ import { errorCode } from '../support/errors.ts'
 import { lockFile } from './lock.ts'
 
 export interface Disk {
-  /** Creates a folder and those above it, for our user only, durably; nothing happens where it exists. */
+  /**
+   * Creates a folder and those above it, for our user only, durably; nothing happens where it
+   * exists.
+   */
   makeFolder(path: string): Promise<void>
   /** The names in a folder, sorted; none where there is no folder. */
   list(path: string): Promise<string[]>
   /** Makes creations, renames and unlinks in this folder durable. */
   syncFolder(path: string): Promise<void>
-  /** A new file, for our user only; an error where it exists. `appends`: each write to it is followed by a sync. */
+  /**
+   * A new file, for our user only; an error where it exists. `appends`: each write to it is
+   * followed by a sync.
+   */
   create(path: string, use?: 'appends'): Promise<number>
   openFile(path: string): Promise<number>
   /** All of `bytes`, at `position`. */
@@ -37,12 +44,15 @@ type Done<T> = (error: Error | null, value?: T) => void
 
 const call = <T = void>(start: (done: Done<T>) => void): Promise<T> =>
   new Promise((resolve, reject) => {
-    start((error, value) => (error === null || error === undefined ? resolve(value as T) : reject(error)))
+    start((error, value) =>
+      error === null || error === undefined ? resolve(value as T) : reject(error),
+    )
   })
 
 /**
- * Linux makes each write to such a file durable before it ends, and saves the way to another thread and back that a sync of
- * its own takes. Elsewhere a sync can do more than the flag: macOS empties the drive's cache in it.
+ * Linux makes each write to such a file durable before it ends, and saves the way to another thread
+ * and back that a sync of its own takes. Elsewhere a sync can do more than the flag: macOS empties
+ * the drive's cache in it.
  */
 const SYNCED_WRITES = platform() === 'linux' ? constants.O_DSYNC : undefined
 /** Open files whose writes are durable when they end. */
@@ -50,7 +60,9 @@ const synced = new Set<number>()
 
 export const nodeDisk: Disk = {
   makeFolder: async (path) => {
-    const first = await call<string | undefined>((done) => fs.mkdir(path, { recursive: true, mode: 0o700 }, done))
+    const first = await call<string | undefined>((done) =>
+      fs.mkdir(path, { recursive: true, mode: 0o700 }, done),
+    )
     if (first === undefined) return
     for (let above = dirname(path); above.length >= dirname(first).length; above = dirname(above)) {
       await nodeDisk.syncFolder(above)
@@ -74,7 +86,8 @@ export const nodeDisk: Disk = {
     }
   },
   create: async (path, use) => {
-    if (use === undefined || SYNCED_WRITES === undefined) return await call<number>((done) => fs.open(path, 'wx', 0o600, done))
+    if (use === undefined || SYNCED_WRITES === undefined)
+      return await call<number>((done) => fs.open(path, 'wx', 0o600, done))
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | SYNCED_WRITES
     const file = await call<number>((done) => fs.open(path, flags, 0o600, done))
     synced.add(file)
@@ -84,7 +97,9 @@ export const nodeDisk: Disk = {
   write: async (file, bytes, position) => {
     for (let at = 0; at < bytes.length; ) {
       const from = at
-      at += await call<number>((done) => fs.write(file, bytes, from, bytes.length - from, position + from, done))
+      at += await call<number>((done) =>
+        fs.write(file, bytes, from, bytes.length - from, position + from, done),
+      )
     }
   },
   sync: async (file) => {

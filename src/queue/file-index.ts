@@ -1,5 +1,6 @@
-// What stands in queue/, sending/ and sent/, in memory, and how a file leaves: delivered, refused, dropped for a reason
-// that is counted, or wiped. Nothing here waits for its turn: the front door lets one operation in at a time.
+// What stands in queue/, sending/ and sent/, in memory, and how a file leaves: delivered, refused,
+// dropped for a reason that is counted, or wiped. Nothing here waits for its turn: the front door
+// lets one operation in at a time.
 import { join } from 'node:path'
 import type { Counters } from '../support/counters.ts'
 import { errorCode } from '../support/errors.ts'
@@ -25,7 +26,10 @@ export interface Shelf {
   drop(stored: Stored, reason: Reason): Promise<void>
   /** From sending/ to sent/. */
   moveToSent(stored: Stored): Promise<void>
-  /** The oldest of sent/ give way until this much can be written, or nothing is left there; gives how much is missing. */
+  /**
+   * The oldest of sent/ give way until this much can be written, or nothing is left there; gives
+   * how much is missing.
+   */
   makeRoom(bytes: number): Promise<number>
   /** Everything but the receipts, durably. */
   wipe(): Promise<void>
@@ -34,7 +38,8 @@ export interface Shelf {
 export function createShelf(disk: Disk, folder: string, counters: Counters): Shelf {
   const stored = new Map<number, Stored>()
   const sent = new Map<number, number>()
-  const sum = (sizes: Iterable<number>): number => [...sizes].reduce((total, size) => total + size, 0)
+  const sum = (sizes: Iterable<number>): number =>
+    [...sizes].reduce((total, size) => total + size, 0)
 
   const dropOldestSent = async (): Promise<void> => {
     for (const sequence of sent.keys()) {
@@ -53,26 +58,33 @@ export function createShelf(disk: Disk, folder: string, counters: Counters): She
     },
     sentBytes: () => sum(sent.values()),
     addSent: (sequence, bytes) => void sent.set(sequence, bytes),
-    path: ({ sequence, place }) => join(folder, place, place === 'queue' ? queueName(sequence) : bodyName(sequence)),
+    path: ({ sequence, place }) =>
+      join(folder, place, place === 'queue' ? queueName(sequence) : bodyName(sequence)),
     drop: async (item, reason) => {
       const spans = item.spans ?? (await spansOf(disk, shelf.path(item)))
       // Every attempted body is kept for the admin to see, whatever became of it.
       if (item.attempted && reason !== 'consent') await shelf.moveToSent(item)
       // Under both names: a commit that failed half way leaves the one that nobody counts on.
-      else for (const place of ['queue', 'sending'] as const) await unlinkIfThere(disk, shelf.path({ ...item, place }))
+      else
+        for (const place of ['queue', 'sending'] as const)
+          await unlinkIfThere(disk, shelf.path({ ...item, place }))
       stored.delete(item.sequence)
       counters.add(`queue.dropped.${reason}`, reason === 'corrupt' ? 1 : spans)
     },
     moveToSent: async (item) => {
       // A file that somebody took away must not hold up those behind it.
-      await disk.rename(shelf.path(item), join(folder, 'sent', bodyName(item.sequence))).catch((error: unknown) => {
-        if (errorCode(error) !== 'ENOENT') throw error
-      })
+      await disk
+        .rename(shelf.path(item), join(folder, 'sent', bodyName(item.sequence)))
+        .catch((error: unknown) => {
+          if (errorCode(error) !== 'ENOENT') throw error
+        })
       await disk.syncFolder(join(folder, 'sent'))
-      // sending/ is synced by the next commit, before the next receipt line; until then the receipts tell.
+      // sending/ is synced by the next commit, before the next receipt line; until then the
+      // receipts tell.
       stored.delete(item.sequence)
       sent.set(item.sequence, item.bytes)
-      for (let total = shelf.sentBytes(); total > SENT_MAX_BYTES; total = shelf.sentBytes()) await dropOldestSent()
+      for (let total = shelf.sentBytes(); total > SENT_MAX_BYTES; total = shelf.sentBytes())
+        await dropOldestSent()
     },
     makeRoom: async (bytes) => {
       for (;;) {
@@ -90,7 +102,10 @@ export function createShelf(disk: Disk, folder: string, counters: Counters): She
   return shelf
 }
 
-/** Unlinks all that holds spans, and keeps the receipts; creates nothing. `known`: files whose spans are counted already. */
+/**
+ * Unlinks all that holds spans, and keeps the receipts; creates nothing. `known`: files whose spans
+ * are counted already.
+ */
 export async function wipeFolder(
   folder: string,
   counters: Counters,
@@ -104,7 +119,9 @@ export async function wipeFolder(
     for (const name of names) {
       const sequence = sequenceOf(name)
       const waiting = place !== 'sent' && sequence !== undefined
-      const spans = waiting ? (known?.get(sequence)?.spans ?? (await spansOf(disk, join(path, name)))) : 0
+      const spans = waiting
+        ? (known?.get(sequence)?.spans ?? (await spansOf(disk, join(path, name))))
+        : 0
       await disk.unlink(join(path, name))
       counters.add(`queue.dropped.${reason}`, spans)
     }
@@ -116,7 +133,9 @@ export async function wipeFolder(
 async function spansOf(disk: Disk, path: string): Promise<number> {
   try {
     const bytes = await disk.read(path)
-    const spans = path.endsWith('.gz') ? ((await openBody(bytes, 0))?.spans ?? 0) : scanFile(bytes).spans
+    const spans = path.endsWith('.gz')
+      ? ((await openBody(bytes, 0))?.spans ?? 0)
+      : scanFile(bytes).spans
     release(bytes)
     return spans
   } catch {

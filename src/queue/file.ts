@@ -1,6 +1,7 @@
-// The format of queue/<sequence>.otlp: records, each one whole field 1 of an ExportTraceServiceRequest (`0a LEN
-// ResourceSpans`), each followed by its CRC-32 as a field that no OTLP reader knows and all step over, so the file itself
-// is a readable request. What stands before the first wrong checksum is whole; what stands behind it is never trusted.
+// The format of queue/<sequence>.otlp: records, each one whole field 1 of an
+// ExportTraceServiceRequest (`0a LEN ResourceSpans`), each followed by its CRC-32 as a field that
+// no OTLP reader knows and all step over, so the file itself is a readable request. What stands
+// before the first wrong checksum is whole; what stands behind it is never trusted.
 import { crc32 } from 'node:zlib'
 
 /** Tag of ExportTraceServiceRequest.resource_spans, length-delimited. */
@@ -28,7 +29,10 @@ export interface Stored {
   settled: boolean
 }
 
-/** Up to 15 digits, so that no sequence that a damaged receipt may name makes a file that is not found again. */
+/**
+ * Up to 15 digits, so that no sequence that a damaged receipt may name makes a file that is not
+ * found again.
+ */
 const NAME = /^(\d{12,15})\.otlp(\.gz)?$/
 
 export const queueName = (sequence: number): string => `${String(sequence).padStart(12, '0')}.otlp`
@@ -68,9 +72,14 @@ export function scanFile(bytes: Buffer): Scan {
       state = 'torn'
       break
     }
-    if (bytes[end] !== CHECKSUM_TAG || bytes.readUInt32LE(end + 1) !== crc32(bytes.subarray(at, end))) {
-      // The last record, or zeros to the end: a write that the power did not let finish. Else there is damage.
-      const torn = end + CHECKSUM_BYTES === bytes.length || bytes.subarray(at).every((byte) => byte === 0)
+    if (
+      bytes[end] !== CHECKSUM_TAG ||
+      bytes.readUInt32LE(end + 1) !== crc32(bytes.subarray(at, end))
+    ) {
+      // The last record, or zeros to the end: a write that the power did not let finish. Else there
+      // is damage.
+      const torn =
+        end + CHECKSUM_BYTES === bytes.length || bytes.subarray(at).every((byte) => byte === 0)
       state = torn ? 'torn' : 'corrupt'
       break
     }
@@ -81,14 +90,21 @@ export function scanFile(bytes: Buffer): Scan {
   return { records, spans, length: at, state }
 }
 
-/** Where a length-delimited value ends whose length stands at `at`; infinite where the length itself is cut off. */
+/**
+ * Where a length-delimited value ends whose length stands at `at`; infinite where the length itself
+ * is cut off.
+ */
 function endOfLen(bytes: Uint8Array, at: number): number {
   const reader = new Reader(bytes, at)
   return reader.varint(bytes.length) + reader.at
 }
 
-/** How often the length-delimited field at the end of `path` occurs; of malformed bytes, as far as they can be read. */
-export const countFields = (bytes: Uint8Array, path: readonly number[]): number => new Reader(bytes, 0).count(path, 0, bytes.length)
+/**
+ * How often the length-delimited field at the end of `path` occurs; of malformed bytes, as far as
+ * they can be read.
+ */
+export const countFields = (bytes: Uint8Array, path: readonly number[]): number =>
+  new Reader(bytes, 0).count(path, 0, bytes.length)
 
 /** Allocates nothing as it goes: it visits every field of every span that is sent. */
 class Reader {

@@ -1,6 +1,7 @@
-// The front door of the queue: what append() acknowledged is on disk until it is delivered, refused, dropped for a counted
-// reason or wiped. One operation at a time touches the disk, in the order of the calls; appends that wait for their turn
-// share one synced write. One process per folder.
+// The front door of the queue: what append() acknowledged is on disk until it is delivered,
+// refused, dropped for a counted reason or wiped. One operation at a time touches the disk, in the
+// order of the calls; appends that wait for their turn share one synced write. One process per
+// folder.
 import { join } from 'node:path'
 import { Counters } from '../support/counters.ts'
 import { errorCode } from '../support/errors.ts'
@@ -31,7 +32,10 @@ export interface QueueOptions {
   full: 'refuse' | 'drop-oldest' | 'ring'
   /** Digest of the policy that makes what is appended; what another one made is dropped. */
   label: string
-  /** Whether consent was interrupted, so that nothing that is on disk may leave; asked as soon as the folder is locked. */
+  /**
+   * Whether consent was interrupted, so that nothing that is on disk may leave; asked as soon as
+   * the folder is locked.
+   */
   wipe: () => boolean
   order: Order
   counters: Counters
@@ -48,32 +52,53 @@ export interface Outcome {
 }
 
 export interface Queue {
-  /** Copies the record (one whole field 1 of a request) at once; resolves when it is durable, rejects with a 503. */
+  /**
+   * Copies the record (one whole field 1 of a request) at once; resolves when it is durable,
+   * rejects with a 503.
+   */
   append(record: Uint8Array, spans: number): Promise<void>
   /** The same, in a body of its own: no other record comes with it. */
   appendAlone(record: Uint8Array, spans: number): Promise<void>
   /** The growing file takes no more, so that next() gives it. */
   seal(): Promise<void>
-  /** The oldest body, committed to sending/; `undefined` where there is none or it is not allowed. */
+  /**
+   * The oldest body, committed to sending/; `undefined` where there is none or it is not allowed.
+   */
   next(allowed: () => boolean): Promise<Body | undefined>
-  /** A receipt line, durable before the first attempt. Rejects where the body was dropped meanwhile: do not send it. */
+  /**
+   * A receipt line, durable before the first attempt. Rejects where the body was dropped meanwhile:
+   * do not send it.
+   */
   recordAttempt(body: Body): Promise<void>
   /** A receipt line; a body that is delivered or refused then moves to sent/. */
   recordOutcome(body: Body, outcome: Outcome): Promise<void>
   status(): { bytes: number; files: number; waitingBytes: number; sentBytes: number }
   halfFull(): boolean
-  /** The policy changed: what was appended before this call is dropped, what is appended after it is kept. */
+  /**
+   * The policy changed: what was appended before this call is dropped, what is appended after it is
+   * kept.
+   */
   relabel(label: string): Promise<void>
-  /** Consent ended: everything but the receipts goes; appends that wait are settled without a trace. */
+  /**
+   * Consent ended: everything but the receipts goes; appends that wait are settled without a trace.
+   */
   wipe(): Promise<void>
   close(): Promise<void>
 }
 
-/** For mode off, where no queue is opened: removes all that holds spans, keeps the receipts, creates nothing. */
-export const wipeFolder = (folder: string, counters = new Counters()): Promise<void> => wipeAll(folder, counters, nodeDisk, 'consent')
+/**
+ * For mode off, where no queue is opened: removes all that holds spans, keeps the receipts, creates
+ * nothing.
+ */
+export const wipeFolder = (folder: string, counters = new Counters()): Promise<void> =>
+  wipeAll(folder, counters, nodeDisk, 'consent')
 
-/** Keeps other processes out of a folder that is there; throws an error with the code EBUSY where one has it. */
-export const lockFolder = (folder: string, disk: Disk = nodeDisk): (() => void) => disk.lock(join(folder, 'lock'))
+/**
+ * Keeps other processes out of a folder that is there; throws an error with the code EBUSY where
+ * one has it.
+ */
+export const lockFolder = (folder: string, disk: Disk = nodeDisk): (() => void) =>
+  disk.lock(join(folder, 'lock'))
 
 /** Throws an error with the code EBUSY where another process has the folder. */
 export async function openQueue(options: QueueOptions): Promise<Queue> {
@@ -90,7 +115,12 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   }
 }
 
-async function openLocked(options: QueueOptions, disk: Disk, wipe: boolean, unlock: () => void): Promise<Queue> {
+async function openLocked(
+  options: QueueOptions,
+  disk: Disk,
+  wipe: boolean,
+  unlock: () => void,
+): Promise<Queue> {
   const { folder, maxBytes, maxAgeMs, counters, log, now = Date.now } = options
   const shelf = createShelf(disk, folder, counters)
   const growing = createGrowing(disk, folder, shelf)
@@ -106,14 +136,18 @@ async function openLocked(options: QueueOptions, disk: Disk, wipe: boolean, unlo
   let sequence = await recover(disk, folder, shelf, await receipts.past(), counters, log)
   /** What relabel() was last asked for; `label` follows when all of the old is gone. */
   let wanted = options.label
-  /** Began and did not come to an end; until it is called again and does, nothing comes in and nothing leaves. */
+  /**
+   * Began and did not come to an end; until it is called again and does, nothing comes in and
+   * nothing leaves.
+   */
   const unfinished = new Set<'relabel' | 'wipe'>()
   let closed = false
   let turn: Promise<unknown> = Promise.resolve()
 
   /** One at a time, in the order of the calls. */
   const inTurn = <T>(operation: () => Promise<T>): Promise<T> => {
-    if (closed) return Promise.reject(Object.assign(new Error('The queue is closed.'), { code: 'ECANCELED' }))
+    if (closed)
+      return Promise.reject(Object.assign(new Error('The queue is closed.'), { code: 'ECANCELED' }))
     const result = turn.then(operation)
     turn = result.catch(() => undefined)
     return result
@@ -197,7 +231,10 @@ async function openLocked(options: QueueOptions, disk: Disk, wipe: boolean, unlo
       inTurn(async () => {
         const item = stored.get(body.sequence)
         if (item === undefined || blocked()) {
-          throw Object.assign(new Error('The body was dropped before its attempt; do not send it.'), { code: 'ECANCELED' })
+          throw Object.assign(
+            new Error('The body was dropped before its attempt; do not send it.'),
+            { code: 'ECANCELED' },
+          )
         }
         if (item.attempted) return
         const { sha256, batches, spans } = body
@@ -217,7 +254,14 @@ async function openLocked(options: QueueOptions, disk: Disk, wipe: boolean, unlo
       }),
     recordOutcome: (body, { result, status, rejected = 0 }) =>
       inTurn(async () => {
-        const line: OutcomeLine = { time: time(), sequence: body.sequence, sha256: body.sha256, result, status, rejected }
+        const line: OutcomeLine = {
+          time: time(),
+          sequence: body.sequence,
+          sha256: body.sha256,
+          result,
+          status,
+          rejected,
+        }
         const unwritten = await receipts.append(line, allMoved()).then(
           () => undefined,
           (error: unknown) => ({ code: errorCode(error) }),
@@ -225,9 +269,12 @@ async function openLocked(options: QueueOptions, disk: Disk, wipe: boolean, unlo
         const item = stored.get(body.sequence)
         if (item !== undefined && result !== 'retry') {
           item.settled = true
-          // Either of the line and the move keeps it from being sent again; a move that fails is tried again by next().
+          // Either of the line and the move keeps it from being sent again; a move that fails is
+          // tried again by next().
           await shelf.moveToSent(item).catch((error: unknown) => {
-            log.error('queue: a settled body could not be moved to sent/', { code: errorCode(error) })
+            log.error('queue: a settled body could not be moved to sent/', {
+              code: errorCode(error),
+            })
           })
         }
         if (unwritten === undefined) return

@@ -1,5 +1,5 @@
-// Reads a data folder for people, whatever process has it: what waits, what left, and the receipts. It takes no lock and
-// changes nothing; a file that goes away while it looks is simply not there.
+// Reads a data folder for people, whatever process has it: what waits, what left, and the receipts.
+// It takes no lock and changes nothing; a file that goes away while it looks is simply not there.
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -30,8 +30,12 @@ export async function filesIn(folder: string, place: Place): Promise<Found[]> {
   const found: Found[] = []
   for (const name of await nodeDisk.list(join(folder, place)).catch(() => [])) {
     const sequence = sequenceOf(name)
-    const stat = sequence === undefined ? undefined : await nodeDisk.stat(join(folder, place, name)).catch(() => undefined)
-    if (sequence !== undefined && stat !== undefined) found.push({ place, name, sequence, bytes: stat.bytes })
+    const stat =
+      sequence === undefined
+        ? undefined
+        : await nodeDisk.stat(join(folder, place, name)).catch(() => undefined)
+    if (sequence !== undefined && stat !== undefined)
+      found.push({ place, name, sequence, bytes: stat.bytes })
   }
   return found
 }
@@ -40,7 +44,9 @@ export async function filesIn(folder: string, place: Place): Promise<Found[]> {
 export async function receiptsIn(folder: string, most: number): Promise<Receipt[]> {
   const receipts = new Map<number, Receipt>()
   for (const name of ['receipts.old.jsonl', 'receipts.jsonl']) {
-    const text = (await readIfThere(nodeDisk, join(folder, name)).catch(() => undefined))?.toString('utf8') ?? ''
+    const text =
+      (await readIfThere(nodeDisk, join(folder, name)).catch(() => undefined))?.toString('utf8') ??
+      ''
     for (const line of text.split('\n')) {
       const entry = parse(line)
       if (entry === undefined) continue
@@ -57,13 +63,18 @@ export async function receiptsIn(folder: string, most: number): Promise<Receipt[
 function parse(line: string): AttemptLine | OutcomeLine | undefined {
   try {
     const entry = JSON.parse(line) as AttemptLine | OutcomeLine
-    return Number.isSafeInteger(entry.sequence) && typeof entry.time === 'string' ? entry : undefined
+    return Number.isSafeInteger(entry.sequence) && typeof entry.time === 'string'
+      ? entry
+      : undefined
   } catch {
     return undefined
   }
 }
 
-/** The file's SHA-256, as in the receipts, and the request in it; `undefined` where there is none that can be read, or a larger one. */
+/**
+ * The file's SHA-256, as in the receipts, and the request in it; `undefined` where there is none
+ * that can be read, or a larger one.
+ */
 export async function readFound(
   folder: string,
   { place, name }: Pick<Found, 'place' | 'name'>,
@@ -75,7 +86,11 @@ export async function readFound(
   try {
     const request = name.endsWith('.gz') ? gunzipSync(content, { maxOutputLength: most }) : content
     if (request.length > most) return undefined
-    return { sha256: createHash('sha256').update(content).digest('hex'), request, bytes: content.length }
+    return {
+      sha256: createHash('sha256').update(content).digest('hex'),
+      request,
+      bytes: content.length,
+    }
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
-// receipts.jsonl: what was sent, when, under which policy, and what the collector said: digests and counts, never
-// content. A line is on disk before anybody relies on it. Bounded: at 1 MiB the file becomes receipts.old.jsonl.
+// receipts.jsonl: what was sent, when, under which policy, and what the collector said: digests and
+// counts, never content. A line is on disk before anybody relies on it. Bounded: at 1 MiB the file
+// becomes receipts.old.jsonl.
 import { join } from 'node:path'
 import { type Disk, readIfThere } from './disk.ts'
 
@@ -37,7 +38,10 @@ export interface Past {
 
 export interface Receipts {
   past(): Promise<Past>
-  /** Resolves when the line is durable. `mayForget`: no line in the files is needed for recovery any more. */
+  /**
+   * Resolves when the line is durable. `mayForget`: no line in the files is needed for recovery any
+   * more.
+   */
   append(line: AttemptLine | OutcomeLine, mayForget: boolean): Promise<void>
   close(): Promise<void>
 }
@@ -49,7 +53,10 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
   let length = 0
   let isNew = false
 
-  /** At the start, and anew where a file could not be made or renamed: nobody knows then what became of it. */
+  /**
+   * At the start, and anew where a file could not be made or renamed: nobody knows then what became
+   * of it.
+   */
   const begin = async (): Promise<void> => {
     const bytes = await readIfThere(disk, path)
     if (bytes === undefined) return
@@ -85,7 +92,8 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
         if (read === undefined) continue
         greatest = Math.max(greatest, read.sequence)
         if (read.event === 'attempt') known.add(`attempt ${read.sequence} ${read.sha256}`)
-        if (read.result === 'delivered' || read.result === 'refused') known.add(`settled ${read.sequence} ${read.sha256}`)
+        if (read.result === 'delivered' || read.result === 'refused')
+          known.add(`settled ${read.sequence} ${read.sha256}`)
       }
       return {
         greatest,
@@ -97,7 +105,8 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
       if (file === undefined) await begin()
       if (file !== undefined && length >= MAX_BYTES && mayForget) await rotate(file)
       if (file === undefined) {
-        // What had the name before is durable under its other one: else its lines could be lost with the rename.
+        // What had the name before is durable under its other one: else its lines could be lost
+        // with the rename.
         await disk.syncFolder(folder)
         length = 0
         isNew = true
@@ -123,11 +132,16 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
   }
 }
 
-function parse(line: string): { sequence: number; sha256: string; event?: unknown; result?: unknown } | undefined {
+function parse(
+  line: string,
+): { sequence: number; sha256: string; event?: unknown; result?: unknown } | undefined {
   try {
     const { sequence, sha256, event, result } = JSON.parse(line) as Record<string, unknown>
-    const known = Number.isSafeInteger(sequence) && Number(sequence) >= 0 && Number(sequence) < MAX_SEQUENCE
-    return known && typeof sha256 === 'string' ? { sequence: Number(sequence), sha256, event, result } : undefined
+    const known =
+      Number.isSafeInteger(sequence) && Number(sequence) >= 0 && Number(sequence) < MAX_SEQUENCE
+    return known && typeof sha256 === 'string'
+      ? { sequence: Number(sequence), sha256, event, result }
+      : undefined
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
-// Brings the folder from any state that a killed process or a power loss can leave to one the queue works with. All of
-// it may be repeated: a start that is killed in the middle is followed by one that does the same.
+// Brings the folder from any state that a killed process or a power loss can leave to one the queue
+// works with. All of it may be repeated: a start that is killed in the middle is followed by one
+// that does the same.
 import { join } from 'node:path'
 import type { Counters } from '../support/counters.ts'
 import type { Log } from '../support/log.ts'
@@ -11,8 +12,16 @@ import type { Shelf } from './file-index.ts'
 import type { Past } from './receipts.ts'
 
 /** Fills the shelf; gives the greatest sequence that was ever used, as far as the disk knows. */
-export async function recover(disk: Disk, folder: string, shelf: Shelf, past: Past, counters: Counters, log: Log): Promise<number> {
-  // A killed process may have renamed without making it durable; only then may the file in queue/ go.
+export async function recover(
+  disk: Disk,
+  folder: string,
+  shelf: Shelf,
+  past: Past,
+  counters: Counters,
+  log: Log,
+): Promise<number> {
+  // A killed process may have renamed without making it durable; only then may the file in queue/
+  // go.
   await disk.syncFolder(join(folder, 'sending'))
   let greatest = past.greatest
   const found: Stored[] = []
@@ -68,14 +77,24 @@ export async function recover(disk: Disk, folder: string, shelf: Shelf, past: Pa
   return greatest
 }
 
-async function recoverFile(disk: Disk, path: string, sequence: number, counters: Counters, log: Log): Promise<Stored | undefined> {
+async function recoverFile(
+  disk: Disk,
+  path: string,
+  sequence: number,
+  counters: Counters,
+  log: Log,
+): Promise<Stored | undefined> {
   const since = (await disk.stat(path)).modifiedAt
   const bytes = await disk.read(path)
   const { records, spans, length, state } = scanFile(bytes)
   if (state === 'torn') counters.add('queue.recovered.torn')
   if (state === 'corrupt') {
     counters.add('queue.dropped.corrupt')
-    log.error('queue: a file is damaged; what stands before the damage is kept', { sequence, kept: length, lost: bytes.length - length })
+    log.error('queue: a file is damaged; what stands before the damage is kept', {
+      sequence,
+      kept: length,
+      lost: bytes.length - length,
+    })
   }
   const cut = length < bytes.length
   release(bytes)

@@ -1,5 +1,5 @@
-// Something that goes wrong for a while, such as a full queue: one line in the log when it begins and one when it is
-// over, however often it happens in between. Counters tell how often.
+// Something that goes wrong for a while, such as a full queue: one line in the log when it begins
+// and one when it is over, however often it happens in between. Counters tell how often.
 import type { Log } from '../support/log.ts'
 
 /** And has not happened for so long. */

@@ -1,7 +1,8 @@
-// The connection under a request: TCP to the collector, or to a proxy that is asked for a tunnel (CONNECT), then TLS from
-// end to end. A proxy learns the collector's name and port and nothing else, and the name is not looked up here. Whatever
-// it is in the middle of, the connection can be cancelled. (With Node's own `proxyEnv` a proxy that hangs cannot be given
-// up: the abort of the request is not seen before the tunnel is there.)
+// The connection under a request: TCP to the collector, or to a proxy that is asked for a tunnel
+// (CONNECT), then TLS from end to end. A proxy learns the collector's name and port and nothing
+// else, and the name is not looked up here. Whatever it is in the middle of, the connection can be
+// cancelled. (With Node's own `proxyEnv` a proxy that hangs cannot be given up: the abort of the
+// request is not seen before the tunnel is there.)
 import { type Agent, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { errorCode } from '../support/errors.ts'
@@ -20,10 +21,19 @@ function credentials({ username, password }: URL): Record<string, string> {
   return { 'proxy-authorization': `Basic ${Buffer.from(words).toString('base64')}` }
 }
 
-const addressOf = ({ hostname, port }: URL) => ({ host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 80 : Number(port) })
+const addressOf = ({ hostname, port }: URL) => ({
+  host: hostname.replace(/^\[|\]$/g, ''),
+  port: port === '' ? 80 : Number(port),
+})
 
 /** Asks for a tunnel over a connection to the proxy, which is the tunnel where that works. */
-function openTunnel(proxy: URL, below: Socket, target: string, opened: () => void, failed: Failed): void {
+function openTunnel(
+  proxy: URL,
+  below: Socket,
+  target: string,
+  opened: () => void,
+  failed: Failed,
+): void {
   const asked = request({
     method: 'CONNECT',
     path: target,
@@ -49,11 +59,15 @@ export function dialWith(agent: Agent, secured: boolean, proxy: URL | undefined)
   agent.createConnection = (options, done) => {
     const { port } = options
     const host = options.host ?? ''
-    const below = connect({ ...(proxy === undefined ? { host, port: Number(port) } : addressOf(proxy)), noDelay: true })
+    const below = connect({
+      ...(proxy === undefined ? { host, port: Number(port) } : addressOf(proxy)),
+      noDelay: true,
+    })
     tcp = below
     if (!secured) return below
     // TLS begins when TCP has chosen among the addresses, and the tunnel is there.
-    const failed: Failed = (code) => done?.(Object.assign(new Error('There is no connection.'), { code }), below)
+    const failed: Failed = (code) =>
+      done?.(Object.assign(new Error('There is no connection.'), { code }), below)
     let code = 'ECONNABORTED'
     const noticed = (error: NodeJS.ErrnoException): void => {
       code = error.code ?? code
@@ -74,7 +88,14 @@ export function dialWith(agent: Agent, secured: boolean, proxy: URL | undefined)
       below.removeListener('error', noticed)
       below.removeListener('close', closed)
       if (proxy === undefined) opened()
-      else openTunnel(proxy, below, `${host.includes(':') ? `[${host}]` : host}:${port}`, opened, failed)
+      else
+        openTunnel(
+          proxy,
+          below,
+          `${host.includes(':') ? `[${host}]` : host}:${port}`,
+          opened,
+          failed,
+        )
     })
     return undefined
   }

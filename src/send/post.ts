@@ -1,6 +1,7 @@
-// The only outgoing connection of `run`: one POST of one finished body. One deadline over all of it, constant headers,
-// TLS 1.2 or newer without session resumption, no redirect followed, no cookie, no proxy but our own setting, an answer
-// that is bounded and never logged. Environment variables (OTEL_*, proxies) have no influence.
+// The only outgoing connection of `run`: one POST of one finished body. One deadline over all of
+// it, constant headers, TLS 1.2 or newer without session resumption, no redirect followed, no
+// cookie, no proxy but our own setting, an answer that is bounded and never logged. Environment
+// variables (OTEL_*, proxies) have no influence.
 import { existsSync, readFileSync } from 'node:fs'
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
@@ -31,15 +32,21 @@ export interface Answer {
 const DEADLINE_MS = 30_000
 /** What is kept of an answer; the rest is read and thrown away. */
 const KEPT_ANSWER_BYTES = 64 * 1024
-/** OTLP/HTTP Response: a limit is a must, 4 MiB is recommended, and an answer above it is not to be retried. */
+/**
+ * OTLP/HTTP Response: a limit is a must, 4 MiB is recommended, and an answer above it is not to be
+ * retried.
+ */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
-/** Says which program and no more: a finer version would be one more thing that tells installations apart. */
+/**
+ * Says which program and no more: a finer version would be one more thing that tells installations
+ * apart.
+ */
 const USER_AGENT = 'usage-sidecar/0'
 
 export interface Poster {
   /**
-   * Never rejects; nothing reads `body` any more when it resolves. `signal` resets the connection: what the kernel has of
-   * the body and has not sent, it then never sends.
+   * Never rejects; nothing reads `body` any more when it resolves. `signal` resets the connection:
+   * what the kernel has of the body and has not sent, it then never sends.
    */
   post(body: Buffer, signal: AbortSignal): Promise<Answer>
   /** Closes the connection that one drain used. */
@@ -50,9 +57,10 @@ export interface Poster {
 const loadHttps = () => createRequire(import.meta.url)('node:https') as typeof import('node:https')
 
 /**
- * Where systems keep the certificates that they trust (Debian, Fedora, SUSE, Red Hat, Alpine): the first that is there is
- * used, and read anew like the others. Without one, Node's own are trusted. Node could tell those of the system as well,
- * but not anew, not without 6 MB, and by variables of the environment.
+ * Where systems keep the certificates that they trust (Debian, Fedora, SUSE, Red Hat, Alpine): the
+ * first that is there is used, and read anew like the others. Without one, Node's own are trusted.
+ * Node could tell those of the system as well, but not anew, not without 6 MB, and by variables of
+ * the environment.
  */
 export const SYSTEM_CERTIFICATES = [
   '/etc/ssl/certs/ca-certificates.crt',
@@ -63,18 +71,29 @@ export const SYSTEM_CERTIFICATES = [
   '/etc/ssl/cert.pem',
 ]
 
-/** Files are read now: a drain makes a new poster, so that rotated certificates and headers take effect. Throws if one cannot be read. */
+/**
+ * Files are read now: a drain makes a new poster, so that rotated certificates and headers take
+ * effect. Throws if one cannot be read.
+ */
 export function openPoster(to: Destination): Poster {
   const url = new URL(`${to.endpoint.replace(/\/+$/, '')}/v1/traces`)
   const https = url.protocol === 'https:' ? loadHttps() : undefined
   const agent = https ? secureAgent(https, to) : new HttpAgent(COMMON)
-  const dial = dialWith(agent, https !== undefined, to.proxy === undefined ? undefined : new URL(to.proxy))
-  const extra = parseHeaders(to.headersFile === undefined ? '' : readFileSync(to.headersFile, 'utf8'))
+  const dial = dialWith(
+    agent,
+    https !== undefined,
+    to.proxy === undefined ? undefined : new URL(to.proxy),
+  )
+  const extra = parseHeaders(
+    to.headersFile === undefined ? '' : readFileSync(to.headersFile, 'utf8'),
+  )
 
   const post = (body: Buffer, signal: AbortSignal): Promise<Answer> => {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
     deadline.addEventListener('abort', dial.cancel)
-    return attempt(body, signal, deadline).finally(() => deadline.removeEventListener('abort', dial.cancel))
+    return attempt(body, signal, deadline).finally(() =>
+      deadline.removeEventListener('abort', dial.cancel),
+    )
   }
 
   const attempt = (body: Buffer, signal: AbortSignal, deadline: AbortSignal): Promise<Answer> =>
@@ -87,7 +106,10 @@ export function openPoster(to: Destination): Poster {
       })
       const failed = (error: unknown): void => settle(failure(error))
       let request: ClientRequest
-      /** The first counts. It is told when the request is closed: the body's memory is given back then. */
+      /**
+       * The first counts. It is told when the request is closed: the body's memory is given back
+       * then.
+       */
       let outcome: Answer | undefined
       const settle = (answer: Answer): void => {
         outcome ??= answer
@@ -112,13 +134,19 @@ export function openPoster(to: Destination): Poster {
         return
       }
       request.on('error', failed)
-      // An upgrade (101) that nobody asked for ends the connection without an error and without an answer.
+      // An upgrade (101) that nobody asked for ends the connection without an error and without an
+      // answer.
       request.on('close', () => resolve(outcome ?? failure({ code: 'ECONNRESET' })))
       request.on('response', (response) => {
         const chunks: Buffer[] = []
         let length = 0
         const done = (code: string): void =>
-          settle({ status: response.statusCode ?? 0, code, retryAfter: response.headers['retry-after'], body: Buffer.concat(chunks) })
+          settle({
+            status: response.statusCode ?? 0,
+            code,
+            retryAfter: response.headers['retry-after'],
+            body: Buffer.concat(chunks),
+          })
         response.on('error', failed)
         response.on('data', (chunk: Buffer) => {
           length += chunk.length
@@ -150,7 +178,10 @@ function secureAgent(https: typeof import('node:https'), to: Destination): Https
   })
 }
 
-/** `Name: value` a line, blank lines and lines that begin with # aside. Framing headers are ours and cannot be set. */
+/**
+ * `Name: value` a line, blank lines and lines that begin with # aside. Framing headers are ours and
+ * cannot be set.
+ */
 export function parseHeaders(text: string): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const line of text.split(/\r?\n/)) {

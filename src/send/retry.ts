@@ -1,5 +1,6 @@
-// When to send, and when to send again: a fresh random moment in each interval, full jitter after a failure, and never
-// sooner than the collector asks. Pure; time and randomness come from the caller.
+// When to send, and when to send again: a fresh random moment in each interval, full jitter after a
+// failure, and never sooner than the collector asks. Pure; time and randomness come from the
+// caller.
 
 /** OTLP/HTTP "Retryable Response Codes": these and no others may be tried again. */
 const RETRYABLE = new Set([429, 502, 503, 504])
@@ -8,12 +9,18 @@ const MAX_WAIT_MS = 3_600_000
 /** A collector may ask for a day of silence, not for silence for ever. */
 const MAX_RETRY_AFTER_MS = 86_400_000
 
-/** The code of an answer that is larger than OTLP/HTTP lets a client take: it is not to be tried again. */
+/**
+ * The code of an answer that is larger than OTLP/HTTP lets a client take: it is not to be tried
+ * again.
+ */
 export const TOO_LARGE = 'TOO_LARGE'
 
 export type Result = 'delivered' | 'refused' | 'retry'
 
-/** Status 0: there was no answer. Redirects are not followed, so they are refusals (the body must not go elsewhere). */
+/**
+ * Status 0: there was no answer. Redirects are not followed, so they are refusals (the body must
+ * not go elsewhere).
+ */
 export function resultOf(status: number, code = ''): Result {
   if (status >= 200 && status < 300) return 'delivered'
   if (code === TOO_LARGE) return 'refused'
@@ -21,16 +28,25 @@ export function resultOf(status: number, code = ''): Result {
 }
 
 /**
- * Wait before attempt `failures + 1`: full jitter over an exponential bound, behind what Retry-After asks for. The jitter is as
- * wide as that (an hour at most): a date that many were told must not bring them all back in the same second.
+ * Wait before attempt `failures + 1`: full jitter over an exponential bound, behind what
+ * Retry-After asks for. The jitter is as wide as that (an hour at most): a date that many were told
+ * must not bring them all back in the same second.
  */
-export function waitMs(failures: number, retryAfterMs: number | undefined, random: () => number, firstMs = FIRST_WAIT_MS): number {
+export function waitMs(
+  failures: number,
+  retryAfterMs: number | undefined,
+  random: () => number,
+  firstMs = FIRST_WAIT_MS,
+): number {
   const asked = Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)
   const bound = Math.min(MAX_WAIT_MS, Math.max(firstMs * 2 ** failures, asked))
   return asked + Math.floor(random() * bound)
 }
 
-/** The three forms of a date in HTTP (RFC 9110 5.6.7); that of asctime names no zone and means GMT as well. */
+/**
+ * The three forms of a date in HTTP (RFC 9110 5.6.7); that of asctime names no zone and means GMT
+ * as well.
+ */
 const HTTP_DATE =
   /^[A-Z][a-z]{2,8}(?:, \d\d[ -][A-Z][a-z]{2}[ -](?:\d{4}|\d\d) \d\d:\d\d:\d\d GMT| [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})$/
 
@@ -38,11 +54,18 @@ const HTTP_DATE =
 export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
   const text = header?.trim() ?? ''
   if (/^\d+$/.test(text)) return Number(text) * 1000
-  const date = HTTP_DATE.test(text) ? Date.parse(text.endsWith('GMT') ? text : `${text} GMT`) : Number.NaN
+  const date = HTTP_DATE.test(text)
+    ? Date.parse(text.endsWith('GMT') ? text : `${text} GMT`)
+    : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs)
 }
 
 /** The moment of the drain within interval number `index` since `startMs`: anywhere in it. */
-export function momentOf(index: number, startMs: number, intervalMs: number, random: () => number): number {
+export function momentOf(
+  index: number,
+  startMs: number,
+  intervalMs: number,
+  random: () => number,
+): number {
   return startMs + index * intervalMs + Math.floor(random() * intervalMs)
 }

@@ -1,7 +1,8 @@
-// When a drain begins: once in each interval, at a fresh random moment of it; earlier when the queue is half full; after
-// a failure when its wait is over; never before the delay of the first send. Everything is spread, because thousands of
-// sidecars begin together when a chart is rolled out and come back together when the collector does. No timer and no
-// network in here: a test lives a week, or ten thousand sidecars, with the sender's own decisions.
+// When a drain begins: once in each interval, at a fresh random moment of it; earlier when the
+// queue is half full; after a failure when its wait is over; never before the delay of the first
+// send. Everything is spread, because thousands of sidecars begin together when a chart is rolled
+// out and come back together when the collector does. No timer and no network in here: a test lives
+// a week, or ten thousand sidecars, with the sender's own decisions.
 import { momentOf, waitMs } from './retry.ts'
 
 export interface ScheduleOptions {
@@ -16,7 +17,10 @@ export interface ScheduleOptions {
 }
 
 export interface Schedule {
-  /** Whether it is time for a drain, which is then taken to begin. `pressed`: the queue is half full. */
+  /**
+   * Whether it is time for a drain, which is then taken to begin. `pressed`: the queue is half
+   * full.
+   */
   due(pressed: boolean): boolean
   /** No answer, or one that asks for another attempt; a wait begins. */
   failed(retryAfterMs: number | undefined): void
@@ -27,16 +31,31 @@ export interface Schedule {
   nextAt(): number
 }
 
-/** The wait of a queue that is half full, at most, as part of the interval and of the time in which it filled. */
+/**
+ * The wait of a queue that is half full, at most, as part of the interval and of the time in which
+ * it filled.
+ */
 const PRESSED_INTERVAL_PART = 12
 const PRESSED_FILL_PART = 4
-/** The first wait after a failure, as part of the interval: who reports once an hour need not come back within a second. */
+/**
+ * The first wait after a failure, as part of the interval: who reports once an hour need not come
+ * back within a second.
+ */
 const FIRST_WAIT_INTERVAL_PART = 60
 const FIRST_WAIT_MS = 1_000
 
-export function createSchedule({ intervalMs, notBefore, now, uptime, random }: ScheduleOptions): Schedule {
+export function createSchedule({
+  intervalMs,
+  notBefore,
+  now,
+  uptime,
+  random,
+}: ScheduleOptions): Schedule {
   const madeAt = uptime()
-  /** The end of the delay, by the clock that no one sets. Counted from here: else all whose delay ends together would send together. */
+  /**
+   * The end of the delay, by the clock that no one sets. Counted from here: else all whose delay
+   * ends together would send together.
+   */
   const startedAt = madeAt + Math.max(0, notBefore - now())
   const firstWaitMs = Math.max(FIRST_WAIT_MS, intervalMs / FIRST_WAIT_INTERVAL_PART)
   let interval = 0
@@ -46,17 +65,27 @@ export function createSchedule({ intervalMs, notBefore, now, uptime, random }: S
   let waitUntil = startedAt
   let failures = 0
 
-  /** Intervals that were slept through are left out, and so is this one where its new moment is over already. */
+  /**
+   * Intervals that were slept through are left out, and so is this one where its new moment is over
+   * already.
+   */
   const pass = (time: number): void => {
     interval = Math.max(interval, Math.floor((time - startedAt) / intervalMs) - 1)
     do moment = momentOf(++interval, startedAt, intervalMs, random)
     while (moment <= time)
   }
 
-  /** What fills within seconds does not wait for minutes, and those that filled up together do not come together. */
+  /**
+   * What fills within seconds does not wait for minutes, and those that filled up together do not
+   * come together.
+   */
   const pressedDue = (pressed: boolean, time: number): boolean => {
     if (!pressed) pressedAt = undefined
-    else pressedAt ??= time + random() * Math.min(intervalMs / PRESSED_INTERVAL_PART, (time - emptySince) / PRESSED_FILL_PART)
+    else
+      pressedAt ??=
+        time +
+        random() *
+          Math.min(intervalMs / PRESSED_INTERVAL_PART, (time - emptySince) / PRESSED_FILL_PART)
     return pressedAt !== undefined && time >= pressedAt
   }
 
@@ -80,7 +109,8 @@ export function createSchedule({ intervalMs, notBefore, now, uptime, random }: S
     failures: () => failures,
     nextAt: () => {
       const time = uptime()
-      const next = failures > 0 ? waitUntil : Math.max(Math.min(moment, pressedAt ?? moment), waitUntil)
+      const next =
+        failures > 0 ? waitUntil : Math.max(Math.min(moment, pressedAt ?? moment), waitUntil)
       return now() + Math.max(0, next - time)
     },
   }

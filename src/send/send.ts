@@ -1,5 +1,6 @@
-// Drains the queue: every sealed body, one after the other, over one connection, when schedule.ts says so. Before each
-// request consent is looked at again and a receipt is on disk. The application never waits for any of this.
+// Drains the queue: every sealed body, one after the other, over one connection, when schedule.ts
+// says so. Before each request consent is looked at again and a receipt is on disk. The application
+// never waits for any of this.
 
 import type { Body, Queue } from '../queue/queue.ts'
 import type { Counters } from '../support/counters.ts'
@@ -31,11 +32,13 @@ export interface SendOptions {
 
 export interface Sender {
   start(): void
-  /** One look at the clock: drains if it is time, and resolves when the drain has come to its end. */
+  /**
+   * One look at the clock: drains if it is time, and resolves when the drain has come to its end.
+   */
   look(): Promise<void>
   /**
-   * Ends a request in flight and starts no other; what was not delivered stays on disk. With a grace, a drain that has
-   * begun, or whose moment has come, first gets that time.
+   * Ends a request in flight and starts no other; what was not delivered stays on disk. With a
+   * grace, a drain that has begun, or whose moment has come, first gets that time.
    */
   stop(graceMs?: number): Promise<void>
   status(): { nextDrainAt: number; failures: number; lastStatus: number | undefined }
@@ -48,10 +51,19 @@ const LOOK_EVERY_MS = 250
 type State = 'delivers' | 'refuses' | 'away' | 'failed'
 
 /** Loaded when there is something to send: TLS takes 3 MB, and many sidecars send once a day. */
-const openLater = async (to: Destination): Promise<Poster> => (await import('./post.ts')).openPoster(to)
+const openLater = async (to: Destination): Promise<Poster> =>
+  (await import('./post.ts')).openPoster(to)
 
 export function createSender(options: SendOptions): Sender {
-  const { queue, counters, log, allowed, now = Date.now, random = Math.random, open = openLater } = options
+  const {
+    queue,
+    counters,
+    log,
+    allowed,
+    now = Date.now,
+    random = Math.random,
+    open = openLater,
+  } = options
   const uptime = options.uptime ?? options.now ?? (() => performance.now())
   const abort = new AbortController()
   const { intervalMs, notBefore } = options
@@ -66,23 +78,37 @@ export function createSender(options: SendOptions): Sender {
     state = next
   }
 
-  const settle = async (body: Body, { status, code, retryAfter, body: answer }: Answer): Promise<Result> => {
+  const settle = async (
+    body: Body,
+    { status, code, retryAfter, body: answer }: Answer,
+  ): Promise<Result> => {
     const result = resultOf(status, code)
-    const rejected = result === 'delivered' ? Math.min(options.rejectedSpans(answer), body.spans) : 0
+    const rejected =
+      result === 'delivered' ? Math.min(options.rejectedSpans(answer), body.spans) : 0
     await queue.recordOutcome(body, { result, status, rejected })
     lastStatus = status
     if (result === 'delivered') {
       counters.add('sent.bodies')
       counters.add('sent.spans', body.spans - rejected)
       counters.add('sent.rejected', rejected)
-      become('delivers', () => log.info('send: the collector takes bodies again', { failures: schedule.failures() }))
+      become('delivers', () =>
+        log.info('send: the collector takes bodies again', { failures: schedule.failures() }),
+      )
     } else if (result === 'refused') {
       counters.add('refused.spans', body.spans)
       become('refuses', () =>
-        log.warn('send: the collector refuses bodies; they are dropped and kept in sent/ for you to see', { status, spans: body.spans }),
+        log.warn(
+          'send: the collector refuses bodies; they are dropped and kept in sent/ for you to see',
+          { status, spans: body.spans },
+        ),
       )
     } else {
-      become('away', () => log.warn('send: the collector cannot be reached or is busy; what waits stays on disk', { status, code }))
+      become('away', () =>
+        log.warn('send: the collector cannot be reached or is busy; what waits stays on disk', {
+          status,
+          code,
+        }),
+      )
     }
     if (result === 'retry') schedule.failed(retryAfterMs(retryAfter, now()))
     else schedule.settled()
@@ -93,7 +119,8 @@ export function createSender(options: SendOptions): Sender {
     await queue.recordAttempt(body)
     if (!allowed()) return 'retry'
     const answer = await poster.post(body.content, abort.signal)
-    // Cancelled: nobody knows what became of it. An answer that came is recorded, whatever has changed since.
+    // Cancelled: nobody knows what became of it. An answer that came is recorded, whatever has
+    // changed since.
     return abort.signal.aborted ? 'retry' : await settle(body, answer)
   }
 
@@ -105,7 +132,8 @@ export function createSender(options: SendOptions): Sender {
         const body = await queue.next(allowed)
         if (body === undefined) {
           if (sealed) return schedule.settled()
-          // After what waited already: sealing first would make a small file of every attempt while the collector is away.
+          // After what waited already: sealing first would make a small file of every attempt while
+          // the collector is away.
           sealed = true
           await queue.seal()
           continue
@@ -116,7 +144,9 @@ export function createSender(options: SendOptions): Sender {
     } catch (error) {
       if (abort.signal.aborted) return
       schedule.failed(undefined)
-      become('failed', () => log.error('send: a drain failed; it is tried again', { code: errorCode(error) }))
+      become('failed', () =>
+        log.error('send: a drain failed; it is tried again', { code: errorCode(error) }),
+      )
     } finally {
       poster?.close()
     }

@@ -1,21 +1,36 @@
-// The sidecar's own sign of life: at most one record per UTC day, over restarts too, in a body of its own, so that what
-// counts installations never lies beside what they do. The day is marked on disk before its record is: a crash in between
-// loses one heartbeat, and none is ever sent twice. A clock that was put back is waited for.
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+// The sidecar's own sign of life: at most one record per UTC day, over restarts too, in a body of
+// its own, so that what counts installations never lies beside what they do. The day is marked on
+// disk before its record is: a crash in between loses one heartbeat, and none is ever sent twice. A
+// clock that was put back is waited for.
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Counters } from '../support/counters.ts'
 import { errorCode } from '../support/errors.ts'
 import type { Log } from '../support/log.ts'
 
 export interface HeartbeatOptions {
-  /** Where the day is marked; `undefined` in mode local, where nothing is ever sent and memory is enough. */
+  /**
+   * Where the day is marked; `undefined` in mode local, where nothing is ever sent and memory is
+   * enough.
+   */
   folder: string | undefined
   counters: Counters
   log: Log
 }
 
 export interface Heartbeat {
-  /** `make` makes the record and gives what puts it into a body of its own; nothing where the policy names no heartbeat. */
+  /**
+   * `make` makes the record and gives what puts it into a body of its own; nothing where the policy
+   * names no heartbeat.
+   */
   beat(day: string, make: () => (() => Promise<void>) | undefined): void
 }
 
@@ -25,7 +40,10 @@ export function createHeartbeat({ folder, counters, log }: HeartbeatOptions): He
   const path = folder === undefined ? undefined : join(folder, 'heartbeat')
   let last: string | undefined
 
-  /** The day of the last heartbeat of the processes before this one; the empty text where there was none. */
+  /**
+   * The day of the last heartbeat of the processes before this one; the empty text where there was
+   * none.
+   */
   const lastDay = (): string => {
     if (path === undefined) return ''
     try {

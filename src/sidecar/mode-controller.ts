@@ -1,9 +1,17 @@
-// Goes between off, local and on while the process runs, and from one policy to the next. What was kept in one mode
-// never comes into another: the epoch ends first, durably, then the request in flight, then all that is on disk. Whatever
-// fails is tried again, and until it has worked nothing comes in and nothing leaves. A folder that another process has is
-// its own: nothing in it is touched, whatever our switches say, until it is free.
+// Goes between off, local and on while the process runs, and from one policy to the next. What was
+// kept in one mode never comes into another: the epoch ends first, durably, then the request in
+// flight, then all that is on disk. Whatever fails is tried again, and until it has worked nothing
+// comes in and nothing leaves. A folder that another process has is its own: nothing in it is
+// touched, whatever our switches say, until it is free.
 
-import { beginEpoch, type Epoch, endEpoch, isUsed, readEpoch, renewEpoch } from '../consent/epoch.ts'
+import {
+  beginEpoch,
+  type Epoch,
+  endEpoch,
+  isUsed,
+  readEpoch,
+  renewEpoch,
+} from '../consent/epoch.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Sender } from '../send/send.ts'
 import { errorCode } from '../support/errors.ts'
@@ -12,7 +20,10 @@ import type { Mode } from '../support/mode.ts'
 
 export interface Goal {
   mode: Mode
-  /** Digest of the policy in force; `undefined` where there is none: then what is kept stays, and stays here. */
+  /**
+   * Digest of the policy in force; `undefined` where there is none: then what is kept stays, and
+   * stays here.
+   */
   policy: string | undefined
 }
 
@@ -21,7 +32,9 @@ export interface ModesOptions {
   /** As the switches and the policy are now; reads the switches anew. */
   goal: () => Goal
   openQueue: (kind: { policy: string; mode: Epoch['mode']; wipe: () => boolean }) => Promise<Queue>
-  /** Keeps other processes out of the folder until the result is called; throws where one has it. */
+  /**
+   * Keeps other processes out of the folder until the result is called; throws where one has it.
+   */
   lockFolder: () => () => void
   /** Removes all that holds spans from a folder that is not open. */
   wipeFolder: () => Promise<void>
@@ -35,15 +48,29 @@ export interface ModesOptions {
 export interface Modes {
   /** Resolves when the first attempt to be as the switches want it has ended. */
   start(): Promise<void>
-  /** The switches or the policy may have changed: when it returns, nothing leaves any more that may not. */
+  /**
+   * The switches or the policy may have changed: when it returns, nothing leaves any more that may
+   * not.
+   */
   look(): void
-  /** Where a request is kept that began at `began` (performance.now()); `undefined`: it is discarded. */
+  /**
+   * Where a request is kept that began at `began` (performance.now()); `undefined`: it is
+   * discarded.
+   */
   queueFor(began: number): Queue | undefined
-  /** When the next reports are sent, at the soonest, and how often in a row it failed; `undefined` where nothing is sent. */
+  /**
+   * When the next reports are sent, at the soonest, and how often in a row it failed; `undefined`
+   * where nothing is sent.
+   */
   sending(): { nextDrainAt: number; failures: number } | undefined
-  /** Why nothing is kept or sent although it should be, or something is still there that should not. */
+  /**
+   * Why nothing is kept or sent although it should be, or something is still there that should not.
+   */
   problem(): string | undefined
-  /** Closes the folder and leaves what is in it; a drain that has begun, or is due, first gets the time of the grace. */
+  /**
+   * Closes the folder and leaves what is in it; a drain that has begun, or is due, first gets the
+   * time of the grace.
+   */
   stop(graceMs?: number): Promise<void>
 }
 
@@ -105,7 +132,10 @@ export function createModes(options: ModesOptions): Modes {
     }
   }
 
-  /** What may not wait when an epoch ends; clear() does the rest, and again what fails here, and says so. */
+  /**
+   * What may not wait when an epoch ends; clear() does the rest, and again what fails here, and
+   * says so.
+   */
   const leave = (): void => {
     dirty = true
     leaving ??= open
@@ -130,10 +160,17 @@ export function createModes(options: ModesOptions): Modes {
     } catch {}
   }
 
-  /** The first report under this policy waits from its `policySince`, whatever becomes of this process. */
+  /**
+   * The first report under this policy waits from its `policySince`, whatever becomes of this
+   * process.
+   */
   const renew = (it: Open): void => {
     const { epoch, policy, policySince } = it
-    if (readEpoch(folder)?.id !== epoch.id || (epoch.policy === policy && epoch.policySince === policySince)) return
+    if (
+      readEpoch(folder)?.id !== epoch.id ||
+      (epoch.policy === policy && epoch.policySince === policySince)
+    )
+      return
     it.epoch = renewEpoch(folder, epoch, policy, policySince)
   }
 
@@ -145,9 +182,13 @@ export function createModes(options: ModesOptions): Modes {
     if (goal !== before || (next.mode === before?.mode && next.policy === before.policy)) return
     goal = next
     // At the start: without an epoch, opening wipes.
-    const was = before === undefined && next.mode !== 'off' ? (readEpoch(folder)?.mode ?? next.mode) : before?.mode
+    const was =
+      before === undefined && next.mode !== 'off'
+        ? (readEpoch(folder)?.mode ?? next.mode)
+        : before?.mode
     if (next.mode !== was) leave()
-    if (open !== undefined && next.policy !== undefined && next.policy !== open.policy) relabel(open, next.policy)
+    if (open !== undefined && next.policy !== undefined && next.policy !== open.policy)
+      relabel(open, next.policy)
     settle()
   }
 
@@ -176,7 +217,10 @@ export function createModes(options: ModesOptions): Modes {
     running = undefined
   }
 
-  /** One step after the other from what is to what shall be; what shall be may change at every await. */
+  /**
+   * One step after the other from what is to what shall be; what shall be may change at every
+   * await.
+   */
   const fit = async (): Promise<void> => {
     while (!stopped && goal !== undefined) {
       if (dirty) await clear()
@@ -237,7 +281,16 @@ export function createModes(options: ModesOptions): Modes {
       throw error
     }
     const since = performance.now()
-    open = { queue, epoch, since, policy, policySince: epoch.policySince, relabelled: Promise.resolve(), ready: false, sender: undefined }
+    open = {
+      queue,
+      epoch,
+      since,
+      policy,
+      policySince: epoch.policySince,
+      relabelled: Promise.resolve(),
+      ready: false,
+      sender: undefined,
+    }
     if (goal?.policy !== undefined && goal.policy !== policy) relabel(open, goal.policy)
   }
 
@@ -259,7 +312,8 @@ export function createModes(options: ModesOptions): Modes {
     it.ready = true
     if (it.epoch.mode === 'local') return
     // Of a time in the future, from a clock that was wrong, nothing is known but that it has begun.
-    const notBefore = Math.min(now(), Math.max(it.epoch.since, it.epoch.policySince)) + options.firstSendDelay
+    const notBefore =
+      Math.min(now(), Math.max(it.epoch.since, it.epoch.policySince)) + options.firstSendDelay
     log.info('send: reports may leave', { from: new Date(notBefore).toISOString() })
     it.sender = options.openSender(it.queue, notBefore, () => allowed(it, policy))
   }
@@ -275,7 +329,14 @@ export function createModes(options: ModesOptions): Modes {
 
   const allowed = (it: Open, policy: string): boolean => {
     look()
-    return !stopped && open === it && it.ready && it.policy === policy && goal?.policy === policy && holds(it)
+    return (
+      !stopped &&
+      open === it &&
+      it.ready &&
+      it.policy === policy &&
+      goal?.policy === policy &&
+      holds(it)
+    )
   }
 
   return {

@@ -1,6 +1,7 @@
-// The wiring, read from top to bottom: accept → anonymize → enrich → queue → send, and who may stop it. Whatever is wrong
-// (a setting, the policy, the folder, a port), the process lives and answers the application; then it keeps and sends
-// nothing, and says why. Raw spans exist inside `handle` only.
+// The wiring, read from top to bottom: accept → anonymize → enrich → queue → send, and who may stop
+// it. Whatever is wrong (a setting, the policy, the folder, a port), the process lives and answers
+// the application; then it keeps and sends nothing, and says why. Raw spans exist inside `handle`
+// only.
 import { type Accept, createAccept, type Handled } from '../accept/accept.ts'
 import { Budget } from '../accept/budget.ts'
 import { createGrpcDoor } from '../accept/grpc-listen.ts'
@@ -60,9 +61,10 @@ export interface Pipeline {
 
 const RETRY_MS = 5_000
 /**
- * After SIGTERM. A native sidecar gets it when the containers of the application have ended, so all connections are closed
- * already; where it is an ordinary container the application may still be about to flush. Together with 5 s for closing,
- * these leave a part of the 30 s that Kubernetes gives a pod by default.
+ * After SIGTERM. A native sidecar gets it when the containers of the application have ended, so all
+ * connections are closed already; where it is an ordinary container the application may still be
+ * about to flush. Together with 5 s for closing, these leave a part of the 30 s that Kubernetes
+ * gives a pod by default.
  */
 const QUIET_MS = 1_000
 const LINGER_MS = 15_000
@@ -107,7 +109,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       }
       counters.add('spans.kept', spans)
     } catch (error) {
-      // Where the mode has changed meanwhile, there is nothing that the application should send again.
+      // Where the mode has changed meanwhile, there is nothing that the application should send
+      // again.
       refusing = modes.queueFor(began) === queue
       if (refusing) throw error
     }
@@ -131,14 +134,22 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         decision: consent?.decision() ?? { mode: 'off', by: 'the start' },
         problems: [
           ...mistakes,
-          ...(road?.mistakes() ?? []).map((mistake) => `Nothing is kept or sent, because of the policy: ${mistake}`),
-          ...(folder === undefined ? [] : [`Nothing is kept or sent: ${folder}. It is tried again.`]),
+          ...(road?.mistakes() ?? []).map(
+            (mistake) => `Nothing is kept or sent, because of the policy: ${mistake}`,
+          ),
+          ...(folder === undefined
+            ? []
+            : [`Nothing is kept or sent: ${folder}. It is tried again.`]),
           ...(refusing
             ? [
                 'The last spans could not be kept: the queue is full, or the disk takes nothing. The application is asked to send them again.',
               ]
             : []),
-          ...(failing ? ['The collector cannot be reached or is busy. What waits stays on disk, and is tried again.'] : []),
+          ...(failing
+            ? [
+                'The collector cannot be reached or is busy. What waits stays on disk, and is tried again.',
+              ]
+            : []),
         ],
         policy: now?.policy,
         facts: now?.facts ?? new Map(),
@@ -177,7 +188,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     wipeFolder: () => wipeFolder(config.dataDir, counters),
     openSender: (queue, notBefore, allowed) => {
       const destination = { ...config, endpoint: config.endpoint! }
-      const sender = createSender({ queue, destination, intervalMs: config.sendInterval, notBefore, allowed, rejectedSpans, counters, log })
+      const sender = createSender({
+        queue,
+        destination,
+        intervalMs: config.sendInterval,
+        notBefore,
+        allowed,
+        rejectedSpans,
+        counters,
+        log,
+      })
       sender.start()
       return sender
     },
@@ -189,19 +209,33 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const follow = ({ mode, by }: Decision): void => {
     // The number makes each line another one: the log keeps equal ones back for a while.
     log.info('consent: the mode is decided', { mode, by, decision: ++decisions })
-    if (mode !== 'off') road ??= watchRoad({ config, machine, maxBytes: limits.maxBody, clock, counters, log }, modes.look)
+    if (mode !== 'off')
+      road ??= watchRoad(
+        { config, machine, maxBytes: limits.maxBody, clock, counters, log },
+        modes.look,
+      )
     modes.look()
     if (mode !== 'off') return
     road?.stop()
     road = undefined
   }
 
-  /** The sidecar's own report: through the same policy and to the same queue, but never in one body with others. */
+  /**
+   * The sidecar's own report: through the same policy and to the same queue, but never in one body
+   * with others.
+   */
   const beat = (): void => {
     const { anonymizer, enricher } = road?.current() ?? {}
     const queue = modes.queueFor(performance.now())
     const mode = consent?.decision().mode ?? 'off'
-    if (anonymizer === undefined || enricher === undefined || queue === undefined || mode === 'off' || config.heartbeat === 'off') return
+    if (
+      anonymizer === undefined ||
+      enricher === undefined ||
+      queue === undefined ||
+      mode === 'off' ||
+      config.heartbeat === 'off'
+    )
+      return
     heartbeats[mode].beat(clock.period('day'), () => {
       const passed = anonymizer.heartbeat(Date.now())
       const { spans } = passed
@@ -249,8 +283,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       await persist('health: the port cannot be used', async () => {
         at.health = await health.start()
       })
-      for (const mistake of mistakes) log.error(`settings: nothing is kept or sent, because: ${mistake}`)
-      consent = watchConsent({ ...config, doNotTrack: options.doNotTrack, wrongSettings: mistakes.length > 0 }, follow)
+      for (const mistake of mistakes)
+        log.error(`settings: nothing is kept or sent, because: ${mistake}`)
+      consent = watchConsent(
+        { ...config, doNotTrack: options.doNotTrack, wrongSettings: mistakes.length > 0 },
+        follow,
+      )
       follow(consent.decision())
       await modes.start()
       beat()

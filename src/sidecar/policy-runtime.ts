@@ -1,5 +1,5 @@
-// Policy and facts, as they are now, to a road: what turns one request into one record. Made anew when either changes;
-// where one of them is wrong there is no road, and the log says why.
+// Policy and facts, as they are now, to a road: what turns one request into one record. Made anew
+// when either changes; where one of them is wrong there is no road, and the log says why.
 import { join } from 'node:path'
 import { type Anonymizer, createAnonymizer } from '../anonymize/anonymize.ts'
 import type { Clock } from '../anonymize/clock.ts'
@@ -32,7 +32,10 @@ export interface RoadOptions {
   machine: { arch: string; platform: string }
   /** Of one request. */
   maxBytes: number
-  /** One for all roads: a day that is over does not come back with a new policy, nor with a clock that is put back. */
+  /**
+   * One for all roads: a day that is over does not come back with a new policy, nor with a clock
+   * that is put back.
+   */
   clock: Clock
   counters: Counters
   log: Log
@@ -41,17 +44,26 @@ export interface RoadOptions {
 export interface RoadWatch {
   /** `undefined` where there is none, or its policy has expired. */
   current(): Road | undefined
-  /** Under what all that is kept now is made: the digest of the policy, or EXPIRED; `undefined` where none is valid. */
+  /**
+   * Under what all that is kept now is made: the digest of the policy, or EXPIRED; `undefined`
+   * where none is valid.
+   */
   label(): string | undefined
   /** Why there is none, the day after its last one too; sentences. */
   mistakes(): readonly string[]
   stop(): void
 }
 
-/** What was kept under a policy that has expired is dropped like that of any other policy that is not in force. */
+/**
+ * What was kept under a policy that has expired is dropped like that of any other policy that is
+ * not in force.
+ */
 const EXPIRED = 'expired'
 
-/** Makes the identity where it can and there is none, so it is called only when reporting is not off. */
+/**
+ * Makes the identity where it can and there is none, so it is called only when reporting is not
+ * off.
+ */
 export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch {
   const { config, clock, log } = options
   const watches: Watch[] = []
@@ -61,7 +73,11 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
   let mistakes: readonly string[] = []
 
   const build = (): Road | undefined => {
-    const built = buildRoad(options, { policy: policyText(), facts: factsText(), overlay: overlayText() })
+    const built = buildRoad(options, {
+      policy: policyText(),
+      facts: factsText(),
+      overlay: overlayText(),
+    })
     mistakes = 'policy' in built ? [] : built
     return 'policy' in built ? built : undefined
   }
@@ -71,7 +87,8 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
     const before = label
     const expired = hasExpired(clock, road.policy)
     label = expired === undefined ? road.digest : EXPIRED
-    if (expired !== undefined && before !== EXPIRED) log.error(`policy: nothing is kept or sent, because: ${expired}`)
+    if (expired !== undefined && before !== EXPIRED)
+      log.error(`policy: nothing is kept or sent, because: ${expired}`)
   }
   let looking = false
   /** Files of one volume change together: a new policy never meets the overlay of the old one. */
@@ -83,7 +100,10 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
     take(build())
     onChange()
   }
-  const watched = (path: string | undefined, text: string | undefined): (() => string | undefined) => {
+  const watched = (
+    path: string | undefined,
+    text: string | undefined,
+  ): (() => string | undefined) => {
     if (path === undefined) return () => text
     const watch = watchFile(path, changed)
     watches.push(watch)
@@ -93,10 +113,13 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
   const factsText = watched(config.factsFile, undefined)
   const overlayText = watched(config.policyOverlay, undefined)
   take(build())
-  // In Kubernetes the Secret may be made after the pod has begun. One that is there is read at the start alone.
-  if (config.identityDir !== undefined && road?.named !== true) watched(join(config.identityDir, 'secret'), undefined)
+  // In Kubernetes the Secret may be made after the pod has begun. One that is there is read at the
+  // start alone.
+  if (config.identityDir !== undefined && road?.named !== true)
+    watched(join(config.identityDir, 'secret'), undefined)
   return {
-    current: () => (road === undefined || hasExpired(clock, road.policy) !== undefined ? undefined : road),
+    current: () =>
+      road === undefined || hasExpired(clock, road.policy) !== undefined ? undefined : road,
     label: () => {
       take(road)
       return road === undefined ? undefined : label
@@ -116,22 +139,42 @@ function hasExpired(clock: Clock, policy: Policy): string | undefined {
   return expiredOn(policy, clock.period('day'))
 }
 
-/** Given by the setting as `undefined`: there is no overlay; one that cannot be read is a mistake, not none. */
-function readPolicy({ policyOverlay }: Config, policyText: string | undefined, overlayText: string | undefined): Policy {
-  if (policyText === undefined) throw new ConfigError(['The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.'])
+/**
+ * Given by the setting as `undefined`: there is no overlay; one that cannot be read is a mistake,
+ * not none.
+ */
+function readPolicy(
+  { policyOverlay }: Config,
+  policyText: string | undefined,
+  overlayText: string | undefined,
+): Policy {
+  if (policyText === undefined)
+    throw new ConfigError([
+      'The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.',
+    ])
   const policy = parsePolicy(policyText)
   if (policyOverlay === undefined) return policy
   if (overlayText === undefined)
-    throw new ConfigError(['The overlay cannot be read. USAGE_POLICY_OVERLAY names a UTF-8 file of at most 1 MiB.'])
+    throw new ConfigError([
+      'The overlay cannot be read. USAGE_POLICY_OVERLAY names a UTF-8 file of at most 1 MiB.',
+    ])
   try {
     return applyOverlay(policy, overlayText)
   } catch (error) {
-    throw error instanceof ConfigError ? new ConfigError(error.mistakes.map((mistake) => `In the overlay, ${mistake}`)) : error
+    throw error instanceof ConfigError
+      ? new ConfigError(error.mistakes.map((mistake) => `In the overlay, ${mistake}`))
+      : error
   }
 }
 
-/** Facts of the file, which a job makes, and of the setting, which the chart gives; of one name, those of the setting. */
-function givenFacts(setting: string | undefined, file: string | undefined): ReadonlyMap<string, Scalar> {
+/**
+ * Facts of the file, which a job makes, and of the setting, which the chart gives; of one name,
+ * those of the setting.
+ */
+function givenFacts(
+  setting: string | undefined,
+  file: string | undefined,
+): ReadonlyMap<string, Scalar> {
   const ofFile = file === undefined ? [] : parseFacts(file, 'USAGE_FACTS_FILE')
   return new Map([...ofFile, ...(setting === undefined ? [] : parseFacts(setting, 'USAGE_FACTS'))])
 }
@@ -144,19 +187,37 @@ function buildRoad(
   try {
     const policy = readPolicy(config, texts.policy, texts.overlay)
     const identity = openIdentity(config.identityDir, true)
-    if ('reason' in identity) log.info('identity: there is none, so there are no pseudonyms', { reason: identity.reason })
+    if ('reason' in identity)
+      log.info('identity: there is none, so there are no pseudonyms', { reason: identity.reason })
     const given = givenFacts(config.facts, texts.facts)
     const known = 'reason' in identity ? undefined : identity
     const facts = allFacts(given, machine.arch, machine.platform, known?.instanceId)
     const digest = policyDigest(policy)
-    const anonymizer = createAnonymizer({ policy, facts, secret: known?.secret, counters, maxBytes, clock })
-    const enricher = createEnricher(policy, digest === config.policyDigest ? digest : 'custom', anonymizer)
+    const anonymizer = createAnonymizer({
+      policy,
+      facts,
+      secret: known?.secret,
+      counters,
+      maxBytes,
+      clock,
+    })
+    const enricher = createEnricher(
+      policy,
+      digest === config.policyDigest ? digest : 'custom',
+      anonymizer,
+    )
     if (hasExpired(clock, policy) === undefined)
-      log.info('policy: in force', { project: policy.project, version: policy.version, digest, expires: policy.expires })
+      log.info('policy: in force', {
+        project: policy.project,
+        version: policy.version,
+        digest,
+        expires: policy.expires,
+      })
     return { policy, digest, anonymizer, enricher, facts, named: known !== undefined }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    for (const mistake of error.mistakes) log.error(`policy: nothing is kept or sent, because: ${mistake}`)
+    for (const mistake of error.mistakes)
+      log.error(`policy: nothing is kept or sent, because: ${mistake}`)
     return error.mistakes
   }
 }

@@ -1,5 +1,5 @@
-// What happened, as numbers: every span or value that is not sent is counted here under a reason. Names are constants
-// of the code or names from the policy, never anything from the input.
+// What happened, as numbers: every span or value that is not sent is counted here under a reason.
+// Names are constants of the code or names from the policy, never anything from the input.
 
 /** One counter, for code that counts often and must not look its name up each time. */
 export interface Cell {
@@ -29,6 +29,10 @@ export class Counters {
   /** All counters that are not zero, in the order of their names. */
   snapshot(): Record<string, number> {
     const counted = [...this.#cells].filter(([, { count }]) => count !== 0)
-    return Object.fromEntries(counted.map(([name, { count }]): [string, number] => [name, count]).sort(([a], [b]) => (a < b ? -1 : 1)))
+    return Object.fromEntries(
+      counted
+        .map(([name, { count }]): [string, number] => [name, count])
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    )
   }
 }

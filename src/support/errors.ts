@@ -1,7 +1,11 @@
-// The errors that have a meaning on the road. Their texts are ours from end to end: no library's message and no
-// byte of input is ever put into one (promise 3), so they may be logged and answered as they are.
+// The errors that have a meaning on the road. Their texts are ours from end to end: no library's
+// message and no byte of input is ever put into one (promise 3), so they may be logged and answered
+// as they are.
 
-/** A request that is not answered 200. `status` is the HTTP status; `retryAfterSeconds` is set where a retry can succeed. */
+/**
+ * A request that is not answered 200. `status` is the HTTP status; `retryAfterSeconds` is set where
+ * a retry can succeed.
+ */
 export class Refusal extends Error {
   readonly status: number
   readonly retryAfterSeconds: number | undefined
@@ -19,9 +23,13 @@ export const badRequest = (what: string, position: number): Refusal =>
   new Refusal(400, `${what} at byte ${position}. Send an OTLP ExportTraceServiceRequest.`)
 
 /** 503: nothing is wrong with the request, send the same bytes later. */
-export const retryLater = (why: string, afterSeconds: number): Refusal => new Refusal(503, why, afterSeconds)
+export const retryLater = (why: string, afterSeconds: number): Refusal =>
+  new Refusal(503, why, afterSeconds)
 
-/** Wrong settings, policy or facts: every mistake at once, each a sentence that says where it is and what to do. */
+/**
+ * Wrong settings, policy or facts: every mistake at once, each a sentence that says where it is and
+ * what to do.
+ */
 export class ConfigError extends Error {
   readonly mistakes: readonly string[]
 
@@ -32,13 +40,19 @@ export class ConfigError extends Error {
   }
 }
 
-/** The code of a system error (`ENOSPC`, `ECONNREFUSED`), never its message: messages quote paths and input. */
+/**
+ * The code of a system error (`ENOSPC`, `ECONNREFUSED`), never its message: messages quote paths
+ * and input.
+ */
 export function errorCode(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code
   return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,40}$/.test(code) ? code : 'UNKNOWN'
 }
 
-/** Where in our code an error was thrown, such as `queue.ts:12:3`, never its text, which the stack begins with. */
+/**
+ * Where in our code an error was thrown, such as `queue.ts:12:3`, never its text, which the stack
+ * begins with.
+ */
 export function placeOf(error: unknown): string {
   const { stack = '', message = '' } = error instanceof Error ? error : {}
   const frames = stack.includes(message) ? stack.slice(stack.indexOf(message) + message.length) : ''

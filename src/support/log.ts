@@ -1,11 +1,15 @@
-// One line of JSON per event, to one writer. The text of a line is a constant and its fields are numbers, booleans
-// or words of our own (a mode, an error code): raw data has no way in. A line that comes again and again is written after
-// ten seconds, twenty, and so on to an hour, with how often it came; whatever lasts for a week does not fill a disk.
+// One line of JSON per event, to one writer. The text of a line is a constant and its fields are
+// numbers, booleans or words of our own (a mode, an error code): raw data has no way in. A line
+// that comes again and again is written after ten seconds, twenty, and so on to an hour, with how
+// often it came; whatever lasts for a week does not fill a disk.
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
-/** Fields of a log line. Strings must be our own words: file names of ours, modes, error codes, settings' names. */
+/**
+ * Fields of a log line. Strings must be our own words: file names of ours, modes, error codes,
+ * settings' names.
+ */
 export type LogFields = Record<string, number | boolean | string>
 
 export interface Log {
@@ -20,7 +24,11 @@ const LONGEST_QUIET_MS = 3_600_000
 const REMEMBERED = 256
 
 /** `write` gets whole lines; `now` is milliseconds since 1970. */
-export function createLog(level: LogLevel, write: (line: string) => void, now: () => number = Date.now): Log {
+export function createLog(
+  level: LogLevel,
+  write: (line: string) => void,
+  now: () => number = Date.now,
+): Log {
   const written = new Map<string, { at: number; quietMs: number; repeated: number }>()
 
   const emit = (at: LogLevel, event: string, fields: LogFields = {}): void => {
@@ -36,9 +44,15 @@ export function createLog(level: LogLevel, write: (line: string) => void, now: (
     }
     if (written.size >= REMEMBERED) written.clear()
     const goesOn = last !== undefined && ago < 2 * last.quietMs
-    written.set(key, { at: time, quietMs: goesOn ? Math.min(2 * last.quietMs, LONGEST_QUIET_MS) : QUIET_MS, repeated: 0 })
+    written.set(key, {
+      at: time,
+      quietMs: goesOn ? Math.min(2 * last.quietMs, LONGEST_QUIET_MS) : QUIET_MS,
+      repeated: 0,
+    })
     const repeated = last?.repeated
-    write(`${JSON.stringify({ time: new Date(time).toISOString(), level: at, event, ...fields, ...(repeated ? { repeated } : {}) })}\n`)
+    write(
+      `${JSON.stringify({ time: new Date(time).toISOString(), level: at, event, ...fields, ...(repeated ? { repeated } : {}) })}\n`,
+    )
   }
 
   return {

@@ -1,8 +1,12 @@
-// Parsers of settings: text in, value out, or a sentence (without the text) that says what is expected.
+// Parsers of settings: text in, value out, or a sentence (without the text) that says what is
+// expected.
 import { isIPv4, isIPv6 } from 'node:net'
 
 export interface ListenAddress {
-  /** Empty: all addresses, of IPv6 and IPv4; where IPv6 is off, of IPv4 alone (node:net decides, `::` would fail there). */
+  /**
+   * Empty: all addresses, of IPv6 and IPv4; where IPv6 is off, of IPv4 alone (node:net decides,
+   * `::` would fail there).
+   */
   host: string
   port: number
 }
@@ -10,7 +14,13 @@ export interface ListenAddress {
 /** Thrown by a parser; the text completes "USAGE_X …". */
 export class WrongSetting extends Error {}
 
-const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const DURATION_UNITS: Record<string, number> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
 const SIZE_UNITS: Record<string, number> = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
 
 /** Milliseconds of `0`, `500ms`, `30s`, `5m`, `1h`, `7d`. */
@@ -31,17 +41,22 @@ export function positiveDuration(text: string): number {
 export function size(text: string): number {
   const match = /^(\d{1,12})(KiB|MiB|GiB)?$/.exec(text)
   const bytes = match === null ? Number.NaN : Number(match[1]) * SIZE_UNITS[match[2] ?? '']!
-  if (!(bytes >= 65_536)) throw new WrongSetting('is a number of bytes such as 8MiB, of at least 64KiB.')
+  if (!(bytes >= 65_536))
+    throw new WrongSetting('is a number of bytes such as 8MiB, of at least 64KiB.')
   return bytes
 }
 
-/** `127.0.0.1:4318`, `[::1]:4318`, or `:4319` for all addresses, as an empty host. Port 0 takes a free one. */
+/**
+ * `127.0.0.1:4318`, `[::1]:4318`, or `:4319` for all addresses, as an empty host. Port 0 takes a
+ * free one.
+ */
 export function listenAddress(text: string): ListenAddress {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
   const host = match?.[1] ?? match?.[2] ?? ''
   const port = Number(match?.[3])
   const known = host === '' || host === 'localhost' || isIPv4(host) || isIPv6(host)
-  if (match === null || port > 65_535 || !known) throw new WrongSetting('is an address and a port, such as 127.0.0.1:4318.')
+  if (match === null || port > 65_535 || !known)
+    throw new WrongSetting('is an address and a port, such as 127.0.0.1:4318.')
   return { host, port }
 }
 
@@ -53,11 +68,16 @@ export function isLoopback(host: string): boolean {
 export function loopbackAddress(text: string): ListenAddress {
   const at = listenAddress(text)
   if (!isLoopback(at.host))
-    throw new WrongSetting('is an address of loopback, such as 127.0.0.1:4318: nobody outside of the pod may reach it.')
+    throw new WrongSetting(
+      'is an address of loopback, such as 127.0.0.1:4318: nobody outside of the pod may reach it.',
+    )
   return at
 }
 
-/** Base URL of the collector: https, or http where the way to it does not leave the machine or the cluster. */
+/**
+ * Base URL of the collector: https, or http where the way to it does not leave the machine or the
+ * cluster.
+ */
 export function endpoint(text: string): string {
   let url: URL
   try {
@@ -65,12 +85,17 @@ export function endpoint(text: string): string {
   } catch {
     throw new WrongSetting('is a URL such as https://usage.example.org.')
   }
-  const inside = isLoopback(url.hostname.replace(/^\[|\]$/g, '')) || /\.(svc|cluster\.local)$/.test(url.hostname)
+  const inside =
+    isLoopback(url.hostname.replace(/^\[|\]$/g, '')) || /\.(svc|cluster\.local)$/.test(url.hostname)
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && inside)) {
-    throw new WrongSetting('begins with https:// (http:// only to loopback and to services of the cluster, *.svc).')
+    throw new WrongSetting(
+      'begins with https:// (http:// only to loopback and to services of the cluster, *.svc).',
+    )
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new WrongSetting('is a base URL without user, query or fragment; put credentials into USAGE_HEADERS_FILE.')
+    throw new WrongSetting(
+      'is a base URL without user, query or fragment; put credentials into USAGE_HEADERS_FILE.',
+    )
   }
   return text
 }
@@ -79,8 +104,14 @@ export function endpoint(text: string): string {
 export function proxy(text: string): string {
   const url = URL.parse(text)
   const percent = /%(?![0-9a-fA-F]{2})/
-  const bare = url !== null && url.pathname === '/' && url.search === '' && url.hash === '' && !percent.test(text)
-  if (!bare || url.protocol !== 'http:') throw new WrongSetting('is the URL of an HTTP proxy, such as http://proxy.example.org:3128.')
+  const bare =
+    url !== null &&
+    url.pathname === '/' &&
+    url.search === '' &&
+    url.hash === '' &&
+    !percent.test(text)
+  if (!bare || url.protocol !== 'http:')
+    throw new WrongSetting('is the URL of an HTTP proxy, such as http://proxy.example.org:3128.')
   return text
 }
 
@@ -97,6 +128,7 @@ export function anyText(text: string): string {
 }
 
 export function digest(text: string): string {
-  if (!/^[0-9a-f]{64}$/.test(text)) throw new WrongSetting('is a SHA-256 of 64 lower-case hex digits, as `policy check` prints it.')
+  if (!/^[0-9a-f]{64}$/.test(text))
+    throw new WrongSetting('is a SHA-256 of 64 lower-case hex digits, as `policy check` prints it.')
   return text
 }

@@ -1,5 +1,6 @@
-// Every setting of the sidecar, in one table: name, default, parser, sentence. README's table is made from it. All wrong
-// settings are told at once; one that is wrong is never replaced by its default, the sidecar then reports nothing.
+// Every setting of the sidecar, in one table: name, default, parser, sentence. README's table is
+// made from it. All wrong settings are told at once; one that is wrong is never replaced by its
+// default, the sidecar then reports nothing.
 
 import { LOG_LEVELS, type LogLevel } from './log.ts'
 import { MODES } from './mode.ts'
@@ -33,10 +34,21 @@ export const SETTINGS: readonly Setting[] = [
     name: 'USAGE_OFF_FILE',
     standard: undefined,
     parse: parsers.anyText,
-    sentence: 'Kill switch: while a file of this name exists, whatever it holds, reporting is off. In force in two seconds.',
+    sentence:
+      'Kill switch: while a file of this name exists, whatever it holds, reporting is off. In force in two seconds.',
   },
-  { name: 'USAGE_POLICY', standard: undefined, parse: parsers.anyText, sentence: 'File of the policy. Read again when it changes.' },
-  { name: 'USAGE_POLICY_TEXT', standard: undefined, parse: parsers.anyText, sentence: 'The policy itself, instead of a file.' },
+  {
+    name: 'USAGE_POLICY',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'File of the policy. Read again when it changes.',
+  },
+  {
+    name: 'USAGE_POLICY_TEXT',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'The policy itself, instead of a file.',
+  },
   {
     name: 'USAGE_POLICY_OVERLAY',
     standard: undefined,
@@ -74,7 +86,12 @@ export const SETTINGS: readonly Setting[] = [
     parse: parsers.anyText,
     sentence: 'Certificate (PEM) that the sidecar shows to the collector.',
   },
-  { name: 'USAGE_CLIENT_KEY_FILE', standard: undefined, parse: parsers.anyText, sentence: 'Its private key (PEM).' },
+  {
+    name: 'USAGE_CLIENT_KEY_FILE',
+    standard: undefined,
+    parse: parsers.anyText,
+    sentence: 'Its private key (PEM).',
+  },
   {
     name: 'USAGE_PROXY',
     standard: undefined,
@@ -116,7 +133,8 @@ export const SETTINGS: readonly Setting[] = [
     name: 'USAGE_IDENTITY_DIR',
     standard: undefined,
     parse: parsers.anyText,
-    sentence: 'Folder with `instance-id` and `secret`, made if it can be written to. Without it there are no pseudonyms.',
+    sentence:
+      'Folder with `instance-id` and `secret`, made if it can be written to. Without it there are no pseudonyms.',
   },
   {
     name: 'USAGE_FACTS',
@@ -128,7 +146,8 @@ export const SETTINGS: readonly Setting[] = [
     name: 'USAGE_FACTS_FILE',
     standard: undefined,
     parse: parsers.anyText,
-    sentence: 'More of them from a file, such as those of the cluster; of one name, USAGE_FACTS wins. Read again when it changes.',
+    sentence:
+      'More of them from a file, such as those of the cluster; of one name, USAGE_FACTS wins. Read again when it changes.',
   },
   {
     name: 'USAGE_SEND_INTERVAL',
@@ -140,33 +159,48 @@ export const SETTINGS: readonly Setting[] = [
     name: 'USAGE_FIRST_SEND_DELAY',
     standard: '0',
     parse: parsers.duration,
-    sentence: 'Nothing is sent before this time after reporting was turned on, nor before this time after the policy changed.',
+    sentence:
+      'Nothing is sent before this time after reporting was turned on, nor before this time after the policy changed.',
   },
   {
     name: 'USAGE_HEARTBEAT',
     standard: 'on',
     parse: parsers.oneOf(['on', 'off'] as const),
-    sentence: '`off`: this sidecar makes no `usage.heartbeat`, as in the pod of the facts job, which is no application.',
+    sentence:
+      '`off`: this sidecar makes no `usage.heartbeat`, as in the pod of the facts job, which is no application.',
   },
   {
     name: 'USAGE_MAX_BODY',
     standard: '64MiB',
     parse: parsers.size,
-    sentence: 'Largest request, before and after inflation (JSON: 8MiB); less where the memory limit of the container asks for it.',
+    sentence:
+      'Largest request, before and after inflation (JSON: 8MiB); less where the memory limit of the container asks for it.',
   },
   {
     name: 'USAGE_MAX_INFLIGHT',
     standard: '128MiB',
     parse: parsers.size,
-    sentence: 'Bytes of all requests that are taken in at the same moment; less where the memory limit of the container asks for it.',
+    sentence:
+      'Bytes of all requests that are taken in at the same moment; less where the memory limit of the container asks for it.',
   },
-  { name: 'USAGE_QUEUE_MAX', standard: '64MiB', parse: parsers.size, sentence: 'Bytes on disk that may wait for the collector.' },
-  { name: 'USAGE_QUEUE_MAX_AGE', standard: '7d', parse: parsers.positiveDuration, sentence: 'What waits longer is dropped and counted.' },
+  {
+    name: 'USAGE_QUEUE_MAX',
+    standard: '64MiB',
+    parse: parsers.size,
+    sentence: 'Bytes on disk that may wait for the collector.',
+  },
+  {
+    name: 'USAGE_QUEUE_MAX_AGE',
+    standard: '7d',
+    parse: parsers.positiveDuration,
+    sentence: 'What waits longer is dropped and counted.',
+  },
   {
     name: 'USAGE_QUEUE_FULL',
     standard: 'refuse',
     parse: parsers.oneOf(['refuse', 'drop-oldest'] as const),
-    sentence: 'When the queue is full: `refuse` answers 503 until there is room, `drop-oldest` drops and counts the oldest file.',
+    sentence:
+      'When the queue is full: `refuse` answers 503 until there is room, `drop-oldest` drops and counts the oldest file.',
   },
   {
     name: 'USAGE_LOG_LEVEL',
@@ -210,25 +244,40 @@ export interface Config {
 }
 
 /** `USAGE_SEND_INTERVAL` is the flag `--send-interval`. */
-export const flagOf = (setting: string): string => setting.replace('USAGE_', '').toLowerCase().replaceAll('_', '-')
-const memberOf = (setting: string): string => flagOf(setting).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+export const flagOf = (setting: string): string =>
+  setting.replace('USAGE_', '').toLowerCase().replaceAll('_', '-')
+const memberOf = (setting: string): string =>
+  flagOf(setting).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
 
 export interface ReadConfig {
-  /** Holds defaults in the place of what is wrong; it is used only to answer the application while nothing is reported. */
+  /**
+   * Holds defaults in the place of what is wrong; it is used only to answer the application while
+   * nothing is reported.
+   */
   config: Config
   mistakes: readonly string[]
 }
 
 type Texts = Readonly<Record<string, string | undefined>>
 
-/** Environment and flags (by flag name; a flag wins) to settings. An empty variable counts as not set. */
+/**
+ * Environment and flags (by flag name; a flag wins) to settings. An empty variable counts as not
+ * set.
+ */
 export function readConfig(env: Texts, flags: Texts = {}): ReadConfig {
   const { config, given, mistakes } = readSettings(SETTINGS, env, flags)
   return { config, mistakes: [...mistakes, ...together(config, given)] }
 }
 
-/** Some of the settings, each by itself: `config` holds no others. `given` are those that are set, rightly or wrongly. */
-export function readSettings(settings: readonly Setting[], env: Texts, flags: Texts): ReadConfig & { given: ReadonlySet<string> } {
+/**
+ * Some of the settings, each by itself: `config` holds no others. `given` are those that are set,
+ * rightly or wrongly.
+ */
+export function readSettings(
+  settings: readonly Setting[],
+  env: Texts,
+  flags: Texts,
+): ReadConfig & { given: ReadonlySet<string> } {
   const mistakes: string[] = []
   const values: Record<string, unknown> = {}
   const given = new Set<string>()
@@ -237,7 +286,8 @@ export function readSettings(settings: readonly Setting[], env: Texts, flags: Te
     const text = flag ?? (env[name] === '' ? undefined : env[name])
     if (text !== undefined) given.add(name)
     try {
-      values[memberOf(name)] = text === undefined ? (standard === undefined ? undefined : parse(standard)) : parse(text)
+      values[memberOf(name)] =
+        text === undefined ? (standard === undefined ? undefined : parse(standard)) : parse(text)
     } catch (error) {
       if (!(error instanceof parsers.WrongSetting)) throw error
       mistakes.push(`${flag === undefined ? name : `--${flagOf(name)}`} ${error.message}`)
@@ -247,18 +297,27 @@ export function readSettings(settings: readonly Setting[], env: Texts, flags: Te
   return { config: Object.freeze(values as unknown as Config), given, mistakes }
 }
 
-/** Settings that do not fit each other; `given` are the names of those that are set, rightly or wrongly. */
+/**
+ * Settings that do not fit each other; `given` are the names of those that are set, rightly or
+ * wrongly.
+ */
 function together(config: Config, given: ReadonlySet<string>): string[] {
   const mistakes: string[] = []
   if (config.reporting === 'off') return mistakes
   if (config.policy === undefined && config.policyText === undefined)
-    mistakes.push('USAGE_POLICY is not set. Name the file of the policy, or give it in USAGE_POLICY_TEXT.')
+    mistakes.push(
+      'USAGE_POLICY is not set. Name the file of the policy, or give it in USAGE_POLICY_TEXT.',
+    )
   if (config.policy !== undefined && config.policyText !== undefined)
     mistakes.push('USAGE_POLICY and USAGE_POLICY_TEXT are both set. Remove one.')
   if (config.reporting === 'on' && !given.has('USAGE_ENDPOINT'))
-    mistakes.push('USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.')
+    mistakes.push(
+      'USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.',
+    )
   if (config.proxy !== undefined && config.endpoint?.startsWith('http:'))
-    mistakes.push('USAGE_PROXY is set, and USAGE_ENDPOINT is not https. Remove the proxy, or use an https endpoint.')
+    mistakes.push(
+      'USAGE_PROXY is set, and USAGE_ENDPOINT is not https. Remove the proxy, or use an https endpoint.',
+    )
   if ((config.clientCertFile === undefined) !== (config.clientKeyFile === undefined))
     mistakes.push('USAGE_CLIENT_CERT_FILE and USAGE_CLIENT_KEY_FILE go together. Set both or none.')
   return mistakes
@@ -279,14 +338,18 @@ export interface Limits {
 }
 
 /**
- * The limits that the settings ask for, lowered to what a memory limit bears: of what it leaves, a body b may take 1/16,
- * all bodies on their way in 4b, and as much as one body may wait for the disk. Then there are at most, besides them:
- * while one body is policed, its spans and the record made of them (2b); the two groups of records of which one is being
- * written, in buffers that may be twice as large (2b); in a drain a file of the queue, joined and compressed, each at
- * most 1 MiB and what one write added to it (3b + 3 MiB). That is 11b + 3 MiB of the 16b that there are.
+ * The limits that the settings ask for, lowered to what a memory limit bears: of what it leaves, a
+ * body b may take 1/16, all bodies on their way in 4b, and as much as one body may wait for the
+ * disk. Then there are at most, besides them: while one body is policed, its spans and the record
+ * made of them (2b); the two groups of records of which one is being written, in buffers that may
+ * be twice as large (2b); in a drain a file of the queue, joined and compressed, each at most 1 MiB
+ * and what one write added to it (3b + 3 MiB). That is 11b + 3 MiB of the 16b that there are.
  */
 export function limitsFor(config: Config, memoryLimit: number | undefined): Limits {
-  const free = memoryLimit === undefined ? Number.POSITIVE_INFINITY : Math.max(8 * 1024 * 1024, memoryLimit - OWN_MEMORY)
+  const free =
+    memoryLimit === undefined
+      ? Number.POSITIVE_INFINITY
+      : Math.max(8 * 1024 * 1024, memoryLimit - OWN_MEMORY)
   const maxBody = Math.floor(Math.min(config.maxBody, free / 16))
   return {
     maxBody,

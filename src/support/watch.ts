@@ -1,8 +1,16 @@
-// Tells when a small file's content changes, or whether it is there, by looking again every two seconds and comparing.
-// Looking finds what notifications miss: the symlink swap of a Kubernetes volume, a file that appears later, network file
-// systems, exhausted inotify limits. What could not be found out is told as `undefined`; what that means is the caller's
-// business (for consent: off).
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats } from 'node:fs'
+// Tells when a small file's content changes, or whether it is there, by looking again every two
+// seconds and comparing. Looking finds what notifications miss: the symlink swap of a Kubernetes
+// volume, a file that appears later, network file systems, exhausted inotify limits. What could not
+// be found out is told as `undefined`; what that means is the caller's business (for consent: off).
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  type Stats,
+} from 'node:fs'
 import { lstat, open } from 'node:fs/promises'
 import { errorCode } from './errors.ts'
 import { release } from './memory.ts'
@@ -22,7 +30,9 @@ export interface Watch<Seen = string | undefined> {
 /** Without O_NONBLOCK a pipe would be waited for. */
 const HOW = constants.O_RDONLY | constants.O_NONBLOCK
 
-/** Asked before the file is read: a large one would fill the memory, and a device would never end. */
+/**
+ * Asked before the file is read: a large one would fill the memory, and a device would never end.
+ */
 const isReadable = (file: Stats): boolean => file.isFile() && file.size <= MAX_FILE_BYTES
 
 function decode(bytes: Buffer): string | undefined {
@@ -54,7 +64,11 @@ async function read(path: string): Promise<string | undefined> {
 }
 
 /** Content of `path`; `undefined` where it could not be read as UTF-8 text of at most 1 MiB. */
-export function watchFile(path: string, onChange: (content: string | undefined) => void, everyMs = WATCH_EVERY_MS): Watch {
+export function watchFile(
+  path: string,
+  onChange: (content: string | undefined) => void,
+  everyMs = WATCH_EVERY_MS,
+): Watch {
   const now = (): string | undefined => {
     try {
       return readNow(path)
@@ -65,13 +79,17 @@ export function watchFile(path: string, onChange: (content: string | undefined) 
   return watch(now, () => read(path).catch(() => undefined), onChange, everyMs)
 }
 
-/** Whether anything stands at `path`, a symlink to nothing too; `undefined` where that could not be found out. */
+/**
+ * Whether anything stands at `path`, a symlink to nothing too; `undefined` where that could not be
+ * found out.
+ */
 export function watchPresence(
   path: string,
   onChange: (there: boolean | undefined) => void,
   everyMs = WATCH_EVERY_MS,
 ): Watch<boolean | undefined> {
-  const missing = (error: unknown): false | undefined => (errorCode(error) === 'ENOENT' ? false : undefined)
+  const missing = (error: unknown): false | undefined =>
+    errorCode(error) === 'ENOENT' ? false : undefined
   const now = (): boolean | undefined => {
     try {
       lstatSync(path)
@@ -83,8 +101,16 @@ export function watchPresence(
   return watch(now, () => lstat(path).then(() => true as const, missing), onChange, everyMs)
 }
 
-/** Looks with `now` at once, then with `later` every `everyMs`; `onChange` is never called twice with the same. */
-function watch<Seen>(now: () => Seen, later: () => Promise<Seen>, onChange: (seen: Seen) => void, everyMs: number): Watch<Seen> {
+/**
+ * Looks with `now` at once, then with `later` every `everyMs`; `onChange` is never called twice
+ * with the same.
+ */
+function watch<Seen>(
+  now: () => Seen,
+  later: () => Promise<Seen>,
+  onChange: (seen: Seen) => void,
+  everyMs: number,
+): Watch<Seen> {
   let seen = now()
   let looks = 0
   let stopped = false

@@ -1,4 +1,5 @@
-// The door's answers: every status, with the body and headers that OTLP/HTTP asks for, and what is handed on.
+// The door's answers: every status, with the body and headers that OTLP/HTTP asks for, and what is
+// handed on.
 import assert from 'node:assert/strict'
 import { Agent, createServer } from 'node:http'
 import { connect } from 'node:net'
@@ -18,9 +19,15 @@ import { request, span } from '../support/spans.ts'
 const ENCODINGS: readonly Encoding[] = ['protobuf', 'json']
 const JSON_REQUEST =
   '{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"execution","traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"0102030405060708"}]}]}]}'
-const GOOD: Record<Encoding, Buffer> = { protobuf: request(span()), json: Buffer.from(JSON_REQUEST) }
+const GOOD: Record<Encoding, Buffer> = {
+  protobuf: request(span()),
+  json: Buffer.from(JSON_REQUEST),
+}
 /** What `handle` gets of them. */
-const HANDED: Record<Encoding, Buffer> = { protobuf: GOOD.protobuf, json: Buffer.from(jsonToProtobuf(GOOD.json)) }
+const HANDED: Record<Encoding, Buffer> = {
+  protobuf: GOOD.protobuf,
+  json: Buffer.from(jsonToProtobuf(GOOD.json)),
+}
 
 const good = (encoding: Encoding, more: Sent = {}): Sent => ({
   body: GOOD[encoding],
@@ -53,24 +60,34 @@ test('the answer says how many spans were rejected and why, in the encoding of t
   assert.deepEqual((await send(good('protobuf'))).body, Buffer.from('0a060803' + '12026e6f', 'hex'))
   const reply = await send(good('json'))
   assert.equal(reply.status, 200)
-  assert.deepEqual(JSON.parse(reply.body.toString()), { partialSuccess: { rejectedSpans: '3', errorMessage: 'no' } })
+  assert.deepEqual(JSON.parse(reply.body.toString()), {
+    partialSuccess: { rejectedSpans: '3', errorMessage: 'no' },
+  })
 })
 
 test('gzip, chunks and parameters of Content-Type change nothing of what is handed on', async (t) => {
   const { send, bodies } = await openDoor(t)
   for (const encoding of ENCODINGS) {
     const zipped = gzipSync(GOOD[encoding])
-    const members = Buffer.concat([gzipSync(GOOD[encoding].subarray(0, 20)), gzipSync(GOOD[encoding].subarray(20))])
+    const members = Buffer.concat([
+      gzipSync(GOOD[encoding].subarray(0, 20)),
+      gzipSync(GOOD[encoding].subarray(20)),
+    ])
     const bytewise = Array.from(GOOD[encoding], (byte) => Buffer.of(byte))
     const variants: Record<string, Sent> = {
       gzip: { body: zipped, headers: { 'content-encoding': 'gzip' } },
       'x-gzip in capitals': { body: zipped, headers: { 'content-encoding': ' X-GZIP ' } },
       'gzip of two members': { body: members, headers: { 'content-encoding': 'gzip' } },
-      'gzip in chunks': { body: [zipped.subarray(0, 7), zipped.subarray(7)], headers: { 'content-encoding': 'gzip' } },
+      'gzip in chunks': {
+        body: [zipped.subarray(0, 7), zipped.subarray(7)],
+        headers: { 'content-encoding': 'gzip' },
+      },
       identity: { headers: { 'content-encoding': 'identity' } },
       'chunk by chunk': { body: bytewise },
       'a parameter': { headers: { 'content-type': `${TYPES[encoding]}; charset=utf-8` } },
-      'capitals and blanks': { headers: { 'content-type': `${TYPES[encoding].toUpperCase()} ;x=y` } },
+      'capitals and blanks': {
+        headers: { 'content-type': `${TYPES[encoding].toUpperCase()} ;x=y` },
+      },
       'a query': { path: '/v1/traces?x=y' },
     }
     for (const [name, variant] of Object.entries(variants)) {
@@ -96,14 +113,38 @@ const LARGE = Buffer.alloc(16 * KIB * KIB, 0x20)
 /** Code: google/rpc/code.proto. */
 const REFUSED: Record<string, Refused> = {
   'another path': { sent: { path: '/v1/profiles' }, status: 404, code: 12 },
-  'another method': { sent: { method: 'GET', body: '' }, status: 405, code: 12, headers: { allow: 'POST' } },
+  'another method': {
+    sent: { method: 'GET', body: '' },
+    status: 405,
+    code: 12,
+    headers: { allow: 'POST' },
+  },
   'an unknown coding': { sent: { headers: { 'content-encoding': 'br' } }, status: 415, code: 3 },
   'an announced size over the limit': { sent: { body: LARGE }, status: 413, code: 8 },
   'a size over the limit that was not announced': { sent: { body: [LARGE] }, status: 413, code: 8 },
-  'a size over the limit once inflated': { sent: { body: gzipSync(LARGE), headers: { 'content-encoding': 'gzip' } }, status: 413, code: 8 },
-  'a broken gzip stream': { sent: { headers: { 'content-encoding': 'gzip' } }, status: 400, code: 3 },
-  'a malformed request': { sent: {}, throws: badRequest('A field is cut off', 7), status: 400, code: 3 },
-  'a full queue': { sent: {}, throws: retryLater('The queue is full.', 60), status: 503, code: 14, headers: { 'retry-after': '60' } },
+  'a size over the limit once inflated': {
+    sent: { body: gzipSync(LARGE), headers: { 'content-encoding': 'gzip' } },
+    status: 413,
+    code: 8,
+  },
+  'a broken gzip stream': {
+    sent: { headers: { 'content-encoding': 'gzip' } },
+    status: 400,
+    code: 3,
+  },
+  'a malformed request': {
+    sent: {},
+    throws: badRequest('A field is cut off', 7),
+    status: 400,
+    code: 3,
+  },
+  'a full queue': {
+    sent: {},
+    throws: retryLater('The queue is full.', 60),
+    status: 503,
+    code: 14,
+    headers: { 'retry-after': '60' },
+  },
   'a fault of ours': { sent: {}, throws: new Error('CANARY'), status: 500, code: 13 },
 }
 
@@ -123,7 +164,8 @@ test('what is refused is answered with its status and a google.rpc.Status in the
       assert.equal(read.code, code, place)
       if (throws instanceof Refusal) assert.equal(read.message, throws.message, place)
       assert.match(read.message, /^[A-Z].*\.$/, place)
-      for (const header of ['allow', 'retry-after']) assert.equal(reply.headers[header], headers[header], `${place}: ${header}`)
+      for (const header of ['allow', 'retry-after'])
+        assert.equal(reply.headers[header], headers[header], `${place}: ${header}`)
     }
     assert.deepEqual(counters.snapshot(), { [`requests.refused.${status}`]: 2 }, name)
   }
@@ -131,7 +173,12 @@ test('what is refused is answered with its status and a google.rpc.Status in the
 
 test('a request of no known encoding is answered 415, in JSON', async (t) => {
   const { send } = await openDoor(t)
-  for (const headers of [{}, { 'content-type': 'text/plain' }, { 'content-type': '' }, { 'content-type': 'application/jsonp' }]) {
+  for (const headers of [
+    {},
+    { 'content-type': 'text/plain' },
+    { 'content-type': '' },
+    { 'content-type': 'application/jsonp' },
+  ]) {
     const reply = await send({ body: GOOD.json, headers: headers as Record<string, string> })
     assert.equal(reply.status, 415)
     assert.equal(reply.headers['content-type'], TYPES.json)
@@ -187,7 +234,11 @@ test('a refused request leaves nothing behind: the next one on the connection is
   })
   for (const [name, refused] of Object.entries(REFUSED)) {
     throws = refused.throws
-    assert.equal((await send(good('protobuf', { ...refused.sent, agent }))).status, refused.status, name)
+    assert.equal(
+      (await send(good('protobuf', { ...refused.sent, agent }))).status,
+      refused.status,
+      name,
+    )
     throws = undefined
     assert.equal(budget.used, 0, name)
     assert.equal((await send(good('protobuf', { agent }))).status, 200, name)
@@ -228,7 +279,11 @@ test('an empty host is every address of this machine', async (t) => {
 test('metrics and logs are answered 200 in the encoding of the request, discarded unread and counted', async (t) => {
   const { send, bodies, counters } = await openDoor(t)
   for (const path of ['/v1/metrics', '/v1/logs']) {
-    const { status, body } = await send({ path, headers: { 'content-type': TYPES.protobuf }, body: Buffer.alloc(4 * KIB, 0xff) })
+    const { status, body } = await send({
+      path,
+      headers: { 'content-type': TYPES.protobuf },
+      body: Buffer.alloc(4 * KIB, 0xff),
+    })
     assert.deepEqual([status, body.length], [200, 0])
     const json = await send({ path, headers: { 'content-type': TYPES.json }, body: '{"nonsense' })
     assert.deepEqual([json.status, json.body.toString()], [200, '{}'])

@@ -1,5 +1,6 @@
-// The doors of a whole sidecar under connections that are nearly right, at random but the same each time: nothing ends it, no
-// byte of theirs is told again, and when they are gone it serves as before. USAGE_FUZZ_RUNS says how many, USAGE_FUZZ_SEED which.
+// The doors of a whole sidecar under connections that are nearly right, at random but the same each
+// time: nothing ends it, no byte of theirs is told again, and when they are gone it serves as
+// before. USAGE_FUZZ_RUNS says how many, USAGE_FUZZ_SEED which.
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
@@ -13,7 +14,10 @@ const RUNS = Number(process.env.USAGE_FUZZ_RUNS ?? 1_500)
 const SEED = Number(process.env.USAGE_FUZZ_SEED ?? 20_261_125)
 const AT_ONCE = 20
 
-/** Sends them whole or in two pieces, and goes in one of the ways in which clients go; gives all that came back. */
+/**
+ * Sends them whole or in two pieces, and goes in one of the ways in which clients go; gives all
+ * that came back.
+ */
 function attack(port: number, bytes: Buffer, random: Random): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
@@ -39,24 +43,53 @@ test('connections that are nearly right end nothing and tell nothing', async (t)
   const sidecar = await startHere(t, place)
   const rng = new Rng(SEED)
   const random: Random = () => rng.below(0x4000_0000) / 0x4000_0000
-  const ports = { http: sidecar.port(), grpc: sidecar.grpcPort(), health: sidecar.healthPort(), page: sidecar.pagePort() }
+  const ports = {
+    http: sidecar.port(),
+    grpc: sidecar.grpcPort(),
+    health: sidecar.healthPort(),
+    page: sidecar.pagePort(),
+  }
   let left = RUNS
   const client = async (): Promise<void> => {
     for (; left > 0; left--) {
       const what = random()
-      const http = Buffer.concat(Array.from({ length: 1 + Math.floor(random() * 3) }, () => httpRequest(random)))
+      const http = Buffer.concat(
+        Array.from({ length: 1 + Math.floor(random() * 3) }, () => httpRequest(random)),
+      )
       const bytes = what < 0.5 ? http : what < 0.95 ? http2Frames(random) : bend(random, http)
-      const door = what < 0.45 ? 'http' : what < 0.9 ? 'grpc' : what < 0.95 ? 'http' : random() < 0.5 ? 'health' : 'page'
-      assert.doesNotMatch(await attack(ports[door], bytes, random), /CANARY/, `${door}: ${JSON.stringify(bytes.toString('latin1'))}`)
+      const door =
+        what < 0.45
+          ? 'http'
+          : what < 0.9
+            ? 'grpc'
+            : what < 0.95
+              ? 'http'
+              : random() < 0.5
+                ? 'health'
+                : 'page'
+      assert.doesNotMatch(
+        await attack(ports[door], bytes, random),
+        /CANARY/,
+        `${door}: ${JSON.stringify(bytes.toString('latin1'))}`,
+      )
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, client))
 
   assert.equal((await post(ports.http, execution())).status, 200)
-  assert.equal((await call(connected(t, `http://127.0.0.1:${ports.grpc}`), message(execution()))).grpc, '0')
+  assert.equal(
+    (await call(connected(t, `http://127.0.0.1:${ports.grpc}`), message(execution()))).grpc,
+    '0',
+  )
   assert.doesNotMatch(JSON.stringify(sidecar.lines()), /CANARY|fault of ours/)
-  for (const [name, bytes] of await filesIn(place.dataFolder)) assert.ok(!bytes.includes('CANARY'), name)
+  for (const [name, bytes] of await filesIn(place.dataFolder))
+    assert.ok(!bytes.includes('CANARY'), name)
   const { counters } = sidecar
-  for (const name of ['requests.accepted', 'requests.discarded', 'requests.refused.400', 'requests.refused.404'])
+  for (const name of [
+    'requests.accepted',
+    'requests.discarded',
+    'requests.refused.400',
+    'requests.refused.404',
+  ])
     assert.ok(counters.get(name) > RUNS / 200, `${name}: too few of ${RUNS} come so far`)
 })

@@ -1,10 +1,19 @@
-// Clients of the gRPC door that do what no SDK does, frame by frame: floods of every kind, calls without an end, answers that
-// nobody takes, other protocols. What they hold is bounded, and others are served meanwhile.
+// Clients of the gRPC door that do what no SDK does, frame by frame: floods of every kind, calls
+// without an end, answers that nobody takes, other protocols. What they hold is bounded, and others
+// are served meanwhile.
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import type { Handled } from '../../src/accept/accept.ts'
-import { BODY, call, connected, type Door, LOGS, METRICS, openDoor } from '../support/grpc-receiver.ts'
+import {
+  BODY,
+  call,
+  connected,
+  type Door,
+  LOGS,
+  METRICS,
+  openDoor,
+} from '../support/grpc-receiver.ts'
 import {
   ACK,
   CALL,
@@ -36,36 +45,72 @@ async function servesOthers(t: TestContext, { url }: Door, why: string): Promise
   session.destroy()
 }
 
-/** grpc-status of each answered call: a header of the answer or its trailer, sent as a literal or from the table. */
+/**
+ * grpc-status of each answered call: a header of the answer or its trailer, sent as a literal or
+ * from the table.
+ */
 const answered = ({ frames }: RawClient): number[] =>
-  frames.filter(({ type, flags }) => type === TYPE.headers && (flags & END_STREAM) > 0).map(({ stream }) => stream)
+  frames
+    .filter(({ type, flags }) => type === TYPE.headers && (flags & END_STREAM) > 0)
+    .map(({ stream }) => stream)
 
 const openCalls = (count: number, more: Record<string, string> = {}): Buffer =>
   Buffer.concat(Array.from({ length: count }, (_, i) => callHead(2 * i + 1, undefined, more)))
 
-/** A field that takes nearly all of the table, then as often as fits a byte that means it: 4 MB of header in 5 KB. */
-const bomb = Buffer.concat([headerBlock(CALL), Buffer.of(0x40), headerBlock({ a: 'x'.repeat(4000) }).subarray(1), Buffer.alloc(1000, 0xbe)])
+/**
+ * A field that takes nearly all of the table, then as often as fits a byte that means it: 4 MB of
+ * header in 5 KB.
+ */
+const bomb = Buffer.concat([
+  headerBlock(CALL),
+  Buffer.of(0x40),
+  headerBlock({ a: 'x'.repeat(4000) }).subarray(1),
+  Buffer.alloc(1000, 0xbe),
+])
 
 const FLOODS: Record<string, { bytes: Buffer; ends: boolean }> = {
   pings: { bytes: Buffer.alloc(17 * 50_000, frame(TYPE.ping, 0, 0, Buffer.alloc(8))), ends: false },
   settings: { bytes: Buffer.alloc(9 * 50_000, frame(TYPE.settings, 0, 0)), ends: false },
-  'acknowledgements that nobody asked for': { bytes: Buffer.alloc(9 * 50_000, frame(TYPE.settings, ACK, 0)), ends: false },
-  priorities: { bytes: Buffer.alloc(14 * 50_000, frame(TYPE.priority, 0, 1, Buffer.alloc(5))), ends: false },
-  'empty data': { bytes: Buffer.concat([callHead(1), Buffer.alloc(9 * 50_000, frame(TYPE.data, 0, 1))]), ends: true },
+  'acknowledgements that nobody asked for': {
+    bytes: Buffer.alloc(9 * 50_000, frame(TYPE.settings, ACK, 0)),
+    ends: false,
+  },
+  priorities: {
+    bytes: Buffer.alloc(14 * 50_000, frame(TYPE.priority, 0, 1, Buffer.alloc(5))),
+    ends: false,
+  },
+  'empty data': {
+    bytes: Buffer.concat([callHead(1), Buffer.alloc(9 * 50_000, frame(TYPE.data, 0, 1))]),
+    ends: true,
+  },
   continuations: {
-    bytes: Buffer.concat([callHead(1, 0), Buffer.alloc(12 * 50_000, frame(TYPE.continuation, 0, 1, Buffer.of(0, 0, 0)))]),
+    bytes: Buffer.concat([
+      callHead(1, 0),
+      Buffer.alloc(12 * 50_000, frame(TYPE.continuation, 0, 1, Buffer.of(0, 0, 0))),
+    ]),
     ends: true,
   },
   'header fields that stand for large ones': {
-    bytes: Buffer.concat(Array.from({ length: 300 }, (_, i) => frame(TYPE.headers, 4, 2 * i + 1, bomb))),
+    bytes: Buffer.concat(
+      Array.from({ length: 300 }, (_, i) => frame(TYPE.headers, 4, 2 * i + 1, bomb)),
+    ),
     ends: false,
   },
   'headers over the limit': {
-    bytes: Buffer.concat(Array.from({ length: 300 }, (_, i) => callHead(2 * i + 1, undefined, { a: 'x'.repeat(10_000) }))),
+    bytes: Buffer.concat(
+      Array.from({ length: 300 }, (_, i) =>
+        callHead(2 * i + 1, undefined, { a: 'x'.repeat(10_000) }),
+      ),
+    ),
     ends: false,
   },
   resets: {
-    bytes: Buffer.concat(Array.from({ length: 5_000 }, (_, i) => [callHead(2 * i + 1), frame(TYPE.reset, 0, 2 * i + 1, u32(8))]).flat()),
+    bytes: Buffer.concat(
+      Array.from({ length: 5_000 }, (_, i) => [
+        callHead(2 * i + 1),
+        frame(TYPE.reset, 0, 2 * i + 1, u32(8)),
+      ]).flat(),
+    ),
     ends: true,
   },
   'window updates beyond the largest': {
@@ -101,7 +146,8 @@ test('calls that never come to their end are few over all connections: who has w
     clients.push(client)
     await settle()
   }
-  // Of 512 calls: five connections with a hundred calls each are left, and perhaps the one whose call was one too many.
+  // Of 512 calls: five connections with a hundred calls each are left, and perhaps the one whose
+  // call was one too many.
   await until(() => clients.filter((client) => client.isClosed()).length >= 9)
   await servesOthers(t, door, 'while hundreds of calls wait')
   assert.ok(clients[0]!.isClosed() && !clients[14]!.isClosed())
@@ -114,7 +160,11 @@ test('an answer that nobody takes is thrown away after a while, and its call end
   // SETTINGS_INITIAL_WINDOW_SIZE 0: no byte of data may come.
   const client = await raw(t, door, setting(4, 0))
   client.socket.write(Buffer.concat([callHead(1), frame(TYPE.data, END_STREAM, 1, message(BODY))]))
-  await until(() => door.got.length === 1 && client.frames.some(({ type, stream }) => type === TYPE.headers && stream === 1))
+  await until(
+    () =>
+      door.got.length === 1 &&
+      client.frames.some(({ type, stream }) => type === TYPE.headers && stream === 1),
+  )
   t.mock.timers.tick(9_999)
   await settle()
   assert.ok(!client.frames.some(({ type }) => type === TYPE.reset))
@@ -144,7 +194,8 @@ test('metrics and logs without an end are not read for ever', async (t) => {
   const door = await openDoor(t)
   const client = await raw(t, door)
   const paths = [METRICS, LOGS]
-  for (const [i, path] of paths.entries()) client.socket.write(callHead(2 * i + 1, undefined, { ':path': path }))
+  for (const [i, path] of paths.entries())
+    client.socket.write(callHead(2 * i + 1, undefined, { ':path': path }))
   client.socket.write(frame(TYPE.data, 0, 1, Buffer.alloc(10_000)))
   await servesOthers(t, door, 'while metrics come')
   assert.deepEqual(answered(client), [])
@@ -181,12 +232,17 @@ test('a client that resets its call before it is answered ends nothing but that'
   const calls: ((stream: number) => Buffer)[] = [
     (stream) => callHead(stream, undefined, { ':path': '/x.Y/Z' }),
     (stream) => callHead(stream, END_HEADERS + END_STREAM, { ':path': METRICS }),
-    (stream) => Buffer.concat([callHead(stream), frame(TYPE.data, END_STREAM, stream, message(BODY))]),
+    (stream) =>
+      Buffer.concat([callHead(stream), frame(TYPE.data, END_STREAM, stream, message(BODY))]),
     (stream) => callHead(stream, undefined, { 'grpc-timeout': '0m' }),
   ]
   for (const code of [0, 8]) {
     const client = await raw(t, door)
-    client.socket.write(Buffer.concat(calls.flatMap((one, i) => [one(2 * i + 1), frame(TYPE.reset, 0, 2 * i + 1, u32(code))])))
+    client.socket.write(
+      Buffer.concat(
+        calls.flatMap((one, i) => [one(2 * i + 1), frame(TYPE.reset, 0, 2 * i + 1, u32(code))]),
+      ),
+    )
     await servesOthers(t, door, 'behind resets')
     await until(() => door.budget.used === 0)
     assert.ok(!client.isClosed())
@@ -200,7 +256,12 @@ test('a client that says GOAWAY and goes is not waited for', async (t) => {
   const goaway = frame(TYPE.goaway, 0, 0, Buffer.alloc(8))
   // What comes behind it breaks the rules of HTTP/2, and node:http2 does not end the connection.
   client.socket.write(
-    Buffer.concat([callHead(1), goaway, frame(TYPE.data, END_STREAM, 1, message(BODY)), frame(TYPE.continuation, 4, 3, Buffer.of(0))]),
+    Buffer.concat([
+      callHead(1),
+      goaway,
+      frame(TYPE.data, END_STREAM, 1, message(BODY)),
+      frame(TYPE.continuation, 4, 3, Buffer.of(0)),
+    ]),
   )
   await until(() => client.frames.some(({ type }) => type === TYPE.goaway))
   client.socket.end()
@@ -214,12 +275,20 @@ test('a client that says GOAWAY and goes is not waited for', async (t) => {
 test('a deadline ends a call whose message does not come, and gives back what it took', async (t) => {
   const door = await openDoor(t)
   const client = await raw(t, door)
-  client.socket.write(Buffer.concat([callHead(1, undefined, { 'grpc-timeout': '20m' }), frame(TYPE.data, 0, 1, Buffer.alloc(10_000))]))
+  client.socket.write(
+    Buffer.concat([
+      callHead(1, undefined, { 'grpc-timeout': '20m' }),
+      frame(TYPE.data, 0, 1, Buffer.alloc(10_000)),
+    ]),
+  )
   await until(() => answered(client).includes(1))
   for (let i = 0; i < 5; i++) client.socket.write(frame(TYPE.data, 0, 1, Buffer.alloc(16_000)))
   await until(() => door.budget.used === 0)
   await servesOthers(t, door, 'behind a deadline')
-  assert.equal(door.counters.get('requests.refused.408') + door.counters.get('requests.refused.400'), 1)
+  assert.equal(
+    door.counters.get('requests.refused.408') + door.counters.get('requests.refused.400'),
+    1,
+  )
 })
 
 test('pings are answered, also while a call is', async (t) => {
@@ -231,7 +300,10 @@ test('pings are answered, also while a call is', async (t) => {
   await until(() => door.got.length === 1)
   client.socket.write(frame(TYPE.ping, 0, 0, Buffer.from('12345678')))
   await until(() =>
-    client.frames.some(({ type, flags, payload }) => type === TYPE.ping && flags === ACK && payload.toString() === '12345678'),
+    client.frames.some(
+      ({ type, flags, payload }) =>
+        type === TYPE.ping && flags === ACK && payload.toString() === '12345678',
+    ),
   )
 })
 
@@ -239,9 +311,13 @@ test('a message larger than every window comes in whole, and slow calls do not h
   const door = await openDoor(t, undefined, 5_000_000)
   const slow = await raw(t, door)
   slow.socket.write(openCalls(99))
-  // Together more than the window of the connection: it must open again although none of them is whole.
-  for (let i = 0; i < 99; i++) slow.socket.write(frame(TYPE.data, 0, 2 * i + 1, Buffer.alloc(8_000)))
-  slow.socket.write(Buffer.concat([callHead(199), frame(TYPE.data, END_STREAM, 199, message(BODY))]))
+  // Together more than the window of the connection: it must open again although none of them is
+  // whole.
+  for (let i = 0; i < 99; i++)
+    slow.socket.write(frame(TYPE.data, 0, 2 * i + 1, Buffer.alloc(8_000)))
+  slow.socket.write(
+    Buffer.concat([callHead(199), frame(TYPE.data, END_STREAM, 199, message(BODY))]),
+  )
   await until(() => answered(slow).includes(199))
   const large = Buffer.alloc(4_000_000, 7)
   assert.equal((await call(connected(t, door.url), message(large))).grpc, '0')
@@ -263,7 +339,10 @@ test('other protocols are told which port is meant', async (t) => {
     })
     socket.write(bytes, 'latin1')
     await new Promise((resolve) => socket.once('close', resolve))
-    assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application\/json\r\n/)
+    assert.match(
+      answer,
+      /^HTTP\/1\.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application\/json\r\n/,
+    )
     assert.match(answer, /\{"code":3,"message":"This port speaks OTLP over gRPC\. [^"]+",/)
     assert.doesNotMatch(answer, /CANARY/)
   }
@@ -286,7 +365,9 @@ test('connections that say nothing, or no more than hello, keep nobody out, and 
   const door = await openDoor(t)
   const clients: RawClient[] = []
   for (let i = 0; i < 150; i++) clients.push(await raw(t, door))
-  const silent = Array.from({ length: 150 }, () => connect(door.port, '127.0.0.1').on('error', () => undefined))
+  const silent = Array.from({ length: 150 }, () =>
+    connect(door.port, '127.0.0.1').on('error', () => undefined),
+  )
   for (const socket of silent) atEnd(t, async () => socket.destroy())
   await until(() => clients.filter((client) => client.isClosed()).length >= 300 - 256)
   await servesOthers(t, door, 'while many are connected')

@@ -1,4 +1,5 @@
-// The door for OTLP over gRPC: the official exporter and raw HTTP/2 calls, every status, limits and floods.
+// The door for OTLP over gRPC: the official exporter and raw HTTP/2 calls, every status, limits and
+// floods.
 import assert from 'node:assert/strict'
 import { constants } from 'node:http2'
 import { test } from 'node:test'
@@ -10,14 +11,29 @@ import { type ReadableSpan, TracerProvider } from '@opentelemetry/sdk-trace'
 import type { Handled } from '../../src/accept/accept.ts'
 import { decodeRequest } from '../../src/otlp/decode.ts'
 import { retryLater } from '../../src/support/errors.ts'
-import { BODY, call, connected, frame, LOGS, MAX_BODY, METRICS, openDoor } from '../support/grpc-receiver.ts'
+import {
+  BODY,
+  call,
+  connected,
+  frame,
+  LOGS,
+  MAX_BODY,
+  METRICS,
+  openDoor,
+} from '../support/grpc-receiver.ts'
 import { EXPORT } from '../support/raw-http2.ts'
 
 for (const compression of ['none', 'gzip'] as const) {
   test(`takes what the official exporter sends, compression ${compression}`, async (t) => {
     const { url, got } = await openDoor(t)
     const traceExporter = new OTLPTraceExporter({ url, compression: compression as never })
-    const sdk = new NodeSDK({ traceExporter, autoDetectResources: false, metricReaders: [], logRecordProcessors: [], instrumentations: [] })
+    const sdk = new NodeSDK({
+      traceExporter,
+      autoDetectResources: false,
+      metricReaders: [],
+      logRecordProcessors: [],
+      instrumentations: [],
+    })
     t.after(() => trace.disable())
     sdk.start()
     trace
@@ -27,13 +43,18 @@ for (const compression of ['none', 'gzip'] as const) {
     await sdk.shutdown()
     const [first] = decodeRequest(got[0]!).resourceSpans[0]!.scopeSpans[0]!.spans
     assert.equal(first?.name, 'execution')
-    assert.deepEqual(first?.attributes, [{ key: 'execution.type', value: { kind: 'string', value: 'pipeline' } }])
+    assert.deepEqual(first?.attributes, [
+      { key: 'execution.type', value: { kind: 'string', value: 'pipeline' } },
+    ])
   })
 }
 
 test('answers an empty message on full success, and says what was rejected', async (t) => {
   let rejected = 0
-  const { url } = await openDoor(t, () => ({ rejected, message: rejected === 0 ? '' : 'Two are not valid.' }))
+  const { url } = await openDoor(t, () => ({
+    rejected,
+    message: rejected === 0 ? '' : 'Two are not valid.',
+  }))
   const session = connected(t, url)
   const whole = await call(session, frame(BODY))
   assert.deepEqual([whole.status, whole.grpc, whole.body], [200, '0', frame(Buffer.alloc(0))])
@@ -44,7 +65,12 @@ test('answers an empty message on full success, and says what was rejected', asy
   assert.deepEqual(partial.body.subarray(5, 9), Buffer.from([0x0a, 22, 0x08, 2]))
 })
 
-const WRONG: readonly [what: string, body: Buffer, headers: Record<string, string>, grpc: string][] = [
+const WRONG: readonly [
+  what: string,
+  body: Buffer,
+  headers: Record<string, string>,
+  grpc: string,
+][] = [
   ['a method that is not there', frame(BODY), { path: '/x.Y/Z' }, '12'],
 
   ['a compression that we do not have', frame(BODY, 1), { 'grpc-encoding': 'br' }, '12'],
@@ -54,9 +80,19 @@ const WRONG: readonly [what: string, body: Buffer, headers: Record<string, strin
   ['a message that is cut off', frame(BODY).subarray(0, 20), {}, '3'],
   ['two messages', Buffer.concat([frame(BODY), frame(BODY)]), {}, '3'],
   ['no message', Buffer.alloc(0), {}, '3'],
-  ['a message that says it is over the limit', frame(Buffer.alloc(MAX_BODY + 1)).subarray(0, 20), {}, '8'],
+  [
+    'a message that says it is over the limit',
+    frame(Buffer.alloc(MAX_BODY + 1)).subarray(0, 20),
+    {},
+    '8',
+  ],
   ['a message over the limit', frame(Buffer.alloc(MAX_BODY + 1)), {}, '8'],
-  ['a message that is over the limit when inflated', frame(gzipSync(Buffer.alloc(MAX_BODY * 50)), 1), { 'grpc-encoding': 'gzip' }, '8'],
+  [
+    'a message that is over the limit when inflated',
+    frame(gzipSync(Buffer.alloc(MAX_BODY * 50)), 1),
+    { 'grpc-encoding': 'gzip' },
+    '8',
+  ],
 ]
 for (const [what, body, headers, grpc] of WRONG) {
   test(`refuses ${what} with code ${grpc}, and not for a retry`, async (t) => {
@@ -130,8 +166,16 @@ test('serves many calls, one after the other, without counting those that have e
 
 test('a request that is not of gRPC is answered 415 (HTTP), with a status of gRPC as well', async (t) => {
   const { url, got } = await openDoor(t)
-  for (const more of [{ 'content-type': 'text/plain' }, { 'content-type': 'application/grpc-web' }, { ':method': 'PUT' }]) {
-    const answer = await call(connected(t, url), frame(BODY), more as unknown as Record<string, string>)
+  for (const more of [
+    { 'content-type': 'text/plain' },
+    { 'content-type': 'application/grpc-web' },
+    { ':method': 'PUT' },
+  ]) {
+    const answer = await call(
+      connected(t, url),
+      frame(BODY),
+      more as unknown as Record<string, string>,
+    )
     assert.deepEqual([answer.status, answer.grpc, answer.body.length], [415, '12', 0])
   }
   assert.deepEqual(got, [])
@@ -143,7 +187,9 @@ test('the official exporter is told that its message is too large while it still
   t.after(() => exporter.shutdown())
   const provider = new TracerProvider()
   const made = Array.from({ length: 200 }, () => {
-    const one = provider.getTracer('test').startSpan('execution', { attributes: { long: 'x'.repeat(10_000) } })
+    const one = provider
+      .getTracer('test')
+      .startSpan('execution', { attributes: { long: 'x'.repeat(10_000) } })
     one.end()
     return one as unknown as ReadableSpan
   })
@@ -154,7 +200,9 @@ test('the official exporter is told that its message is too large while it still
 test('serves others while a client sends nothing of what it began', async (t) => {
   const { url, budget } = await openDoor(t)
   const slow = connected(t, url)
-  const stuck = Array.from({ length: 100 }, () => slow.request({ ':method': 'POST', ':path': EXPORT, 'content-type': 'application/grpc' }))
+  const stuck = Array.from({ length: 100 }, () =>
+    slow.request({ ':method': 'POST', ':path': EXPORT, 'content-type': 'application/grpc' }),
+  )
   for (const stream of stuck) {
     stream.on('error', () => undefined)
     stream.write(frame(Buffer.alloc(1000)).subarray(0, 500))
@@ -171,7 +219,11 @@ test('ends a connection that opens and resets streams without end, and serves ot
   let opened = 0
   const open = (): void => {
     for (let i = 0; i < 50 && !flood.destroyed && !flood.closed; i++, opened++) {
-      const stream = flood.request({ ':method': 'POST', ':path': EXPORT, 'content-type': 'application/grpc' })
+      const stream = flood.request({
+        ':method': 'POST',
+        ':path': EXPORT,
+        'content-type': 'application/grpc',
+      })
       stream.on('error', () => undefined)
       stream.close(constants.NGHTTP2_CANCEL)
     }

@@ -1,5 +1,6 @@
-// Clients that do what no SDK does: bytes that are not HTTP, headers without an end, crowds of connections, requests piled
-// behind each other, a foreign Host. Each gets an honest answer or goes, and others are served meanwhile.
+// Clients that do what no SDK does: bytes that are not HTTP, headers without an end, crowds of
+// connections, requests piled behind each other, a foreign Host. Each gets an honest answer or
+// goes, and others are served meanwhile.
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { connect } from 'node:net'
@@ -35,7 +36,12 @@ function statusIn(answer: string): Told {
   assert.equal(Number(length), body.length)
   assert.match(head, /^content-type: application\/json$/im)
   assert.match(message, /^[A-Z].*\.$/)
-  return { status: Number(/^HTTP\/1\.1 (\d{3}) /.exec(head)?.[1]), headers: head.toLowerCase(), code, message }
+  return {
+    status: Number(/^HTTP\/1\.1 (\d{3}) /.exec(head)?.[1]),
+    headers: head.toLowerCase(),
+    code,
+    message,
+  }
 }
 
 const NOT_READABLE: Record<string, [bytes: string, status: number, code: number, told?: RegExp]> = {
@@ -45,16 +51,32 @@ const NOT_READABLE: Record<string, [bytes: string, status: number, code: number,
   'another version of HTTP': ['GET /v1/traces HTTP/9.9\r\n\r\n', 400, 3],
   'a request to connect': ['CONNECT CANARY:443 HTTP/1.1\r\nhost: CANARY\r\n\r\n', 405, 12],
   'two lengths': [`${POST}content-length: 2\r\ncontent-length: 3\r\n\r\n{}`, 400, 3],
-  'a length and chunks': [`${POST}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400, 3],
+  'a length and chunks': [
+    `${POST}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
+    400,
+    3,
+  ],
   'a negative length': [`${POST}content-length: -1\r\n\r\n`, 400, 3],
   'a header name with a blank': [`${POST}CANARY : x\r\n\r\n`, 400, 3],
   'a line feed alone': ['POST /v1/traces HTTP/1.1\nhost: localhost\n\n', 400, 3],
   'a header over the limit': [`${POST}a: ${'x'.repeat(9000)}`, 431, 8],
   'header fields without an end': [`${POST}${'a: b\r\n'.repeat(50_000)}`, 431, 8],
   'a URL without an end': [`POST /${'x'.repeat(50_000)}`, 431, 8],
-  'chunks that are none': [`${POST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\nCANARY\r\n`, 400, 3],
-  'trailers without an end': [`${POST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\n0\r\n${'a: b\r\n'.repeat(50_000)}`, 431, 8],
-  'chunk extensions without an end': [`${POST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\n1;${'a=b;'.repeat(50_000)}`, 413, 8],
+  'chunks that are none': [
+    `${POST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\nCANARY\r\n`,
+    400,
+    3,
+  ],
+  'trailers without an end': [
+    `${POST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\n0\r\n${'a: b\r\n'.repeat(50_000)}`,
+    431,
+    8,
+  ],
+  'chunk extensions without an end': [
+    `${POST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\n1;${'a=b;'.repeat(50_000)}`,
+    413,
+    8,
+  ],
 }
 test('what cannot be read is answered with a google.rpc.Status of ours, and its connection ends', async (t) => {
   const door = await openDoor(t)
@@ -66,11 +88,17 @@ test('what cannot be read is answered with a google.rpc.Status of ours, and its 
     assert.equal(/^allow: post$/m.test(said.headers), status === 405, name)
     assert.match(said.message, told, name)
     assert.doesNotMatch(answer + door.logged.join(''), /CANARY/, name)
-    assert.equal((await door.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status, 200, name)
+    assert.equal(
+      (await door.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status,
+      200,
+      name,
+    )
     await until(() => door.budget.used === 0)
   }
   assert.equal(door.bodies.length, Object.keys(NOT_READABLE).length)
-  const refused = Object.entries(door.counters.snapshot()).filter(([name]) => name.startsWith('requests.refused.'))
+  const refused = Object.entries(door.counters.snapshot()).filter(([name]) =>
+    name.startsWith('requests.refused.'),
+  )
   const sum = refused.reduce((whole, [, count]) => whole + count, 0)
   assert.equal(sum, Object.keys(NOT_READABLE).length)
 })
@@ -94,12 +122,19 @@ test('a client that was told and stays is cut off after a second', async (t) => 
 
 test('a client that resets its connection before it is told ends nothing but that', async (t) => {
   const door = await openDoor(t)
-  for (const bytes of ['CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n', 'nonsense\r\n\r\n', `${POST}a: ${'x'.repeat(9000)}`]) {
+  for (const bytes of [
+    'CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n',
+    'nonsense\r\n\r\n',
+    `${POST}a: ${'x'.repeat(9000)}`,
+  ]) {
     for (let i = 0; i < 50; i++) {
       const { socket } = await door.open()
       socket.write(bytes, () => socket.resetAndDestroy())
     }
-    assert.equal((await door.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status, 200)
+    assert.equal(
+      (await door.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status,
+      200,
+    )
   }
 })
 
@@ -118,18 +153,25 @@ test('what follows a request that is being answered is never answered in its pla
   assert.equal(handled, 1)
   gate.resolve()
   // One that has its answer keeps it.
-  assert.match(await tell(door, 'GET / HTTP/1.1\r\nhost: localhost\r\n\r\nCANARY\r\n\r\n'), /^HTTP\/1\.1 404 .*\}$/s)
+  assert.match(
+    await tell(door, 'GET / HTTP/1.1\r\nhost: localhost\r\n\r\nCANARY\r\n\r\n'),
+    /^HTTP\/1\.1 404 .*\}$/s,
+  )
 })
 
 test('as many header fields as a request may have are read, one more is refused and not left out', async (t) => {
   const door = await openDoor(t)
   // With host, type and length.
-  const fields = (count: number): string => Array.from({ length: count - 3 }, (_, i) => `x-${i}: y\r\n`).join('')
+  const fields = (count: number): string =>
+    Array.from({ length: count - 3 }, (_, i) => `x-${i}: y\r\n`).join('')
   const { socket, answer } = await door.open()
   socket.write(`${POST}${fields(63)}${JSON_TYPE}content-length: 2\r\n\r\n{}`)
   await until(() => answer() !== '')
   assert.match(answer(), /^HTTP\/1\.1 200 /)
-  const told = await tell(door, `${POST}connection: close\r\n${fields(63)}${JSON_TYPE}content-length: 2\r\n\r\n{}`)
+  const told = await tell(
+    door,
+    `${POST}connection: close\r\n${fields(63)}${JSON_TYPE}content-length: 2\r\n\r\n{}`,
+  )
   assert.equal(statusIn(told).status, 431)
   assert.equal(door.bodies.length, 1)
 })
@@ -180,7 +222,10 @@ test('a thousand connections that send nothing, or the half of a header, or of a
     void line.ended.then(() => gone.add(i))
     lines.push(line)
   }
-  assert.equal((await door.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status, 200)
+  assert.equal(
+    (await door.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status,
+    200,
+  )
   await until(() => gone.size >= 1100 + 1 - 1024)
   // A later one has not gone, and may still become a request.
   const { socket, answer } = lines[1098]!
@@ -193,7 +238,10 @@ test('who has waited longest goes first, who is being answered does not go at al
   const crowd = new Crowd<{ destroy(): void }>(3)
   const gone: string[] = []
   const guest = (name: string) => ({ destroy: () => void gone.push(name) })
-  const [a, b, c, d, e, f] = ['a', 'b', 'c', 'd', 'e', 'f'].map(guest) as [ReturnType<typeof guest>] & ReturnType<typeof guest>[]
+  const [a, b, c, d, e, f] = ['a', 'b', 'c', 'd', 'e', 'f'].map(guest) as [
+    ReturnType<typeof guest>,
+  ] &
+    ReturnType<typeof guest>[]
   for (const one of [a, b!, c!]) assert.ok(crowd.enter(one))
   crowd.stir(a)
   crowd.busy(b!)
@@ -229,7 +277,9 @@ test('a client that waits for 100 (Continue) gets it where its body will be read
   await until(() => answer().includes('{}'))
   assert.match(answer(), /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /)
   const metrics = await door.open()
-  metrics.socket.write(`${expecting.replace('traces', 'metrics')}${JSON_TYPE}content-length: 2\r\n\r\n`)
+  metrics.socket.write(
+    `${expecting.replace('traces', 'metrics')}${JSON_TYPE}content-length: 2\r\n\r\n`,
+  )
   await until(() => metrics.answer().includes('HTTP/1.1 200 '))
   assert.match(metrics.answer(), /^HTTP\/1\.1 100 Continue\r\n\r\n/)
   const refused: [string, number][] = [
@@ -251,14 +301,26 @@ test('a client that waits for 100 (Continue) gets it where its body will be read
 
 async function hostIs(t: TestContext, host: string, isPublic: boolean): Promise<number> {
   const door = await openDoor(t, { isPublic })
-  const answer = await tell(door, EMPTY.replace('host: localhost\r\n', `${host}connection: close\r\n`))
+  const answer = await tell(
+    door,
+    EMPTY.replace('host: localhost\r\n', `${host}connection: close\r\n`),
+  )
   if (answer.startsWith('HTTP/1.1 200 ')) return 200
   assert.equal(door.bodies.length, 0)
   return statusIn(answer).status
 }
 
 test('a Host that another could make mean this machine is refused, and a request without one', async (t) => {
-  for (const host of ['localhost', 'LOCALHOST:4318', 'x.localhost:1', '127.0.0.1:4318', '[::1]:4318', '10.0.0.7', 'usage-sidecar', ''])
+  for (const host of [
+    'localhost',
+    'LOCALHOST:4318',
+    'x.localhost:1',
+    '127.0.0.1:4318',
+    '[::1]:4318',
+    '10.0.0.7',
+    'usage-sidecar',
+    '',
+  ])
     assert.equal(await hostIs(t, `host: ${host}\r\n`, false), 200, host)
   for (const host of [
     'rebound.example',

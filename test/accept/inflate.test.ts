@@ -1,5 +1,5 @@
-// Inflation, small bodies in one call and large ones in pieces: it holds to the limit and to the budget, and believes
-// nothing that a stream says of its own size.
+// Inflation, small bodies in one call and large ones in pieces: it holds to the limit and to the
+// budget, and believes nothing that a stream says of its own size.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
@@ -14,9 +14,15 @@ test('what is inflated takes its size of the budget, and a refusal where it does
   for (const size of [50 * KIB, 500 * KIB]) {
     const budget = new Budget(size + KIB)
     const share = budget.share()
-    assert.deepEqual(Buffer.from(await inflate(gzipSync(filled(size)), 1024 * KIB, share)), filled(size))
+    assert.deepEqual(
+      Buffer.from(await inflate(gzipSync(filled(size)), 1024 * KIB, share)),
+      filled(size),
+    )
     assert.ok(budget.used >= size, `${budget.used} of ${size}`)
-    await assert.rejects(inflate(gzipSync(filled(size)), 1024 * KIB, budget.share()), { status: 503, retryAfterSeconds: 1 })
+    await assert.rejects(inflate(gzipSync(filled(size)), 1024 * KIB, budget.share()), {
+      status: 503,
+      retryAfterSeconds: 1,
+    })
   }
 })
 
@@ -47,5 +53,6 @@ test('large streams that come together are inflated each for itself', async () =
   const broken = gzipSync(Buffer.alloc(300 * KIB)).subarray(0, 100)
   const inflated = bodies.map((body) => inflate(gzipSync(body), 1024 * KIB, share))
   await assert.rejects(inflate(Buffer.from(broken), 1024 * KIB, share), { status: 400 })
-  for (const [i, body] of (await Promise.all(inflated)).entries()) assert.deepEqual(Buffer.from(body), bodies[i])
+  for (const [i, body] of (await Promise.all(inflated)).entries())
+    assert.deepEqual(Buffer.from(body), bodies[i])
 })

@@ -1,5 +1,5 @@
-// What the door bears: the body limit before and after inflation, one budget over all requests, slow and broken uploads,
-// and its own end while clients hold connections.
+// What the door bears: the body limit before and after inflation, one budget over all requests,
+// slow and broken uploads, and its own end while clients hold connections.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { Agent } from 'node:http'
@@ -10,11 +10,24 @@ import type { Handled } from '../../src/accept/accept.ts'
 import { readBody } from '../../src/accept/body.ts'
 import { Budget } from '../../src/accept/budget.ts'
 import type { Encoding } from '../../src/otlp/answer.ts'
-import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES } from '../support/http-receiver.ts'
+import {
+  KIB,
+  openDoor,
+  type Reply,
+  readStatus,
+  type Sent,
+  TYPES,
+} from '../support/http-receiver.ts'
 import { until } from '../support/wait.ts'
 
-const protobuf = (more: Sent = {}): Sent => ({ ...more, headers: { 'content-type': TYPES.protobuf, ...more.headers } })
-const json = (more: Sent = {}): Sent => ({ ...more, headers: { 'content-type': TYPES.json, ...more.headers } })
+const protobuf = (more: Sent = {}): Sent => ({
+  ...more,
+  headers: { 'content-type': TYPES.protobuf, ...more.headers },
+})
+const json = (more: Sent = {}): Sent => ({
+  ...more,
+  headers: { 'content-type': TYPES.json, ...more.headers },
+})
 const zipped = (body: Buffer): Sent => protobuf({ body, headers: { 'content-encoding': 'gzip' } })
 /** A JSON request of this many bytes. */
 const jsonOf = (bytes: number): string => `{${' '.repeat(bytes - 2)}}`
@@ -34,7 +47,12 @@ async function openGated(t: TestContext, maxInflight: number) {
   return { ...door, gate, waiting: () => waiting }
 }
 
-function expectRefused(reply: Reply, status: number, code: number, encoding: Encoding = 'protobuf'): void {
+function expectRefused(
+  reply: Reply,
+  status: number,
+  code: number,
+  encoding: Encoding = 'protobuf',
+): void {
   assert.equal(reply.status, status)
   assert.equal(readStatus(encoding, reply.body).code, code)
 }
@@ -42,8 +60,18 @@ function expectRefused(reply: Reply, status: number, code: number, encoding: Enc
 test('a body of exactly the limit is taken in, one byte more is not, plain and inflated, for each encoding', async (t) => {
   const { send, bodies } = await openDoor(t)
   const limits = [
-    { limit: 256 * KIB, sent: protobuf, of: (bytes: number) => Buffer.alloc(bytes), encoding: 'protobuf' },
-    { limit: 128 * KIB, sent: json, of: (bytes: number) => Buffer.from(jsonOf(bytes)), encoding: 'json' },
+    {
+      limit: 256 * KIB,
+      sent: protobuf,
+      of: (bytes: number) => Buffer.alloc(bytes),
+      encoding: 'protobuf',
+    },
+    {
+      limit: 128 * KIB,
+      sent: json,
+      of: (bytes: number) => Buffer.from(jsonOf(bytes)),
+      encoding: 'json',
+    },
   ] as const
   for (const { limit, sent, of, encoding } of limits) {
     for (const form of ['plain', 'chunked', 'gzip']) {
@@ -72,7 +100,8 @@ test('a gzip bomb is answered 413, also where its trailer lies about its size', 
 test('a gzip stream that is cut off anywhere or has a wrong trailer is answered 400', async (t) => {
   const { send, bodies } = await openDoor(t)
   const whole = gzipSync(Buffer.from('a body that is not long, long, long'))
-  for (let length = 0; length < whole.length; length++) expectRefused(await send(zipped(whole.subarray(0, length))), 400, 3)
+  for (let length = 0; length < whole.length; length++)
+    expectRefused(await send(zipped(whole.subarray(0, length))), 400, 3)
   for (const at of [whole.length - 1, whole.length - 5, 0, 2]) {
     const wrong = Buffer.from(whole)
     wrong[at] = wrong[at]! ^ 0xff
@@ -98,13 +127,18 @@ test('what all requests together may hold is refused with 503 and Retry-After be
   ])) {
     assert.equal(reply.status, 503)
     assert.equal(reply.headers['retry-after'], '1')
-    assert.equal(readStatus(reply.headers['content-type'] === TYPES.json ? 'json' : 'protobuf', reply.body).code, 14)
+    assert.equal(
+      readStatus(reply.headers['content-type'] === TYPES.json ? 'json' : 'protobuf', reply.body)
+        .code,
+      14,
+    )
   }
   assert.equal(budget.used, 80 * KIB)
   gate.resolve()
   for (const reply of await Promise.all(first)) assert.equal(reply.status, 200)
   assert.equal(budget.used, 0)
-  for (const again of [sent, chunked, zipped(bomb), json({ body: jsonOf(11 * KIB) })]) assert.equal((await send(again)).status, 200)
+  for (const again of [sent, chunked, zipped(bomb), json({ body: jsonOf(11 * KIB) })])
+    assert.equal((await send(again)).status, 200)
   assert.deepEqual(counters.snapshot(), { 'requests.accepted': 6, 'requests.refused.503': 5 })
 })
 
@@ -112,14 +146,19 @@ test('clients whose bodies come in turns never take more than the budget, and no
   const { open, budget, counters } = await openDoor(t, { budget: new Budget(100 * KIB) })
   const lines = await Promise.all(Array.from({ length: 12 }, () => open()))
   for (const { socket } of lines)
-    socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 40960\r\n\r\n`)
+    socket.write(
+      `POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 40960\r\n\r\n`,
+    )
   for (const { socket } of lines) socket.write(Buffer.alloc(4 * KIB))
   // The first piece of each takes 16 KiB, so that six of the twelve find room.
   await until(() => counters.get('requests.refused.503') === 6 && budget.used === 6 * 16 * KIB)
   for (const { socket } of lines) socket.write(Buffer.alloc(36 * KIB))
   await until(() => lines.every(({ answer }) => answer() !== ''))
   const refused = lines.filter(({ answer }) => answer().startsWith('HTTP/1.1 503 ')).length
-  assert.equal(lines.filter(({ answer }) => answer().startsWith('HTTP/1.1 200 ')).length, lines.length - refused)
+  assert.equal(
+    lines.filter(({ answer }) => answer().startsWith('HTTP/1.1 200 ')).length,
+    lines.length - refused,
+  )
   assert.equal(counters.get('requests.refused.503'), refused)
   assert.equal(budget.used, 0)
 })
@@ -134,9 +173,14 @@ test('a body that the budget could never hold is answered 413: to send it again 
 
 test('an upload that breaks off gives its share of the budget back and is not handed on', async (t) => {
   const { open, budget, bodies, counters } = await openDoor(t)
-  for (const framing of ['content-length: 50000\r\n\r\n', 'transfer-encoding: chunked\r\n\r\n4e20\r\n']) {
+  for (const framing of [
+    'content-length: 50000\r\n\r\n',
+    'transfer-encoding: chunked\r\n\r\n4e20\r\n',
+  ]) {
     const { socket } = await open()
-    socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\n${framing}`)
+    socket.write(
+      `POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\n${framing}`,
+    )
     socket.write(Buffer.alloc(20_000))
     await until(() => budget.used >= 20_000)
     socket.destroy()
@@ -162,7 +206,9 @@ test('a body whose stream closes without an end and without an error is refused,
 test('a body announced as large holds no more than has arrived of it', async (t) => {
   const { open, budget } = await openDoor(t)
   const { socket } = await open()
-  socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 200000\r\n\r\n12345`)
+  socket.write(
+    `POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 200000\r\n\r\n12345`,
+  )
   await until(() => budget.used > 0)
   assert.ok(budget.used <= 16 * KIB, String(budget.used))
 })
@@ -178,7 +224,10 @@ test('a body sent byte by byte holds one buffer, and one of several gzip members
     },
   })
   await send(protobuf({ body: Array.from({ length: 1000 }, () => Buffer.of(0)) }))
-  const members = Buffer.concat([gzipSync(Buffer.alloc(100 * KIB)), gzipSync(Buffer.alloc(90 * KIB))])
+  const members = Buffer.concat([
+    gzipSync(Buffer.alloc(100 * KIB)),
+    gzipSync(Buffer.alloc(90 * KIB)),
+  ])
   assert.equal((await send(zipped(members))).status, 200)
   assert.deepEqual(held, [16 * KIB, 256 * KIB + members.length])
 })
@@ -186,7 +235,9 @@ test('a body sent byte by byte holds one buffer, and one of several gzip members
 test('a body announced as too large is answered before it is sent', async (t) => {
   const { open } = await openDoor(t)
   const { socket, answer } = await open()
-  socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 300000\r\n\r\n`)
+  socket.write(
+    `POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 300000\r\n\r\n`,
+  )
   await until(() => answer() !== '')
   assert.match(answer(), /^HTTP\/1\.1 413 /)
 })
@@ -201,7 +252,8 @@ test('a body that grows in the buffer is handed on as it was sent', async (t) =>
 
 test('the protobuf of JSON is bounded as a body is', async (t) => {
   const { send, bodies } = await openDoor(t, { maxBody: 4 * KIB })
-  const name = (length: number): string => `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"${'x'.repeat(length)}"}]}]}]}`
+  const name = (length: number): string =>
+    `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"${'x'.repeat(length)}"}]}]}]}`
   assert.equal((await send(json({ body: name(3 * KIB) }))).status, 200)
   expectRefused(await send(json({ body: name(5 * KIB) })), 413, 8, 'json')
   assert.equal(bodies.length, 1)
@@ -228,7 +280,9 @@ test('a body that does not come gives way after two seconds where others need th
     ['other', other],
     ['done', done],
   ] as const) {
-    share.reads(({ status, retryAfterSeconds }) => void given.push(`${name} ${status} ${retryAfterSeconds}`))
+    share.reads(
+      ({ status, retryAfterSeconds }) => void given.push(`${name} ${status} ${retryAfterSeconds}`),
+    )
     assert.equal(share.take(30), undefined)
   }
   done.whole()
@@ -252,7 +306,9 @@ test('bodies that begin and stop do not keep others out', async (t) => {
   t.mock.method(performance, 'now', () => now)
   const lines = [await open(), await open()]
   for (const { socket } of lines) {
-    socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 40000\r\n\r\n`)
+    socket.write(
+      `POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 40000\r\n\r\n`,
+    )
     socket.write(Buffer.alloc(5_000))
   }
   await until(() => budget.used === 32 * KIB)
@@ -267,7 +323,9 @@ test('a body that is not there in time is answered 408 and its connection closed
   const { open, budget, counters } = await openDoor(t)
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { socket, answer, ended } = await open()
-  socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.json}\r\ncontent-length: 1000\r\n\r\n{`)
+  socket.write(
+    `POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.json}\r\ncontent-length: 1000\r\n\r\n{`,
+  )
   await until(() => budget.used > 0)
   t.mock.timers.tick(29_999)
   await new Promise((resolve) => setImmediate(resolve))
@@ -280,7 +338,9 @@ test('a body that is not there in time is answered 408 and its connection closed
   assert.deepEqual(counters.snapshot(), { 'requests.refused.408': 1 })
 })
 
-test('a door that closes answers what it has begun and lets go of connections that clients would keep', { timeout: 20_000 }, async (t) => {
+test('a door that closes answers what it has begun and lets go of connections that clients would keep', {
+  timeout: 20_000,
+}, async (t) => {
   const agent = new Agent({ keepAlive: true })
   t.after(() => agent.destroy())
   const { send, accept, gate, waiting } = await openGated(t, 100 * KIB)
@@ -293,12 +353,16 @@ test('a door that closes answers what it has begun and lets go of connections th
   await stopped
 })
 
-test('a door that closes does not wait for clients that never end their request', { timeout: 20_000 }, async (t) => {
+test('a door that closes does not wait for clients that never end their request', {
+  timeout: 20_000,
+}, async (t) => {
   const { open, accept, budget } = await openDoor(t)
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const silent = await open()
   const slow = await open()
-  slow.socket.write(`POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.json}\r\ncontent-length: 1000\r\n\r\n{`)
+  slow.socket.write(
+    `POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.json}\r\ncontent-length: 1000\r\n\r\n{`,
+  )
   await until(() => budget.used > 0)
   const stopped = accept.stop()
   t.mock.timers.tick(5_000)

@@ -1,5 +1,5 @@
-// Applications that export everything: their metrics and logs get one quiet answer, from the official exporters' point of
-// view too, and nothing of them is kept.
+// Applications that export everything: their metrics and logs get one quiet answer, from the
+// official exporters' point of view too, and nothing of them is kept.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { test } from 'node:test'
@@ -8,7 +8,10 @@ import { filesIn, placeOf, startHere } from '../support/sidecar.ts'
 const PROGRAM = new URL('../fixtures/export-every-signal.ts', import.meta.url).pathname
 
 async function run(env: Record<string, string>): Promise<string> {
-  const child = spawn(process.execPath, [PROGRAM], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [PROGRAM], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -32,8 +35,12 @@ for (const protocol of ['http/protobuf', 'http/json', 'grpc']) {
     })
     assert.equal(output, 'done\n')
     const { counters } = sidecar
-    assert.deepEqual([counters.get('requests.accepted'), counters.get('requests.discarded')], [1, 2])
-    for (const [name, bytes] of await filesIn(place.dataFolder)) assert.doesNotMatch(bytes.toString('latin1'), /CANARY|secret/, name)
+    assert.deepEqual(
+      [counters.get('requests.accepted'), counters.get('requests.discarded')],
+      [1, 2],
+    )
+    for (const [name, bytes] of await filesIn(place.dataFolder))
+      assert.doesNotMatch(bytes.toString('latin1'), /CANARY|secret/, name)
     assert.doesNotMatch(JSON.stringify(sidecar.lines()), /CANARY|secret/)
   })
 }

@@ -10,15 +10,40 @@ import type { Scalar } from '../../src/policy/policy.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { Refusal } from '../../src/support/errors.ts'
 import { anonymizer, NOW, outcome, spansOf } from '../support/anonymize.ts'
-import { attribute, bool, defaultPolicy, double, int, keyValue, policyText, request, SECRET, START, span, text } from '../support/spans.ts'
+import {
+  attribute,
+  bool,
+  defaultPolicy,
+  double,
+  int,
+  keyValue,
+  policyText,
+  request,
+  SECRET,
+  START,
+  span,
+  text,
+} from '../support/spans.ts'
 
 test('strong pseudonyms equal the published vectors', () => {
   const of = (project: string, field: string, period: string, input: string): string =>
     pseudonym(pseudonymKey(SECRET, project, field, period), input)
-  assert.equal(of('example.org/demo', 'app', '2026-10-05', 'orders-api'), '8a9327385ac095ed67154f66562f3753')
-  assert.equal(of('example.org/demo', 'app', '2026-10-06', 'orders-api'), 'f671db1bab73b39dd7cd911a994e3a16')
-  assert.equal(of('example.org/demo', 'installation', '2026-10', ''), '8e27cda2773f25c39a52354c1c7b0ea2')
-  assert.equal(of('example.org/other', 'app', '2026-10-05', 'orders-api'), '5e87efcbd8cd0c486f7356b48e04d3a8')
+  assert.equal(
+    of('example.org/demo', 'app', '2026-10-05', 'orders-api'),
+    '8a9327385ac095ed67154f66562f3753',
+  )
+  assert.equal(
+    of('example.org/demo', 'app', '2026-10-06', 'orders-api'),
+    'f671db1bab73b39dd7cd911a994e3a16',
+  )
+  assert.equal(
+    of('example.org/demo', 'installation', '2026-10', ''),
+    '8e27cda2773f25c39a52354c1c7b0ea2',
+  )
+  assert.equal(
+    of('example.org/other', 'app', '2026-10-05', 'orders-api'),
+    '5e87efcbd8cd0c486f7356b48e04d3a8',
+  )
 })
 
 test('keep sends what is listed and folds the rest to other', () => {
@@ -36,14 +61,24 @@ test('keep sends what is listed and folds the rest to other', () => {
 })
 
 test('fold ignores letters’ case without a locale', () => {
-  assert.equal(outcome('from: in, fold: lower, keep: [pipeline]', attribute('in', text('PipeLine'))), 'pipeline')
-  assert.equal(outcome('from: in, fold: upper, keep: [TITLE]', attribute('in', text('title'))), 'TITLE')
-  assert.equal(outcome('from: in, fold: upper, keep: [STRASSE]', attribute('in', text('straße'))), 'STRASSE')
+  assert.equal(
+    outcome('from: in, fold: lower, keep: [pipeline]', attribute('in', text('PipeLine'))),
+    'pipeline',
+  )
+  assert.equal(
+    outcome('from: in, fold: upper, keep: [TITLE]', attribute('in', text('title'))),
+    'TITLE',
+  )
+  assert.equal(
+    outcome('from: in, fold: upper, keep: [STRASSE]', attribute('in', text('straße'))),
+    'STRASSE',
+  )
   assert.equal(outcome('from: in, fold: lower, keep: [k]', attribute('in', text('\u212a'))), 'k')
 })
 
 test('buckets send the largest bound not above the number', () => {
-  const of = (value: Uint8Array): Scalar | undefined => outcome('from: in, buckets: [0, 10, 100]', attribute('in', value))
+  const of = (value: Uint8Array): Scalar | undefined =>
+    outcome('from: in, buckets: [0, 10, 100]', attribute('in', value))
   assert.deepEqual(
     [-5, 0, 9, 10, 99, 100, 1e6].map((n) => of(int(n))),
     [0, 0, 0, 10, 10, 100, 100],
@@ -51,19 +86,28 @@ test('buckets send the largest bound not above the number', () => {
   assert.equal(of(double(9.99)), 0)
   assert.equal(of(int(2n ** 63n - 1n)), 100)
   assert.equal(of(int(-(2n ** 63n))), 0)
-  for (const odd of [double(Number.NaN), double(Number.POSITIVE_INFINITY), text('10'), bool(true)]) assert.equal(of(odd), undefined)
+  for (const odd of [double(Number.NaN), double(Number.POSITIVE_INFINITY), text('10'), bool(true)])
+    assert.equal(of(odd), undefined)
 })
 
 test('version keeps what its level says', () => {
-  const of = (level: string, value: string): Scalar | undefined => outcome(`from: in, version: ${level}`, attribute('in', text(value)))
+  const of = (level: string, value: string): Scalar | undefined =>
+    outcome(`from: in, version: ${level}`, attribute('in', text(value)))
   assert.deepEqual(
     ['major', 'minor', 'core'].map((level) => of(level, 'v1.31.4-gke.100')),
     ['1', '1.31', '1.31.4'],
   )
   assert.equal(of('core', `1.2.3+${'x'.repeat(300)}`), '1.2.3')
-  for (const odd of ['1.31', 'latest', '1.2.x', '10000.1.1', '1.02.3', '1..2', ' 1.2.3']) assert.equal(of('core', odd), 'other', odd)
+  for (const odd of ['1.31', 'latest', '1.2.x', '10000.1.1', '1.02.3', '1..2', ' 1.2.3'])
+    assert.equal(of('core', odd), 'other', odd)
   assert.equal(of('core', ''), undefined)
-  assert.equal(outcome('from: in, version: core', attribute('in', lenField(1, Buffer.from('1.2.3+\xff', 'latin1')))), undefined)
+  assert.equal(
+    outcome(
+      'from: in, version: core',
+      attribute('in', lenField(1, Buffer.from('1.2.3+\xff', 'latin1'))),
+    ),
+    undefined,
+  )
 })
 
 test('facts, literals, durations and the status are sources', () => {
@@ -74,7 +118,9 @@ test('facts, literals, durations and the status are sources', () => {
   assert.equal(outcome('constant: fixed'), 'fixed')
   const duration = (start: bigint, end: bigint): Scalar | undefined => {
     const passed = anonymizer(
-      policyText('execution:\n  attributes:\n    out: {from: "span:duration", buckets: [0, 1, 10], reason: Because.}'),
+      policyText(
+        'execution:\n  attributes:\n    out: {from: "span:duration", buckets: [0, 1, 10], reason: Because.}',
+      ),
     ).pass(request(span({ start, end })), NOW)
     return Number(spansOf(passed)[0]!.attributes[0]?.value?.intValue ?? -1)
   }
@@ -102,23 +148,38 @@ test('a value that decoders could read in two ways is left out, with no else and
   const odd: [string, Uint8Array[]][] = [
     ['key twice on the span', [attribute('in', text('a')), attribute('in', text('a'))]],
     ['key twice in one KeyValue', [lenField(9, two)]],
-    ['value twice', [lenField(9, Buffer.concat([keyValue('in', text('a')), lenField(2, text('b'))]))]],
+    [
+      'value twice',
+      [lenField(9, Buffer.concat([keyValue('in', text('a')), lenField(2, text('b'))]))],
+    ],
     ['two members of AnyValue', [attribute('in', Buffer.concat([text('a'), int(1)]))]],
-    ['unknown member of AnyValue', [attribute('in', Buffer.concat([text('a'), lenField(9, Buffer.from('x'))]))]],
-    ['unknown member of KeyValue', [lenField(9, Buffer.concat([keyValue('in', text('a')), lenField(4, Buffer.from('x'))]))]],
+    [
+      'unknown member of AnyValue',
+      [attribute('in', Buffer.concat([text('a'), lenField(9, Buffer.from('x'))]))],
+    ],
+    [
+      'unknown member of KeyValue',
+      [lenField(9, Buffer.concat([keyValue('in', text('a')), lenField(4, Buffer.from('x'))]))],
+    ],
     ['not UTF-8', [attribute('in', lenField(1, Buffer.from([0xff, 0xfe])))]],
     ['cut off', [lenField(9, keyValue('in', text('a')).subarray(0, -1))]],
   ]
   for (const [what, more] of odd) assert.equal(outcome(line, ...more), undefined, what)
   // An unlisted key may be as odd as it likes.
-  assert.equal(outcome(line, attribute('in', text('a')), attribute('x', text('1')), attribute('x', text('2'))), 'a')
+  assert.equal(
+    outcome(line, attribute('in', text('a')), attribute('x', text('1')), attribute('x', text('2'))),
+    'a',
+  )
 })
 
 test('pseudonyms need the secret, are new every day, and never carry the text', () => {
-  const policy = policyText('execution:\n  attributes:\n    app: {from: in, pseudonym: day, reason: Because.}')
+  const policy = policyText(
+    'execution:\n  attributes:\n    app: {from: in, pseudonym: day, reason: Because.}',
+  )
   const of = (secret: Buffer | 'none', now: number, value: Uint8Array): string | undefined =>
-    spansOf(anonymizer(policy, {}, secret).pass(request(span({ more: [attribute('in', value)] })), now))[0]!.attributes[0]?.value
-      ?.stringValue
+    spansOf(
+      anonymizer(policy, {}, secret).pass(request(span({ more: [attribute('in', value)] })), now),
+    )[0]!.attributes[0]?.value?.stringValue
   assert.equal(of(SECRET, NOW, text('orders-api')), '8a9327385ac095ed67154f66562f3753')
   assert.equal(of(SECRET, NOW + 86_400_000, text('orders-api')), 'f671db1bab73b39dd7cd911a994e3a16')
   assert.equal(of('none', NOW, text('orders-api')), undefined)
@@ -128,10 +189,15 @@ test('pseudonyms need the secret, are new every day, and never carry the text', 
 })
 
 test('the day never goes back while the process lives', () => {
-  const { pass } = anonymizer(policyText('execution:\n  attributes:\n    app: {from: in, pseudonym: day, reason: Because.}'))
+  const { pass } = anonymizer(
+    policyText('execution:\n  attributes:\n    app: {from: in, pseudonym: day, reason: Because.}'),
+  )
   const body = request(span({ more: [attribute('in', text('orders-api'))] }))
   pass(body, NOW + 86_400_000)
-  assert.equal(spansOf(pass(body, NOW))[0]!.attributes[0]!.value!.stringValue, 'f671db1bab73b39dd7cd911a994e3a16')
+  assert.equal(
+    spansOf(pass(body, NOW))[0]!.attributes[0]!.value!.stringValue,
+    'f671db1bab73b39dd7cd911a994e3a16',
+  )
 })
 
 test('linked ids are the keyed permutation of the day, random ids are fresh and have no parent', () => {
@@ -140,7 +206,15 @@ test('linked ids are the keyed permutation of the day, random ids are fresh and 
   const parentId = Buffer.from('8899aabbccddeeff', 'hex')
   const body = request(span({ traceId, spanId, parentId }))
   const aes = (which: string, block: Buffer): Buffer => {
-    const key = Buffer.from(hkdfSync('sha256', SECRET, 'usage-sidecar/ids/v1', lengthPrefixed('example.org/demo', which, '2026-10-05'), 16))
+    const key = Buffer.from(
+      hkdfSync(
+        'sha256',
+        SECRET,
+        'usage-sidecar/ids/v1',
+        lengthPrefixed('example.org/demo', which, '2026-10-05'),
+        16,
+      ),
+    )
     return createCipheriv('aes-128-ecb', key, null).setAutoPadding(false).update(block)
   }
   const padded = (id: Buffer): Buffer => Buffer.concat([id, Buffer.alloc(8)])
@@ -158,26 +232,38 @@ test('linked ids are the keyed permutation of the day, random ids are fresh and 
 
 test('times are cut down and end equals start', () => {
   const of = (unit: string): bigint[] => {
-    const [sent] = spansOf(anonymizer(policyText(`execution: {time: ${unit}}`)).pass(request(span({ end: START + 5_000_000_000n })), NOW))
+    const [sent] = spansOf(
+      anonymizer(policyText(`execution: {time: ${unit}}`)).pass(
+        request(span({ end: START + 5_000_000_000n })),
+        NOW,
+      ),
+    )
     return [BigInt(sent!.startTimeUnixNano), BigInt(sent!.endTimeUnixNano)]
   }
   const ns = (ms: number): bigint => BigInt(ms) * 1_000_000n
   assert.deepEqual(of('day'), [ns(Date.UTC(2026, 9, 5)), ns(Date.UTC(2026, 9, 5))])
   assert.deepEqual(of('hour'), [ns(Date.UTC(2026, 9, 5, 13)), ns(Date.UTC(2026, 9, 5, 13))])
-  assert.deepEqual(of('minute'), [ns(Date.UTC(2026, 9, 5, 13, 47)), ns(Date.UTC(2026, 9, 5, 13, 47))])
+  assert.deepEqual(of('minute'), [
+    ns(Date.UTC(2026, 9, 5, 13, 47)),
+    ns(Date.UTC(2026, 9, 5, 13, 47)),
+  ])
 })
 
 test('split makes one copy for each part', () => {
-  const policy = policyText('execution:\n  ids: linked\n  attributes:\n    out: {from: in, split: ",", keep: [aws, gce], reason: Because.}')
+  const policy = policyText(
+    'execution:\n  ids: linked\n  attributes:\n    out: {from: in, split: ",", keep: [aws, gce], reason: Because.}',
+  )
   const of = (value: string): (string | undefined)[] =>
-    spansOf(anonymizer(policy).pass(request(span({ more: [attribute('in', text(value))] })), NOW)).map(
-      (one) => one.attributes[0]?.value?.stringValue,
-    )
+    spansOf(
+      anonymizer(policy).pass(request(span({ more: [attribute('in', text(value))] })), NOW),
+    ).map((one) => one.attributes[0]?.value?.stringValue)
   assert.deepEqual(of('aws, gce ,x'), ['aws', 'gce', 'other'])
   assert.deepEqual(of('aws'), ['aws'])
   assert.deepEqual(of(' , '), [undefined])
   assert.deepEqual(of(Array.from({ length: 17 }, () => 'aws').join(',')), [undefined])
-  const ids = spansOf(anonymizer(policy).pass(request(span({ more: [attribute('in', text('aws,gce'))] })), NOW))
+  const ids = spansOf(
+    anonymizer(policy).pass(request(span({ more: [attribute('in', text('aws,gce'))] })), NOW),
+  )
   assert.deepEqual(ids[0]!.traceId, ids[1]!.traceId)
   assert.notDeepEqual(ids[0]!.spanId, ids[1]!.spanId)
 })
@@ -199,9 +285,17 @@ test('only and skip leave whole spans out, and count them', () => {
 })
 
 test('the status code goes out only where the policy keeps it, the message never', () => {
-  const status = lenField(15, Buffer.concat([lenField(2, Buffer.from('secret message')), varintField(3, 2)]))
+  const status = lenField(
+    15,
+    Buffer.concat([lenField(2, Buffer.from('secret message')), varintField(3, 2)]),
+  )
   const of = (rule: string) =>
-    spansOf(anonymizer(policyText(`execution: {status: ${rule}}`)).pass(request(span({ more: [status] })), NOW))[0]!.status
+    spansOf(
+      anonymizer(policyText(`execution: {status: ${rule}}`)).pass(
+        request(span({ more: [status] })),
+        NOW,
+      ),
+    )[0]!.status
   assert.equal(of('drop'), undefined)
   assert.deepEqual([of('keep')!.code, of('keep')!.message], [2, ''])
 })
@@ -221,7 +315,11 @@ test('spans with bad ids are rejected, unlisted spans are counted, the rest is k
     NOW,
   )
   assert.deepEqual([passed.spans, passed.rejected], [1, 4])
-  assert.deepEqual(counters.snapshot(), { 'spans.received': 6, 'spans.rejected': 4, 'spans.unlisted': 1 })
+  assert.deepEqual(counters.snapshot(), {
+    'spans.received': 6,
+    'spans.rejected': 4,
+    'spans.unlisted': 1,
+  })
 })
 
 test('a request that is cut off is refused whole, with the place and none of its bytes', () => {
@@ -229,15 +327,33 @@ test('a request that is cut off is refused whole, with the place and none of its
   const body = request(span({ name: 'CANARY' }))
   assert.throws(
     () => pass(body.subarray(0, -3), NOW),
-    (error) => error instanceof Refusal && error.status === 400 && /at byte \d+/.test(error.message) && !/CANARY/.test(error.message),
+    (error) =>
+      error instanceof Refusal &&
+      error.status === 400 &&
+      /at byte \d+/.test(error.message) &&
+      !/CANARY/.test(error.message),
   )
   assert.equal(pass(Buffer.alloc(0), NOW).spans, 0)
 })
 
 test('what one request may become is bounded', () => {
-  const policy = parsePolicy(policyText('execution:\n  attributes:\n    out: {from: in, split: ",", keep: [a], reason: Because.}'))
-  const { pass } = createAnonymizer({ policy, facts: new Map(), secret: SECRET, counters: new Counters(), maxBytes: 65_536 })
-  const many = request(...Array.from({ length: 100 }, () => span({ more: [attribute('in', text('a,b,c,d,e,f,g,h,i,j'))] })))
+  const policy = parsePolicy(
+    policyText(
+      'execution:\n  attributes:\n    out: {from: in, split: ",", keep: [a], reason: Because.}',
+    ),
+  )
+  const { pass } = createAnonymizer({
+    policy,
+    facts: new Map(),
+    secret: SECRET,
+    counters: new Counters(),
+    maxBytes: 65_536,
+  })
+  const many = request(
+    ...Array.from({ length: 100 }, () =>
+      span({ more: [attribute('in', text('a,b,c,d,e,f,g,h,i,j'))] }),
+    ),
+  )
   assert.throws(
     () => pass(many, NOW),
     (error) => error instanceof Refusal && error.status === 413,
@@ -258,6 +374,13 @@ test('attributes go out in the order of the policy, whatever the order of the in
     attribute('execution.status', text('SUCCEEDED')),
     attribute('execution.type', text('pipeline')),
   ]
-  const keys = spansOf(pass(request(span({ more, end: START + 1n })), NOW))[0]!.attributes.map(({ key }) => key)
-  assert.deepEqual(keys, ['execution.type', 'execution.status', 'execution.duration', 'application.id'])
+  const keys = spansOf(pass(request(span({ more, end: START + 1n })), NOW))[0]!.attributes.map(
+    ({ key }) => key,
+  )
+  assert.deepEqual(keys, [
+    'execution.type',
+    'execution.status',
+    'execution.duration',
+    'application.id',
+  ])
 })

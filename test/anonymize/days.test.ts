@@ -1,5 +1,5 @@
-// What changes with the day: attributes that expire, the sidecar's own span, and a clock that never goes back, whichever
-// policy is in force.
+// What changes with the day: attributes that expire, the sidecar's own span, and a clock that never
+// goes back, whichever policy is in force.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
@@ -18,8 +18,12 @@ test('an attribute is gone on the day after its last, and stays gone when the cl
     'execution:\n  attributes:\n    z: {from: in, keep: [x], expires: 2026-10-06, reason: Because.}\n    a: {from: in, keep: [x], expires: 2026-10-05, reason: Because.}\n    b: {from: in, keep: [x], expires: 2026-10-06, reason: Because.}\n    c: {from: in, keep: [x], reason: Because.}',
   )
   const { pass } = anonymizer(policy)
-  const of = (nowMs: number): string[] => spansOf(pass(body, nowMs))[0]!.attributes.map(({ key }) => key)
-  assert.deepEqual([of(NOW), of(NOW + DAY), of(NOW + 2 * DAY), of(NOW)], [['z', 'a', 'b', 'c'], ['z', 'b', 'c'], ['c'], ['c']])
+  const of = (nowMs: number): string[] =>
+    spansOf(pass(body, nowMs))[0]!.attributes.map(({ key }) => key)
+  assert.deepEqual(
+    [of(NOW), of(NOW + DAY), of(NOW + 2 * DAY), of(NOW)],
+    [['z', 'a', 'b', 'c'], ['z', 'b', 'c'], ['c'], ['c']],
+  )
   assert.deepEqual(
     spansOf(anonymizer(policy).pass(body, NOW + DAY))[0]!.attributes.map(({ key }) => key),
     ['z', 'b', 'c'],
@@ -27,7 +31,10 @@ test('an attribute is gone on the day after its last, and stays gone when the cl
 })
 
 test('an attribute of the resource expires alike', () => {
-  const policy = policyText('execution: {}', 'a: {from: "text:x", keep: [x], expires: 2026-10-05, reason: Because.}')
+  const policy = policyText(
+    'execution: {}',
+    'a: {from: "text:x", keep: [x], expires: 2026-10-05, reason: Because.}',
+  )
   const { pass, resource } = anonymizer(policy)
   pass(body, NOW)
   assert.notEqual(resource().length, 0)
@@ -44,10 +51,21 @@ test('a span whose only names an attribute that has expired is left out', () => 
 })
 
 test('no day comes back with a new policy that has the same clock', () => {
-  const policy = parsePolicy(policyText('execution:\n  attributes:\n    app: {from: in, pseudonym: day, reason: Because.}'))
+  const policy = parsePolicy(
+    policyText('execution:\n  attributes:\n    app: {from: in, pseudonym: day, reason: Because.}'),
+  )
   const clock = new Clock()
-  const make = () => createAnonymizer({ policy, facts: new Map(), secret: SECRET, counters: new Counters(), maxBytes: 65_536, clock })
-  const of = (nowMs: number): string => spansOf(make().pass(body, nowMs))[0]!.attributes[0]!.value!.stringValue!
+  const make = () =>
+    createAnonymizer({
+      policy,
+      facts: new Map(),
+      secret: SECRET,
+      counters: new Counters(),
+      maxBytes: 65_536,
+      clock,
+    })
+  const of = (nowMs: number): string =>
+    spansOf(make().pass(body, nowMs))[0]!.attributes[0]!.value!.stringValue!
   const today = of(NOW)
   const tomorrow = of(NOW + DAY)
   assert.notEqual(today, tomorrow)
@@ -62,7 +80,16 @@ const FACTS = { 'instance.id': '01ARZ3NDEKTSV4RRFFQ69G5FAV' }
 test('the sidecar’s own span has what the policy names of facts, and nothing of any request', () => {
   const { pass, heartbeat } = anonymizer(HEARTBEAT, FACTS)
   const resource = lenField(1, lenField(1, keyValue('service.name', text('web'))))
-  pass(lenField(1, Buffer.concat([resource, lenField(2, lenField(2, span({ more: [attribute('in', text('x'))] })))])), NOW)
+  pass(
+    lenField(
+      1,
+      Buffer.concat([
+        resource,
+        lenField(2, lenField(2, span({ more: [attribute('in', text('x'))] }))),
+      ]),
+    ),
+    NOW,
+  )
   const [own, ...rest] = spansOf(heartbeat(NOW))
   assert.equal(rest.length, 0)
   assert.equal(own!.name, 'usage.heartbeat')
@@ -99,7 +126,8 @@ test('a span of its name from the application is left out and counted, and is un
 test('the sidecar’s own span moves the day on like any request', () => {
   const { pass, heartbeat, day } = anonymizer(HEARTBEAT, FACTS)
   pass(body, NOW)
-  const id = (nowMs: number): string => spansOf(heartbeat(nowMs))[0]!.attributes[0]!.value!.stringValue!
+  const id = (nowMs: number): string =>
+    spansOf(heartbeat(nowMs))[0]!.attributes[0]!.value!.stringValue!
   const october = id(NOW)
   assert.equal(id(NOW + DAY), october)
   assert.equal(day(), '2026-10-06')

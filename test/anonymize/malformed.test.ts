@@ -1,10 +1,23 @@
-// Malformed and odd spans by hand, each with its outcome in test/fixtures/malformed.md; the oracle meets them by chance.
+// Malformed and odd spans by hand, each with its outcome in test/fixtures/malformed.md; the oracle
+// meets them by chance.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { lenField, varintField } from '../../src/otlp/wire.ts'
 import type { Scalar } from '../../src/policy/policy.ts'
 import { anonymizer, NOW, outcome, spansOf } from '../support/anonymize.ts'
-import { attribute, bool, double, fixed64, int, keyValue, policyText, request, START, span, text } from '../support/spans.ts'
+import {
+  attribute,
+  bool,
+  double,
+  fixed64,
+  int,
+  keyValue,
+  policyText,
+  request,
+  START,
+  span,
+  text,
+} from '../support/spans.ts'
 
 const TRACE_ID = Buffer.alloc(16, 7)
 const SPAN_ID = Buffer.alloc(8, 9)
@@ -12,7 +25,11 @@ const NAME = lenField(5, Buffer.from('execution'))
 
 test('ids of a wrong length, of zeros or missing reject their span', () => {
   const { pass } = anonymizer(policyText('execution: {}'))
-  const ids = (traceId: Buffer | undefined, spanId: Buffer | undefined, parentId?: Buffer): Buffer =>
+  const ids = (
+    traceId: Buffer | undefined,
+    spanId: Buffer | undefined,
+    parentId?: Buffer,
+  ): Buffer =>
     Buffer.concat([
       ...(traceId === undefined ? [] : [lenField(1, traceId)]),
       ...(spanId === undefined ? [] : [lenField(2, spanId)]),
@@ -41,7 +58,8 @@ test('ids of a wrong length, of zeros or missing reject their span', () => {
 })
 
 test('a span has nothing of the one before it, nor a request', () => {
-  const policy = 'execution:\n  ids: linked\n  status: keep\n  attributes:\n    out: {from: in, keep: [a], absent: none, reason: Because.}'
+  const policy =
+    'execution:\n  ids: linked\n  status: keep\n  attributes:\n    out: {from: in, keep: [a], absent: none, reason: Because.}'
   const { pass } = anonymizer(policyText(policy))
   const status = lenField(15, varintField(3, 2))
   const full = span({ parentId: Buffer.alloc(8, 3), more: [status, attribute('in', text('a'))] })
@@ -50,7 +68,10 @@ test('a span has nothing of the one before it, nor a request', () => {
   const passed = pass(request(full, bare, nameless, NAME), NOW)
   const [, second] = spansOf(passed)
   assert.deepEqual([passed.spans, passed.rejected], [2, 1])
-  assert.deepEqual([second!.parentSpanId.length, second!.status, second!.startTimeUnixNano], [0, undefined, 0n])
+  assert.deepEqual(
+    [second!.parentSpanId.length, second!.status, second!.startTimeUnixNano],
+    [0, undefined, 0n],
+  )
   assert.deepEqual(
     second!.attributes.map(({ value }) => value?.stringValue),
     ['none'],
@@ -60,9 +81,16 @@ test('a span has nothing of the one before it, nor a request', () => {
 })
 
 test('a span with more than 4096 attributes is rejected, and one with 4096 has all of them', () => {
-  const { pass } = anonymizer(policyText('execution:\n  attributes:\n    out: {from: in, keep: [a], reason: Because.}'))
+  const { pass } = anonymizer(
+    policyText('execution:\n  attributes:\n    out: {from: in, keep: [a], reason: Because.}'),
+  )
   const many = (count: number): Buffer =>
-    span({ more: [attribute('in', text('a')), ...Array.from({ length: count - 1 }, () => lenField(9, Buffer.alloc(0)))] })
+    span({
+      more: [
+        attribute('in', text('a')),
+        ...Array.from({ length: count - 1 }, () => lenField(9, Buffer.alloc(0))),
+      ],
+    })
   assert.equal(spansOf(pass(request(many(4096)), NOW))[0]!.attributes[0]?.value?.stringValue, 'a')
   assert.equal(pass(request(many(4097)), NOW).rejected, 1)
 })
@@ -74,16 +102,29 @@ test('a length of an attribute is read as every decoder reads it', () => {
     Buffer.concat([head, Buffer.from([first, ...bytes]), Buffer.alloc(first - bytes.length)])
   const long = 'a'.repeat(200)
   const odd: [string, Scalar | undefined, Buffer][] = [
-    ['two bytes', 'other', Buffer.concat([lenField(1, Buffer.from('in')), lenField(2, text(long))])],
-    ['three bytes', 'other', Buffer.concat([lenField(1, Buffer.from('in')), lenField(2, text('a'.repeat(20_000)))])],
+    [
+      'two bytes',
+      'other',
+      Buffer.concat([lenField(1, Buffer.from('in')), lenField(2, text(long))]),
+    ],
+    [
+      'three bytes',
+      'other',
+      Buffer.concat([lenField(1, Buffer.from('in')), lenField(2, text('a'.repeat(20_000)))]),
+    ],
     ['longer than need be', 'a', Buffer.concat([head, Buffer.from([0x83, 0x80, 0x00]), text('a')])],
     ['too short', undefined, Buffer.concat([head, Buffer.from([0x02]), text('a')])],
     ['too long', undefined, Buffer.concat([head, Buffer.from([0x04]), text('a')])],
     // Its first byte alone would fit, and hold a text.
     ['cut off', undefined, behind(0x83, 0x8a, 0x00, 0xff, 0x00)],
-    ['of a text, cut off', undefined, Buffer.concat([head, Buffer.from([0x83, 0x01, 0x0a, 0x81, 0x01]), Buffer.alloc(128)])],
+    [
+      'of a text, cut off',
+      undefined,
+      Buffer.concat([head, Buffer.from([0x83, 0x01, 0x0a, 0x81, 0x01]), Buffer.alloc(128)]),
+    ],
   ]
-  for (const [what, wanted, wire] of odd) assert.equal(outcome(line, lenField(9, wire)), wanted, what)
+  for (const [what, wanted, wire] of odd)
+    assert.equal(outcome(line, lenField(9, wire)), wanted, what)
 })
 
 test('any boolean but zero is true', () => {
@@ -102,15 +143,27 @@ test('a member of a value has its own wire type', () => {
   ]) {
     assert.equal(outcome(line, attribute('in', wrong)), undefined, wrong.toString('hex'))
   }
-  for (const other of [varintField(8, 1), lenField(5, Buffer.from([0xff])), lenField(6, Buffer.alloc(0)), lenField(7, Buffer.alloc(3))])
+  for (const other of [
+    varintField(8, 1),
+    lenField(5, Buffer.from([0xff])),
+    lenField(6, Buffer.alloc(0)),
+    lenField(7, Buffer.alloc(3)),
+  ])
     assert.equal(outcome(line, attribute('in', other)), 'other', other.toString('hex'))
 })
 
 test('a malformed number gives no value, one of another kind gives the else', () => {
-  const of = (value: Uint8Array): Scalar | undefined => outcome('from: in, keep: [1, 2], else: 7', attribute('in', value))
+  const of = (value: Uint8Array): Scalar | undefined =>
+    outcome('from: in, keep: [1, 2], else: 7', attribute('in', value))
   assert.equal(of(int(1)), 1)
-  for (const other of [int(3), bool(true), double(1), text('1'), lenField(7, Buffer.from([1]))]) assert.equal(of(other), 7)
-  for (const malformed of [Buffer.concat([int(1), int(1)]), Buffer.from([0x18]), Buffer.from([0x1a, 0x01]), Buffer.from([0x21, 1, 2])])
+  for (const other of [int(3), bool(true), double(1), text('1'), lenField(7, Buffer.from([1]))])
+    assert.equal(of(other), 7)
+  for (const malformed of [
+    Buffer.concat([int(1), int(1)]),
+    Buffer.from([0x18]),
+    Buffer.from([0x1a, 0x01]),
+    Buffer.from([0x21, 1, 2]),
+  ])
     assert.equal(of(malformed), undefined)
   const eleven = [...Array.from({ length: 10 }, () => 0x80), 0x00]
   const above = [...Array.from({ length: 9 }, () => 0x80), 0x02]
@@ -133,19 +186,34 @@ test('a status that cannot be told gives no status and no value, not even that o
     Buffer.from([0x18]),
   ]) {
     assert.equal(outcome(line, lenField(15, bad)), undefined, bad.toString('hex'))
-    const kept = anonymizer(policyText('execution: {status: keep}')).pass(request(span({ more: [lenField(15, bad)] })), NOW)
+    const kept = anonymizer(policyText('execution: {status: keep}')).pass(
+      request(span({ more: [lenField(15, bad)] })),
+      NOW,
+    )
     assert.equal(spansOf(kept)[0]!.status, undefined, bad.toString('hex'))
   }
-  assert.equal(outcome(line, lenField(15, Buffer.concat([lenField(2, Buffer.from([0xff])), code, varintField(9, 1)]))), 'error')
+  assert.equal(
+    outcome(
+      line,
+      lenField(15, Buffer.concat([lenField(2, Buffer.from([0xff])), code, varintField(9, 1)])),
+    ),
+    'error',
+  )
 })
 
 test('there is no duration where a time is absent or zero', () => {
   const { pass } = anonymizer(
-    policyText('execution:\n  attributes:\n    out: {from: "span:duration", buckets: [0, 1, 10], absent: -1, reason: Because.}'),
+    policyText(
+      'execution:\n  attributes:\n    out: {from: "span:duration", buckets: [0, 1, 10], absent: -1, reason: Because.}',
+    ),
   )
   const of = (...times: Buffer[]): bigint | undefined =>
-    spansOf(pass(request(Buffer.concat([lenField(1, TRACE_ID), lenField(2, SPAN_ID), NAME, ...times])), NOW))[0]!.attributes[0]?.value
-      ?.intValue
+    spansOf(
+      pass(
+        request(Buffer.concat([lenField(1, TRACE_ID), lenField(2, SPAN_ID), NAME, ...times])),
+        NOW,
+      ),
+    )[0]!.attributes[0]?.value?.intValue
   assert.equal(of(fixed64(7, START), fixed64(8, START + 1_000_000_000n)), 1n)
   for (const times of [
     [],
@@ -167,7 +235,11 @@ test('unsound KeyValues of an unlisted key are nobody’s business, those of a l
   assert.equal(outcome(line, named(key)), 'other', 'no value is a value of another kind')
   assert.equal(outcome(line, named(other, varintField(7, 1))), 'gone')
   assert.equal(outcome(line, named(value)), 'gone')
-  assert.equal(outcome(line, named(keyValue('in', text('a')), varintField(3, 5))), 'a', 'key_strindex')
+  assert.equal(
+    outcome(line, named(keyValue('in', text('a')), varintField(3, 5))),
+    'a',
+    'key_strindex',
+  )
   for (const bad of [
     named(key, other, value),
     named(other, key, value),

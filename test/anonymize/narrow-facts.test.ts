@@ -1,6 +1,6 @@
-// What the facts job publishes: of each fact just what the policy makes of it. For random policies and facts, policing the
-// narrowed fact gives the same bytes as policing the fact, narrowing twice equals narrowing once, and nothing unlisted is
-// in it.
+// What the facts job publishes: of each fact just what the policy makes of it. For random policies
+// and facts, policing the narrowed fact gives the same bytes as policing the fact, narrowing twice
+// equals narrowing once, and nothing unlisted is in it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -48,8 +48,13 @@ test('a fact that is read twice is as fine as its finest reader', () => {
 
 test('what an overlay drops is not published, and what it coarsens is published as the policy alone would send it', () => {
   const head = 'apiVersion: usage-sidecar.dev/v1\nnarrows: example.org/demo\n'
-  const overlaid = applyOverlay(defaultPolicy(), `${head}resource: {k8s.version: {version: major}, k8s.nodes: drop}`)
-  assert.deepEqual(narrowed(overlaid, { 'k8s.version': 'v1.31.4', 'k8s.nodes': 37 }), { 'k8s.version': '1.31' })
+  const overlaid = applyOverlay(
+    defaultPolicy(),
+    `${head}resource: {k8s.version: {version: major}, k8s.nodes: drop}`,
+  )
+  assert.deepEqual(narrowed(overlaid, { 'k8s.version': 'v1.31.4', 'k8s.nodes': 37 }), {
+    'k8s.version': '1.31',
+  })
 })
 
 test('what is sent as it is, hashed or joined is published whole, and no hash of it is', () => {
@@ -64,21 +69,49 @@ test('what is sent as it is, hashed or joined is published whole, and no hash of
       f: {from: fact:f, split: ",", keep: [x], reason: Why.}`,
   )
   const policy = parsePolicy(text.replace('spans:', 'compat: true\nlimits: none\nspans:'))
-  const facts = Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, 'whole,value']))
+  const facts = Object.fromEntries(
+    ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, 'whole,value']),
+  )
   assert.deepEqual(narrowed(policy, facts), facts)
 })
 
 /** Values that hit and miss the words below. */
 const scalar = fc.oneof(
-  fc.constantFrom('a', 'b', 'A', 'other', 'unlisted', '', 'v1.31.4-gke.100', '1.31', '1', '2.0.0', '99999.1', 'CANARY'),
+  fc.constantFrom(
+    'a',
+    'b',
+    'A',
+    'other',
+    'unlisted',
+    '',
+    'v1.31.4-gke.100',
+    '1.31',
+    '1',
+    '2.0.0',
+    '99999.1',
+    'CANARY',
+  ),
   fc.integer({ min: -5, max: 60 }),
   fc.constantFrom(0.5, 9.99, 1e300),
   fc.boolean(),
 )
-const words = fc.uniqueArray(fc.constantFrom('a', 'b', 'other', 'unlisted', '1.31'), { minLength: 1, maxLength: 3 })
+const words = fc.uniqueArray(fc.constantFrom('a', 'b', 'other', 'unlisted', '1.31'), {
+  minLength: 1,
+  maxLength: 3,
+})
 const action = fc.oneof(
   fc
-    .tuple(words, fc.constantFrom('', ', else: none', ', else: a', ', else: other', ', fold: lower', ', absent: zz'))
+    .tuple(
+      words,
+      fc.constantFrom(
+        '',
+        ', else: none',
+        ', else: a',
+        ', else: other',
+        ', fold: lower',
+        ', absent: zz',
+      ),
+    )
     .map(([list, more]) => `keep: [${list.map((word) => JSON.stringify(word)).join(', ')}]${more}`),
   fc.constantFrom('keep: [true]', 'keep: [false, true], else: none', 'keep: [1, 5]', 'keep: [3]'),
   fc
@@ -97,30 +130,44 @@ const field = fc.tuple(fc.constantFrom('', ', or: fact:other', ', or: fact:it'),
 
 test('policing what is published gives the bytes that the facts give, and publishing that again changes nothing', () => {
   fc.assert(
-    fc.property(fc.array(field, { minLength: 1, maxLength: 3 }), scalar, scalar, (fields, it, other) => {
-      const rows = fields.map(([or, body], index) => {
-        const from = or === ', or: fact:it' ? 'fact:other' : 'fact:it'
-        return `f${index}: {from: ${from}${or}, ${body}, reason: Why.}`
-      })
-      const policy = parsePolicy(policyText('execution: {}', `{${rows.join(', ')}}`).replace(/^limits.*$/m, ''))
-      const facts = new Map<string, Scalar>([
-        ['it', it],
-        ['other', other],
-        ['instance.id', 'CANARY'],
-        ['unnamed', 'CANARY'],
-      ])
-      const once = narrowFacts(policy, facts)
-      assert.deepEqual([...narrowFacts(policy, once)], [...once])
-      assert.deepEqual(resourceOf(policy, once), resourceOf(policy, facts))
-      const needsWhole = rows.some((row) => /pseudonym|before/.test(row))
-      if (!needsWhole) assert.ok(![...once.values()].includes('CANARY'), JSON.stringify([...once]))
-    }),
+    fc.property(
+      fc.array(field, { minLength: 1, maxLength: 3 }),
+      scalar,
+      scalar,
+      (fields, it, other) => {
+        const rows = fields.map(([or, body], index) => {
+          const from = or === ', or: fact:it' ? 'fact:other' : 'fact:it'
+          return `f${index}: {from: ${from}${or}, ${body}, reason: Why.}`
+        })
+        const policy = parsePolicy(
+          policyText('execution: {}', `{${rows.join(', ')}}`).replace(/^limits.*$/m, ''),
+        )
+        const facts = new Map<string, Scalar>([
+          ['it', it],
+          ['other', other],
+          ['instance.id', 'CANARY'],
+          ['unnamed', 'CANARY'],
+        ])
+        const once = narrowFacts(policy, facts)
+        assert.deepEqual([...narrowFacts(policy, once)], [...once])
+        assert.deepEqual(resourceOf(policy, once), resourceOf(policy, facts))
+        const needsWhole = rows.some((row) => /pseudonym|before/.test(row))
+        if (!needsWhole)
+          assert.ok(![...once.values()].includes('CANARY'), JSON.stringify([...once]))
+      },
+    ),
     { numRuns: RUNS },
   )
 })
 
 function resourceOf(policy: Policy, facts: ReadonlyMap<string, Scalar>): string {
-  const options = { policy, facts, secret: Buffer.alloc(32, 9), counters: new Counters(), maxBytes: 1 << 16 }
+  const options = {
+    policy,
+    facts,
+    secret: Buffer.alloc(32, 9),
+    counters: new Counters(),
+    maxBytes: 1 << 16,
+  }
   const anonymizer = createAnonymizer(options)
   anonymizer.pass(request(span({ name: 'execution' })), Date.UTC(2026, 9, 5))
   return Buffer.from(anonymizer.resource()).toString('hex')

@@ -1,6 +1,7 @@
-// Requests that agree on what the policy names leave as the same bytes, whatever else is in them: with clock and
-// randomness fixed, nothing that no rule reads has an influence on a single byte of the batch. Every shipped policy and
-// those of the oracle; USAGE_TEST_RUNS (100000) is the number of pairs, USAGE_TEST_SEED repeats a run.
+// Requests that agree on what the policy names leave as the same bytes, whatever else is in them:
+// with clock and randomness fixed, nothing that no rule reads has an influence on a single byte of
+// the batch. Every shipped policy and those of the oracle; USAGE_TEST_RUNS (100000) is the number
+// of pairs, USAGE_TEST_SEED repeats a run.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -20,8 +21,12 @@ import type { Twins } from './twin-writer.ts'
 const RUNS = Number(process.env.USAGE_TEST_RUNS ?? 100_000)
 const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
 const NOW = Date.UTC(2026, 9, 5, 14)
-const FOLDERS = ['../../deploy/policies/', '../fixtures/policies/'].map((folder) => new URL(folder, import.meta.url).pathname)
-const FILES = FOLDERS.flatMap((folder) => readdirSync(folder).flatMap((name) => (name.endsWith('.yaml') ? [`${folder}${name}`] : [])))
+const FOLDERS = ['../../deploy/policies/', '../fixtures/policies/'].map(
+  (folder) => new URL(folder, import.meta.url).pathname,
+)
+const FILES = FOLDERS.flatMap((folder) =>
+  readdirSync(folder).flatMap((name) => (name.endsWith('.yaml') ? [`${folder}${name}`] : [])),
+)
 const FACTS = new Map<string, Scalar>([
   ['instance.id', '01ARZ3NDEKTSV4RRFFQ69G5FAV'],
   ['app.version', 'v1.32.0-rc.1'],
@@ -40,7 +45,14 @@ function sidecar(policy: Policy): Sidecar {
   const random = (buffer: Uint8Array): void => {
     for (let i = 0; i < buffer.length; i++) buffer[i] = rng.below(256)
   }
-  const anonymizer = createAnonymizer({ policy, facts: FACTS, secret: SECRET, counters: new Counters(), maxBytes: 2 ** 24, random })
+  const anonymizer = createAnonymizer({
+    policy,
+    facts: FACTS,
+    secret: SECRET,
+    counters: new Counters(),
+    maxBytes: 2 ** 24,
+    random,
+  })
   const enricher = createEnricher(policy, 'custom', anonymizer, random)
   return {
     batch(wire) {
@@ -75,7 +87,9 @@ for (const file of FILES) {
     })
     const run = fc.check(agree, { numRuns: Math.ceil(RUNS / FILES.length), seed: SEED })
     if (!run.failed) return
-    const [first, second] = ([0, 1] as const).map((which) => Buffer.from(wire(run.counterexample![0], which)).toString('hex'))
+    const [first, second] = ([0, 1] as const).map((which) =>
+      Buffer.from(wire(run.counterexample![0], which)).toString('hex'),
+    )
     assert.fail(
       `${String(run.errorInstance)}\nfor the requests\n${first}\nand\n${second}\ndiffering in ${run.counterexample![0].differ}, seed ${SEED}`,
     )

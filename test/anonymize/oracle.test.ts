@@ -1,13 +1,20 @@
-// The pass against the oracle: random requests, requests that are cut off, days that change. Every outcome of
-// malformed.md and of the policy language must have taken place often enough, or the run fails.
-// USAGE_TEST_RUNS (100000) is the number of requests, USAGE_TEST_SEED repeats a run.
+// The pass against the oracle: random requests, requests that are cut off, days that change. Every
+// outcome of malformed.md and of the policy language must have taken place often enough, or the run
+// fails. USAGE_TEST_RUNS (100000) is the number of requests, USAGE_TEST_SEED repeats a run.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { expect } from '../support/oracle.ts'
-import { difference, differenceOf, pass, Tally, type World, worlds } from '../support/oracle-check.ts'
+import {
+  difference,
+  differenceOf,
+  pass,
+  Tally,
+  type World,
+  worlds,
+} from '../support/oracle-check.ts'
 import { requestOf, requests } from '../support/otlp-arbitrary.ts'
 import { ExportTraceServiceRequest } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import { type Encoded, encode, isTree, type Tree } from '../support/otlp-pieces.ts'
@@ -30,13 +37,16 @@ for (const world of all) {
     const run = fc.check(agrees, { numRuns: Math.ceil(RUNS / all.length), seed: SEED })
     if (!run.failed) return
     const request = Buffer.from(encode(run.counterexample![0]).wire).toString('hex')
-    assert.fail(`${String(run.errorInstance)}\npolicy ${world.name}, seed ${run.seed}, request ${request}`)
+    assert.fail(
+      `${String(run.errorInstance)}\npolicy ${world.name}, seed ${run.seed}, request ${request}`,
+    )
   })
 }
 
 test('every outcome of malformed.md and of the policy language took place often enough', (t) => {
   const wanted = [...malformedOutcomes(), ...POLICY_OUTCOMES]
-  for (const outcome of wanted) t.diagnostic(`${String(tally.counts.get(outcome) ?? 0).padStart(8)} ${outcome}`)
+  for (const outcome of wanted)
+    t.diagnostic(`${String(tally.counts.get(outcome) ?? 0).padStart(8)} ${outcome}`)
   assert.deepEqual(
     wanted.filter((outcome) => (tally.counts.get(outcome) ?? 0) < ENOUGH),
     [],
@@ -45,14 +55,35 @@ test('every outcome of malformed.md and of the policy language took place often 
 })
 
 const POLICY_OUTCOMES = [
-  ...['string', 'boolean', 'bigint', 'unlisted: else', 'unlisted: left out'].map((how) => `keep: ${how}`),
+  ...['string', 'boolean', 'bigint', 'unlisted: else', 'unlisted: left out'].map(
+    (how) => `keep: ${how}`,
+  ),
   ...['else', 'left out'].flatMap((how) => [`keep of another kind: ${how}`, `empty text: ${how}`]),
   ...['below the first', 'first', 'middle', 'last'].map((place) => `buckets: ${place}`),
-  ...['buckets of another kind: left out', 'word expected: left out', 'no value: left out', 'pseudonym without a secret: left out'],
-  ...['version: parsed', 'version: other', 'pseudonym: day', 'pseudonym: month', 'pseudonym: forever', 'constant', 'absent'],
+  ...[
+    'buckets of another kind: left out',
+    'word expected: left out',
+    'no value: left out',
+    'pseudonym without a secret: left out',
+  ],
+  ...[
+    'version: parsed',
+    'version: other',
+    'pseudonym: day',
+    'pseudonym: month',
+    'pseudonym: forever',
+    'constant',
+    'absent',
+  ],
   ...['for an absent one', 'for the empty text', 'absent as well'].map((why) => `or: ${why}`),
   ...['value', 'absent', 'malformed', 'other'].map((state) => `resource: ${state}`),
-  ...['list: joined', 'list: one empty', 'list: one missing', 'list with another kind: else', 'list with another kind: left out'],
+  ...[
+    'list: joined',
+    'list: one empty',
+    'list: one missing',
+    'list with another kind: else',
+    'list with another kind: left out',
+  ],
   ...['copies', '16 parts', 'too many parts', 'no part'].map((how) => `split: ${how}`),
   ...[
     'before: two parts',
@@ -69,12 +100,19 @@ const POLICY_OUTCOMES = [
     'fold: ascii',
     'fold: beyond ascii',
   ],
-  ...['ulid', 'uuid', 'ec2-instance', 'semver', 'dns-label', 'none: left out'].map((shape) => `shape: ${shape}`),
-  ...['split', 'before', 'fold'].flatMap((step) => [`${step} of another kind: else`, `${step} of another kind: left out`]),
+  ...['ulid', 'uuid', 'ec2-instance', 'semver', 'dns-label', 'none: left out'].map(
+    (shape) => `shape: ${shape}`,
+  ),
+  ...['split', 'before', 'fold'].flatMap((step) => [
+    `${step} of another kind: else`,
+    `${step} of another kind: left out`,
+  ]),
   ...['after of another kind: left out', 'shape of another kind: left out'],
   ...['hash: sha256', 'hash: md5', 'hmac: sha256', 'hmac without a key: left out'],
   ...['double', 'integer', 'version', 'text'].map((what) => `exact: ${what}`),
-  ...['of another kind', 'too long', 'with control characters', 'without a version'].map((why) => `exact ${why}: left out`),
+  ...['of another kind', 'too long', 'with control characters', 'without a version'].map(
+    (why) => `exact ${why}: left out`,
+  ),
   ...['expires: over', 'expires: not yet', 'heartbeat: foreign', 'span: unlisted'],
   ...['only: passed', 'only: left out', 'skip: left out', 'skip: malformed'],
   ...['random', 'linked', 'parent', 'no parent'].map((kind) => `ids: ${kind}`),
@@ -90,7 +128,10 @@ function malformedOutcomes(): string[] {
   return rows.flatMap(([, name, outcome]) => {
     if (outcome!.startsWith('`else`')) return [`${name}: else`, `${name}: left out`]
     if (outcome === 'as a number')
-      return [`${name}: number`, ...(name === 'time-extreme' ? [`${name}: no duration`, `${name}: negative`] : [])]
+      return [
+        `${name}: number`,
+        ...(name === 'time-extreme' ? [`${name}: no duration`, `${name}: negative`] : []),
+      ]
     if (outcome!.startsWith('no status')) return [`${name}: no status`, `${name}: attribute`]
     assert.match(outcome!, /^(400|span|attribute|ignored)$/)
     return [`${name}: ${outcome}`]
@@ -104,7 +145,8 @@ function corpus(): { world: World; tree: Tree }[] {
     const world = all[seed % all.length]!
     const tree = requestOf(world.policy, world.nowMs, seed)
     const { wire, clean, faults } = encode(tree)
-    if (clean !== undefined && faults.size === 0 && wire.length > 0 && wire.length < 4096) found.push({ world, tree })
+    if (clean !== undefined && faults.size === 0 && wire.length > 0 && wire.length < 4096)
+      found.push({ world, tree })
   }
   return found
 }
@@ -114,12 +156,21 @@ test('refuses a request cut off at any byte, and takes what remains of one cut b
   let taken = 0
   for (const { world, tree } of corpus()) {
     const { wire } = encode(tree)
-    const whole = new Map(tree.parts.map((_, count) => [encode({ ...tree, parts: tree.parts.slice(0, count) }).wire.length, count]))
+    const whole = new Map(
+      tree.parts.map((_, count) => [
+        encode({ ...tree, parts: tree.parts.slice(0, count) }).wire.length,
+        count,
+      ]),
+    )
     for (let length = 0; length < wire.length; length++) {
       const count = whole.get(length)
       const got = pass(world, wire.subarray(0, length))
       if (count === undefined) {
-        assert.equal(got.status, 400, `${world.name}: ${Buffer.from(wire.subarray(0, length)).toString('hex')}`)
+        assert.equal(
+          got.status,
+          400,
+          `${world.name}: ${Buffer.from(wire.subarray(0, length)).toString('hex')}`,
+        )
         refused++
         continue
       }
@@ -147,24 +198,37 @@ test('refuses a request in which the first span is cut off at any byte but betwe
         continue
       }
       const { wire } = encode(cut)
-      assert.equal(pass(world, wire).status, 400, `${world.name}: ${Buffer.from(wire).toString('hex')}`)
+      assert.equal(
+        pass(world, wire).status,
+        400,
+        `${world.name}: ${Buffer.from(wire).toString('hex')}`,
+      )
       refused++
     }
   }
   assert.ok(refused > 20_000 && taken > 1000, `${refused} refused, ${taken} taken`)
 })
 
-/** The tree with its first span cut at every byte; `count` of its fields are whole where the cut falls between two. */
+/**
+ * The tree with its first span cut at every byte; `count` of its fields are whole where the cut
+ * falls between two.
+ */
 function* cutSpans(tree: Tree): IterableIterator<{ cut: Tree; count: number | undefined }> {
   const index = tree.parts.findIndex((part) => isTree(part) && part.kind !== 'resource')
   const part = tree.parts[index]
   if (part === undefined || !isTree(part)) return
   if (part.kind !== 'span') {
-    for (const { cut, count } of cutSpans(part)) yield { cut: { ...tree, parts: tree.parts.with(index, cut) }, count }
+    for (const { cut, count } of cutSpans(part))
+      yield { cut: { ...tree, parts: tree.parts.with(index, cut) }, count }
     return
   }
   const content = encode(part).wire
-  const whole = new Map(part.parts.map((_, count) => [encode({ ...part, parts: part.parts.slice(0, count) }).wire.length, count]))
+  const whole = new Map(
+    part.parts.map((_, count) => [
+      encode({ ...part, parts: part.parts.slice(0, count) }).wire.length,
+      count,
+    ]),
+  )
   for (let length = 0; length < content.length; length++) {
     const count = whole.get(length)
     const bytes = [...content.subarray(0, length)]
@@ -174,12 +238,18 @@ function* cutSpans(tree: Tree): IterableIterator<{ cut: Tree; count: number | un
 }
 
 /** The first request of which a span with linked ids goes out. */
-function linkedRequest(world: World): { wire: Uint8Array; message: ExportTraceServiceRequest; faults: Encoded['faults'] } {
+function linkedRequest(world: World): {
+  wire: Uint8Array
+  message: ExportTraceServiceRequest
+  faults: Encoded['faults']
+} {
   for (let seed = 1; ; seed++) {
     const { wire, clean, faults } = encode(requestOf(world.policy, world.nowMs, seed))
     const message = clean === undefined ? undefined : ExportTraceServiceRequest.decode(clean)
-    const spans = message === undefined ? [] : expect(message, faults, { ...world, tally: () => {} }).spans
-    if (message !== undefined && spans.some(({ spanId }) => spanId !== 'random')) return { wire, message, faults }
+    const spans =
+      message === undefined ? [] : expect(message, faults, { ...world, tally: () => {} }).spans
+    if (message !== undefined && spans.some(({ spanId }) => spanId !== 'random'))
+      return { wire, message, faults }
   }
 }
 
@@ -193,7 +263,10 @@ test('makes ids and pseudonyms of the day of acceptance, and never goes back to 
       const accepted = {
         ...world,
         nowMs: meantMs,
-        anonymizer: { ...anonymizer, pass: (body: Uint8Array) => anonymizer.pass(body, acceptedMs) },
+        anonymizer: {
+          ...anonymizer,
+          pass: (body: Uint8Array) => anonymizer.pass(body, acceptedMs),
+        },
       }
       return differenceOf(accepted, wire, message, faults, () => {}).difference
     }

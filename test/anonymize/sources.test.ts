@@ -1,5 +1,5 @@
-// Where values come from beyond one attribute of the span: the resource that came with it, wherever it stands on the
-// wire, and lists that are joined.
+// Where values come from beyond one attribute of the span: the resource that came with it, wherever
+// it stands on the wire, and lists that are joined.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { lenField, varintField } from '../../src/otlp/wire.ts'
@@ -12,27 +12,41 @@ import { attribute, int, keyValue, policyText, span, text } from '../support/spa
 const POLICY = policyText(
   'execution:\n  attributes:\n    out: {from: "resource:service.name", keep: [web, api], reason: Because.}\n    other: {from: in, keep: [x], reason: Because.}',
 )
-const resource = (...pairs: Uint8Array[]): Buffer => lenField(1, Buffer.concat(pairs.map((pair) => lenField(1, pair))))
+const resource = (...pairs: Uint8Array[]): Buffer =>
+  lenField(1, Buffer.concat(pairs.map((pair) => lenField(1, pair))))
 const named = (name: string): Buffer => resource(keyValue('service.name', text(name)))
-const scope = (...spans: Uint8Array[]): Buffer => lenField(2, Buffer.concat(spans.map((one) => lenField(2, one))))
-const request = (...resourceSpans: Uint8Array[][]): Buffer => Buffer.concat(resourceSpans.map((parts) => lenField(1, Buffer.concat(parts))))
+const scope = (...spans: Uint8Array[]): Buffer =>
+  lenField(2, Buffer.concat(spans.map((one) => lenField(2, one))))
+const request = (...resourceSpans: Uint8Array[][]): Buffer =>
+  Buffer.concat(resourceSpans.map((parts) => lenField(1, Buffer.concat(parts))))
 
 /** `out` of every span that left. */
 function outs(body: Uint8Array, counters = new Counters()): (Scalar | undefined)[] {
   const passed = anonymizer(POLICY, {}, undefined, counters).pass(body, NOW)
-  return spansOf(passed).map(({ attributes }) => attributes.find(({ key }) => key === 'out')?.value?.stringValue)
+  return spansOf(passed).map(
+    ({ attributes }) => attributes.find(({ key }) => key === 'out')?.value?.stringValue,
+  )
 }
 
 test('the resource is read wherever it stands, and each only for its own spans', () => {
   assert.deepEqual(outs(request([named('web'), scope(span())])), ['web'])
   assert.deepEqual(outs(request([scope(span()), scope(span()), named('api')])), ['api', 'api'])
-  assert.deepEqual(outs(request([named('web'), scope(span())], [scope(span())], [scope(span()), named('api')])), ['web', undefined, 'api'])
+  assert.deepEqual(
+    outs(request([named('web'), scope(span())], [scope(span())], [scope(span()), named('api')])),
+    ['web', undefined, 'api'],
+  )
   assert.deepEqual(outs(request([named('secret'), scope(span())])), ['other'])
 })
 
 test('an attribute of the span is no attribute of its resource, nor the other way round', () => {
-  assert.deepEqual(outs(request([resource(), scope(span({ more: [attribute('service.name', text('web'))] }))])), [undefined])
-  const passed = anonymizer(POLICY).pass(request([resource(keyValue('in', text('x'))), scope(span())]), NOW)
+  assert.deepEqual(
+    outs(request([resource(), scope(span({ more: [attribute('service.name', text('web'))] }))])),
+    [undefined],
+  )
+  const passed = anonymizer(POLICY).pass(
+    request([resource(keyValue('in', text('x'))), scope(span())]),
+    NOW,
+  )
   assert.deepEqual(spansOf(passed)[0]!.attributes, [])
 })
 
@@ -41,14 +55,39 @@ test('two resources, or one that is not sound, are malformed for all that reads 
   const bad = [
     [named('web'), named('web')],
     [named('web'), lenField(1, Buffer.alloc(0))],
-    [lenField(1, Buffer.concat([lenField(1, keyValue('service.name', text('web'))), Buffer.from([0x0a, 9])]))],
-    [lenField(1, Buffer.concat([lenField(1, keyValue('service.name', text('web'))), varintField(1, 1)]))],
-    [lenField(1, Buffer.concat([lenField(1, keyValue('service.name', text('web'))), lenField(2, Buffer.alloc(1))]))],
+    [
+      lenField(
+        1,
+        Buffer.concat([lenField(1, keyValue('service.name', text('web'))), Buffer.from([0x0a, 9])]),
+      ),
+    ],
+    [
+      lenField(
+        1,
+        Buffer.concat([lenField(1, keyValue('service.name', text('web'))), varintField(1, 1)]),
+      ),
+    ],
+    [
+      lenField(
+        1,
+        Buffer.concat([
+          lenField(1, keyValue('service.name', text('web'))),
+          lenField(2, Buffer.alloc(1)),
+        ]),
+      ),
+    ],
     [resource(keyValue('service.name', text('web')), keyValue('service.name', text('web')))],
   ]
-  for (const parts of bad) assert.deepEqual(outs(request([...parts, scope(span())]), counters), [undefined])
+  for (const parts of bad)
+    assert.deepEqual(outs(request([...parts, scope(span())]), counters), [undefined])
   assert.equal(counters.get('spans.execution.out.left_out'), bad.length)
-  const unknown = lenField(1, Buffer.concat([lenField(1, keyValue('service.name', text('web'))), lenField(9, Buffer.from('x'))]))
+  const unknown = lenField(
+    1,
+    Buffer.concat([
+      lenField(1, keyValue('service.name', text('web'))),
+      lenField(9, Buffer.from('x')),
+    ]),
+  )
   assert.deepEqual(outs(request([unknown, scope(span())])), ['web'])
 })
 
@@ -73,7 +112,10 @@ test('a list joins texts with nothing between; the whole is missing where one pa
   assert.equal(of(attribute('a', text('x'))), 'none')
   assert.equal(of(), 'none')
   assert.equal(of(attribute('a', text('x')), attribute('b', int(1))), 'unlisted')
-  assert.equal(of(attribute('a', text('x')), attribute('b', text('y')), attribute('b', text('y'))), undefined)
+  assert.equal(
+    of(attribute('a', text('x')), attribute('b', text('y')), attribute('b', text('y'))),
+    undefined,
+  )
 })
 
 test('parts that are UTF-8 only together are malformed', () => {
@@ -85,20 +127,41 @@ test('parts that are UTF-8 only together are malformed', () => {
 
 test('or is read where a list is missing or empty', () => {
   const line = 'from: [a, b], or: [c, "text:!"], keep: [xy, z!]'
-  assert.equal(outcome(line, attribute('a', text('x')), attribute('b', text('y')), attribute('c', text('z'))), 'xy')
+  assert.equal(
+    outcome(line, attribute('a', text('x')), attribute('b', text('y')), attribute('c', text('z'))),
+    'xy',
+  )
   assert.equal(outcome(line, attribute('a', text('x')), attribute('c', text('z'))), 'z!')
-  assert.equal(outcome(line, attribute('a', text('')), attribute('b', text('')), attribute('c', text('z'))), 'z!')
+  assert.equal(
+    outcome(line, attribute('a', text('')), attribute('b', text('')), attribute('c', text('z'))),
+    'z!',
+  )
 })
 
 test('facts, literals and the status of the span are parts of lists as well', () => {
-  assert.equal(outcome('from: ["fact:version", "text:/", a], keep: [v1.31.4-gke.100/x]', attribute('a', text('x'))), 'v1.31.4-gke.100/x')
-  assert.equal(outcome('from: ["fact:nodes", a], keep: [12x, x]', attribute('a', text('x'))), 'other')
-  assert.equal(outcome('from: ["span:status", a], keep: [unsetx]', attribute('a', text('x'))), 'unsetx')
+  assert.equal(
+    outcome(
+      'from: ["fact:version", "text:/", a], keep: [v1.31.4-gke.100/x]',
+      attribute('a', text('x')),
+    ),
+    'v1.31.4-gke.100/x',
+  )
+  assert.equal(
+    outcome('from: ["fact:nodes", a], keep: [12x, x]', attribute('a', text('x'))),
+    'other',
+  )
+  assert.equal(
+    outcome('from: ["span:status", a], keep: [unsetx]', attribute('a', text('x'))),
+    'unsetx',
+  )
   assert.equal(outcome('from: ["text:a", "text:b"], keep: [ab]'), 'ab')
 })
 
 test('the resource of a batch may join facts and literals', () => {
-  const policy = policyText('execution: {}', 'cluster: {from: ["fact:a", "text:-", "fact:b"], keep: [x-y], reason: Because.}')
+  const policy = policyText(
+    'execution: {}',
+    'cluster: {from: ["fact:a", "text:-", "fact:b"], keep: [x-y], reason: Because.}',
+  )
   const of = (facts: Record<string, Scalar>): string => {
     const { pass, resource: encoded } = anonymizer(policy, facts)
     pass(Buffer.alloc(0), NOW)

@@ -1,4 +1,5 @@
-// The steps between source and action, in the policy language's order, and what is counted where one fails.
+// The steps between source and action, in the policy language's order, and what is counted where
+// one fails.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { lenField } from '../../src/otlp/wire.ts'
@@ -7,12 +8,14 @@ import { Counters } from '../../src/support/counters.ts'
 import { anonymizer, NOW, outcome, spansOf } from '../support/anonymize.ts'
 import { attribute, int, policyText, request, SECRET, span, text } from '../support/spans.ts'
 
-const of = (line: string, value: string): Scalar | undefined => outcome(`from: in, ${line}`, attribute('in', text(value)))
+const of = (line: string, value: string): Scalar | undefined =>
+  outcome(`from: in, ${line}`, attribute('in', text(value)))
 
 test('before takes the text before the separator, of which there is exactly one', () => {
   const line = 'before: "://", keep: [aws], else: unknown'
   assert.equal(of(line, 'aws://foo'), 'aws')
-  for (const other of ['aws', 'awsx', '', 'foo://bar', 'aws://a://b', '://']) assert.equal(of(line, other), 'unknown', other)
+  for (const other of ['aws', 'awsx', '', 'foo://bar', 'aws://a://b', '://'])
+    assert.equal(of(line, other), 'unknown', other)
 })
 
 test('after takes the text after the last separator, which must occur', () => {
@@ -45,22 +48,36 @@ const SHAPED: Record<string, { is: string[]; not: string[] }> = {
   },
   uuid: {
     is: ['6F9619FF-8B86-D011-B42D-00C04FC964FF', '00000000-0000-0000-0000-000000000000'],
-    not: ['6F9619FF8B86D011B42D00C04FC964FF', '6F9619FG-8B86-D011-B42D-00C04FC964FF', '{6F9619FF-8B86-D011-B42D-00C04FC964FF}'],
+    not: [
+      '6F9619FF8B86D011B42D00C04FC964FF',
+      '6F9619FG-8B86-D011-B42D-00C04FC964FF',
+      '{6F9619FF-8B86-D011-B42D-00C04FC964FF}',
+    ],
   },
   'ec2-instance': {
     is: ['i-0123456789abcdef0'],
-    not: ['i-0123456789ABCDEF0', 'i-0123456789abcdef', 'i-0123456789abcdef01', 'x-0123456789abcdef0'],
+    not: [
+      'i-0123456789ABCDEF0',
+      'i-0123456789abcdef',
+      'i-0123456789abcdef01',
+      'x-0123456789abcdef0',
+    ],
   },
   semver: {
     is: ['1.2.3', '0.0.0', '1.2.3-rc.1+b.01', '1.2.3--'],
     not: ['v1.2.3', '1.2', '01.2.3', '1.2.3-01', '1.2.3-', '1.2.3+', `1.2.3-${'a'.repeat(251)}`],
   },
-  'dns-label': { is: ['a', 'a-b', '0', 'a'.repeat(63)], not: ['A', '-a', 'a-', 'a.b', 'a_b', 'a'.repeat(64)] },
+  'dns-label': {
+    is: ['a', 'a-b', '0', 'a'.repeat(63)],
+    not: ['A', '-a', 'a-', 'a.b', 'a_b', 'a'.repeat(64)],
+  },
 }
 for (const [shape, { is, not }] of Object.entries(SHAPED)) {
   test(`shape ${shape} lets through what has it and nothing else`, () => {
-    for (const value of is) assert.match(String(of(`shape: ${shape}, pseudonym: day`, value)), /^[0-9a-f]{32}$/, value)
-    for (const value of not) assert.equal(of(`shape: ${shape}, pseudonym: day`, value), undefined, value)
+    for (const value of is)
+      assert.match(String(of(`shape: ${shape}, pseudonym: day`, value)), /^[0-9a-f]{32}$/, value)
+    for (const value of not)
+      assert.equal(of(`shape: ${shape}, pseudonym: day`, value), undefined, value)
   })
 }
 
@@ -87,7 +104,10 @@ test('each part of a split goes through the other steps by itself', () => {
   const policy = policyText(
     'execution:\n  attributes:\n    out: {from: in, split: ",", after: "@", fold: lower, keep: [core], reason: Because.}',
   )
-  const passed = anonymizer(policy).pass(request(span({ more: [attribute('in', text('x@Core, core ,y@z@CORE'))] })), NOW)
+  const passed = anonymizer(policy).pass(
+    request(span({ more: [attribute('in', text('x@Core, core ,y@z@CORE'))] })),
+    NOW,
+  )
   assert.deepEqual(
     spansOf(passed).map(({ attributes }) => attributes[0]?.value?.stringValue),
     ['core', 'other', 'core'],
@@ -100,7 +120,8 @@ test('what is not sent is counted once, by attribute and reason', () => {
     'execution:\n  attributes:\n    a: {from: in, split: ",", before: "-", after: "/", fold: lower, shape: dns-label, pseudonym: day, reason: Because.}\n    b: {from: in, keep: [x], reason: Because.}',
   )
   const { pass } = anonymizer(policy, {}, SECRET, counters)
-  const send = (anyValue: Uint8Array): number => pass(request(span({ more: [attribute('in', anyValue)] })), NOW).spans
+  const send = (anyValue: Uint8Array): number =>
+    pass(request(span({ more: [attribute('in', anyValue)] })), NOW).spans
   send(text('a/b-c'))
   send(text('none'))
   send(text('none-x'))
@@ -108,12 +129,17 @@ test('what is not sent is counted once, by attribute and reason', () => {
   send(int(1))
   send(text(Array.from({ length: 17 }, () => 'x').join(',')))
   send(lenField(1, Buffer.from([0xff])))
-  assert.deepEqual(Object.fromEntries(Object.entries(counters.snapshot()).filter(([name]) => name.startsWith('spans.execution.'))), {
-    'spans.execution.a.after': 1,
-    'spans.execution.a.before': 2,
-    'spans.execution.a.shape': 1,
-    'spans.execution.a.split': 2,
-    'spans.execution.b.left_out': 1,
-    'spans.execution.b.other': 6,
-  })
+  assert.deepEqual(
+    Object.fromEntries(
+      Object.entries(counters.snapshot()).filter(([name]) => name.startsWith('spans.execution.')),
+    ),
+    {
+      'spans.execution.a.after': 1,
+      'spans.execution.a.before': 2,
+      'spans.execution.a.shape': 1,
+      'spans.execution.a.split': 2,
+      'spans.execution.b.left_out': 1,
+      'spans.execution.b.other': 6,
+    },
+  )
 })

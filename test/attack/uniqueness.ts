@@ -1,5 +1,6 @@
-// How many clusters of a population are alone with what their reports tell and keep telling: the attacker does not know a
-// name, but a combination that only one cluster has is as good as one. Pseudonyms and ids are apart: they change.
+// How many clusters of a population are alone with what their reports tell and keep telling: the
+// attacker does not know a name, but a combination that only one cluster has is as good as one.
+// Pseudonyms and ids are apart: they change.
 import { readFileSync } from 'node:fs'
 import { budgetOf } from '../../src/policy/bits.ts'
 import { Rng } from '../support/rng.ts'
@@ -29,10 +30,18 @@ function zipf<T>(rng: Rng, list: readonly T[]): T {
 
 /** Mostly small, with a long tail. */
 const size = (rng: Rng, middle: number): number =>
-  Math.round(middle * Math.exp(1.2 * (rng.below(1000) + rng.below(1000) + rng.below(1000) - 1500) * 0.002))
+  Math.round(
+    middle * Math.exp(1.2 * (rng.below(1000) + rng.below(1000) + rng.below(1000) - 1500) * 0.002),
+  )
 
-const APP_VERSIONS = Array.from({ length: 60 }, (_, i) => `1.${38 - Math.floor(i / 4)}.${3 - (i % 4)}`)
-const K8S_VERSIONS = Array.from({ length: 48 }, (_, i) => `v1.${34 - Math.floor(i / 6)}.${5 - (i % 6)}-gke.${100 + 37 * (i % 5)}`)
+const APP_VERSIONS = Array.from(
+  { length: 60 },
+  (_, i) => `1.${38 - Math.floor(i / 4)}.${3 - (i % 4)}`,
+)
+const K8S_VERSIONS = Array.from(
+  { length: 48 },
+  (_, i) => `v1.${34 - Math.floor(i / 6)}.${5 - (i % 6)}-gke.${100 + 37 * (i % 5)}`,
+)
 
 function clusterOf(rng: Rng, index: number): Cluster {
   const nodes = Math.max(1, size(rng, 8))
@@ -67,7 +76,12 @@ function clusterOf(rng: Rng, index: number): Cluster {
       'node.name': `node-${index}`,
       'node.machine_id': `m${index}`,
       'node.system_uuid': `u${index}`,
-      'node.os_image': zipf(rng, ['Ubuntu 22.04.5 LTS', 'Container-Optimized OS', 'Bottlerocket', 'Flatcar']),
+      'node.os_image': zipf(rng, [
+        'Ubuntu 22.04.5 LTS',
+        'Container-Optimized OS',
+        'Bottlerocket',
+        'Flatcar',
+      ]),
       'node.kernel': kernel,
       'node.capacity.memory': `${16_000_000 + rng.below(400) * 4}Ki`,
       'node.capacity.cpu': String(2 ** rng.below(6)),
@@ -79,8 +93,9 @@ function clusterOf(rng: Rng, index: number): Cluster {
 function profile({ resource, spans }: Left, apart: ReadonlySet<string>): string {
   const own = (attributes: Record<string, unknown>): [string, unknown][] =>
     Object.entries(attributes).filter(([key]) => !key.startsWith('usage.') && !apart.has(key))
-  return JSON.stringify([own(resource), ...spans.map(({ name, attributes }) => [name, own(attributes)])], (_, value: unknown) =>
-    typeof value === 'bigint' ? String(value) : value,
+  return JSON.stringify(
+    [own(resource), ...spans.map(({ name, attributes }) => [name, own(attributes)])],
+    (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value),
   )
 }
 
@@ -97,7 +112,9 @@ export function uniquenessOf(name: string): Uniqueness {
   const fields = [...policy.resource, ...policy.spans.flatMap((rule) => rule.fields)]
   // A hash, or a pseudonym for ever, is a name; one that changes tells nothing beyond its period.
   const apart = new Set(
-    fields.flatMap(({ name: key, action }) => (action.kind === 'pseudonym' && action.period !== 'forever' ? [key] : [])),
+    fields.flatMap(({ name: key, action }) =>
+      action.kind === 'pseudonym' && action.period !== 'forever' ? [key] : [],
+    ),
   )
   const rng = new Rng(SEED)
   const counts = new Map<string, number>()
@@ -106,7 +123,10 @@ export function uniquenessOf(name: string): Uniqueness {
     const { facts, attributes, node } = clusterOf(rng, index)
     const instance = `01ARZ3NDEKTSV4RRFF${String(index).padStart(8, '0')}`
     const names = policy.spans.map((rule) => rule.name)
-    const events = names.map((span) => ({ name: span, attributes: span === 'k8s.node' ? node : attributes }))
+    const events = names.map((span) => ({
+      name: span,
+      attributes: span === 'k8s.node' ? node : attributes,
+    }))
     const told = profile(road(name, { facts, instance }).sendAt(NOW, ...events), apart)
     profiles.push(told)
     counts.set(told, (counts.get(told) ?? 0) + 1)
@@ -120,4 +140,5 @@ export function uniquenessOf(name: string): Uniqueness {
 export type Figures = Pick<Uniqueness, 'alone' | 'few'> & { digest: string }
 
 export const KEPT_FIGURES = new URL('uniqueness.json', import.meta.url).pathname
-export const keptFigures = (): Record<string, Figures> => JSON.parse(readFileSync(KEPT_FIGURES, 'utf8')) as Record<string, Figures>
+export const keptFigures = (): Record<string, Figures> =>
+  JSON.parse(readFileSync(KEPT_FIGURES, 'utf8')) as Record<string, Figures>

@@ -1,6 +1,7 @@
-// The floor of the whole road: the least that any durable relay in Node does. Bare `node:http` that appends each body as
-// it came with a shared synced write (O_DSYNC), acknowledges after it, and sends files of 1 MiB on, compressed once (gzip level 1).
-// No policy, no limits, no receipts, no recovery: the distance from here is what the sidecar's promises cost.
+// The floor of the whole road: the least that any durable relay in Node does. Bare `node:http` that
+// appends each body as it came with a shared synced write (O_DSYNC), acknowledges after it, and
+// sends files of 1 MiB on, compressed once (gzip level 1). No policy, no limits, no receipts, no
+// recovery: the distance from here is what the sidecar's promises cost.
 import fs, { constants } from 'node:fs'
 import { Agent, createServer, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -24,7 +25,10 @@ let isBusy = false
 
 function open(): void {
   path = join(folder, String(++sequence))
-  file = fs.openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_DSYNC)
+  file = fs.openSync(
+    path,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_DSYNC,
+  )
   const directory = fs.openSync(folder, 'r')
   fs.fsyncSync(directory)
   fs.closeSync(directory)
@@ -36,7 +40,11 @@ function seal(): void {
   fs.closeSync(file)
   gzip(Buffer.concat(written), { level: zlib.Z_BEST_SPEED }, (error, zipped) => {
     if (error !== null) throw error
-    const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'gzip', 'content-length': zipped.length }
+    const headers = {
+      'content-type': 'application/x-protobuf',
+      'content-encoding': 'gzip',
+      'content-length': zipped.length,
+    }
     const post = request(collector, { method: 'POST', agent, headers }, (answer) => {
       answer.resume()
       answer.on('end', () => fs.unlinkSync(sealed))
@@ -55,7 +63,10 @@ function commit(): void {
   responses = []
   fs.writev(file, group, (error) => {
     if (error !== null) throw error
-    for (const response of acknowledged) response.writeHead(200, { 'content-type': 'application/x-protobuf', 'content-length': 0 }).end()
+    for (const response of acknowledged)
+      response
+        .writeHead(200, { 'content-type': 'application/x-protobuf', 'content-length': 0 })
+        .end()
     for (const body of group) {
       written.push(body)
       bytes += body.length
@@ -86,5 +97,7 @@ const server = createServer((incoming, response) => {
     commitSoon()
   })
 })
-server.listen(0, '127.0.0.1', () => process.stdout.write(`{"port":${(server.address() as AddressInfo).port}}\n`))
+server.listen(0, '127.0.0.1', () =>
+  process.stdout.write(`{"port":${(server.address() as AddressInfo).port}}\n`),
+)
 process.on('SIGTERM', () => process.exit())

@@ -1,12 +1,21 @@
-// Proves with strace that a 200 means "on disk": with one connection, between any two answers 200 a sync of the file that
-// holds the bodies has come to its end; with eight, that one stands for at most eight answers. A sync is an fdatasync, an
-// fsync, or a write to a file that was opened with O_DSYNC, which does the same within.
+// Proves with strace that a 200 means "on disk": with one connection, between any two answers 200 a
+// sync of the file that holds the bodies has come to its end; with eight, that one stands for at
+// most eight answers. A sync is an fdatasync, an fsync, or a write to a file that was opened with
+// O_DSYNC, which does the same within.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { Side } from './pipeline.ts'
-import { IMAGE_FLAGS, type Running, scratchFolder, startFloor, startOurs, startSink, whenEnded } from './processes.ts'
+import {
+  IMAGE_FLAGS,
+  type Running,
+  scratchFolder,
+  startFloor,
+  startOurs,
+  startSink,
+  whenEnded,
+} from './processes.ts'
 
 const SECONDS = 1
 const SPANS = 10
@@ -19,7 +28,10 @@ export interface Trace {
   without: number
 }
 
-/** Reads a trace of `strace -f -y`: `PID call(3</path>…) = 0`, where a call may be cut into `<unfinished ...>` and `resumed`. */
+/**
+ * Reads a trace of `strace -f -y`: `PID call(3</path>…) = 0`, where a call may be cut into
+ * `<unfinished ...>` and `resumed`.
+ */
 export function readTrace(text: string, folder: string, openedBefore: readonly string[]): Trace {
   const trace = { answers: 0, syncs: 0, without: 0 }
   const unfinished = new Set<string>()
@@ -32,9 +44,14 @@ export function readTrace(text: string, folder: string, openedBefore: readonly s
     else if (line.includes('O_DSYNC') || (line.includes('openat resumed>') && opening.delete(pid)))
       syncedWrites.add(/ = \d+(<.*>)$/.exec(line)?.[1] ?? '')
     const call = / ((?:fdata|f)sync|pwrite64|writev?)\(\d+(<[^>]*>)/.exec(line)
-    const isSync = call !== null && call[2]!.startsWith(`<${folder}/`) && (call[1]!.endsWith('sync') || syncedWrites.has(call[2]!))
+    const isSync =
+      call !== null &&
+      call[2]!.startsWith(`<${folder}/`) &&
+      (call[1]!.endsWith('sync') || syncedWrites.has(call[2]!))
     if (isSync && line.includes('<unfinished')) unfinished.add(pid)
-    const ended = / (?:fdatasync|fsync|pwrite64|writev?) resumed>/.test(line) ? unfinished.delete(pid) : isSync
+    const ended = / (?:fdatasync|fsync|pwrite64|writev?) resumed>/.test(line)
+      ? unfinished.delete(pid)
+      : isSync
     if (ended && !line.includes('<unfinished') && !line.includes(' = -1 ')) {
       trace.syncs++
       isSynced = true
@@ -50,7 +67,11 @@ export function readTrace(text: string, folder: string, openedBefore: readonly s
 
 interface Traced {
   program: Running
-  run(options: { connections: number; spans: number; seconds: number }): Promise<{ requests: number }>
+  run(options: {
+    connections: number
+    spans: number
+    seconds: number
+  }): Promise<{ requests: number }>
   stop(): Promise<void>
 }
 
@@ -63,7 +84,8 @@ export async function traced(side: Traced, connections: number): Promise<Trace> 
   await side.stop()
   await ended
   const trace = readTrace(readFileSync(file, 'utf8'), side.program.folder, before)
-  if (trace.answers !== requests) throw new Error(`strace saw ${trace.answers} answers, the clients ${requests}.`)
+  if (trace.answers !== requests)
+    throw new Error(`strace saw ${trace.answers} answers, the clients ${requests}.`)
   return trace
 }
 
@@ -72,8 +94,11 @@ function openForSyncedWrites(pid: number): string[] {
   const synced: string[] = []
   for (const file of readdirSync(`/proc/${pid}/fd`)) {
     try {
-      const flags = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${file}`, 'utf8'))![1]!
-      if ((Number.parseInt(flags, 8) & constants.O_DSYNC) !== 0) synced.push(readlinkSync(`/proc/${pid}/fd/${file}`))
+      const flags = /^flags:\s+(\d+)$/m.exec(
+        readFileSync(`/proc/${pid}/fdinfo/${file}`, 'utf8'),
+      )![1]!
+      if ((Number.parseInt(flags, 8) & constants.O_DSYNC) !== 0)
+        synced.push(readlinkSync(`/proc/${pid}/fd/${file}`))
     } catch {
       // Closed meanwhile.
     }
@@ -81,12 +106,28 @@ function openForSyncedWrites(pid: number): string[] {
   return synced
 }
 
-/** Resolves when strace follows every thread; what it resolves to, when the traced process has ended. */
+/**
+ * Resolves when strace follows every thread; what it resolves to, when the traced process has
+ * ended.
+ */
 async function attach({ pid }: Running, file: string): Promise<{ ended: Promise<unknown> }> {
-  const strace = spawn('strace', ['-f', '-y', '-e', 'trace=openat,pwrite64,fsync,fdatasync,write,writev', '-o', file, '-p', String(pid)])
+  const strace = spawn('strace', [
+    '-f',
+    '-y',
+    '-e',
+    'trace=openat,pwrite64,fsync,fdatasync,write,writev',
+    '-o',
+    file,
+    '-p',
+    String(pid),
+  ])
   const ended = whenEnded(strace)
-  const [said] = (await Promise.race([once(strace.stderr, 'data'), ended.then(() => ['it is not installed'])])) as [Buffer | string]
-  if (!String(said).includes('attached')) throw new Error(`strace cannot follow the process: ${String(said).trim()}`)
+  const [said] = (await Promise.race([
+    once(strace.stderr, 'data'),
+    ended.then(() => ['it is not installed']),
+  ])) as [Buffer | string]
+  if (!String(said).includes('attached'))
+    throw new Error(`strace cannot follow the process: ${String(said).trim()}`)
   return { ended }
 }
 
@@ -97,17 +138,22 @@ export async function proveFsync(): Promise<{ table: string; missed: string[] }>
     for (const which of ['ours', 'floor'] as const) {
       const name = `${which === 'ours' ? 'usage-sidecar' : 'floor'}, ${connections === 1 ? '1 connection' : `${connections} connections`}`
       const sink = await startSink()
-      const program = which === 'floor' ? await startFloor(sink, IMAGE_FLAGS) : await startOurs(sink, IMAGE_FLAGS)
+      const program =
+        which === 'floor' ? await startFloor(sink, IMAGE_FLAGS) : await startOurs(sink, IMAGE_FLAGS)
       const { answers, syncs, without } = await traced(new Side(program, sink), connections)
       if (answers === 0 || answers > connections * syncs || (connections === 1 && without > 0))
-        missed.push(`fsync: ${name}: ${answers} answers 200, ${syncs} syncs, ${without} answers without one of their own`)
+        missed.push(
+          `fsync: ${name}: ${answers} answers 200, ${syncs} syncs, ${without} answers without one of their own`,
+        )
       rows.push(`| ${name} | ${answers} | ${syncs} | ${connections === 1 ? without : 'shared'} |`)
     }
   }
   return {
-    table: ['| seen by strace | answers 200 | syncs of the file | answers without one of their own |', '|---|---|---|---|', ...rows].join(
-      '\n',
-    ),
+    table: [
+      '| seen by strace | answers 200 | syncs of the file | answers without one of their own |',
+      '|---|---|---|---|',
+      ...rows,
+    ].join('\n'),
     missed,
   }
 }

@@ -1,6 +1,7 @@
-// The load, from a process of its own: raw sockets that write requests made beforehand and read as little of the answer
-// as tells whether it is a 200, so that the sender costs a small part of what it measures. Closed loop, one request in
-// flight on each connection, or a fixed rate. Prints what it did as one line of JSON.
+// The load, from a process of its own: raw sockets that write requests made beforehand and read as
+// little of the answer as tells whether it is a 200, so that the sender costs a small part of what
+// it measures. Closed loop, one request in flight on each connection, or a fixed rate. Prints what
+// it did as one line of JSON.
 import { connect, type Socket } from 'node:net'
 import { bodies, quantile } from './load.ts'
 
@@ -24,7 +25,10 @@ export interface LoadResult {
   seconds: number
   /** Of a core that this sender used. */
   cpu: number
-  /** Milliseconds until the 200, from when the request was due where its connection was still busy then. */
+  /**
+   * Milliseconds until the 200, from when the request was due where its connection was still busy
+   * then.
+   */
   p50: number
   p99: number
 }
@@ -40,20 +44,28 @@ function requestOf(body: Buffer): Buffer {
   return Buffer.concat([Buffer.from(head), body])
 }
 
-/** Whether an answer is whole, by its Content-Length; ours has none to read, the Collector's two bytes. */
+/**
+ * Whether an answer is whole, by its Content-Length; ours has none to read, the Collector's two
+ * bytes.
+ */
 function isWhole(answer: Buffer): boolean {
   const end = answer.indexOf(HEAD_END)
   if (end < 0) return false
   const body = answer.length - end - HEAD_END.length
   for (let at = answer.indexOf(LENGTH); at >= 0 && at < end; at = answer.indexOf(LENGTH, at + 1)) {
-    const [, length] = /^ontent-length: (\d+)\r/i.exec(answer.toString('latin1', at, Math.min(at + 40, answer.length))) ?? []
+    const [, length] =
+      /^ontent-length: (\d+)\r/i.exec(
+        answer.toString('latin1', at, Math.min(at + 40, answer.length)),
+      ) ?? []
     if (length !== undefined) return body >= Number(length)
   }
   return true
 }
 
 async function load(options: LoadOptions): Promise<LoadResult> {
-  const requests = bodies(DISTINCT_SPANS / options.spans, options.spans, options.seed).map(requestOf)
+  const requests = bodies(DISTINCT_SPANS / options.spans, options.spans, options.seed).map(
+    requestOf,
+  )
   const result = { requests: 0, refused: 0, cut: 0 }
   const waits: number[] = []
   let next = 0
@@ -76,7 +88,8 @@ async function load(options: LoadOptions): Promise<LoadResult> {
         const due = options.rate === undefined ? now : began + (next / options.rate) * 1000
         const request = requests[next++ % requests.length]!
         const send = (): void => {
-          // A timer that fires late is the sender's fault, a connection that is still busy the other side's.
+          // A timer that fires late is the sender's fault, a connection that is still busy the
+          // other side's.
           from = due < now ? due : performance.now()
           socket.write(request)
         }
@@ -103,7 +116,16 @@ async function load(options: LoadOptions): Promise<LoadResult> {
   )
   const seconds = (performance.now() - began) / 1000
   const { user, system } = process.cpuUsage(cpuBefore)
-  return { ...result, seconds, cpu: (user + system) / 1e6 / seconds, p50: quantile(waits, 0.5), p99: quantile(waits, 0.99) }
+  return {
+    ...result,
+    seconds,
+    cpu: (user + system) / 1e6 / seconds,
+    p50: quantile(waits, 0.5),
+    p99: quantile(waits, 0.99),
+  }
 }
 
-if (import.meta.main) process.stdout.write(`${JSON.stringify(await load(JSON.parse(process.argv[2]!) as LoadOptions))}\n`)
+if (import.meta.main)
+  process.stdout.write(
+    `${JSON.stringify(await load(JSON.parse(process.argv[2]!) as LoadOptions))}\n`,
+  )

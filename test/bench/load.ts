@@ -1,5 +1,6 @@
-// The load of the benchmarks: execution and stage spans of some 450 bytes with ten attributes, as the demo's application
-// sends them, with fresh ids and changing values. Deterministic, so that every side of a comparison gets the same bytes.
+// The load of the benchmarks: execution and stage spans of some 450 bytes with ten attributes, as
+// the demo's application sends them, with fresh ids and changing values. Deterministic, so that
+// every side of a comparison gets the same bytes.
 
 import { lenField } from '../../src/otlp/wire.ts'
 import { attribute, int, request, span, text } from '../support/spans.ts'
@@ -34,11 +35,19 @@ export function bodies(count: number, spans: number, seed = 1): Buffer[] {
         parentId = id(8)
       }
       const common = [
-        attribute('http.url', text(`https://ci.acme.example/job/${next() % 100_000}/run?token=${id(8).toString('hex')}`)),
+        attribute(
+          'http.url',
+          text(
+            `https://ci.acme.example/job/${next() % 100_000}/run?token=${id(8).toString('hex')}`,
+          ),
+        ),
         attribute('user.email', text(`person-${next() % 5000}@acme.example`)),
         attribute('retry.count', int(next() % 5)),
         attribute('thread.name', text(`worker-${next() % 64}`)),
-        attribute('message', text(`step finished in region eu-west-${next() % 4}, see the log for more`)),
+        attribute(
+          'message',
+          text(`step finished in region eu-west-${next() % 4}, see the log for more`),
+        ),
       ]
       const end = start + BigInt(next() % 4000) * 1_000_000_000n
       if (i % 4 === 0) {
@@ -67,7 +76,8 @@ export function bodies(count: number, spans: number, seed = 1): Buffer[] {
   })
 }
 
-export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
+export const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1]!
 /** The smallest value that at least this part of them does not exceed. */
 export function quantile(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b)

@@ -1,12 +1,24 @@
-// Time from start to the first 200, and memory idle and under a light load, of the bundle that ships, beside a bare
-// `node:http` server in the same run and with the same flags of Node: what is above it is ours.
+// Time from start to the first 200, and memory idle and under a light load, of the bundle that
+// ships, beside a bare `node:http` server in the same run and with the same flags of Node: what is
+// above it is ours.
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { setTimeout as wait } from 'node:timers/promises'
 import { median, range } from './load.ts'
-import { IMAGE_FLAGS, load, memoryOf, type Running, startBare, startOurs, startSink } from './processes.ts'
+import {
+  IMAGE_FLAGS,
+  load,
+  memoryOf,
+  type Running,
+  startBare,
+  startOurs,
+  startSink,
+} from './processes.ts'
 
-/** Many, because a start that others disturb says nothing; the least disturbed of each side are compared. */
+/**
+ * Many, because a start that others disturb says nothing; the least disturbed of each side are
+ * compared.
+ */
 const STARTS = 15
 const REPETITIONS = 3
 const IDLE_MS = 5_000
@@ -21,7 +33,14 @@ async function timed(begin: () => Promise<Running>): Promise<{ program: Running;
   const began = performance.now()
   const program = await begin()
   const headers = { 'content-type': 'application/x-protobuf', 'content-length': 0 }
-  const post = request({ port: program.port, host: '127.0.0.1', path: '/v1/traces', method: 'POST', agent: false, headers }).end()
+  const post = request({
+    port: program.port,
+    host: '127.0.0.1',
+    path: '/v1/traces',
+    method: 'POST',
+    agent: false,
+    headers,
+  }).end()
   const [answer] = (await once(post, 'response')) as [IncomingMessage]
   if (answer.statusCode !== 200) throw new Error(`The first answer was ${answer.statusCode}.`)
   answer.resume()
@@ -82,10 +101,17 @@ export async function benchMemory(): Promise<{ table: string; missed: string[] }
     const above = (field: keyof Figures): number => median(ours[field]) - median(bare[field])
     const start = Math.min(...ours.start) - Math.min(...bare.start)
     rows.push(row(`bare \`node:http\`, ${name}`, bare), row(`usage-sidecar, ${name}`, ours))
-    const pair = (a: keyof Figures, b: keyof Figures): string => `${above(a).toFixed(1)} / **${above(b).toFixed(1)}**`
-    rows.push(`| above it (start: least of each) | **${start.toFixed(0)}** | ${pair('idleRss', 'idleAnon')} | ${pair('rss', 'anon')} |`)
-    if (start > MAX_START_MS) missed.push(`start, ${name}: ${start.toFixed(0)} ms above the bare server`)
-    if (above('idleAnon') > MAX_ANON_MIB) missed.push(`memory, ${name}: ${above('idleAnon').toFixed(1)} MiB RssAnon above the bare server`)
+    const pair = (a: keyof Figures, b: keyof Figures): string =>
+      `${above(a).toFixed(1)} / **${above(b).toFixed(1)}**`
+    rows.push(
+      `| above it (start: least of each) | **${start.toFixed(0)}** | ${pair('idleRss', 'idleAnon')} | ${pair('rss', 'anon')} |`,
+    )
+    if (start > MAX_START_MS)
+      missed.push(`start, ${name}: ${start.toFixed(0)} ms above the bare server`)
+    if (above('idleAnon') > MAX_ANON_MIB)
+      missed.push(
+        `memory, ${name}: ${above('idleAnon').toFixed(1)} MiB RssAnon above the bare server`,
+      )
   }
   rows.push(`| target, above it | ${MAX_START_MS} | RssAnon ${MAX_ANON_MIB} | |`)
   return {
@@ -99,7 +125,8 @@ export async function benchMemory(): Promise<{ table: string; missed: string[] }
 }
 
 function row(name: string, { start, idleRss, idleAnon, rss, anon }: Figures): string {
-  const one = (values: readonly number[]): string => `${median(values).toFixed(1)} (${range(values, 1)})`
+  const one = (values: readonly number[]): string =>
+    `${median(values).toFixed(1)} (${range(values, 1)})`
   return `| ${name} | ${median(start).toFixed(0)} (${range(start)}) | ${one(idleRss)} / ${one(idleAnon)} | ${one(rss)} / ${one(anon)} |`
 }
 

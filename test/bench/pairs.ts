@@ -1,6 +1,7 @@
-// `npm run bench:pairs COMMIT`: the pass of this checkout against that of another commit, in 15 pairs of processes that take
-// turns, so that both meet the same moments of a noisy machine. Prints each pair's ratio of CPU time, their median and
-// range; ends with 1 where the median is more than a tenth above 1. The load and the policy are this checkout's for both.
+// `npm run bench:pairs COMMIT`: the pass of this checkout against that of another commit, in 15
+// pairs of processes that take turns, so that both meet the same moments of a noisy machine. Prints
+// each pair's ratio of CPU time, their median and range; ends with 1 where the median is more than
+// a tenth above 1. The load and the policy are this checkout's for both.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,12 +24,18 @@ type Rooms = Pick<typeof import('../../src/anonymize/anonymize.ts'), 'createAnon
 /** The rooms that the pass needs, of the checkout at `root`, as one file. */
 async function bundle(root: string, outfile: string): Promise<void> {
   // A commit from before the folders policy/ and support/ has these files elsewhere.
-  const parse = ['policy/parse.ts', 'anonymize/parse.ts'].find((file) => existsSync(join(root, 'src', file)))
-  const counters = ['support/counters.ts', 'counters.ts'].find((file) => existsSync(join(root, 'src', file)))
+  const parse = ['policy/parse.ts', 'anonymize/parse.ts'].find((file) =>
+    existsSync(join(root, 'src', file)),
+  )
+  const counters = ['support/counters.ts', 'counters.ts'].find((file) =>
+    existsSync(join(root, 'src', file)),
+  )
   const contents =
     "export { createAnonymizer } from './src/anonymize/anonymize.ts'\n" +
     `export { parsePolicy } from './src/${parse}'\nexport { Counters } from './src/${counters}'\n`
-  const banner = { js: "import { createRequire as from } from 'node:module'\nconst require = from(import.meta.url)" }
+  const banner = {
+    js: "import { createRequire as from } from 'node:module'\nconst require = from(import.meta.url)",
+  }
   await build({
     stdin: { contents, resolveDir: root, loader: 'ts' },
     outfile,
@@ -45,7 +52,13 @@ async function bundle(root: string, outfile: string): Promise<void> {
 async function measure(file: string): Promise<void> {
   const { createAnonymizer, parsePolicy, Counters } = (await import(file)) as Rooms
   const policy = parsePolicy(readFileSync(DEFAULT_POLICY_FILE, 'utf8'))
-  const { pass } = createAnonymizer({ policy, facts: new Map(), secret: SECRET, counters: new Counters(), maxBytes: 64 * 1024 * 1024 })
+  const { pass } = createAnonymizer({
+    policy,
+    facts: new Map(),
+    secret: SECRET,
+    counters: new Counters(),
+    maxBytes: 64 * 1024 * 1024,
+  })
   const load = bodies(BODIES, SPANS_A_BODY)
   const round = (): void => load.forEach((body) => void pass(body, Date.now()))
   for (let i = 0; i < WARM_UP_ROUNDS; i++) round()
@@ -56,10 +69,14 @@ async function measure(file: string): Promise<void> {
 }
 
 function cpuOf(file: string): number {
-  const { status, stdout } = spawnSync(process.execPath, [import.meta.filename, '--measure', file], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [import.meta.filename, '--measure', file],
+    {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   if (status !== 0) throw new Error('The pass of one of the two could not be measured.')
   return Number(stdout)
 }
@@ -79,11 +96,15 @@ async function compare(commit: string): Promise<void> {
       const first = i % 2 === 0 ? cpuOf(now) : cpuOf(before)
       const second = i % 2 === 0 ? cpuOf(before) : cpuOf(now)
       const ratio = i % 2 === 0 ? first / second : second / first
-      process.stdout.write(`pair ${String(i + 1).padStart(2)}: ${ratio.toFixed(3)} of the CPU time\n`)
+      process.stdout.write(
+        `pair ${String(i + 1).padStart(2)}: ${ratio.toFixed(3)} of the CPU time\n`,
+      )
       return ratio
     })
     const middle = median(ratios)
-    process.stdout.write(`The pass takes ${middle.toFixed(3)} of the CPU time of ${commit} (${range(ratios, 3)}, ${PAIRS} pairs).\n`)
+    process.stdout.write(
+      `The pass takes ${middle.toFixed(3)} of the CPU time of ${commit} (${range(ratios, 3)}, ${PAIRS} pairs).\n`,
+    )
     if (middle > MOST) process.exitCode = 1
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -1,7 +1,13 @@
-// The pass against what a library does: decode with the best generated codec (ts-proto), apply the default policy, encode.
-// Both sides use the same crypto, the same memo of pseudonyms, one native call per batch for ids, and the same bytes.
+// The pass against what a library does: decode with the best generated codec (ts-proto), apply the
+// default policy, encode. Both sides use the same crypto, the same memo of pseudonyms, one native
+// call per batch for ids, and the same bytes.
 import { createCipheriv } from 'node:crypto'
-import { deriveKey, lengthPrefixed, pseudonym, pseudonymKey } from '../../src/anonymize/actions/pseudonym.ts'
+import {
+  deriveKey,
+  lengthPrefixed,
+  pseudonym,
+  pseudonymKey,
+} from '../../src/anonymize/actions/pseudonym.ts'
 import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import { Counters } from '../../src/support/counters.ts'
@@ -14,7 +20,10 @@ import { bodies, median, range } from './load.ts'
 const SPANS = 512
 const ROUNDS = 5
 const BODIES = 40
-/** Targets: times as fast as the library, and the part of the speed that is left with a hundred times the attributes. */
+/**
+ * Targets: times as fast as the library, and the part of the speed that is left with a hundred
+ * times the attributes.
+ */
 const MIN_TIMES = 3
 const MIN_KEPT = 0.8
 const DAY_NS = 86_400_000_000_000n
@@ -38,13 +47,16 @@ function librarySide(): (body: Uint8Array) => number {
   const statuses = new Set(['succeeded', 'terminal', 'canceled'])
   const stages = new Set(['bake', 'deploy', 'wait', 'manualJudgment'])
   const clouds = new Set(['aws', 'gce', 'kubernetes'])
-  const keyValue = (name: string, stringValue: string): KeyValue => ({ key: name, value: { stringValue }, keyStrindex: 0 }) as KeyValue
+  const keyValue = (name: string, stringValue: string): KeyValue =>
+    ({ key: name, value: { stringValue }, keyStrindex: 0 }) as KeyValue
   return (body) => {
     const out: Span[] = []
     for (const resourceSpans of ExportTraceServiceRequest.decode(body).resourceSpans)
       for (const scopeSpans of resourceSpans.scopeSpans)
         for (const span of scopeSpans.spans) {
-          const of = new Map(span.attributes.map((attribute) => [attribute.key, attribute.value?.stringValue]))
+          const of = new Map(
+            span.attributes.map((attribute) => [attribute.key, attribute.value?.stringValue]),
+          )
           const time = (BigInt(span.startTimeUnixNano) / DAY_NS) * DAY_NS
           const { name, traceId, spanId, parentSpanId } = span
           const made: Span = {
@@ -57,11 +69,13 @@ function librarySide(): (body: Uint8Array) => number {
             endTimeUnixNano: time,
             attributes: [],
           }
-          const fold = (value: string | undefined, kept: Set<string>): string => (value !== undefined && kept.has(value) ? value : 'other')
+          const fold = (value: string | undefined, kept: Set<string>): string =>
+            value !== undefined && kept.has(value) ? value : 'other'
           if (span.name === 'execution') {
             const status = fold(of.get('execution.status')?.toLowerCase(), statuses)
             if (status === 'other') continue
-            const seconds = Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e9
+            const seconds =
+              Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e9
             const application = of.get('application.name') ?? ''
             let id = memo.get(application)
             if (id === undefined) {
@@ -72,7 +86,11 @@ function librarySide(): (body: Uint8Array) => number {
             made.attributes = [
               keyValue('execution.type', fold(of.get('execution.type')?.toLowerCase(), types)),
               keyValue('execution.status', status),
-              { key: 'execution.duration', value: { intValue: BigInt(duration) }, keyStrindex: 0 } as KeyValue,
+              {
+                key: 'execution.duration',
+                value: { intValue: BigInt(duration) },
+                keyStrindex: 0,
+              } as KeyValue,
               keyValue('application.id', id),
             ]
             if (span.status !== undefined) made.status = { ...span.status, message: '' }
@@ -102,20 +120,38 @@ function librarySide(): (body: Uint8Array) => number {
       if (span.parentSpanId.length > 0) span.parentSpanId = ids.subarray(i * 32 + 16, i * 32 + 24)
     })
     return ExportTraceServiceRequest.encode({
-      resourceSpans: [{ resource: undefined, schemaUrl: '', scopeSpans: [{ scope: undefined, schemaUrl: '', spans: out }] }],
+      resourceSpans: [
+        {
+          resource: undefined,
+          schemaUrl: '',
+          scopeSpans: [{ scope: undefined, schemaUrl: '', spans: out }],
+        },
+      ],
     }).finish().length
   }
 }
 
 function ourSide(policy = defaultPolicy()): (body: Uint8Array) => number {
-  const { pass } = createAnonymizer({ policy, facts: new Map(), secret: SECRET, counters: new Counters(), maxBytes: 64 * 1024 * 1024 })
+  const { pass } = createAnonymizer({
+    policy,
+    facts: new Map(),
+    secret: SECRET,
+    counters: new Counters(),
+    maxBytes: 64 * 1024 * 1024,
+  })
   return (body) => pass(body, Date.now()).bytes.length
 }
 
-/** A policy that names this many attributes, half of them on each kind of span; of most of them the load has none. */
+/**
+ * A policy that names this many attributes, half of them on each kind of span; of most of them the
+ * load has none.
+ */
 function namedPolicy(named: number) {
   const flags = (of: string, count: number): string =>
-    Array.from({ length: count }, (_, i) => `    ${of}.flag_${i}: {keep: [true], reason: Only for the benchmark.}\n`).join('')
+    Array.from(
+      { length: count },
+      (_, i) => `    ${of}.flag_${i}: {keep: [true], reason: Only for the benchmark.}\n`,
+    ).join('')
   const rules = [
     'execution:\n  ids: linked\n  attributes:\n    execution.type: {keep: [pipeline], fold: lower, reason: Only for the benchmark.}\n',
     flags('execution', named / 2 - 1),
@@ -123,11 +159,19 @@ function namedPolicy(named: number) {
     '    stage.provider: {from: stage.cloud_provider, keep: [aws], reason: Only for the benchmark.}\n',
     flags('stage', named / 2 - 2),
   ]
-  return parsePolicy(`limits: {recordBits: 1000, stableBits: 1000}\n${policyText(rules.join('').trimEnd())}`)
+  return parsePolicy(
+    `limits: {recordBits: 1000, stableBits: 1000}\n${policyText(rules.join('').trimEnd())}`,
+  )
 }
 
-/** Spans per CPU-second of each side, in turns, so that both meet the same moments of a noisy machine. */
-function compare(a: (body: Uint8Array) => number, b: (body: Uint8Array) => number): { a: number[]; b: number[]; ratio: number[] } {
+/**
+ * Spans per CPU-second of each side, in turns, so that both meet the same moments of a noisy
+ * machine.
+ */
+function compare(
+  a: (body: Uint8Array) => number,
+  b: (body: Uint8Array) => number,
+): { a: number[]; b: number[]; ratio: number[] } {
   const load = bodies(BODIES, SPANS)
   const once = (side: (body: Uint8Array) => number): number => {
     const before = process.cpuUsage()
@@ -153,8 +197,12 @@ export function benchPass(): { table: string; missed: string[] } {
   const thousands = (values: readonly number[]): string => `${Math.round(median(values) / 1000)} k`
   const [times, kept] = [median(library.ratio), median(named.ratio)]
   const missed: string[] = []
-  if (times < MIN_TIMES) missed.push(`the pass: ${times.toFixed(1)} times the library, not ${MIN_TIMES}`)
-  if (kept < MIN_KEPT) missed.push(`the pass: ${kept.toFixed(2)} of its speed with 1 000 attributes named, not ${MIN_KEPT}`)
+  if (times < MIN_TIMES)
+    missed.push(`the pass: ${times.toFixed(1)} times the library, not ${MIN_TIMES}`)
+  if (kept < MIN_KEPT)
+    missed.push(
+      `the pass: ${kept.toFixed(2)} of its speed with 1 000 attributes named, not ${MIN_KEPT}`,
+    )
   const table = [
     '| the pass, one thread, 512 spans a request | spans per CPU-second (median of 5) | ratio (range) | target |',
     '|---|---|---|---|',

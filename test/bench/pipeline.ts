@@ -1,8 +1,17 @@
-// The whole road of the bundle in mode on, durable, its sending included, against the floor in the same run: spans per
-// CPU-second (utime and stime of the whole process, until every accepted batch has reached the collector).
+// The whole road of the bundle in mode on, durable, its sending included, against the floor in the
+// same run: spans per CPU-second (utime and stime of the whole process, until every accepted batch
+// has reached the collector).
 import { setTimeout as wait } from 'node:timers/promises'
 import { median, range } from './load.ts'
-import { cpuSeconds, IMAGE_FLAGS, load, type Running, startFloor, startOurs, startSink } from './processes.ts'
+import {
+  cpuSeconds,
+  IMAGE_FLAGS,
+  load,
+  type Running,
+  startFloor,
+  startOurs,
+  startSink,
+} from './processes.ts'
 
 const REPETITIONS = 3
 const SECONDS = 3
@@ -33,20 +42,28 @@ export class Side {
     this.#sink = sink
   }
 
-  /** Loads it and waits until all that was accepted has reached the collector: none lost, none twice. */
+  /**
+   * Loads it and waits until all that was accepted has reached the collector: none lost, none
+   * twice.
+   */
   async run(options: {
     connections: number
     spans: number
     seconds: number
   }): Promise<{ requests: number; seconds: number; sender: number }> {
-    const { requests, refused, cut, seconds, cpu } = await load({ port: this.program.port, ...options })
-    if (refused + cut > 0) throw new Error(`${refused} requests were not answered 200, ${cut} connections were cut off.`)
+    const { requests, refused, cut, seconds, cpu } = await load({
+      port: this.program.port,
+      ...options,
+    })
+    if (refused + cut > 0)
+      throw new Error(`${refused} requests were not answered 200, ${cut} connections were cut off.`)
     this.#accepted += requests
     const deadline = Date.now() + ARRIVAL_MS
     for (;;) {
       const arrived = Number(await (await fetch(`http://127.0.0.1:${this.#sink.port}/`)).text())
       if (arrived === this.#accepted) return { requests, seconds, sender: cpu }
-      if (Date.now() > deadline || arrived > this.#accepted) throw new Error(`${this.#accepted} batches were accepted, ${arrived} arrived.`)
+      if (Date.now() > deadline || arrived > this.#accepted)
+        throw new Error(`${this.#accepted} batches were accepted, ${arrived} arrived.`)
       await wait(50)
     }
   }
@@ -92,7 +109,8 @@ export async function benchRoad(): Promise<{ table: string; missed: string[] }> 
     const ratios = ours.map(({ perCpuSecond }, n) => perCpuSecond / floor[n]!.perCpuSecond)
     const ratio = median(ratios)
     const name = `${spans} spans a request, ${connections} ${connections === 1 ? 'connection' : 'connections'}`
-    if (target !== undefined && ratio < target) missed.push(`whole road, ${name}: ${percent(ratio)} of the floor, not ${percent(target)}`)
+    if (target !== undefined && ratio < target)
+      missed.push(`whole road, ${name}: ${percent(ratio)} of the floor, not ${percent(target)}`)
     const cells = [
       name,
       thousands(floor.map((one) => one.perCpuSecond)),

@@ -1,4 +1,5 @@
-// The processes of the benchmarks: starts them, asks /proc what they used, and ends them, whatever happens to the run.
+// The processes of the benchmarks: starts them, asks /proc what they used, and ends them, whatever
+// happens to the run.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -38,7 +39,10 @@ export interface Running {
   stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
 
-/** The child is ended with this process; resolves when it has ended by itself or could not be started. */
+/**
+ * The child is ended with this process; resolves when it has ended by itself or could not be
+ * started.
+ */
 export async function whenEnded(child: ChildProcess): Promise<void> {
   children.add(child)
   await new Promise((resolve) => child.on('close', resolve).on('error', resolve))
@@ -46,8 +50,9 @@ export async function whenEnded(child: ChildProcess): Promise<void> {
 }
 
 /**
- * The programs that are measured beside the sidecar, as plain CommonJS, the least that Node can be started with: loading
- * TypeScript costs 17 MB, and importing `node:http` instead of requiring it 15 MB, and all beside it would look small.
+ * The programs that are measured beside the sidecar, as plain CommonJS, the least that Node can be
+ * started with: loading TypeScript costs 17 MB, and importing `node:http` instead of requiring it
+ * 15 MB, and all beside it would look small.
  */
 const compiled = scratchFolder()
 buildSync({
@@ -61,7 +66,12 @@ buildSync({
 })
 
 /** Starts Node on a script and waits until it prints the port that it listens on. */
-async function start(flags: readonly string[], script: readonly string[], folder = '', env: Record<string, string> = {}): Promise<Running> {
+async function start(
+  flags: readonly string[],
+  script: readonly string[],
+  folder = '',
+  env: Record<string, string> = {},
+): Promise<Running> {
   const malloc: Record<string, string> = flags.length > 0 ? { MALLOC_ARENA_MAX: '1' } : {}
   const child = spawn(process.execPath, [...flags, ...script], {
     env: { ...process.env, ...malloc, ...env },
@@ -77,7 +87,9 @@ async function start(flags: readonly string[], script: readonly string[], folder
     }
     child.stdout.on('data', listen)
     child.stderr.on('data', listen)
-    child.on('close', () => reject(new Error(`${basename(script[0]!)} ended before it listened:\n${said}`)))
+    child.on('close', () =>
+      reject(new Error(`${basename(script[0]!)} ended before it listened:\n${said}`)),
+    )
   })
   return { pid: child.pid!, port, folder, stop: stopping(child, ended) }
 }
@@ -90,18 +102,24 @@ const stopping =
   }
 
 /** `ids`: it keeps which spans came. */
-export const startSink = (...options: 'ids'[]): Promise<Running> => start([], [join(compiled, 'sink.cjs'), ...options])
-export const startBare = (flags: readonly string[]): Promise<Running> => start(flags, [join(compiled, 'bare.cjs')])
+export const startSink = (...options: 'ids'[]): Promise<Running> =>
+  start([], [join(compiled, 'sink.cjs'), ...options])
+export const startBare = (flags: readonly string[]): Promise<Running> =>
+  start(flags, [join(compiled, 'bare.cjs')])
 
 /** The floor, in front of this sink. */
 export function startFloor(sink: Running, flags: readonly string[]): Promise<Running> {
   const folder = scratchFolder()
-  return start(flags, [join(compiled, 'floor.cjs'), folder, `http://127.0.0.1:${sink.port}/`], folder)
+  return start(
+    flags,
+    [join(compiled, 'floor.cjs'), folder, `http://127.0.0.1:${sink.port}/`],
+    folder,
+  )
 }
 
 /**
- * The sidecar in mode on, in front of this sink; `program` is the bundle that ships, or the source with its names; `folder`
- * may hold what an earlier one left.
+ * The sidecar in mode on, in front of this sink; `program` is the bundle that ships, or the source
+ * with its names; `folder` may hold what an earlier one left.
  */
 export function startOurs(
   sink: Running,
@@ -124,7 +142,10 @@ export function startOurs(
   })
 }
 
-/** Another program than Node's, which does not print its port: the one that it was told to listen on. */
+/**
+ * Another program than Node's, which does not print its port: the one that it was told to listen
+ * on.
+ */
 export function startOther(
   command: string,
   args: readonly string[],
@@ -132,14 +153,19 @@ export function startOther(
   folder: string,
   env: Record<string, string>,
 ): Promise<Running> {
-  const child = spawn(command, args, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(command, args, {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   const ended = whenEnded(child)
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => {
     if (said.length < 64 * 1024) said += chunk.toString('utf8')
   })
   return new Promise((resolve, reject) => {
-    child.on('close', () => reject(new Error(`${basename(command)} ended before it listened:\n${said}`)))
+    child.on('close', () =>
+      reject(new Error(`${basename(command)} ended before it listened:\n${said}`)),
+    )
     const look = (): void => {
       const socket = connect(port, '127.0.0.1')
       socket.on('connect', () => {
@@ -153,9 +179,13 @@ export function startOther(
 }
 
 export async function load(options: LoadOptions): Promise<LoadResult> {
-  const child = spawn(process.execPath, [join(ROOT, 'test/bench/generator.ts'), JSON.stringify(options)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    [join(ROOT, 'test/bench/generator.ts'), JSON.stringify(options)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   let said = ''
   child.stdout.on('data', (chunk: Buffer) => {
     said += chunk.toString('utf8')
@@ -164,7 +194,10 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
   return JSON.parse(said) as LoadResult
 }
 
-/** utime and stime (fields 14 and 15) of a line of /proc/PID/stat, in seconds; the name before them may hold blanks. */
+/**
+ * utime and stime (fields 14 and 15) of a line of /proc/PID/stat, in seconds; the name before them
+ * may hold blanks.
+ */
 function cpuOf(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
@@ -173,12 +206,16 @@ function cpuOf(stat: string): number {
 /** CPU-seconds of the whole process, ended threads included. */
 export const cpuSeconds = (pid: number): number => cpuOf(readFileSync(`/proc/${pid}/stat`, 'utf8'))
 
-/** CPU-seconds of its main thread, of the threads that do files and compression, and of V8's own (garbage, compiler). */
+/**
+ * CPU-seconds of its main thread, of the threads that do files and compression, and of V8's own
+ * (garbage, compiler).
+ */
 export function cpuByThread(pid: number): { main: number; pool: number; v8: number } {
   const seconds = { main: 0, pool: 0, v8: 0 }
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
     const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')
-    seconds[Number(thread) === pid ? 'main' : stat.includes('(libuv-worker)') ? 'pool' : 'v8'] += cpuOf(stat)
+    seconds[Number(thread) === pid ? 'main' : stat.includes('(libuv-worker)') ? 'pool' : 'v8'] +=
+      cpuOf(stat)
   }
   return seconds
 }
@@ -195,5 +232,9 @@ export function memoryOf(pid: number): Memory {
     const text = readFileSync(`/proc/${pid}/${file}`, 'utf8')
     return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(text)![1]) / 1024
   }
-  return { rss: of('status', 'VmRSS'), anon: of('status', 'RssAnon'), pss: of('smaps_rollup', 'Pss') }
+  return {
+    rss: of('status', 'VmRSS'),
+    anon: of('status', 'RssAnon'),
+    pss: of('smaps_rollup', 'Pss'),
+  }
 }

@@ -1,4 +1,5 @@
-// test/bench/README.md: each benchmark writes the part between its own marks and leaves the others' as they are.
+// test/bench/README.md: each benchmark writes the part between its own marks and leaves the others'
+// as they are.
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem, type } from 'node:os'
@@ -15,7 +16,11 @@ export function writePart(command: string, text: string): void {
   if (from < 0 || to < 0) throw new Error(`${FILE} has no part of ${command}.`)
   writeFileSync(FILE, `${before.slice(0, from)}${begin}\n${text.trim()}\n\n${before.slice(to)}`)
   // Its tables are aligned as the check of the repository wants them.
-  spawnSync(process.execPath, [`${ROOT}node_modules/@biomejs/biome/bin/biome`, 'format', '--write', FILE], { stdio: 'inherit' })
+  spawnSync(
+    process.execPath,
+    [`${ROOT}node_modules/@biomejs/biome/bin/biome`, 'format', '--write', FILE],
+    { stdio: 'inherit' },
+  )
 }
 
 /** In words, and nothing that names it: cores, memory, kernel, Node. */

@@ -1,5 +1,6 @@
-// `npm run bench`: everything that is claimed about speed and memory, measured in one run of some minutes, printed and
-// written to test/bench/README.md. Ends with 1 where a target is missed or fsync is not proven.
+// `npm run bench`: everything that is claimed about speed and memory, measured in one run of some
+// minutes, printed and written to test/bench/README.md. Ends with 1 where a target is missed or
+// fsync is not proven.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { proveFsync } from './fsync.ts'
@@ -21,7 +22,11 @@ function say(heading: string, text: string): void {
 }
 
 /** A part that also says which of its targets it missed. */
-async function part(heading: string, before: string, bench: () => Promise<{ table: string; missed: string[] }>): Promise<void> {
+async function part(
+  heading: string,
+  before: string,
+  bench: () => Promise<{ table: string; missed: string[] }>,
+): Promise<void> {
   const { table, missed: more } = await bench()
   missed.push(...more)
   say(heading, `${before}\n\n${table}`)
@@ -31,7 +36,11 @@ const built = spawnSync(process.execPath, [join(ROOT, 'scripts/build.ts')], { st
 if (built.status !== 0) throw new Error('The bundle could not be built.')
 
 try {
-  await part('Durable', 'A 200 means "on disk": what the kernel saw, 10 spans a request.', proveFsync)
+  await part(
+    'Durable',
+    'A 200 means "on disk": what the kernel saw, 10 spans a request.',
+    proveFsync,
+  )
 } catch (error) {
   const why = (error as Error).message
   process.stderr.write(
@@ -52,9 +61,16 @@ say(
   'Where the rest goes',
   `The main thread by room of \`src/\` (what Node does for a room stands beside it), from a CPU profile of the\nsource from its start on, and the other threads from /proc.\n\n${await benchProfile()}`,
 )
-await part('Start and memory', 'Beside a bare `node:http` server that reads each request and answers 200.', benchMemory)
+await part(
+  'Start and memory',
+  'Beside a bare `node:http` server that reads each request and answers 200.',
+  benchMemory,
+)
 
-const verdict = missed.length === 0 ? 'All targets are met.' : `Missed:\n${missed.map((one) => `- ${one}`).join('\n')}`
+const verdict =
+  missed.length === 0
+    ? 'All targets are met.'
+    : `Missed:\n${missed.map((one) => `- ${one}`).join('\n')}`
 const seconds = Math.round((Date.now() - began) / 1000)
 const head = `Written by \`npm run bench\` (${seconds} s) on a shared machine: ${machine()}; load average of others as it\nbegan ${load}. Absolute figures move from run to run by half; both sides of a ratio are measured in turns in the same run, so ratios\ndecide. ${verdict}\n`
 writePart('npm run bench', `${head}\n${sections.join('\n')}`)

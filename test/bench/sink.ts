@@ -1,6 +1,7 @@
-// The collector of the benchmarks, a process of its own: inflates what it gets, as a collector must, and counts the
-// batches and spans in it, so that a run can tell when everything has arrived. Told to (GET /answer/503), it refuses.
-// Started with `ids`, it also keeps which spans came, to tell what came twice.
+// The collector of the benchmarks, a process of its own: inflates what it gets, as a collector
+// must, and counts the batches and spans in it, so that a run can tell when everything has arrived.
+// Told to (GET /answer/503), it refuses. Started with `ids`, it also keeps which spans came, to
+// tell what came twice.
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { gunzipSync } from 'node:zlib'
@@ -57,7 +58,8 @@ function countSpan(cursor: Cursor): void {
   totals.spans++
   if (ids === undefined) return
   const id = { trace: '', span: '' }
-  const text = (): string => Buffer.from(cursor.bytes.subarray(cursor.pos, cursor.end)).toString('hex')
+  const text = (): string =>
+    Buffer.from(cursor.bytes.subarray(cursor.pos, cursor.end)).toString('hex')
   const from = cursor.pos
   each(cursor, LEN_1, () => {
     id.trace = text()
@@ -90,8 +92,11 @@ const server = createServer((incoming, response) => {
   const chunks: Buffer[] = []
   incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
   incoming.on('end', () => {
-    if (answer === 200) count(Buffer.concat(chunks), incoming.headers['content-encoding'] === 'gzip')
+    if (answer === 200)
+      count(Buffer.concat(chunks), incoming.headers['content-encoding'] === 'gzip')
     response.writeHead(answer, { 'content-type': 'application/x-protobuf' }).end()
   })
 })
-server.listen(0, '127.0.0.1', () => process.stdout.write(`{"port":${(server.address() as AddressInfo).port}}\n`))
+server.listen(0, '127.0.0.1', () =>
+  process.stdout.write(`{"port":${(server.address() as AddressInfo).port}}\n`),
+)

@@ -1,4 +1,5 @@
-// The program as a person calls it: what it prints where, and the exit code that tells a script how it went.
+// The program as a person calls it: what it prints where, and the exit code that tells a script how
+// it went.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,7 +19,11 @@ test('help prints every command with its usage, and the exit codes', () => {
   const { status, stdout, stderr } = call(['help'])
   assert.deepEqual([status, stderr], [EXIT.done, ''])
   for (const { usage, summary, hidden } of COMMANDS) {
-    assert.equal(stdout.includes(`  usage-sidecar ${usage}\n      ${summary}\n`), hidden !== true, usage)
+    assert.equal(
+      stdout.includes(`  usage-sidecar ${usage}\n      ${summary}\n`),
+      hidden !== true,
+      usage,
+    )
   }
   assert.match(stdout, /\nExit codes: 0 done, 1 .*, 2 .*, 64 .*\.\n$/)
   for (const args of [['--help'], ['-h']]) assert.deepEqual(call(args), { status, stdout, stderr })
@@ -27,7 +32,11 @@ test('help prints every command with its usage, and the exit codes', () => {
 
 test('a command that there is not is wrong usage, and its name is not repeated', () => {
   for (const args of [['CANARY'], ['policy'], ['policy', 'CANARY'], ['Run'], ['--version']])
-    assert.deepEqual(call(args), { status: EXIT.usage, stdout: '', stderr: 'There is no such command. See: usage-sidecar help\n' })
+    assert.deepEqual(call(args), {
+      status: EXIT.usage,
+      stdout: '',
+      stderr: 'There is no such command. See: usage-sidecar help\n',
+    })
 })
 
 const WRONG_USAGE: string[][] = [
@@ -62,7 +71,13 @@ test('wrong usage is told with the usage of the command, and nothing of what was
 })
 
 test('collect tells all wrong flags at once and repeats none', () => {
-  const { status, stdout, stderr } = call(['collect', '--listen', 'CANARY', '--page-listen', '0.0.0.0:1'])
+  const { status, stdout, stderr } = call([
+    'collect',
+    '--listen',
+    'CANARY',
+    '--page-listen',
+    '0.0.0.0:1',
+  ])
   assert.deepEqual([status, stdout], [EXIT.config, ''])
   assert.match(stderr, /^--listen is .*\.\n--page-listen is .*\.\n$/)
   assert.doesNotMatch(stderr, /CANARY|0\.0\.0\.0/)
@@ -84,7 +99,10 @@ test('a fault of ours is told by its place, and by nothing of the text of its er
     onStop: () => undefined,
   }
   assert.equal(await runCommand(['policy', 'check', DEFAULT_POLICY_FILE], host), EXIT.failed)
-  assert.match(written.join(''), /^usage-sidecar policy check failed \(cli\.test\.ts:\d+:\d+\)\.\n$/)
+  assert.match(
+    written.join(''),
+    /^usage-sidecar policy check failed \(cli\.test\.ts:\d+:\d+\)\.\n$/,
+  )
 })
 
 test('a command whose work fails says so by a code, and exits 1', async (t) => {
@@ -92,7 +110,14 @@ test('a command whose work fails says so by a code, and exits 1', async (t) => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.after(() => server.close())
   const taken = `127.0.0.1:${(server.address() as { port: number }).port}`
-  const flags = ['--listen', taken, '--page-listen', '127.0.0.1:0', '--data-dir', join(await temporaryFolder(t), 'CANARY')]
+  const flags = [
+    '--listen',
+    taken,
+    '--page-listen',
+    '127.0.0.1:0',
+    '--data-dir',
+    join(await temporaryFolder(t), 'CANARY'),
+  ]
   const { status, stdout, stderr } = call(['collect', ...flags], '', { USAGE_LOG_LEVEL: 'debug' })
   assert.deepEqual([status, stdout], [EXIT.failed, ''])
   assert.match(stderr, /^usage-sidecar collect failed \(EADDRINUSE\)\.\n$/m)
@@ -100,8 +125,23 @@ test('a command whose work fails says so by a code, and exits 1', async (t) => {
 })
 
 for (const [command, flags] of [
-  ['run', ['--reporting', 'local', '--policy', DEFAULT_POLICY_FILE, '--http-listen', '127.0.0.1:0', '--health-listen', '127.0.0.1:0']],
-  ['run', ['--reporting', 'CANARY', '--http-listen', '127.0.0.1:0', '--health-listen', '127.0.0.1:0']],
+  [
+    'run',
+    [
+      '--reporting',
+      'local',
+      '--policy',
+      DEFAULT_POLICY_FILE,
+      '--http-listen',
+      '127.0.0.1:0',
+      '--health-listen',
+      '127.0.0.1:0',
+    ],
+  ],
+  [
+    'run',
+    ['--reporting', 'CANARY', '--http-listen', '127.0.0.1:0', '--health-listen', '127.0.0.1:0'],
+  ],
   ['collect', ['--listen', '127.0.0.1:0', '--page-listen', '127.0.0.1:0']],
 ] as const) {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,5 +1,5 @@
-// An owner can learn under which values the collector knows the installation, and can make it forget who it is; neither
-// makes an identity, and no command ever prints the secret or the id.
+// An owner can learn under which values the collector knows the installation, and can make it
+// forget who it is; neither makes an identity, and no command ever prints the secret or the id.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises'
@@ -40,7 +40,8 @@ async function call(args: readonly string[], env: Record<string, string> = {}) {
     onStop: () => undefined,
   })
   const printed = { status, out: out.join(''), err: err.join('') }
-  for (const text of [printed.out, printed.err]) assert.ok(!text.includes(ULID) && !text.includes(SECRET.toString('hex')))
+  for (const text of [printed.out, printed.err])
+    assert.ok(!text.includes(ULID) && !text.includes(SECRET.toString('hex')))
   return printed
 }
 
@@ -66,8 +67,19 @@ test('the values are those that leave, in the resource and in each span, with ho
     )}`,
   )
   const facts = new Map([['instance.id', ULID]])
-  const anonymizer = createAnonymizer({ policy, facts, secret: SECRET, counters: new Counters(), maxBytes: 65_536 })
-  const sent = new Map(spansOf(anonymizer.heartbeat(NOW))[0]!.attributes.map(({ key, value }) => [key, value!.stringValue!]))
+  const anonymizer = createAnonymizer({
+    policy,
+    facts,
+    secret: SECRET,
+    counters: new Counters(),
+    maxBytes: 65_536,
+  })
+  const sent = new Map(
+    spansOf(anonymizer.heartbeat(NOW))[0]!.attributes.map(({ key, value }) => [
+      key,
+      value!.stringValue!,
+    ]),
+  )
   const own = ownPseudonyms(policy, ULID, SECRET, NOW)
   assert.deepEqual(
     own.map(({ span, name, lasts }) => [span, name, lasts]),
@@ -82,7 +94,8 @@ test('the values are those that leave, in the resource and in each span, with ho
       ['usage.heartbeat', 'literal', 'month'],
     ],
   )
-  for (const { span, name, value } of own) if (span !== undefined) assert.equal(value, sent.get(name), name)
+  for (const { span, name, value } of own)
+    if (span !== undefined) assert.equal(value, sent.get(name), name)
   assert.ok(Buffer.from(anonymizer.resource()).includes(own[0]!.value))
   assert.equal(own[3]!.value, createHash('sha256').update(ULID).digest('hex'))
 })
@@ -91,12 +104,19 @@ test('identity show prints the values of today, whom to ask, and takes flags or 
   const folder = await identityFolder(t)
   const before = Date.now()
   const shown = await call(['show', '--policy', DEFAULT_POLICY_FILE, '--identity-dir', folder])
-  const values = [before, Date.now()].flatMap((now) => ownPseudonyms(defaultPolicy(), ULID, SECRET, now).map(({ value }) => value))
+  const values = [before, Date.now()].flatMap((now) =>
+    ownPseudonyms(defaultPolicy(), ULID, SECRET, now).map(({ value }) => value),
+  )
   assert.deepEqual([shown.status, shown.err], [0, ''])
-  const [, value] = /span usage\.heartbeat +installation\.id +new every month +([0-9a-f]{32})\n/.exec(shown.out) ?? []
+  const [, value] =
+    /span usage\.heartbeat +installation\.id +new every month +([0-9a-f]{32})\n/.exec(shown.out) ??
+    []
   assert.ok(values.includes(String(value)), shown.out)
   assert.match(shown.out, /To ask for deletion send these values to usage@example\.org\./)
-  const settings = await call(['show'], { USAGE_POLICY: DEFAULT_POLICY_FILE, USAGE_IDENTITY_DIR: folder })
+  const settings = await call(['show'], {
+    USAGE_POLICY: DEFAULT_POLICY_FILE,
+    USAGE_IDENTITY_DIR: folder,
+  })
   assert.ok(settings.out.includes(String(value)))
 })
 
@@ -107,18 +127,34 @@ test('identity show tells what the overlay leaves, and says so when nothing iden
     overlay,
     'apiVersion: usage-sidecar.dev/v1\nnarrows: example.org/demo\nspans: {usage.heartbeat: {attributes: {installation.id: drop}}}\n',
   )
-  const { status, out } = await call(['show', '--policy', DEFAULT_POLICY_FILE, '--identity-dir', folder, '--policy-overlay', overlay])
+  const { status, out } = await call([
+    'show',
+    '--policy',
+    DEFAULT_POLICY_FILE,
+    '--identity-dir',
+    folder,
+    '--policy-overlay',
+    overlay,
+  ])
   assert.equal(status, 0)
   assert.match(out, /sends nothing that is made from the installation’s id alone\.\n$/)
   const text = policyText('execution: {}')
-  assert.equal((await call(['show', '--identity-dir', folder], { USAGE_POLICY_TEXT: text })).out.includes('sends nothing'), true)
+  assert.equal(
+    (await call(['show', '--identity-dir', folder], { USAGE_POLICY_TEXT: text })).out.includes(
+      'sends nothing',
+    ),
+    true,
+  )
 })
 
 test('identity show makes no identity, and says what is missing', async (t) => {
   const folder = join(await temporaryFolder(t), 'none')
   const none = await call(['show', '--policy', DEFAULT_POLICY_FILE, '--identity-dir', folder])
   assert.deepEqual([none.status, none.out], [1, ''])
-  assert.match(none.err, /^There is no identity, so nothing is sent that tells this installation from another: .*ENOENT/)
+  assert.match(
+    none.err,
+    /^There is no identity, so nothing is sent that tells this installation from another: .*ENOENT/,
+  )
   await assert.rejects(readdir(folder), { code: 'ENOENT' })
   assert.equal((await call(['show', '--policy', DEFAULT_POLICY_FILE])).status, 2)
   assert.equal((await call(['show', '--identity-dir', folder])).status, 2)
@@ -126,14 +162,20 @@ test('identity show makes no identity, and says what is missing', async (t) => {
   const broken = await call(['show', '--identity-dir', folder], { USAGE_POLICY_TEXT: 'a: 1' })
   assert.equal(broken.status, 64)
   assert.match(broken.err, /^USAGE_POLICY_TEXT:1:1: /)
-  assert.equal((await call(['show', '--identity-dir', folder, '--policy', join(folder, 'missing')])).status, 64)
+  assert.equal(
+    (await call(['show', '--identity-dir', folder, '--policy', join(folder, 'missing')])).status,
+    64,
+  )
 })
 
 test('identity reset asks first, and says what it means', async (t) => {
   const folder = await identityFolder(t)
   const asked = await call(['reset', '--identity-dir', folder])
   assert.deepEqual([asked.status, asked.out], [2, ''])
-  assert.match(asked.err, /counts as a new one[\s\S]*stays with the collector[\s\S]*Nothing was changed\. .*--yes\n$/)
+  assert.match(
+    asked.err,
+    /counts as a new one[\s\S]*stays with the collector[\s\S]*Nothing was changed\. .*--yes\n$/,
+  )
   assert.deepEqual((await readdir(folder)).sort(), ['instance-id', 'secret'])
 })
 
@@ -147,8 +189,14 @@ test('identity reset removes id, secret and what a killed process left of them, 
   assert.deepEqual([reset.status, reset.err], [0, ''])
   assert.match(reset.out, /^The identity is gone\.\nFrom the next start on/)
   assert.deepEqual(await readdir(folder), ['secret.note'])
-  assert.match((await call(['reset', '--yes', '--identity-dir', folder])).out, /^There is no identity\./)
-  assert.match((await call(['reset', '--yes', '--identity-dir', join(folder, 'none')])).out, /^There is no identity\./)
+  assert.match(
+    (await call(['reset', '--yes', '--identity-dir', folder])).out,
+    /^There is no identity\./,
+  )
+  assert.match(
+    (await call(['reset', '--yes', '--identity-dir', join(folder, 'none')])).out,
+    /^There is no identity\./,
+  )
   const made = openIdentity(folder, true)
   assert.ok(!('reason' in made) && !('reason' in old))
   assert.notEqual(made.instanceId, old.instanceId)
@@ -164,7 +212,10 @@ test('identity reset says what to do where the folder cannot be written to', asy
   try {
     const { status, err } = await call(['reset', '--yes', '--identity-dir', folder])
     assert.equal(status, 1)
-    assert.match(err, /^The identity cannot be removed \(EACCES\)\. In Kubernetes it is a Secret: delete that/)
+    assert.match(
+      err,
+      /^The identity cannot be removed \(EACCES\)\. In Kubernetes it is a Secret: delete that/,
+    )
     assert.throws(() => resetIdentity(folder), { code: 'EACCES' })
   } finally {
     if (asRoot) process.seteuid!(0)

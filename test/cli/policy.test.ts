@@ -1,5 +1,5 @@
-// The policy commands as a person or a script calls them: exit codes, where what is printed goes, and every form of input
-// that a preview takes.
+// The policy commands as a person or a script calls them: exit codes, where what is printed goes,
+// and every form of input that a preview takes.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
@@ -7,7 +7,14 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { temporaryFolder } from '../queue/queue-setup.ts'
-import { attribute, DEFAULT_POLICY_FILE, policyText, request, span, text } from '../support/spans.ts'
+import {
+  attribute,
+  DEFAULT_POLICY_FILE,
+  policyText,
+  request,
+  span,
+  text,
+} from '../support/spans.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const DONE = 0
@@ -17,14 +24,22 @@ const UNREVIEWED = 3
 const CONFIG = 64
 
 function policy(args: readonly string[], input: Uint8Array = Buffer.alloc(0)) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'policy', ...args], { input, timeout: 60_000, encoding: 'buffer' })
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'policy', ...args], {
+    input,
+    timeout: 60_000,
+    encoding: 'buffer',
+  })
   return { status, out: stdout.toString('utf8'), err: stderr.toString('utf8') }
 }
 
 /** Writes files into a folder of this test and gives their paths. */
-async function files(t: TestContext, contents: Record<string, Uint8Array | string>): Promise<(name: string) => string> {
+async function files(
+  t: TestContext,
+  contents: Record<string, Uint8Array | string>,
+): Promise<(name: string) => string> {
   const folder = await temporaryFolder(t)
-  for (const [name, content] of Object.entries(contents)) await writeFile(join(folder, name), content)
+  for (const [name, content] of Object.entries(contents))
+    await writeFile(join(folder, name), content)
   return (name) => join(folder, name)
 }
 
@@ -54,13 +69,28 @@ test('policy check: 0 and a summary, 1 over its limits, 64 with every mistake by
 })
 
 test('a policy that has expired lets nothing leave: 1 from check, and a preview says so', async (t) => {
-  const at = await files(t, { 'old.yaml': SOUND.replace('2999-12-31', '2020-02-29'), 'spans.pb': PROTOBUF })
+  const at = await files(t, {
+    'old.yaml': SOUND.replace('2999-12-31', '2020-02-29'),
+    'spans.pb': PROTOBUF,
+  })
   const checked = policy(['check', at('old.yaml')])
   assert.deepEqual([checked.status, checked.out.includes('How much it tells:')], [FAILED, true])
-  assert.match(checked.err, /^It expired on 2020-02-29\. [^\n]* With this policy nothing would be kept or sent\.\n$/)
-  const { status, out, err } = policy(['preview', '--policy', at('old.yaml'), '--input', at('spans.pb')])
+  assert.match(
+    checked.err,
+    /^It expired on 2020-02-29\. [^\n]* With this policy nothing would be kept or sent\.\n$/,
+  )
+  const { status, out, err } = policy([
+    'preview',
+    '--policy',
+    at('old.yaml'),
+    '--input',
+    at('spans.pb'),
+  ])
   assert.deepEqual([status, err], [DONE, ''])
-  assert.match(out, /^Nothing of this would leave, because of the policy: It expired on 2020-02-29\.[^\n]*\n$/)
+  assert.match(
+    out,
+    /^Nothing of this would leave, because of the policy: It expired on 2020-02-29\.[^\n]*\n$/,
+  )
 })
 
 test('policy sheet: markdown by default, HTML and JSON on request, 64 for a policy that would not run', async (t) => {
@@ -69,7 +99,10 @@ test('policy sheet: markdown by default, HTML and JSON on request, 64 for a poli
   assert.deepEqual([plain.status, plain.err], [DONE, ''])
   assert.match(plain.out, /^# What example\.org\/demo learns about its use\n/)
   assert.deepEqual(policy(['sheet', DEFAULT_POLICY_FILE, '--format', 'markdown']), plain)
-  assert.match(policy(['sheet', DEFAULT_POLICY_FILE, '--format', 'html']).out, /^<!doctype html>[\s\S]*<\/html>\n$/)
+  assert.match(
+    policy(['sheet', DEFAULT_POLICY_FILE, '--format', 'html']).out,
+    /^<!doctype html>[\s\S]*<\/html>\n$/,
+  )
   const json = policy(['sheet', '--format', 'json', DEFAULT_POLICY_FILE])
   assert.equal(json.status, DONE)
   assert.equal((JSON.parse(json.out) as { project: string }).project, 'example.org/demo')
@@ -85,7 +118,13 @@ test('policy sheet: markdown by default, HTML and JSON on request, 64 for a poli
 test('policy diff: 0 where nothing is new or it was reviewed, 3 where it was not, 64 for a broken policy', async (t) => {
   const more = SOUND.replace('[x, y]', '[x, y, z]')
   const reviewed = `review: https://example.org/2\n${more}`
-  const at = await files(t, { 'old.yaml': SOUND, 'more.yaml': more, 'reviewed.yaml': reviewed, 'broken.yaml': BROKEN, 'wide.yaml': WIDE })
+  const at = await files(t, {
+    'old.yaml': SOUND,
+    'more.yaml': more,
+    'reviewed.yaml': reviewed,
+    'broken.yaml': BROKEN,
+    'wide.yaml': WIDE,
+  })
   const same = policy(['diff', at('old.yaml'), at('old.yaml')])
   assert.deepEqual([same.status, same.err], [DONE, ''])
   assert.match(same.out, /Would newly leave:\n {2}nothing\n\nWould no longer leave:\n {2}nothing\n/)
@@ -117,7 +156,11 @@ const JSON_TEXT = JSON.stringify({
       scopeSpans: [
         {
           spans: [
-            { ...SPAN_JSON, name: 'execution', attributes: [{ key: 'a', value: { stringValue: 'x' } }] },
+            {
+              ...SPAN_JSON,
+              name: 'execution',
+              attributes: [{ key: 'a', value: { stringValue: 'x' } }],
+            },
             { ...SPAN_JSON, name: 'other' },
           ],
         },
@@ -141,7 +184,10 @@ test('policy preview: protobuf and JSON, packed or not, from a file and from sta
       assert.deepEqual([status, err], [DONE, ''], name)
       assert.match(out, /^batch 1\n/)
       assert.match(out, / {2}span execution\n[\s\S]*time 2026-10-05\n {4}a {22}x\n/)
-      assert.match(out, /\n2 spans in, 1 would leave; 1 are not named in the policy, 0 are not valid\.\n/)
+      assert.match(
+        out,
+        /\n2 spans in, 1 would leave; 1 are not named in the policy, 0 are not valid\.\n/,
+      )
     }
   }
 })
@@ -157,8 +203,12 @@ test('policy preview: says when nothing would leave, takes facts, and names what
     'canary.json': '{"resourceSpans": "CANARY"}',
     'broken.yaml': BROKEN,
   })
-  const preview = (input: string, ...more: string[]) => policy(['preview', '--policy', at('policy.yaml'), '--input', at(input), ...more])
-  assert.match(preview('spans.pb', '--facts', '{"app.version": "1.32.0"}').out, / {2}app\.version {12}1\.32\n/)
+  const preview = (input: string, ...more: string[]) =>
+    policy(['preview', '--policy', at('policy.yaml'), '--input', at(input), ...more])
+  assert.match(
+    preview('spans.pb', '--facts', '{"app.version": "1.32.0"}').out,
+    / {2}app\.version {12}1\.32\n/,
+  )
   const nothing = preview('nothing.pb')
   assert.equal(nothing.status, DONE)
   assert.match(nothing.out, /^Nothing of this would leave\.\n/)
@@ -170,6 +220,9 @@ test('policy preview: says when nothing would leave, takes facts, and names what
   }
   assert.equal(preview('missing.pb').status, CONFIG)
   assert.equal(preview('spans.pb', '--facts', 'CANARY').status, CONFIG)
-  assert.equal(policy(['preview', '--policy', at('broken.yaml'), '--input', at('spans.pb')]).status, CONFIG)
+  assert.equal(
+    policy(['preview', '--policy', at('broken.yaml'), '--input', at('spans.pb')]).status,
+    CONFIG,
+  )
   assert.equal(policy(['preview', '--policy', at('policy.yaml')]).status, USAGE)
 })

@@ -5,5 +5,11 @@ import { createLog } from '../../src/support/log.ts'
 
 const free = { host: '127.0.0.1', port: 0 }
 const log = createLog('error', (line) => process.stderr.write(line))
-const collect = createCollect({ listen: free, pageListen: free, folder: process.argv[2]!, counters: new Counters(), log })
+const collect = createCollect({
+  listen: free,
+  pageListen: free,
+  folder: process.argv[2]!,
+  counters: new Counters(),
+  log,
+})
 process.stdout.write(`${JSON.stringify(await collect.start())}\n`)

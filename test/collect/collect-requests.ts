@@ -1,4 +1,5 @@
-// Builds OTLP requests byte by byte for the tests of the collector: what a sidecar would send, and what it would not.
+// Builds OTLP requests byte by byte for the tests of the collector: what a sidecar would send, and
+// what it would not.
 import { randomBytes } from 'node:crypto'
 import { lenField, varintField } from '../../src/otlp/wire.ts'
 
@@ -26,7 +27,9 @@ function anyValue(value: Value): Buffer {
 function keyValues(field: number, attributes: Record<string, Value> | [string, Value][]): Buffer {
   const pairs = Array.isArray(attributes) ? attributes : Object.entries(attributes)
   return Buffer.concat(
-    pairs.map(([key, value]) => lenField(field, Buffer.concat([lenField(1, Buffer.from(key)), lenField(2, anyValue(value))]))),
+    pairs.map(([key, value]) =>
+      lenField(field, Buffer.concat([lenField(1, Buffer.from(key)), lenField(2, anyValue(value))])),
+    ),
   )
 }
 
@@ -59,7 +62,11 @@ export function resourceSpans(resource: Record<string, Value>, spans: TestSpan[]
 
 /** What a sidecar sends for one accepted request. */
 export function batch(spans: TestSpan[], more: Record<string, Value> = {}): Buffer {
-  const usage = { 'usage.project': 'example.org/demo', 'usage.policy.version': 3, 'usage.policy.digest': 'custom' }
+  const usage = {
+    'usage.project': 'example.org/demo',
+    'usage.policy.version': 3,
+    'usage.policy.digest': 'custom',
+  }
   return resourceSpans({ ...usage, 'usage.batch.id': hexId(16), ...more }, spans)
 }
 

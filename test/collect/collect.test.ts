@@ -1,5 +1,5 @@
-// The usage collector's door and store: each accepted batch is counted once and lasts; what does not fit is refused with
-// a sentence; nothing is kept of who sent it or when.
+// The usage collector's door and store: each accepted batch is counted once and lasts; what does
+// not fit is refused with a sentence; nothing is kept of who sent it or when.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +15,14 @@ import { Cursor, LEN, tag, VARINT } from '../../src/otlp/wire.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { ConfigError, Refusal } from '../../src/support/errors.ts'
 import { createLog } from '../../src/support/log.ts'
-import { batch, hexId, resourceSpans, spansWithIds, type TestSpan, type Value } from './collect-requests.ts'
+import {
+  batch,
+  hexId,
+  resourceSpans,
+  spansWithIds,
+  type TestSpan,
+  type Value,
+} from './collect-requests.ts'
 
 const folders: string[] = []
 const log = createLog('error', () => undefined)
@@ -28,16 +35,26 @@ async function newFolder(): Promise<string> {
 }
 after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))))
 
-async function post(port: number, body: Uint8Array, headers: Record<string, string> = {}): Promise<{ status: number; text: string }> {
+async function post(
+  port: number,
+  body: Uint8Array,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; text: string }> {
   const response = await fetch(`http://127.0.0.1:${port}/v1/traces`, {
     method: 'POST',
     headers: { 'content-type': 'application/x-protobuf', ...headers },
     body: new Uint8Array(body),
   })
-  return { status: response.status, text: Buffer.from(await response.arrayBuffer()).toString('latin1') }
+  return {
+    status: response.status,
+    text: Buffer.from(await response.arrayBuffer()).toString('latin1'),
+  }
 }
 
-/** ExportTraceServiceResponse.partial_success = 1, in it rejected_spans = 1; the counts here fit in one byte. */
+/**
+ * ExportTraceServiceResponse.partial_success = 1, in it rejected_spans = 1; the counts here fit in
+ * one byte.
+ */
 function rejectedIn(answer: string): number {
   const cursor = new Cursor(Buffer.from(answer, 'latin1'))
   assert.equal(cursor.tag(), tag(1, LEN))
@@ -48,13 +65,26 @@ function rejectedIn(answer: string): number {
 
 /** Runs `test` with a collector that is stopped afterwards; `counts` asks its page. */
 async function withCollect(
-  test: (at: { port: number; page: number; folder: string; collect: Collect; counts: () => Promise<unknown> }) => Promise<void>,
+  test: (at: {
+    port: number
+    page: number
+    folder: string
+    collect: Collect
+    counts: () => Promise<unknown>
+  }) => Promise<void>,
   folder?: string,
 ): Promise<void> {
   const data = folder ?? (await newFolder())
-  const collect = createCollect({ listen: free, pageListen: free, folder: data, counters: new Counters(), log })
+  const collect = createCollect({
+    listen: free,
+    pageListen: free,
+    folder: data,
+    counters: new Counters(),
+    log,
+  })
   const { otlp, page } = await collect.start()
-  const counts = async (): Promise<unknown> => (await fetch(`http://127.0.0.1:${page.port}/counts.json`)).json()
+  const counts = async (): Promise<unknown> =>
+    (await fetch(`http://127.0.0.1:${page.port}/counts.json`)).json()
   try {
     await test({ port: otlp.port, page: page.port, folder: data, collect, counts })
   } finally {
@@ -74,7 +104,10 @@ async function withStore<T>(folder: string, look: (store: Store) => Promise<T>):
 describe('counting once', () => {
   it('counts a body that is sent again once', () =>
     withCollect(async ({ port, counts }) => {
-      const body = Buffer.concat([batch(spansWithIds(3)), batch(spansWithIds(2, { name: 'stage' }))])
+      const body = Buffer.concat([
+        batch(spansWithIds(3)),
+        batch(spansWithIds(2, { name: 'stage' })),
+      ])
       for (let sent = 0; sent < 3; sent++) assert.equal((await post(port, body)).status, 200)
       assert.deepEqual(await counts(), { batches: 2, spans: { execution: 3, stage: 2 } })
     }))
@@ -106,27 +139,38 @@ describe('counting once', () => {
 
   it('counts bodies that come at the same moment once', () =>
     withCollect(async ({ port, counts }) => {
-      const bodies = Array.from({ length: 8 }, () => batch(spansWithIds(10, { attributes: { k: 'v' } })))
-      const answers = await Promise.all(Array.from({ length: 64 }, (_, at) => post(port, bodies[at % bodies.length]!)))
+      const bodies = Array.from({ length: 8 }, () =>
+        batch(spansWithIds(10, { attributes: { k: 'v' } })),
+      )
+      const answers = await Promise.all(
+        Array.from({ length: 64 }, (_, at) => post(port, bodies[at % bodies.length]!)),
+      )
       assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
       assert.deepEqual(await counts(), { batches: 8, spans: { execution: 80 } })
     }))
 
   it('stores each attribute of a span that came twice once', async () => {
     const folder = await newFolder()
-    const body = batch(spansWithIds(2, { attributes: { 'execution.type': 'pipeline', n: 3, b: true } }), { 'k8s.nodes': 10 })
+    const body = batch(
+      spansWithIds(2, { attributes: { 'execution.type': 'pipeline', n: 3, b: true } }),
+      { 'k8s.nodes': 10 },
+    )
     await withCollect(async ({ port }) => {
       await Promise.all([post(port, body), post(port, body)])
       await post(port, body)
     }, folder)
     await withStore(folder, async (store) => {
-      const attributes = await store.read('SELECT key, type, value, count(*)::INTEGER AS n FROM span_attributes GROUP BY ALL ORDER BY key')
+      const attributes = await store.read(
+        'SELECT key, type, value, count(*)::INTEGER AS n FROM span_attributes GROUP BY ALL ORDER BY key',
+      )
       assert.deepEqual(attributes, [
         { key: 'b', type: 'bool', value: 'true', n: 2 },
         { key: 'execution.type', type: 'string', value: 'pipeline', n: 2 },
         { key: 'n', type: 'int', value: '3', n: 2 },
       ])
-      assert.deepEqual(await store.read('SELECT key, type, value FROM batch_attributes'), [{ key: 'k8s.nodes', type: 'int', value: '10' }])
+      assert.deepEqual(await store.read('SELECT key, type, value FROM batch_attributes'), [
+        { key: 'k8s.nodes', type: 'int', value: '10' },
+      ])
     })
   })
 })
@@ -145,10 +189,14 @@ describe('lasting', () => {
 
   it('has every batch that it acknowledged when its process is killed', async () => {
     const folder = await newFolder()
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'collect-child.ts'), folder], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'collect-child.ts'), folder], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const [line] = (await once(child.stdout, 'data')) as [Buffer]
     const { otlp } = JSON.parse(line.toString()) as { otlp: { port: number } }
-    const bodies = Array.from({ length: 20 }, () => batch(spansWithIds(7, { attributes: { a: 'x' } })))
+    const bodies = Array.from({ length: 20 }, () =>
+      batch(spansWithIds(7, { attributes: { a: 'x' } })),
+    )
     const answers = await Promise.all(bodies.map((body) => post(otlp.port, body)))
     assert.ok(answers.every(({ status }) => status === 200))
     child.kill('SIGKILL')
@@ -159,15 +207,22 @@ describe('lasting', () => {
       assert.deepEqual(await counts(), { batches: 20, spans: { execution: 140 } })
     }, folder)
     await withStore(folder, async (store) => {
-      assert.deepEqual(await store.read('SELECT count(*)::INTEGER AS n FROM span_attributes'), [{ n: 140 }])
+      assert.deepEqual(await store.read('SELECT count(*)::INTEGER AS n FROM span_attributes'), [
+        { n: 140 },
+      ])
     })
   })
 
   it('says what to do where another process has the store open', async () => {
     const folder = await newFolder()
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'collect-child.ts'), folder], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'collect-child.ts'), folder], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     await once(child.stdout, 'data')
-    await assert.rejects(openStore(folder, log), (error) => error instanceof ConfigError && /end the other process/.test(error.message))
+    await assert.rejects(
+      openStore(folder, log),
+      (error) => error instanceof ConfigError && /end the other process/.test(error.message),
+    )
     child.kill('SIGKILL')
     await once(child, 'exit')
   })
@@ -175,13 +230,35 @@ describe('lasting', () => {
 
 describe('refusing', () => {
   const refused: [string, Buffer, number, RegExp][] = [
-    ['a batch without usage.batch.id', resourceSpans({ 'usage.project': 'p' }, spansWithIds(2)), 2, /no usage\.batch\.id/],
-    ['a batch id that is not 32 hex digits', batch(spansWithIds(1), { 'usage.batch.id': 'x' }), 1, /no usage\.batch\.id/],
-    ['a batch without usage.project', resourceSpans({ 'usage.batch.id': hexId(16) }, spansWithIds(3)), 3, /no usage\.project/],
-    ['a text longer than 256 bytes', batch([{ attributes: { k: 'é'.repeat(129) } }]), 1, /256 bytes/],
+    [
+      'a batch without usage.batch.id',
+      resourceSpans({ 'usage.project': 'p' }, spansWithIds(2)),
+      2,
+      /no usage\.batch\.id/,
+    ],
+    [
+      'a batch id that is not 32 hex digits',
+      batch(spansWithIds(1), { 'usage.batch.id': 'x' }),
+      1,
+      /no usage\.batch\.id/,
+    ],
+    [
+      'a batch without usage.project',
+      resourceSpans({ 'usage.batch.id': hexId(16) }, spansWithIds(3)),
+      3,
+      /no usage\.project/,
+    ],
+    [
+      'a text longer than 256 bytes',
+      batch([{ attributes: { k: 'é'.repeat(129) } }]),
+      1,
+      /256 bytes/,
+    ],
     [
       'more than 64 attributes',
-      batch([{ attributes: Array.from({ length: 65 }, (_, at): [string, Value] => [`k${at}`, at]) }]),
+      batch([
+        { attributes: Array.from({ length: 65 }, (_, at): [string, Value] => [`k${at}`, at]) },
+      ]),
       1,
       /64 attr/,
     ],
@@ -198,7 +275,12 @@ describe('refusing', () => {
       1,
       /twice/,
     ],
-    ['a list as a value', batch([{ attributes: { k: ['a'] } }]), 1, /neither text, number nor boolean/],
+    [
+      'a list as a value',
+      batch([{ attributes: { k: ['a'] } }]),
+      1,
+      /neither text, number nor boolean/,
+    ],
     ['a name longer than 256 bytes', batch([{ name: 'n'.repeat(257) }]), 1, /a name/],
     ['a span id of 4 bytes', batch([{ spanId: 'abcdef01' }]), 1, /span id/],
     ['a span id of zeros', batch([{ spanId: '0'.repeat(16) }]), 1, /span id/],
@@ -208,7 +290,10 @@ describe('refusing', () => {
   for (const [what, body, count, sentence] of refused) {
     it(`refuses ${what} with a sentence, and stores the rest of the body`, () =>
       withCollect(async ({ port, counts }) => {
-        const { status, text } = await post(port, Buffer.concat([body, batch(spansWithIds(1, { name: 'good' }))]))
+        const { status, text } = await post(
+          port,
+          Buffer.concat([body, batch(spansWithIds(1, { name: 'good' }))]),
+        )
         assert.equal(status, 200)
         assert.match(text, sentence)
         assert.equal(rejectedIn(text), count)
@@ -225,11 +310,16 @@ describe('refusing', () => {
     }))
 
   it('refuses bytes that are no request with 400', () =>
-    withCollect(async ({ port }) => assert.equal((await post(port, Buffer.from([10, 200, 1]))).status, 400)))
+    withCollect(async ({ port }) =>
+      assert.equal((await post(port, Buffer.from([10, 200, 1]))).status, 400),
+    ))
 
   it('accepts a text of 256 bytes, 64 attributes and an empty text', () =>
     withCollect(async ({ port, counts }) => {
-      const attributes = Array.from({ length: 64 }, (_, at): [string, Value] => [`k${at}`, at === 0 ? '' : 'x'.repeat(256)])
+      const attributes = Array.from({ length: 64 }, (_, at): [string, Value] => [
+        `k${at}`,
+        at === 0 ? '' : 'x'.repeat(256),
+      ])
       assert.equal((await post(port, batch([{ attributes }]))).text, '')
       assert.deepEqual(await counts(), { batches: 1, spans: { execution: 1 } })
     }))
@@ -241,7 +331,10 @@ describe('keeping nothing of the sender', () => {
     const noon = Date.UTC(2026, 10, 20, 12, 34, 56, 789)
     const span: TestSpan = { at: noon, attributes: { 'execution.type': 'pipeline' } }
     await withCollect(async ({ port }) => {
-      await post(port, batch(spansWithIds(3, span)), { 'user-agent': 'telltale/1.0', 'x-forwarded-for': '203.0.113.7' })
+      await post(port, batch(spansWithIds(3, span)), {
+        'user-agent': 'telltale/1.0',
+        'x-forwarded-for': '203.0.113.7',
+      })
     }, folder)
     await withStore(folder, async (store) => {
       const columns = await store.read(
@@ -251,15 +344,21 @@ describe('keeping nothing of the sender', () => {
       assert.deepEqual(types, new Set(['BIGINT', 'DATE', 'INTEGER', 'VARCHAR']))
       const cells: string[] = []
       for (const { t, c } of columns) {
-        for (const { v } of await store.read(`SELECT "${String(c)}"::VARCHAR AS v FROM "${String(t)}"`)) cells.push(String(v))
+        for (const { v } of await store.read(
+          `SELECT "${String(c)}"::VARCHAR AS v FROM "${String(t)}"`,
+        ))
+          cells.push(String(v))
       }
       assert.ok(cells.length > 30)
-      for (const cell of cells) assert.doesNotMatch(cell, /127\.0\.0\.1|203\.0\.113|telltale|\d\d:\d\d|::1|^\d{10,}$/)
+      for (const cell of cells)
+        assert.doesNotMatch(cell, /127\.0\.0\.1|203\.0\.113|telltale|\d\d:\d\d|::1|^\d{10,}$/)
       const today = new Date().toISOString().slice(0, 10)
       const [stored] = await store.read('SELECT received::VARCHAR AS received FROM batches')
       assert.equal(String(stored?.received).length, today.length)
       assert.ok(String(stored?.received) <= today)
-      assert.deepEqual(await store.read('SELECT DISTINCT day::VARCHAR AS day FROM spans'), [{ day: '2026-11-20' }])
+      assert.deepEqual(await store.read('SELECT DISTINCT day::VARCHAR AS day FROM spans'), [
+        { day: '2026-11-20' },
+      ])
     })
   })
 })
@@ -275,7 +374,14 @@ describe('many senders', () => {
       status: 'ok' as const,
       attributes: [],
     }
-    return { id: hexId(16), project: `p${at % 3}`, policyVersion: 1, policyDigest: undefined, facts: [], spans: [span] }
+    return {
+      id: hexId(16),
+      project: `p${at % 3}`,
+      policyVersion: 1,
+      policyDigest: undefined,
+      facts: [],
+      spans: [span],
+    }
   }
 
   it('stores what many send at once, and tells each what was new of its own', async () => {
@@ -292,13 +398,19 @@ describe('many senders', () => {
   it('answers 503 for a request that cannot be written, and stores those that waited with it', async () => {
     await withStore(await newFolder(), async (store) => {
       const bad = { ...made(0), policyDigest: 5 as unknown as string }
-      const results = await Promise.allSettled([made(0), made(1), bad, made(2)].map((one) => store.add([one])))
+      const results = await Promise.allSettled(
+        [made(0), made(1), bad, made(2)].map((one) => store.add([one])),
+      )
       assert.deepEqual(
         results.map(({ status }) => status),
         ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
       )
       const [, , refusal] = results
-      assert.ok(refusal?.status === 'rejected' && refusal.reason instanceof Refusal && refusal.reason.status === 503)
+      assert.ok(
+        refusal?.status === 'rejected' &&
+          refusal.reason instanceof Refusal &&
+          refusal.reason.status === 503,
+      )
       assert.deepEqual(await countSpans(store), { batches: 3, spans: { s: 3 } })
     })
   })

@@ -1,4 +1,5 @@
-// The usage collector's page: it says what came, escapes what senders chose, and answers nobody but a reader on loopback.
+// The usage collector's page: it says what came, escapes what senders chose, and answers nobody but
+// a reader on loopback.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -22,7 +23,13 @@ const log = createLog('error', () => undefined)
 const text = (key: string, value: string): Attribute => ({ key, type: 'string', value })
 const int = (key: string, value: number): Attribute => ({ key, type: 'int', value: String(value) })
 
-function madeOf(project: string, name: string, attributes: Attribute[][], facts: Attribute[] = [], day = 20_777): Batch {
+function madeOf(
+  project: string,
+  name: string,
+  attributes: Attribute[][],
+  facts: Attribute[] = [],
+  day = 20_777,
+): Batch {
   const spans = attributes.map((of) => ({
     traceId: hexId(16),
     spanId: hexId(8),
@@ -42,8 +49,19 @@ interface Answer {
 }
 
 /** One request by node:http, which lets a test choose the Host header. */
-async function ask(port: number, path = '/', { method = 'GET', host = '127.0.0.1' } = {}): Promise<Answer> {
-  const sent = request({ port, host: '127.0.0.1', path, method, headers: { host }, agent: false }).end()
+async function ask(
+  port: number,
+  path = '/',
+  { method = 'GET', host = '127.0.0.1' } = {},
+): Promise<Answer> {
+  const sent = request({
+    port,
+    host: '127.0.0.1',
+    path,
+    method,
+    headers: { host },
+    agent: false,
+  }).end()
   const [response] = await once(sent, 'response')
   let body = ''
   for await (const chunk of response.setEncoding('utf8')) body += chunk
@@ -89,8 +107,13 @@ describe('the page of the collector', () => {
   })
 
   it('shows counts, values with their shares, numbers in their order, and facts once a batch', async () => {
-    const minutes = [60, 10, 60, 3600].map((bound) => [int('execution.duration', bound), text('execution.type', 'pipeline')])
-    await store.add([madeOf('example.org/demo', 'execution', [...minutes, []], [text('host.arch', 'arm64')])])
+    const minutes = [60, 10, 60, 3600].map((bound) => [
+      int('execution.duration', bound),
+      text('execution.type', 'pipeline'),
+    ])
+    await store.add([
+      madeOf('example.org/demo', 'execution', [...minutes, []], [text('host.arch', 'arm64')]),
+    ])
     await store.add([
       madeOf(
         'example.org/demo',
@@ -104,11 +127,17 @@ describe('the page of the collector', () => {
     const page = seen(body)
     assert.match(page, /spans 2,000 batches 2 days with spans 2 /)
     assert.match(page, /20 – 21 November 2026/)
-    assert.match(page, /execution\.duration.* 10 1 20\.0 % 60 2 40\.0 % 3,600 1 20\.0 % not given 1 20\.0 %/)
+    assert.match(
+      page,
+      /execution\.duration.* 10 1 20\.0 % 60 2 40\.0 % 3,600 1 20\.0 % not given 1 20\.0 %/,
+    )
     assert.match(page, /execution\.type.* pipeline 4 80\.0 % not given 1 20\.0 %/)
     assert.match(page, /host\.arch.* amd64 1 50\.0 % arm64 1 50\.0 %/)
     assert.match(body, /aria-label="Spans a day, .*Most: 1,995 on 21 November 2026\."/)
-    assert.deepEqual(JSON.parse((await ask(port, '/counts.json')).body), { batches: 2, spans: { execution: 5, stage: 1995 } })
+    assert.deepEqual(JSON.parse((await ask(port, '/counts.json')).body), {
+      batches: 2,
+      spans: { execution: 5, stage: 1995 },
+    })
   })
 
   it('shows the twenty most frequent of many values, and sums up the rest', async () => {
@@ -120,7 +149,9 @@ describe('the page of the collector', () => {
   })
 
   it('counts pseudonyms and does not list them', async () => {
-    const attributes = Array.from({ length: 12 }, (_, at) => [text('installation.id', String(at % 6).repeat(32))])
+    const attributes = Array.from({ length: 12 }, (_, at) => [
+      text('installation.id', String(at % 6).repeat(32)),
+    ])
     await store.add([madeOf('pseudonyms', 'usage.heartbeat', attributes)])
     const { body } = await ask(port, '/?project=pseudonyms')
     assert.match(seen(body), /6 different pseudonyms/)
@@ -130,7 +161,9 @@ describe('the page of the collector', () => {
 
   it('escapes names and values that senders chose, everywhere', async () => {
     const nasty = `"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\u202e\u0000`
-    await store.add([madeOf(nasty, nasty, [[text(nasty, nasty)], [int(`${nasty}2`, 3)]], [text(nasty, nasty)])])
+    await store.add([
+      madeOf(nasty, nasty, [[text(nasty, nasty)], [int(`${nasty}2`, 3)]], [text(nasty, nasty)]),
+    ])
     const pages = [await ask(port), await ask(port, `/?project=${encodeURIComponent(nasty)}`)]
     for (const { status, body } of pages) {
       assert.equal(status, 200)
@@ -142,7 +175,10 @@ describe('the page of the collector', () => {
       assert.doesNotMatch(body.replace(/<style>.*?<\/style>/s, '').replace(tags, ''), /[<>"']/)
       for (const [tag] of body.matchAll(tags)) assert.doesNotMatch(tag, / (?:on[a-z]+|style|src)="/)
     }
-    assert.equal((await ask(port, `/?project=${encodeURIComponent(nasty)}`)).body.match(/<h1>/g)?.length, 1)
+    assert.equal(
+      (await ask(port, `/?project=${encodeURIComponent(nasty)}`)).body.match(/<h1>/g)?.length,
+      1,
+    )
   })
 
   it('lets nothing load or run: the policy names the hash of the one style sheet', async () => {
@@ -155,11 +191,20 @@ describe('the page of the collector', () => {
     )
     assert.equal(headers['x-content-type-options'], 'nosniff')
     assert.equal(headers['set-cookie'], undefined)
-    assert.doesNotMatch(body, /<script|<link|<img|<iframe|\sstyle=|@import|url\(|(?:src|href)="(?:https?:|\/\/)/)
+    assert.doesNotMatch(
+      body,
+      /<script|<link|<img|<iframe|\sstyle=|@import|url\(|(?:src|href)="(?:https?:|\/\/)/,
+    )
   })
 
   it('refuses a Host that is not a loopback name, whatever the path and method', async () => {
-    for (const host of ['evil.example', 'evil.example:4320', '127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.1']) {
+    for (const host of [
+      'evil.example',
+      'evil.example:4320',
+      '127.0.0.1.evil.example',
+      'localhost.evil.example',
+      '10.0.0.1',
+    ]) {
       for (const path of ['/', '/counts.json']) {
         const { status, body } = await ask(port, path, { host })
         assert.equal(status, 421, host)
@@ -193,7 +238,8 @@ describe('what the page is made of', () => {
   })
 
   it('draws days without spans as gaps, and at most as many days as it is told', () => {
-    const chart = (days: { day: string; count: number }[]): string => dayChart({ days, unit: 'spans', title: 'T', height: 100, most: 60 })
+    const chart = (days: { day: string; count: number }[]): string =>
+      dayChart({ days, unit: 'spans', title: 'T', height: 100, most: 60 })
     const fortnight = chart([
       { day: '2026-11-01', count: 4 },
       { day: '2026-11-30', count: 1 },
@@ -212,7 +258,15 @@ describe('what the page is made of', () => {
   })
 
   it('is served on loopback only', async () => {
-    const options = { listen: { host: '127.0.0.1', port: 0 }, folder: tmpdir(), counters: new Counters(), log }
-    await assert.rejects(createCollect({ ...options, pageListen: { host: '0.0.0.0', port: 0 } }).start(), ConfigError)
+    const options = {
+      listen: { host: '127.0.0.1', port: 0 },
+      folder: tmpdir(),
+      counters: new Counters(),
+      log,
+    }
+    await assert.rejects(
+      createCollect({ ...options, pageListen: { host: '0.0.0.0', port: 0 } }).start(),
+      ConfigError,
+    )
   })
 })

@@ -1,5 +1,6 @@
-// What an exporter of OTLP is asked for (opentelemetry-proto, docs/specification.md v1.11.0), in words of ours, and what the
-// sidecar does when it sends. `does` is the name of the test that shows it; `why` tells a deviation.
+// What an exporter of OTLP is asked for (opentelemetry-proto, docs/specification.md v1.11.0), in
+// words of ours, and what the sidecar does when it sends. `does` is the name of the test that shows
+// it; `why` tells a deviation.
 import type { Point } from './point.ts'
 
 export const EXPORTER = {
@@ -12,7 +13,10 @@ export const EXPORTER = {
     asks: 'A limit of the answer, 4 MiB; above it no retry.',
     does: 'an answer above 4 MiB is not asked for again, whatever its status',
   },
-  C03: { asks: 'Content-Type and Content-Encoding say what is sent.', does: 'a body is gzip of protobuf, and its headers say so' },
+  C03: {
+    asks: 'Content-Type and Content-Encoding say what is sent.',
+    does: 'a body is gzip of protobuf, and its headers say so',
+  },
   C04: {
     asks: 'A partial success is never sent again.',
     does: 'a partial success is delivered, its rejected spans are counted, and it is not sent again',
@@ -34,19 +38,28 @@ export const EXPORTER = {
     asks: 'No connection, or none any more: again, with jitter.',
     does: 'a connection that breaks or does not come is tried again after a random wait',
   },
-  C10: { asks: 'Connections are kept between requests.', does: 'the bodies of one drain share a connection' },
+  C10: {
+    asks: 'Connections are kept between requests.',
+    does: 'the bodies of one drain share a connection',
+  },
   C11: {
     asks: 'Several connections at once may be used.',
     does: 'one connection at a time is used',
     why: 'A drain has little to send and no hurry; a single connection tells the least about how many sidecars there are.',
   },
-  C12: { asks: 'A client of HTTP/2 falls back to HTTP/1.1.', does: 'requests are HTTP/1.1 from the start' },
+  C12: {
+    asks: 'A client of HTTP/2 falls back to HTTP/1.1.',
+    does: 'requests are HTTP/1.1 from the start',
+  },
   C13: {
     asks: 'gRPC: which codes are tried again.',
     does: 'an endpoint that is not HTTP is refused by its setting',
     why: 'The sidecar sends OTLP over HTTP alone, so there are no codes of gRPC to act on. A collector that takes gRPC takes HTTP as well.',
   },
-  C14: { asks: 'Whoever asks for less gets less.', does: 'a collector that asks for a pause is left alone for it, however much waits' },
+  C14: {
+    asks: 'Whoever asks for less gets less.',
+    does: 'a collector that asks for a pause is left alone for it, however much waits',
+  },
   C15: {
     asks: 'Requests should not wait for earlier answers.',
     does: 'a body is sent when the one before it is answered',
@@ -62,13 +75,19 @@ export const EXPORTER = {
     does: 'there is one destination',
     why: 'A policy names the one who gets reports; a second would need a second consent.',
   },
-  C19: { asks: 'A resend may double what arrived.', does: 'a resend has the same bytes, and with them the same usage.batch.id' },
+  C19: {
+    asks: 'A resend may double what arrived.',
+    does: 'a resend has the same bytes, and with them the same usage.batch.id',
+  },
   C20: {
     asks: 'flags should be forwarded as they are.',
     does: 'flags never leave',
     why: 'On purpose: the sidecar makes new spans and forwards nothing; bits that an application can set are a channel that no policy sees.',
   },
-  C21: { asks: 'Status.code in an answer changes nothing.', does: 'the HTTP status decides, whatever the google.rpc.Status says' },
+  C21: {
+    asks: 'Status.code in an answer changes nothing.',
+    does: 'the HTTP status decides, whatever the google.rpc.Status says',
+  },
   C22: {
     asks: 'JSON that is sent has its own rules.',
     does: 'nothing is ever sent as JSON',

@@ -1,4 +1,5 @@
-// What is asked of an exporter about answers, each point in one test: what is tried again and when, what is dropped.
+// What is asked of an exporter about answers, each point in one test: what is tried again and when,
+// what is dropped.
 import assert from 'node:assert/strict'
 import type { RequestListener } from 'node:http'
 import { rejectedSpans, statusBody, successBody } from '../../src/otlp/answer.ts'
@@ -12,13 +13,18 @@ import { conforms } from './point.ts'
 const DAY_MS = 86_400_000
 type Test = Parameters<Parameters<typeof conforms>[1]>[0]
 
-/** Three spans in one body, sent once to whoever answers so; and again after a day, where it is kept. */
+/**
+ * Three spans in one body, sent once to whoever answers so; and again after a day, where it is
+ * kept.
+ */
 async function sendTo(t: Test, listener: RequestListener) {
   const road = await roadHere(t, listener, { rejectedSpans })
   for (const id of ['one', 'two', 'three']) await road.queue.append(recordOf(id), 1)
   road.pass(0)
   await until(() => road.drains() === 1)
-  await until(() => road.sender.status().lastStatus !== undefined || road.sender.status().failures > 0)
+  await until(
+    () => road.sender.status().lastStatus !== undefined || road.sender.status().failures > 0,
+  )
   await road.sender.look()
   const outcome = (await receiptsIn(road.folder)).at(-1)!
   t.mock.timers.reset()
@@ -42,9 +48,14 @@ conforms('C04', async (t) => {
     [0, 'Mind the step.'],
     [0, ''],
   ] as const) {
-    const { outcome, counters, names } = await sendTo(t, (_request, response) => response.end(successBody('protobuf', rejected, message)))
+    const { outcome, counters, names } = await sendTo(t, (_request, response) =>
+      response.end(successBody('protobuf', rejected, message)),
+    )
     assert.deepEqual([outcome.result, outcome.rejected], ['delivered', rejected])
-    assert.deepEqual([counters.get('sent.spans'), counters.get('sent.rejected')], [3 - rejected, rejected])
+    assert.deepEqual(
+      [counters.get('sent.spans'), counters.get('sent.rejected')],
+      [3 - rejected, rejected],
+    )
     assert.deepEqual([await names('sending'), await names('queue')], [[], []])
   }
 })
@@ -53,13 +64,20 @@ conforms('C05', async (t) => {
   const { outcome, counters, names, got } = await sendTo(t, statuses(403))
   assert.deepEqual([outcome.result, outcome.status], ['refused', 403])
   assert.deepEqual([counters.get('refused.spans'), counters.get('sent.spans')], [3, 0])
-  assert.deepEqual([await names('queue'), await names('sending'), (await names('sent')).length], [[], [], 1])
+  assert.deepEqual(
+    [await names('queue'), await names('sending'), (await names('sent')).length],
+    [[], [], 1],
+  )
   assert.equal(got.length, 1)
 })
 
 conforms('C06', async (t) => {
   for (let status = 300; status < 600; status++)
-    assert.equal(resultOf(status), [429, 502, 503, 504].includes(status) ? 'retry' : 'refused', String(status))
+    assert.equal(
+      resultOf(status),
+      [429, 502, 503, 504].includes(status) ? 'retry' : 'refused',
+      String(status),
+    )
   for (const status of [429, 502, 503, 504, 408, 413, 500, 501]) {
     const { outcome, names } = await sendTo(t, statuses(status))
     const again = [429, 502, 503, 504].includes(status)
@@ -76,7 +94,8 @@ conforms('C07', async (t) => {
 conforms('C08', async (t) => {
   const date = new Date(START_MS + 90_000)
   const asctime = `${date.toUTCString().slice(0, 3)} Oct  5 ${date.toUTCString().slice(17, 25)} 2026`
-  for (const form of ['90', date.toUTCString(), asctime]) assert.equal(Math.round(retryAfterMs(form, START_MS)! / 1000), 90, form)
+  for (const form of ['90', date.toUTCString(), asctime])
+    assert.equal(Math.round(retryAfterMs(form, START_MS)! / 1000), 90, form)
   assert.equal(retryAfterMs(undefined, START_MS), undefined)
   for (const [failures, bound] of [
     [1, 2_000],
@@ -84,7 +103,10 @@ conforms('C08', async (t) => {
     [3, 8_000],
     [30, 3_600_000],
   ] as const)
-    assert.deepEqual([waitMs(failures, undefined, () => 0), waitMs(failures, undefined, () => 1)], [0, bound])
+    assert.deepEqual(
+      [waitMs(failures, undefined, () => 0), waitMs(failures, undefined, () => 1)],
+      [0, bound],
+    )
   const road = await roadHere(t, statuses([503, { 'retry-after': '90' }], 200))
   await road.queue.append(recordOf('one'), 1)
   road.pass(0)
@@ -95,7 +117,9 @@ conforms('C08', async (t) => {
 conforms('C09', async (t) => {
   const broken = await sendTo(t, statuses(0))
   assert.deepEqual([broken.outcome.result, broken.outcome.status], ['retry', 0])
-  const nobody = await roadHere(t, statuses(200), { destination: destinationOf('http://127.0.0.1:9') })
+  const nobody = await roadHere(t, statuses(200), {
+    destination: destinationOf('http://127.0.0.1:9'),
+  })
   await nobody.queue.append(recordOf('one'), 1)
   nobody.pass(0)
   await until(() => nobody.sender.status().failures === 1)

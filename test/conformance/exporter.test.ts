@@ -1,5 +1,5 @@
-// What is asked of an exporter about what it sends and when it stops, each point in one test: a real queue, a real sender
-// whose clock the test moves, a real server.
+// What is asked of an exporter about what it sends and when it stops, each point in one test: a
+// real queue, a real sender whose clock the test moves, a real server.
 import assert from 'node:assert/strict'
 import type { RequestListener } from 'node:http'
 import { gunzipSync } from 'node:zlib'
@@ -33,7 +33,8 @@ conforms('C03', async (t) => {
   pass(0)
   await until(() => counters.get('sent.bodies') === 1)
   const { rawHeaders, body } = got[0]!
-  const header = (name: string): string | undefined => rawHeaders[rawHeaders.findIndex((one) => one.toLowerCase() === name) + 1]
+  const header = (name: string): string | undefined =>
+    rawHeaders[rawHeaders.findIndex((one) => one.toLowerCase() === name) + 1]
   assert.deepEqual(['content-type', 'content-encoding', 'content-length'].map(header), [
     'application/x-protobuf',
     'gzip',
@@ -91,7 +92,9 @@ conforms('C12', async (t) => {
 })
 
 const endpointMistakes = (endpoint: string): number =>
-  readConfig({ USAGE_ENDPOINT: endpoint }).mistakes.filter((mistake) => mistake.includes('USAGE_ENDPOINT')).length
+  readConfig({ USAGE_ENDPOINT: endpoint }).mistakes.filter((mistake) =>
+    mistake.includes('USAGE_ENDPOINT'),
+  ).length
 
 conforms('C13', () => {
   for (const endpoint of ['grpc://127.0.0.1:4317', 'h2c://127.0.0.1:4317', '127.0.0.1:4317']) {
@@ -146,7 +149,8 @@ conforms('C17', async (t) => {
   const collector = await startCollector(t)
   const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint }))
   const unlisted = request(span({ name: 'GET /users/7' }), span({ name: 'SELECT' }))
-  for (const body of [unlisted, Buffer.alloc(0)]) assert.equal((await post(sidecar.port(), body)).status, 200)
+  for (const body of [unlisted, Buffer.alloc(0)])
+    assert.equal((await post(sidecar.port(), body)).status, 200)
   await post(sidecar.port(), execution())
   await untilTrue('the listed one arrived', () => collector.spans().length === 1)
   for (const { body } of collector.requests)
@@ -156,7 +160,10 @@ conforms('C17', async (t) => {
 })
 
 conforms('C18', () => {
-  assert.deepEqual(['https://one.example', 'https://one.example, https://two.example'].map(endpointMistakes), [0, 1])
+  assert.deepEqual(
+    ['https://one.example', 'https://one.example, https://two.example'].map(endpointMistakes),
+    [0, 1],
+  )
 })
 
 conforms('C19', async (t) => {
@@ -180,8 +187,10 @@ conforms('C20', async (t) => {
   await post(sidecar.port(), request(span({ name: 'stage', more: [own, flags] })))
   await post(sidecar.port(), jsonRequest(jsonSpan(',"flags":769')), { 'content-type': JSON_TYPE })
   await untilTrue('both arrived', () => collector.spans().length === 2)
-  for (const { body } of collector.requests) assert.ok(!gunzipSync(body).includes(flags.subarray(0, 2)))
-  for (const { span: left } of collector.spans()) assert.equal((left as { flags?: number }).flags ?? 0, 0)
+  for (const { body } of collector.requests)
+    assert.ok(!gunzipSync(body).includes(flags.subarray(0, 2)))
+  for (const { span: left } of collector.spans())
+    assert.equal((left as { flags?: number }).flags ?? 0, 0)
 })
 
 conforms('C22', async (t) => {

@@ -1,5 +1,5 @@
-// One point of the specification of OTLP, and the test that holds us to it: the test's name is made of the point, so the
-// table (`docs/conformance.md`) and the tests cannot say different things.
+// One point of the specification of OTLP, and the test that holds us to it: the test's name is made
+// of the point, so the table (`docs/conformance.md`) and the tests cannot say different things.
 import { type TestContext, test } from 'node:test'
 import { EXPORTER } from './exporter-points.ts'
 import { RECEIVER } from './receiver-points.ts'

@@ -27,7 +27,15 @@ conforms('S01', async (t) => {
     [JSON_TYPE, Buffer.from(jsonRequest(jsonSpan()))],
   ] as const) {
     assert.equal((await http.send({ headers: { 'content-type': type }, body })).status, 200)
-    assert.equal((await http.send({ headers: { 'content-type': type, 'content-encoding': 'gzip' }, body: gzipSync(body) })).status, 200)
+    assert.equal(
+      (
+        await http.send({
+          headers: { 'content-type': type, 'content-encoding': 'gzip' },
+          body: gzipSync(body),
+        })
+      ).status,
+      200,
+    )
     const [plain, inflated] = http.bodies.splice(0)
     assert.deepEqual(inflated, plain)
   }
@@ -64,7 +72,10 @@ conforms('S05', async (t) => {
   await until(() => client.frames.some(({ type }) => type === TYPE.settings))
   // SETTINGS_MAX_CONCURRENT_STREAMS.
   const { payload } = client.frames.find(({ type }) => type === TYPE.settings)!
-  const settings = Array.from({ length: payload.length / 6 }, (_, i) => [payload.readUInt16BE(6 * i), payload.readUInt32BE(6 * i + 2)])
+  const settings = Array.from({ length: payload.length / 6 }, (_, i) => [
+    payload.readUInt16BE(6 * i),
+    payload.readUInt32BE(6 * i + 2),
+  ])
   assert.equal(settings.find(([id]) => id === 3)?.[1], 100)
   const session = connected(t, door.url)
   const answers = Array.from({ length: 150 }, () => call(session, message(BODY)))
@@ -80,7 +91,10 @@ conforms('S06', async (t) => {
   const { body } = await call(connected(t, grpc.url), message(BODY))
   assert.deepEqual(readAnswer(body.subarray(5)), handled)
   const http = await openHttp(t, { handle: async () => handled })
-  assert.deepEqual(readAnswer((await http.send({ headers: { 'content-type': PROTOBUF }, body: BODY })).body), handled)
+  assert.deepEqual(
+    readAnswer((await http.send({ headers: { 'content-type': PROTOBUF }, body: BODY })).body),
+    handled,
+  )
 })
 
 conforms('S13', async (t) => {
@@ -109,13 +123,19 @@ conforms('S14', async (t) => {
 
 conforms('S15', async (t) => {
   const door = await openDoor(t)
-  for (const body of [message(Buffer.alloc(MAX_BODY + 1)), message(gzipSync(Buffer.alloc(50 * MAX_BODY)), 1)]) {
+  for (const body of [
+    message(Buffer.alloc(MAX_BODY + 1)),
+    message(gzipSync(Buffer.alloc(50 * MAX_BODY)), 1),
+  ]) {
     const { grpc, details } = await call(connected(t, door.url), body, GZIP)
     assert.equal(grpc, '8')
     assert.doesNotMatch(details.toString('latin1'), /RetryInfo/)
   }
   const http = await openHttp(t)
-  const { status, headers } = await http.send({ headers: { 'content-type': PROTOBUF }, body: Buffer.alloc(300_000) })
+  const { status, headers } = await http.send({
+    headers: { 'content-type': PROTOBUF },
+    body: Buffer.alloc(300_000),
+  })
   assert.deepEqual([status, headers['retry-after']], [413, undefined])
 })
 
@@ -131,7 +151,10 @@ conforms('S32', async (t) => {
     await new Promise((resolve) => socket.once('close', resolve))
     return answer
   }
-  assert.match(await told(port(), 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), /^HTTP\/1\.1 400 .*gRPC to the other port\./s)
+  assert.match(
+    await told(port(), 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+    /^HTTP\/1\.1 400 .*gRPC to the other port\./s,
+  )
   assert.match(
     await told(grpcPort(), 'POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n\r\n'),
     /^HTTP\/1\.1 400 .*HTTP\/1\.1 to the other port\./s,

@@ -1,11 +1,19 @@
-// What is asked of a receiver over HTTP, each point in one test, against the door or the whole sidecar.
+// What is asked of a receiver over HTTP, each point in one test, against the door or the whole
+// sidecar.
 import assert from 'node:assert/strict'
 import { Agent } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { Budget } from '../../src/accept/budget.ts'
 import { badRequest, retryLater } from '../../src/support/errors.ts'
 import { limitsFor, readConfig } from '../../src/support/settings.ts'
-import { KIB, openDoor, type Reply, readStatus, type Sent, TYPES } from '../support/http-receiver.ts'
+import {
+  KIB,
+  openDoor,
+  type Reply,
+  readStatus,
+  type Sent,
+  TYPES,
+} from '../support/http-receiver.ts'
 import { execution } from '../support/sidecar.ts'
 import { request, span } from '../support/spans.ts'
 import { until } from '../support/wait.ts'
@@ -29,7 +37,11 @@ conforms('S04', async (t) => {
   assert.ok(limitsFor(config, 96 * MIB).maxBody < 64 * MIB)
   const { sendHttp } = await openRoad(t, { USAGE_MAX_BODY: '64KiB' })
   assert.deepEqual(
-    await Promise.all([64 * KIB, 64 * KIB + 1].map(async (size) => (await sendHttp(Buffer.alloc(size), PROTOBUF)).status)),
+    await Promise.all(
+      [64 * KIB, 64 * KIB + 1].map(
+        async (size) => (await sendHttp(Buffer.alloc(size), PROTOBUF)).status,
+      ),
+    ),
     [400, 413],
   )
 })
@@ -53,7 +65,9 @@ conforms('S11', async (t) => {
   let message = 'Mind the step.'
   const { send } = await openDoor(t, { handle: async () => ({ rejected: 0, message }) })
   assert.deepEqual(readAnswer((await send(good('protobuf'))).body), { rejected: 0, message })
-  assert.deepEqual(JSON.parse((await send(good('json'))).body.toString()), { partialSuccess: { errorMessage: message } })
+  assert.deepEqual(JSON.parse((await send(good('json'))).body.toString()), {
+    partialSuccess: { errorMessage: message },
+  })
   message = ''
   assert.equal(readAnswer((await send(good('protobuf'))).body), undefined)
 })
@@ -66,7 +80,10 @@ const FAILURES: Record<string, { sent: Sent; throws?: Error; status: number }> =
   host: { sent: { headers: { host: `${'x'.repeat(4000)}.example` } }, status: 421 },
   expectation: { sent: { headers: { expect: 'x'.repeat(4000) } }, status: 417 },
   size: { sent: { body: Buffer.alloc(300 * KIB) }, status: 413 },
-  bomb: { sent: { body: gzipSync(Buffer.alloc(4096 * KIB)), headers: { 'content-encoding': 'gzip' } }, status: 413 },
+  bomb: {
+    sent: { body: gzipSync(Buffer.alloc(4096 * KIB)), headers: { 'content-encoding': 'gzip' } },
+    status: 413,
+  },
   gzip: { sent: { headers: { 'content-encoding': 'gzip' } }, status: 400 },
   data: { sent: {}, throws: badRequest('A field is cut off', 7), status: 400 },
   overload: { sent: {}, throws: retryLater('The queue is full.', 60), status: 503 },
@@ -75,17 +92,30 @@ const FAILURES: Record<string, { sent: Sent; throws?: Error; status: number }> =
 
 type Check = (reply: Reply, encoding: 'protobuf' | 'json', status: number, name: string) => void
 
-async function everyFailure(t: Parameters<Parameters<typeof conforms>[1]>[0], check: Check): Promise<void> {
+async function everyFailure(
+  t: Parameters<Parameters<typeof conforms>[1]>[0],
+  check: Check,
+): Promise<void> {
   let throws: Error | undefined
-  const { send } = await openDoor(t, { handle: () => Promise.reject(throws ?? new Error('Nothing may come this far.')) })
+  const { send } = await openDoor(t, {
+    handle: () => Promise.reject(throws ?? new Error('Nothing may come this far.')),
+  })
   for (const [name, failure] of Object.entries(FAILURES)) {
     throws = failure.throws
-    for (const encoding of ENCODINGS) check(await send(good(encoding, failure.sent)), encoding, failure.status, `${name}, ${encoding}`)
+    for (const encoding of ENCODINGS)
+      check(
+        await send(good(encoding, failure.sent)),
+        encoding,
+        failure.status,
+        `${name}, ${encoding}`,
+      )
   }
 }
 
 conforms('S12', async (t) => {
-  await everyFailure(t, ({ body }, _encoding, _status, name) => assert.ok(body.length < KIB, `${name}: ${body.length}`))
+  await everyFailure(t, ({ body }, _encoding, _status, name) =>
+    assert.ok(body.length < KIB, `${name}: ${body.length}`),
+  )
   const { sendHttp } = await openRoad(t)
   const bad = span({ traceId: Buffer.alloc(16), name: 'x'.repeat(1000) })
   const { status, body } = await sendHttp(request(...Array.from({ length: 1000 }, () => bad)))
@@ -111,7 +141,10 @@ const typesOf =
   async (t) => {
     const { send } = await openDoor(t)
     assert.equal((await send(good(encoding))).headers['content-type'], TYPES[encoding])
-    assert.equal((await send(good(encoding, { path: '/v1/logs' }))).headers['content-type'], TYPES[encoding])
+    assert.equal(
+      (await send(good(encoding, { path: '/v1/logs' }))).headers['content-type'],
+      TYPES[encoding],
+    )
     await everyFailure(t, ({ headers }, of, _status, name) =>
       assert.ok(of !== encoding || headers['content-type'] === TYPES[encoding], name),
     )
@@ -134,7 +167,11 @@ conforms('S25', async (t) => {
   const limits = { protobuf: 256 * KIB, json: 128 * KIB }
   for (const encoding of ENCODINGS) {
     const large = Buffer.alloc(limits[encoding] + 1, 0x20)
-    const forms: Sent[] = [{ body: large }, { body: [large] }, { body: gzipSync(large), headers: { 'content-encoding': 'gzip' } }]
+    const forms: Sent[] = [
+      { body: large },
+      { body: [large] },
+      { body: gzipSync(large), headers: { 'content-encoding': 'gzip' } },
+    ]
     for (const form of forms) assert.equal((await send(good(encoding, form))).status, 413)
   }
   assert.deepEqual(bodies, [])
@@ -153,7 +190,9 @@ conforms('S26', async (t) => {
   assert.equal((await kept()).length, 2)
 })
 
-conforms('S27', (t) => everyFailure(t, (reply, _encoding, status, name) => assert.equal(reply.status, status, name)))
+conforms('S27', (t) =>
+  everyFailure(t, (reply, _encoding, status, name) => assert.equal(reply.status, status, name)),
+)
 
 conforms('S28', async (t) => {
   await everyFailure(t, (reply, encoding, _status, name) => {
@@ -188,7 +227,9 @@ conforms('S29', async (t) => {
 })
 
 conforms('S30', async (t) => {
-  const full = await openDoor(t, { handle: () => Promise.reject(retryLater('The queue is full.', 60)) })
+  const full = await openDoor(t, {
+    handle: () => Promise.reject(retryLater('The queue is full.', 60)),
+  })
   for (const encoding of ENCODINGS) {
     const { status, headers } = await full.send(good(encoding))
     assert.deepEqual([status, headers['retry-after']], [503, '60'])
@@ -234,8 +275,18 @@ conforms('S34', async (t) => {
   let port: number | undefined
   for (const [sent, status] of cases) {
     const reply = await send(good('protobuf', { ...sent, agent }))
-    assert.deepEqual([reply.status, reply.headers.allow], [status, status === 405 ? 'POST' : undefined])
-    assert.equal((await send(good('protobuf', { body: [...GOOD.protobuf].map((byte) => Buffer.of(byte)), agent }))).status, 200)
+    assert.deepEqual(
+      [reply.status, reply.headers.allow],
+      [status, status === 405 ? 'POST' : undefined],
+    )
+    assert.equal(
+      (
+        await send(
+          good('protobuf', { body: [...GOOD.protobuf].map((byte) => Buffer.of(byte)), agent }),
+        )
+      ).status,
+      200,
+    )
     const used = Object.values(agent.freeSockets)[0]?.[0]?.localPort
     port ??= used
     assert.equal(used, port)

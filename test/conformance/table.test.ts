@@ -8,7 +8,10 @@ test('the table of conformance is made from the tests that are there', () => {
   const table = readFileSync(new URL('../../docs/conformance.md', import.meta.url), 'utf8')
   assert.equal(table, conformanceTable(), 'Run: npm run generate')
   const ids = [...table.matchAll(/^\| ([SC]\d\d) \|/gm)].map((match) => match[1]!)
-  const all = [...Array.from({ length: 42 }, (_, i) => `S${i + 1}`), ...Array.from({ length: 22 }, (_, i) => `C${i + 1}`)]
+  const all = [
+    ...Array.from({ length: 42 }, (_, i) => `S${i + 1}`),
+    ...Array.from({ length: 22 }, (_, i) => `C${i + 1}`),
+  ]
   assert.deepEqual(
     ids,
     all.map((id) => `${id[0]}${id.slice(1).padStart(2, '0')}`),

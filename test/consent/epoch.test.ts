@@ -1,6 +1,15 @@
-// The file of the epoch: whole or not at all, durable when it is said to be, and gone for good when it has ended.
+// The file of the epoch: whole or not at all, durable when it is said to be, and gone for good when
+// it has ended.
 import assert from 'node:assert/strict'
-import fs, { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { beginEpoch, endEpoch, readEpoch, renewEpoch } from '../../src/consent/epoch.ts'
@@ -50,7 +59,13 @@ test('an epoch is read as it was begun, and no part of its file is one', async (
   assert.equal(readEpoch(folder), undefined)
   const begun = beginEpoch(folder, 'on', POLICY, NOW)
   assert.match(begun.id, /^[0-9a-f]{32}$/)
-  assert.deepEqual(begun, { id: begun.id, mode: 'on', since: NOW, policy: POLICY, policySince: NOW })
+  assert.deepEqual(begun, {
+    id: begun.id,
+    mode: 'on',
+    since: NOW,
+    policy: POLICY,
+    policySince: NOW,
+  })
   assert.deepEqual(readEpoch(folder), begun)
   assert.equal(statSync(join(folder, 'epoch')).mode & 0o777, 0o600)
   const renewed = renewEpoch(folder, begun, 'b', NOW + 1)
@@ -111,7 +126,10 @@ test('an epoch that has ended is gone for good, also where the disk failed at fi
   assert.throws(() => endEpoch(folder), { code: 'EIO' })
   fails = false
   endEpoch(folder)
-  assert.deepEqual([operations, readdirSync(folder)], [['unlink epoch', 'unlink epoch.tmp', 'sync data'], []])
+  assert.deepEqual(
+    [operations, readdirSync(folder)],
+    [['unlink epoch', 'unlink epoch.tmp', 'sync data'], []],
+  )
 })
 
 test('where there is no folder nothing ends, and none is made', async (t) => {

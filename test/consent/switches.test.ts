@@ -1,5 +1,6 @@
-// May we report? All combinations of all states that the switches can be in, and the file of annotations as the kubelet
-// writes it (fixtures/annotations.txt is what its FormatMap makes of awkward ones, in Go).
+// May we report? All combinations of all states that the switches can be in, and the file of
+// annotations as the kubelet writes it (fixtures/annotations.txt is what its FormatMap makes of
+// awkward ones, in Go).
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -8,7 +9,10 @@ import { decide, type Switches } from '../../src/consent/consent.ts'
 import type { Mode } from '../../src/support/mode.ts'
 
 const REPORTING = 'usage-sidecar.dev/reporting'
-const AS_THE_KUBELET_WRITES = readFileSync(new URL('../fixtures/annotations.txt', import.meta.url), 'utf8')
+const AS_THE_KUBELET_WRITES = readFileSync(
+  new URL('../fixtures/annotations.txt', import.meta.url),
+  'utf8',
+)
 
 /** A state of one switch, what it says, and which name it says it under; `none` is no opinion. */
 type State<T> = [state: T, says: Mode | 'none', by?: string]
@@ -17,8 +21,12 @@ const WRONG: State<boolean>[] = [
   [false, 'none'],
   [true, 'off', 'a wrong setting'],
 ]
-const SETTING: State<string>[] = (['off', 'local', 'on'] as const).map((word): State<string> => [word, word, 'USAGE_REPORTING'])
-SETTING.push(...['', 'On', 'true', ' on'].map((word): State<string> => [word, 'off', 'USAGE_REPORTING']))
+const SETTING: State<string>[] = (['off', 'local', 'on'] as const).map(
+  (word): State<string> => [word, word, 'USAGE_REPORTING'],
+)
+SETTING.push(
+  ...['', 'On', 'true', ' on'].map((word): State<string> => [word, 'off', 'USAGE_REPORTING']),
+)
 
 const file = (text: string | undefined) => ({ text })
 const ANNOTATIONS: State<Switches['annotations']>[] = [
@@ -33,14 +41,24 @@ const ANNOTATIONS: State<Switches['annotations']>[] = [
   ...['', 'On', 'yes', 'o\\x6e', 'on\\n', ' on', 'disabled'].map(
     (word): State<Switches['annotations']> => [file(`${REPORTING}="${word}"`), 'off', REPORTING],
   ),
-  ...[undefined, `${REPORTING}=on`, `${REPORTING}="on`, `${REPORTING}="o"n"`, `${REPORTING}: "on"`, `${REPORTING}="on"\n\n`, '\u0000'].map(
-    (text): State<Switches['annotations']> => [file(text), 'off', 'USAGE_ANNOTATIONS_FILE'],
-  ),
+  ...[
+    undefined,
+    `${REPORTING}=on`,
+    `${REPORTING}="on`,
+    `${REPORTING}="o"n"`,
+    `${REPORTING}: "on"`,
+    `${REPORTING}="on"\n\n`,
+    '\u0000',
+  ].map((text): State<Switches['annotations']> => [file(text), 'off', 'USAGE_ANNOTATIONS_FILE']),
   [file(`${REPORTING}="on"\n${REPORTING}="on"`), 'off', 'USAGE_ANNOTATIONS_FILE'],
   [file(`${REPORTING}="on"\nnot a line`), 'off', 'USAGE_ANNOTATIONS_FILE'],
 ]
-const DO_NOT_TRACK: State<string | undefined>[] = [undefined, '', '0', 'false', 'FALSE', ' 0 '].map((value) => [value, 'none'])
-DO_NOT_TRACK.push(...['1', 'true', 'no', 'off', '00'].map((value): State<string> => [value, 'off', 'DO_NOT_TRACK']))
+const DO_NOT_TRACK: State<string | undefined>[] = [undefined, '', '0', 'false', 'FALSE', ' 0 '].map(
+  (value) => [value, 'none'],
+)
+DO_NOT_TRACK.push(
+  ...['1', 'true', 'no', 'off', '00'].map((value): State<string> => [value, 'off', 'DO_NOT_TRACK']),
+)
 
 const OFF_FILE: State<Switches['offFile']>[] = [
   [undefined, 'none'],
@@ -60,23 +78,35 @@ test('of all combinations of all states of the switches, the lowest decides', ()
             const states = [wrong, setting, annotations, doNotTrack, offFile]
             const mode = order.find((candidate) => states.some(([, says]) => says === candidate))!
             const by = states.find(([, says]) => says === mode)![2]
-            const switches: Switches = { wrongSettings: wrong[0], reporting: setting[0], doNotTrack: doNotTrack[0] }
+            const switches: Switches = {
+              wrongSettings: wrong[0],
+              reporting: setting[0],
+              doNotTrack: doNotTrack[0],
+            }
             if (annotations[0] !== undefined) switches.annotations = annotations[0]
             if (offFile[0] !== undefined) switches.offFile = offFile[0]
             assert.deepEqual(decide(switches), { mode, by }, JSON.stringify(switches))
             counts[mode]++
           }
-  // On takes a setting that is on, six files that leave it so, six values of DO_NOT_TRACK and two of the kill switch.
+  // On takes a setting that is on, six files that leave it so, six values of DO_NOT_TRACK and two
+  // of the kill switch.
   assert.deepEqual(counts.on, 6 * 6 * 2)
   assert.ok(counts.local > counts.on && counts.off > counts.local)
 })
 
-const withAnnotations = (text: string): Mode => decide({ reporting: 'on', doNotTrack: undefined, annotations: { text } }).mode
+const withAnnotations = (text: string): Mode =>
+  decide({ reporting: 'on', doNotTrack: undefined, annotations: { text } }).mode
 
 test('what the kubelet writes is understood, whatever other annotations hold', () => {
   assert.equal(withAnnotations(AS_THE_KUBELET_WRITES), 'on')
-  assert.equal(withAnnotations(AS_THE_KUBELET_WRITES.replace(`${REPORTING}="on"`, `${REPORTING}="local"`)), 'local')
-  assert.equal(withAnnotations(AS_THE_KUBELET_WRITES.replace(`${REPORTING}="on"`, 'a.example/other="off"')), 'on')
+  assert.equal(
+    withAnnotations(AS_THE_KUBELET_WRITES.replace(`${REPORTING}="on"`, `${REPORTING}="local"`)),
+    'local',
+  )
+  assert.equal(
+    withAnnotations(AS_THE_KUBELET_WRITES.replace(`${REPORTING}="on"`, 'a.example/other="off"')),
+    'on',
+  )
 })
 
 /** strconv.Quote of Go, as far as it matters here: what is not printable ASCII is escaped. */
@@ -85,11 +115,15 @@ const quote = (value: string): string =>
 
 test('no other annotation decides anything, and every word but the three is off', () => {
   const key = fc.stringMatching(/^[a-z][a-z0-9.-]{0,20}\/[A-Za-z][A-Za-z0-9._-]{0,20}$/)
-  const word = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('on', 'off', `x"\n${REPORTING}="on`, `\\"\n${REPORTING}="on"\n`))
+  const word = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('on', 'off', `x"\n${REPORTING}="on`, `\\"\n${REPORTING}="on"\n`),
+  )
   fc.assert(
     fc.property(fc.dictionary(key, word), fc.option(word), (others, own) => {
       const { [REPORTING]: _, ...annotations } = others
-      const all: Record<string, string> = own === null ? annotations : { ...annotations, [REPORTING]: own }
+      const all: Record<string, string> =
+        own === null ? annotations : { ...annotations, [REPORTING]: own }
       const text = Object.keys(all)
         .sort()
         .map((name) => `${name}=${quote(all[name]!)}`)

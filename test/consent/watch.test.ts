@@ -1,5 +1,5 @@
-// The switches that are files, on a real disk: seen at once by a look and within two seconds without one, unreadable is
-// off, and no moment in between is taken for an `on` that never was.
+// The switches that are files, on a real disk: seen at once by a look and within two seconds
+// without one, unreadable is off, and no moment in between is taken for an `on` that never was.
 import assert from 'node:assert/strict'
 import promises from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
@@ -12,11 +12,23 @@ import { atEnd, temporaryFolder, until } from '../support/sidecar.ts'
 const { mkdir, rename, rm, symlink, writeFile } = promises
 const annotated = (word: string): string => `usage-sidecar.dev/reporting="${word}"`
 
-async function watchHere(t: TestContext, prepare: (folder: string) => Promise<Partial<ConsentSources>>) {
+async function watchHere(
+  t: TestContext,
+  prepare: (folder: string) => Promise<Partial<ConsentSources>>,
+) {
   const folder = await temporaryFolder(t)
   const told: Decision[] = []
-  const sources = { reporting: 'on', doNotTrack: undefined, annotationsFile: undefined, offFile: undefined, wrongSettings: false }
-  const consent = watchConsent({ ...sources, ...(await prepare(folder)) }, (decision) => void told.push(decision))
+  const sources = {
+    reporting: 'on',
+    doNotTrack: undefined,
+    annotationsFile: undefined,
+    offFile: undefined,
+    wrongSettings: false,
+  }
+  const consent = watchConsent(
+    { ...sources, ...(await prepare(folder)) },
+    (decision) => void told.push(decision),
+  )
   atEnd(t, async () => consent.stop())
   return { folder, told, consent }
 }

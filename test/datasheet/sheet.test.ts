@@ -1,5 +1,6 @@
-// The data sheet is true: every field that leaves has a row, every row can leave, and the values of a row are all that it
-// can have, for the shipped policies and those of the oracle. Texts of a policy cannot become markup in it.
+// The data sheet is true: every field that leaves has a row, every row can leave, and the values of
+// a row are all that it can have, for the shipped policies and those of the oracle. Texts of a
+// policy cannot become markup in it.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -20,8 +21,12 @@ import { Rng } from '../support/rng.ts'
 import { policyText, SECRET } from '../support/spans.ts'
 import { type Found, type FoundBatch, onTheWire } from './wire-fields.ts'
 
-const FOLDERS = ['../../deploy/policies/', '../fixtures/policies/'].map((folder) => new URL(folder, import.meta.url).pathname)
-const FILES = FOLDERS.flatMap((folder) => readdirSync(folder).flatMap((name) => (name.endsWith('.yaml') ? [`${folder}${name}`] : [])))
+const FOLDERS = ['../../deploy/policies/', '../fixtures/policies/'].map(
+  (folder) => new URL(folder, import.meta.url).pathname,
+)
+const FILES = FOLDERS.flatMap((folder) =>
+  readdirSync(folder).flatMap((name) => (name.endsWith('.yaml') ? [`${folder}${name}`] : [])),
+)
 const INSTALLATIONS = 24
 const REQUESTS = 40
 /** From before the first attribute of the fixtures expires. */
@@ -33,18 +38,25 @@ const ULID = '01ARZ3NDEKTSV4RRFFQ69G5FAV'
 function candidates(policy: Policy, fact: string): Scalar[] {
   const fields = [...policy.resource, ...policy.spans.flatMap((rule) => rule.fields)]
   const near = fields
-    .filter((field) => placesRead(field).some((place) => place.kind === 'fact' && place.name === fact))
+    .filter((field) =>
+      placesRead(field).some((place) => place.kind === 'fact' && place.name === fact),
+    )
     .flatMap(({ action }): Scalar[] => {
       if (action.kind === 'keep') return [...action.values]
-      if (action.kind === 'buckets') return action.bounds.flatMap((bound) => [bound, bound - 1, bound + 0.5])
-      return action.kind === 'version' ? ['v1.31.4-gke.100', '2.0', '1.2.3.4', 'latest'] : ['some text', 'other text', 12]
+      if (action.kind === 'buckets')
+        return action.bounds.flatMap((bound) => [bound, bound - 1, bound + 0.5])
+      return action.kind === 'version'
+        ? ['v1.31.4-gke.100', '2.0', '1.2.3.4', 'latest']
+        : ['some text', 'other text', 12]
     })
   return [...near, ...near, 'acme', '', 7, true]
 }
 
 function factsOf(policy: Policy, rng: Rng): Map<string, Scalar> {
   const fields = [...policy.resource, ...policy.spans.flatMap((rule) => rule.fields)]
-  const names = new Set(fields.flatMap(placesRead).flatMap((place) => (place.kind === 'fact' ? [place.name] : [])))
+  const names = new Set(
+    fields.flatMap(placesRead).flatMap((place) => (place.kind === 'fact' ? [place.name] : [])),
+  )
   const facts = new Map<string, Scalar>()
   for (const name of names) {
     if (name === 'instance.id') facts.set(name, ULID)
@@ -59,17 +71,32 @@ function* batches(text: string, policy: Policy): IterableIterator<FoundBatch> {
   for (let installation = 0; installation < INSTALLATIONS; installation++) {
     const nowMs = FIRST_MOMENT + installation * STEP_MS
     const facts = factsOf(policy, new Rng(installation))
-    const anonymizer = createAnonymizer({ policy, facts, secret: SECRET, counters: new Counters(), maxBytes: 2 ** 26 })
+    const anonymizer = createAnonymizer({
+      policy,
+      facts,
+      secret: SECRET,
+      counters: new Counters(),
+      maxBytes: 2 ** 26,
+    })
     const enricher = createEnricher(policy, policyDigest(policy), anonymizer)
     for (let i = 0; i < REQUESTS; i++) {
-      const passed = i === 0 ? anonymizer.heartbeat(nowMs) : attempt(anonymizer, file, nowMs, installation * REQUESTS + i)
-      if (passed !== undefined && passed.spans > 0) yield onTheWire(Buffer.from(enricher.frame(passed)))
+      const passed =
+        i === 0
+          ? anonymizer.heartbeat(nowMs)
+          : attempt(anonymizer, file, nowMs, installation * REQUESTS + i)
+      if (passed !== undefined && passed.spans > 0)
+        yield onTheWire(Buffer.from(enricher.frame(passed)))
     }
   }
 }
 
 /** `undefined`: the generator made one that is refused. */
-function attempt(anonymizer: Anonymizer, file: PolicyFile, nowMs: number, seed: number): Passed | undefined {
+function attempt(
+  anonymizer: Anonymizer,
+  file: PolicyFile,
+  nowMs: number,
+  seed: number,
+): Passed | undefined {
   try {
     return anonymizer.pass(encode(requestOf(file, nowMs, seed)).wire, nowMs)
   } catch (error) {
@@ -85,22 +112,32 @@ const UNIT_NS: Record<string, bigint> = {
   'the minute': 60_000_000_000n,
 }
 
-/** Whether one of the values that the row lists, or a sentence in their place, holds for this one. */
+/**
+ * Whether one of the values that the row lists, or a sentence in their place, holds for this one.
+ */
 const isListed = (row: Row, value: Found['value']): boolean =>
-  row.values.some((words) => words === String(value) || words.startsWith(`${value} (`) || holds(words, row, value))
+  row.values.some(
+    (words) =>
+      words === String(value) || words.startsWith(`${value} (`) || holds(words, row, value),
+  )
 
 function holds(words: string, row: Row, value: Found['value']): boolean {
   const said = String(value)
   if (/^32 (random )?hex digits/.test(words)) return HEX(32).test(said)
   if (words.startsWith('SHA-256') || words.startsWith('HMAC-SHA-256')) return HEX(64).test(said)
   if (words.startsWith('MD5')) return HEX(32).test(said)
-  if (words.startsWith('a version such as')) return /^[0-9.]+$/.test(said) && said.split('.').length === row.example.split('.').length
-  if (words === 'the number as it is') return typeof value !== 'string' && typeof value !== 'boolean'
+  if (words.startsWith('a version such as'))
+    return /^[0-9.]+$/.test(said) && said.split('.').length === row.example.split('.').length
+  if (words === 'the number as it is')
+    return typeof value !== 'string' && typeof value !== 'boolean'
   const bytes = /^the (?:text|version) as it is, up to (\d+) bytes$/.exec(words)?.[1]
-  if (bytes !== undefined) return typeof value === 'string' && Buffer.byteLength(value) <= Number(bytes)
-  if (words === 'random' || words.startsWith('made from the incoming id')) return HEX(2 * Number(row.type.split(' ')[0])).test(said)
+  if (bytes !== undefined)
+    return typeof value === 'string' && Buffer.byteLength(value) <= Number(bytes)
+  if (words === 'random' || words.startsWith('made from the incoming id'))
+    return HEX(2 * Number(row.type.split(' ')[0])).test(said)
   if (words === 'start and end to the nanosecond') return typeof value === 'bigint'
-  if (words.endsWith('if the maintainers ship this policy, else "custom"')) return words.startsWith(`${said} `)
+  if (words.endsWith('if the maintainers ship this policy, else "custom"'))
+    return words.startsWith(`${said} `)
   const unit = UNIT_NS[words.split(',')[0]!]
   return unit !== undefined && (value as bigint) % unit === 0n
 }
@@ -116,7 +153,12 @@ const TYPES: Record<string, (value: Found['value']) => boolean> = {
 }
 
 /** Holds the fields of one record against the rows for it; `seen` gets the rows that came out. */
-function compare(where: string, rows: readonly Row[], fields: readonly Found[], seen: Set<Row>): void {
+function compare(
+  where: string,
+  rows: readonly Row[],
+  fields: readonly Found[],
+  seen: Set<Row>,
+): void {
   const byWire = new Map(rows.map((row) => [row.wire, row]))
   assert.equal(byWire.size, rows.length, `${where}: two rows for one field`)
   const start = fields.find(({ wire }) => wire === 'span.start_time_unix_nano')?.value
@@ -125,13 +167,21 @@ function compare(where: string, rows: readonly Row[], fields: readonly Found[], 
     assert.ok(row, `${where}: ${wire} leaves and has no row`)
     seen.add(row)
     assert.ok(TYPES[row.type]!(value), `${where}: ${wire} is ${typeof value}, not ${row.type}`)
-    if (row.values.includes('the same as the start')) assert.equal(value, start, `${where}: ${wire}`)
-    else assert.ok(isListed(row, value), `${where}: ${wire} is ${String(value)}, which is not in ${row.values.join(' | ')}`)
+    if (row.values.includes('the same as the start'))
+      assert.equal(value, start, `${where}: ${wire}`)
+    else
+      assert.ok(
+        isListed(row, value),
+        `${where}: ${wire} is ${String(value)}, which is not in ${row.values.join(' | ')}`,
+      )
   }
   const present = new Set(fields.map(({ wire }) => wire))
   assert.equal(present.size, fields.length, `${where}: a field twice`)
   for (const row of rows)
-    assert.ok(present.has(row.wire) || row.values.some((words) => words.startsWith('(absent)')), `${where}: ${row.wire} is missing`)
+    assert.ok(
+      present.has(row.wire) || row.values.some((words) => words.startsWith('(absent)')),
+      `${where}: ${row.wire} is missing`,
+    )
 }
 
 for (const file of FILES) {
@@ -162,9 +212,15 @@ const sheet = (spans: string, head = ''): Sheet => sheetOf(parsePolicy(head + po
 
 test('a row says that its attribute can be missing exactly where it can', () => {
   const optional = (line: string): boolean =>
-    sheet(`execution:\n  attributes:\n    out: {${line}}`).spans[0]!.rows[0]!.values.includes('(absent)')
+    sheet(`execution:\n  attributes:\n    out: {${line}}`).spans[0]!.rows[0]!.values.includes(
+      '(absent)',
+    )
   const why = 'reason: Because.'
-  for (const line of ['constant: x', `from: "text:a", keep: [a], ${why}`, `from: "fact:f", absent: a, keep: [a], ${why}`])
+  for (const line of [
+    'constant: x',
+    `from: "text:a", keep: [a], ${why}`,
+    `from: "fact:f", absent: a, keep: [a], ${why}`,
+  ])
     assert.equal(optional(line), false, line)
   for (const line of [
     'constant: x, expires: 2030-01-01',
@@ -185,7 +241,10 @@ const SHORT = '`<script>x</script>`|a[x](y)</td><!-- & "q" \'q\' *b*'
 test('a hostile reason, purpose, key or value stays text, in Markdown and in HTML', () => {
   const [quoted, short] = [JSON.stringify(HOSTILE), JSON.stringify(SHORT)]
   const spans = `execution:\n  skip: [${quoted}]\n  attributes:\n    out: {from: ${quoted}, keep: [${short}], reason: ${quoted}}\n    fixed: {constant: ${short}}\n${short}: {}`
-  const policy = policyText(spans).replace('purpose: A test.', `purpose: ${quoted}\nreview: ${JSON.stringify(REVIEW)}`)
+  const policy = policyText(spans).replace(
+    'purpose: A test.',
+    `purpose: ${quoted}\nreview: ${JSON.stringify(REVIEW)}`,
+  )
   const hostile = sheetOf(parsePolicy(policy))
   assert.equal(hostile.spans[0]!.rows[0]!.reason, HOSTILE)
   const html = sheetHtml(hostile)
@@ -205,7 +264,8 @@ test('a hostile reason, purpose, key or value stays text, in Markdown and in HTM
   assert.ok(html.includes('&lt;script&gt;alert(1)&lt;/script&gt;'))
   const markdown = sheetMarkdown(hostile)
   for (const line of markdown.split('\n')) {
-    // Nothing but the cells of the table parts a row, and no markup character is bare outside of code.
+    // Nothing but the cells of the table parts a row, and no markup character is bare outside of
+    // code.
     const bare = line
       .replace(/<https:[^<>|`\s]*>/, '')
       .replace(/\\[\\`*_[\]<>|#~&$]/g, '')
@@ -219,7 +279,13 @@ test('the word anonymous stands alone only without a pseudonym, a hash, a linked
   const verdict = (rule: string, head = ''): string => sheet(`execution: ${rule}`, head).verdict
   const attribute = (line: string): string => `{attributes: {out: {${line}, reason: Because.}}}`
   const compat = 'compat: true\nlimits: none\n'
-  for (const rule of ['{}', attribute('keep: [a]'), attribute('buckets: [1]'), attribute('version: core'), '{status: keep, time: minute}'])
+  for (const rule of [
+    '{}',
+    attribute('keep: [a]'),
+    attribute('buckets: [1]'),
+    attribute('version: core'),
+    '{status: keep, time: minute}',
+  ])
     assert.match(verdict(rule), /^Anonymous: /, rule)
   for (const [rule, head] of [
     ['{ids: linked}', ''],
@@ -233,7 +299,12 @@ test('the word anonymous stands alone only without a pseudonym, a hash, a linked
     ['{time: exact}', compat],
   ] as const)
     assert.match(verdict(rule, head), /^Pseudonymous, not anonymous, because of /, rule)
-  const inResource = parsePolicy(policyText('execution: {}', 'id: {from: "fact:instance.id", pseudonym: month, reason: Because.}'))
+  const inResource = parsePolicy(
+    policyText(
+      'execution: {}',
+      'id: {from: "fact:instance.id", pseudonym: month, reason: Because.}',
+    ),
+  )
   assert.match(sheetOf(inResource).verdict, /^Pseudonymous/)
 })
 
@@ -245,8 +316,18 @@ test('markdown and HTML say the verdict, every row and every weakness', () => {
       sheetHtml(said).replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&amp;', '&'),
     ]
     for (const page of pages) {
-      for (const words of [said.verdict, said.purpose, said.digest, ...said.weaknesses, ...said.off]) assert.ok(page.includes(words), words)
-      for (const { wire, reason, values } of [...said.batch, ...said.spans.flatMap(({ rows }) => rows)])
+      for (const words of [
+        said.verdict,
+        said.purpose,
+        said.digest,
+        ...said.weaknesses,
+        ...said.off,
+      ])
+        assert.ok(page.includes(words), words)
+      for (const { wire, reason, values } of [
+        ...said.batch,
+        ...said.spans.flatMap(({ rows }) => rows),
+      ])
         for (const words of [wire, reason, ...values])
           assert.ok(page.replaceAll('&lt;', '<').replaceAll('&gt;', '>').includes(words), words)
     }
@@ -255,7 +336,9 @@ test('markdown and HTML say the verdict, every row and every weakness', () => {
 
 test('what the number of copies tells is said where a span is split', () => {
   const weak = (steps: string): string =>
-    sheet(`execution: {attributes: {out: {${steps}keep: [a], reason: Because.}}}`).weaknesses.join('\n')
+    sheet(`execution: {attributes: {out: {${steps}keep: [a], reason: Because.}}}`).weaknesses.join(
+      '\n',
+    )
   assert.doesNotMatch(weak(''), /how many parts/)
   assert.match(weak('split: ",", '), /how many parts/)
 })

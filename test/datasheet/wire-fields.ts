@@ -1,7 +1,12 @@
-// What really stands on the wire, for the test of the data sheet: every field of an outgoing request by the name that the
-// sheet has for it, walked from the bytes along the definitions of OTLP.
+// What really stands on the wire, for the test of the data sheet: every field of an outgoing
+// request by the name that the sheet has for it, walked from the bytes along the definitions of
+// OTLP.
 import { Cursor, FIXED32, FIXED64, LEN, VARINT } from '../../src/otlp/wire.ts'
-import { type Definitions, type FieldDefinition, readDefinitions } from '../support/otlp-definitions.ts'
+import {
+  type Definitions,
+  type FieldDefinition,
+  readDefinitions,
+} from '../support/otlp-definitions.ts'
 
 const definitions: Definitions = readDefinitions()
 
@@ -23,7 +28,10 @@ export interface FoundBatch {
 
 type Message = readonly [field: FieldDefinition, value: Found['value'] | Buffer][]
 
-/** Fields in the order of the wire; throws where one is not defined, or not of the type that it is defined with. */
+/**
+ * Fields in the order of the wire; throws where one is not defined, or not of the type that it is
+ * defined with.
+ */
 function read(name: string, bytes: Buffer): Message {
   const cursor = new Cursor(bytes)
   const fields: [FieldDefinition, Found['value'] | Buffer][] = []
@@ -36,7 +44,12 @@ function read(name: string, bytes: Buffer): Message {
   return fields
 }
 
-function contentOf(field: FieldDefinition, wireType: number, cursor: Cursor, bytes: Buffer): Found['value'] | Buffer {
+function contentOf(
+  field: FieldDefinition,
+  wireType: number,
+  cursor: Cursor,
+  bytes: Buffer,
+): Found['value'] | Buffer {
   const start = cursor.pos
   if (wireType === FIXED64) {
     cursor.pos += 8
@@ -61,21 +74,27 @@ function contentOf(field: FieldDefinition, wireType: number, cursor: Cursor, byt
 }
 
 const inside = (message: Message, name: string): Buffer[] =>
-  message.flatMap(([field, value]) => (field.name === name && Buffer.isBuffer(value) ? [value] : []))
+  message.flatMap(([field, value]) =>
+    field.name === name && Buffer.isBuffer(value) ? [value] : [],
+  )
 
 /** The only fields that containers may have. */
 function only(message: Message, ...names: string[]): void {
-  for (const [{ name }] of message) if (!names.includes(name)) throw new Error(`${name} is on the wire`)
+  for (const [{ name }] of message)
+    if (!names.includes(name)) throw new Error(`${name} is on the wire`)
 }
 
 export function onTheWire(request: Buffer): FoundBatch {
   const root = read('ExportTraceServiceRequest', request)
-  const [batch, ...others] = inside(root, 'resource_spans').map((bytes) => read('ResourceSpans', bytes))
+  const [batch, ...others] = inside(root, 'resource_spans').map((bytes) =>
+    read('ResourceSpans', bytes),
+  )
   if (batch === undefined || others.length > 0) throw new Error('not one ResourceSpans')
   only(batch, 'resource', 'scope_spans')
   const [resource, ...more] = inside(batch, 'resource').map((bytes) => read('Resource', bytes))
   const scopes = inside(batch, 'scope_spans').map((bytes) => read('ScopeSpans', bytes))
-  if (resource === undefined || more.length > 0 || scopes.length !== 1) throw new Error('not one Resource and one ScopeSpans')
+  if (resource === undefined || more.length > 0 || scopes.length !== 1)
+    throw new Error('not one Resource and one ScopeSpans')
   only(resource, 'attributes')
   only(scopes[0]!, 'spans')
   return {
@@ -89,7 +108,11 @@ function spanOf(bytes: Buffer): FoundSpan {
   const fields = message.flatMap(([{ name }, value]): Found[] => {
     if (!Buffer.isBuffer(value)) return [{ wire: `span.${name}`, value }]
     if (name === 'attributes') return [keyValue('span.attributes', value)]
-    if (name === 'status') return read('Status', value).map(([inner, code]) => ({ wire: `span.status.${inner.name}`, value: plain(code) }))
+    if (name === 'status')
+      return read('Status', value).map(([inner, code]) => ({
+        wire: `span.status.${inner.name}`,
+        value: plain(code),
+      }))
     return [{ wire: `span.${name}`, value: value.toString('hex') }]
   })
   return { name: String(fields.find(({ wire }) => wire === 'span.name')?.value), fields }

@@ -1,4 +1,5 @@
-// Requests that cost a receiver more than they cost their sender, each made to the size that the sidecar says it takes.
+// Requests that cost a receiver more than they cost their sender, each made to the size that the
+// sidecar says it takes.
 import { gzipSync } from 'node:zlib'
 import { lenField } from '../../src/otlp/wire.ts'
 import { bodies } from '../bench/load.ts'
@@ -13,39 +14,81 @@ export interface Attack {
 }
 
 const protobuf = (body: Uint8Array): Shot => ({ body, type: 'application/x-protobuf' })
-const zipped = (body: Uint8Array): Shot => ({ body: gzipSync(body), type: 'application/x-protobuf', gzip: true })
+const zipped = (body: Uint8Array): Shot => ({
+  body: gzipSync(body),
+  type: 'application/x-protobuf',
+  gzip: true,
+})
 const json = (body: string): Shot => ({ body: Buffer.from(body), type: 'application/json' })
 
 /** As many copies of one span as make a request of nearly `bytes`. */
 function spansUpTo(bytes: number, one: Uint8Array): Buffer {
   const field = lenField(2, one)
-  return lenField(1, lenField(2, Buffer.alloc(Math.floor((bytes - 64) / field.length) * field.length, field)))
+  return lenField(
+    1,
+    lenField(2, Buffer.alloc(Math.floor((bytes - 64) / field.length) * field.length, field)),
+  )
 }
 /** Only what a span must have: 37 bytes that become 55 under the default policy. */
 const smallest = (name: string, ...more: Uint8Array[]): Buffer =>
-  Buffer.concat([lenField(1, Buffer.alloc(16, 7)), lenField(2, Buffer.alloc(8, 9)), lenField(5, Buffer.from(name)), ...more])
-const sixteen = attribute('stage.cloud_providers', text(Array.from({ length: 16 }, (_, i) => 'abcdefghijklmnop'[i]).join(',')))
+  Buffer.concat([
+    lenField(1, Buffer.alloc(16, 7)),
+    lenField(2, Buffer.alloc(8, 9)),
+    lenField(5, Buffer.from(name)),
+    ...more,
+  ])
+const sixteen = attribute(
+  'stage.cloud_providers',
+  text(Array.from({ length: 16 }, (_, i) => 'abcdefghijklmnop'[i]).join(',')),
+)
 /** `[item,item,…]` of nearly `bytes`. */
-const list = (bytes: number, item: string): string => `[${`${item},`.repeat(Math.floor(bytes / (item.length + 1)) - 1)}${item}]`
-const spansJson = (members: string): string => `{"resourceSpans":[{"scopeSpans":[{"spans":${members}}]}]}`
+const list = (bytes: number, item: string): string =>
+  `[${`${item},`.repeat(Math.floor(bytes / (item.length + 1)) - 1)}${item}]`
+const spansJson = (members: string): string =>
+  `{"resourceSpans":[{"scopeSpans":[{"spans":${members}}]}]}`
 const oneSpan = (attributes: string): string =>
-  spansJson(`[{"traceId":"${'07'.repeat(16)}","spanId":"${'09'.repeat(8)}","name":"stage","attributes":${attributes}}]`)
+  spansJson(
+    `[{"traceId":"${'07'.repeat(16)}","spanId":"${'09'.repeat(8)}","name":"stage","attributes":${attributes}}]`,
+  )
 
 /** `max`: the largest body that the sidecar says it takes. */
 export function attacks(max: number): Attack[] {
   const real = bodies(1, Math.floor(max / 520))[0]!
   const room = max - 400
   return [
-    { name: 'the largest real body', connections: 300, rounds: 2, shots: [protobuf(real), zipped(real)] },
-    { name: 'a body of one byte too many', connections: 200, rounds: 2, shots: [protobuf(Buffer.alloc(max + 1))] },
+    {
+      name: 'the largest real body',
+      connections: 300,
+      rounds: 2,
+      shots: [protobuf(real), zipped(real)],
+    },
+    {
+      name: 'a body of one byte too many',
+      connections: 200,
+      rounds: 2,
+      shots: [protobuf(Buffer.alloc(max + 1))],
+    },
     {
       name: 'tens of thousands of the smallest spans',
       connections: 200,
       rounds: 2,
-      shots: [protobuf(spansUpTo(max, smallest('stage'))), protobuf(spansUpTo(max * 0.6, smallest('stage')))],
+      shots: [
+        protobuf(spansUpTo(max, smallest('stage'))),
+        protobuf(spansUpTo(max * 0.6, smallest('stage'))),
+      ],
     },
-    { name: 'spans that nobody listed', connections: 200, rounds: 2, shots: [protobuf(spansUpTo(max, smallest('x')))] },
-    { name: 'two million empty spans', connections: 200, rounds: 1, shots: [protobuf(spansUpTo(max, Buffer.alloc(0)))] },
+    {
+      name: 'spans that nobody listed',
+      connections: 200,
+      rounds: 2,
+      shots: [protobuf(spansUpTo(max, smallest('x')))],
+    },
+    {
+      name: 'two million empty spans',
+      connections: 200,
+      rounds: 1,
+      shots: [protobuf(spansUpTo(max, Buffer.alloc(0)))],
+    },
     {
       name: 'spans with thousands of attributes',
       connections: 200,
@@ -59,13 +102,20 @@ export function attacks(max: number): Attack[] {
       name: 'splits that make sixteen spans of one',
       connections: 200,
       rounds: 2,
-      shots: [protobuf(spansUpTo(max, smallest('stage', sixteen))), protobuf(spansUpTo(max / 15, smallest('stage', sixteen)))],
+      shots: [
+        protobuf(spansUpTo(max, smallest('stage', sixteen))),
+        protobuf(spansUpTo(max / 15, smallest('stage', sixteen))),
+      ],
     },
     {
       name: 'gzip bombs',
       connections: 300,
       rounds: 4,
-      shots: [zipped(Buffer.alloc(64 * 1024 * 1024)), zipped(Buffer.alloc(max)), lying(zipped(Buffer.alloc(max)).body)],
+      shots: [
+        zipped(Buffer.alloc(64 * 1024 * 1024)),
+        zipped(Buffer.alloc(max)),
+        lying(zipped(Buffer.alloc(max)).body),
+      ],
     },
     {
       name: 'JSON that is deep',
@@ -93,7 +143,9 @@ export function attacks(max: number): Attack[] {
       connections: 200,
       rounds: 2,
       shots: ['\\n', '\\u0041', '\\ud800'].map((letter) =>
-        json(oneSpan(`[{"key":"k","value":{"stringValue":"${letter.repeat(room / letter.length)}"}}]`)),
+        json(
+          oneSpan(`[{"key":"k","value":{"stringValue":"${letter.repeat(room / letter.length)}"}}]`),
+        ),
       ),
     },
   ]
@@ -107,4 +159,5 @@ function lying(stream: Uint8Array): Shot {
 }
 
 /** What any application sends. */
-export const normal = (): Shot => protobuf(request(span({ name: 'stage', more: [attribute('stage.type', text('bake'))] })))
+export const normal = (): Shot =>
+  protobuf(request(span({ name: 'stage', more: [attribute('stage.type', text('bake'))] })))

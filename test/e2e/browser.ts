@@ -1,5 +1,5 @@
-// A real Chromium, and the pictures it takes: into a temporary folder for the reader of a failed run, and for the README
-// where USAGE_UPDATE_PICTURES asks for it.
+// A real Chromium, and the pictures it takes: into a temporary folder for the reader of a failed
+// run, and for the README where USAGE_UPDATE_PICTURES asks for it.
 import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,13 +20,23 @@ export interface Opened {
 
 export async function openBrowser(
   t: TestContext,
-  { width, height, ...how }: { colorScheme: 'light' | 'dark'; width: number; height: number; javaScriptEnabled?: boolean },
+  {
+    width,
+    height,
+    ...how
+  }: { colorScheme: 'light' | 'dark'; width: number; height: number; javaScriptEnabled?: boolean },
 ): Promise<Opened> {
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
     // Root has no sandbox to give; the page is our own.
     chromiumSandbox: false,
-    args: ['--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
+    args: [
+      '--disable-gpu',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
+    ],
   })
   atEnd(t, () => browser.close())
   const page = await browser.newPage({ ...how, viewport: { width, height } })

@@ -1,14 +1,29 @@
-// Where the end-to-end tests keep what is slow to make, outside the checkout: one folder a thing, named after what it was
-// made from. A folder that is there is whole, because it gets its name when it is finished.
+// Where the end-to-end tests keep what is slow to make, outside the checkout: one folder a thing,
+// named after what it was made from. A folder that is there is whole, because it gets its name when
+// it is finished.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 
 export const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'usage-sidecar')
 
-/** What these files and texts hold, in 16 digits: the part of a cached folder's name that changes when they do. */
-export function keyOf(...parts: readonly (string | { file: string } | { folder: string })[]): string {
+/**
+ * What these files and texts hold, in 16 digits: the part of a cached folder's name that changes
+ * when they do.
+ */
+export function keyOf(
+  ...parts: readonly (string | { file: string } | { folder: string })[]
+): string {
   const hash = createHash('sha256')
   const add = (text: string | Buffer): void => void hash.update(`${text.length}\n`).update(text)
   for (const part of parts) {

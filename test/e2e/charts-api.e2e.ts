@@ -1,4 +1,5 @@
-// The charts and Kustomize against the real API server: what it takes, and that no upgrade raises what somebody lowered.
+// The charts and Kustomize against the real API server: what it takes, and that no upgrade raises
+// what somebody lowered.
 import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,13 +19,19 @@ test('an upgrade may lower reporting and never raises it, whatever becomes of th
   const api = await startApiServer(t)
   makeNamespace(api, 'here')
   // No hooks: there is nothing here that would run their Job.
-  const run = (...args: readonly string[]) => helm(...args, '--kubeconfig', api.kubeconfig, '--namespace', 'here')
-  const upgrade = (...args: readonly string[]) => run('upgrade', 'my', example, '--no-hooks', ...args)
+  const run = (...args: readonly string[]) =>
+    helm(...args, '--kubeconfig', api.kubeconfig, '--namespace', 'here')
+  const upgrade = (...args: readonly string[]) =>
+    run('upgrade', 'my', example, '--no-hooks', ...args)
   const get = (kind: string, name: string): KubernetesObject =>
-    JSON.parse(api.kubectl(['get', kind, name, '--namespace', 'here', '--output', 'json'])) as KubernetesObject
+    JSON.parse(
+      api.kubectl(['get', kind, name, '--namespace', 'here', '--output', 'json']),
+    ) as KubernetesObject
   const reporting = (): string | undefined => {
     const pod = podIn(get('deployment', 'my'))
-    const { data } = get('configmap', 'my-usage-sidecar') as KubernetesObject & { data: Record<string, string> }
+    const { data } = get('configmap', 'my-usage-sidecar') as KubernetesObject & {
+      data: Record<string, string>
+    }
     const mode = sidecarIn(pod) === undefined ? 'off' : setting(pod, 'USAGE_REPORTING')
     assert.equal(data.reporting, mode)
     return mode
@@ -50,27 +57,53 @@ test('an upgrade may lower reporting and never raises it, whatever becomes of th
   assert.equal(reporting(), 'off', 'a second installation remembers the first')
   upgrade(...set('usage.reporting=local'))
   assert.equal(reporting(), 'local', 'his own word raises it again')
-  api.kubectl(['patch', 'configmap', 'my-usage-sidecar', '--namespace', 'here', '--patch', '{"data":{"reporting":"of"}}'])
+  api.kubectl([
+    'patch',
+    'configmap',
+    'my-usage-sidecar',
+    '--namespace',
+    'here',
+    '--patch',
+    '{"data":{"reporting":"of"}}',
+  ])
   // Without it Helm refuses, for the field is somebody else's now.
   upgrade('--force-conflicts', '--reset-values')
   assert.equal(reporting(), 'off', 'what is no word is off')
   upgrade(...set('usage.reporting=local'))
   assert.ok(!('off' in (get('configmap', 'my-usage-sidecar').data as object)))
-  api.kubectl(['patch', 'configmap', 'my-usage-sidecar', '--namespace', 'here', '--patch', '{"data":{"off":""}}'])
+  api.kubectl([
+    'patch',
+    'configmap',
+    'my-usage-sidecar',
+    '--namespace',
+    'here',
+    '--patch',
+    '{"data":{"off":""}}',
+  ])
   upgrade(...set('replicas=4'))
   assert.equal(reporting(), 'off', 'the kill switch that somebody set by hand is such a word, too')
   upgrade(...set('usage.reporting=on'))
   assert.equal(reporting(), 'on')
-  assert.equal((get('configmap', 'my-usage-sidecar').data as Record<string, string>).off, '', 'and stays until he takes it away')
+  assert.equal(
+    (get('configmap', 'my-usage-sidecar').data as Record<string, string>).off,
+    '',
+    'and stays until he takes it away',
+  )
 })
 
 test('the API server takes everything, also where Pod Security is restricted', async (t) => {
   const api = await startApiServer(t)
-  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted', 'pod-security.kubernetes.io/warn': 'restricted' }
+  const labels = {
+    'pod-security.kubernetes.io/enforce': 'restricted',
+    'pod-security.kubernetes.io/warn': 'restricted',
+  }
   makeNamespace(api, 'example', { labels })
   cpSync(join(DEPLOY, 'kustomize'), join(folder, 'kustomize'), { recursive: true })
   const rendered = {
-    helm: helm('template', 'my', example, '--namespace', 'example').replaceAll(/^metadata:$/gm, 'metadata:\n  namespace: example'),
+    helm: helm('template', 'my', example, '--namespace', 'example').replaceAll(
+      /^metadata:$/gm,
+      'metadata:\n  namespace: example',
+    ),
     kustomize: kustomize('build', join(folder, 'kustomize/example')),
     injection: kustomize('build', join(folder, 'kustomize/example-injection')),
   }
@@ -79,6 +112,11 @@ test('the API server takes everything, also where Pod Security is restricted', a
     const args = ['apply', '--server-side', '--validate=strict', '--dry-run=server', '-f', '-']
     const { status, stdout, stderr } = api.tryKubectl(args, { input: yaml })
     assert.deepEqual({ status, stderr }, { status: 0, stderr: '' }, by)
-    assert.match(stdout, by === 'injection' ? /mutatingadmissionpolicy\S+ serverside-applied/ : /job\.batch\/\S+ serverside-applied/)
+    assert.match(
+      stdout,
+      by === 'injection'
+        ? /mutatingadmissionpolicy\S+ serverside-applied/
+        : /job\.batch\/\S+ serverside-applied/,
+    )
   }
 })

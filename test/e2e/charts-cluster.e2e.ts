@@ -1,5 +1,6 @@
-// The chart for a cluster: its policy is the one of deploy/injection.yaml, which injection.e2e.ts tries; here are its own
-// words, by the real helm, the schemas of Kubernetes and the real API server.
+// The chart for a cluster: its policy is the one of deploy/injection.yaml, which injection.e2e.ts
+// tries; here are its own words, by the real helm, the schemas of Kubernetes and the real API
+// server.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,19 +23,24 @@ const GIVEN = [
 ]
 const render = (...args: readonly string[]): KubernetesObject[] =>
   objectsIn(helm('template', 'my', CHART, '--namespace', 'acme-usage', ...GIVEN, ...args))
-const kinds = (objects: readonly KubernetesObject[]): string[] => objects.map(({ kind }) => kind).sort()
+const kinds = (objects: readonly KubernetesObject[]): string[] =>
+  objects.map(({ kind }) => kind).sort()
 const parameters = (objects: readonly KubernetesObject[]) =>
   find(objects, 'ConfigMap', 'acme.usage-sidecar.dev')!.data as Record<string, string>
 
 interface AdmissionPolicy {
   spec: { variables: { name: string; expression: string }[] }
 }
-const policyIn = (objects: readonly KubernetesObject[]) => find(objects, 'MutatingAdmissionPolicy') as unknown as AdmissionPolicy
+const policyIn = (objects: readonly KubernetesObject[]) =>
+  find(objects, 'MutatingAdmissionPolicy') as unknown as AdmissionPolicy
 
 test('helm lint has nothing to say', () => {
   const said = helm('lint', '--strict', CHART, ...GIVEN)
   assert.match(said, /1 chart\(s\) linted, 0 chart\(s\) failed/)
-  assert.doesNotMatch(said.replace('[INFO] Chart.yaml: icon is recommended', ''), /\[(INFO|WARNING|ERROR)\]/)
+  assert.doesNotMatch(
+    said.replace('[INFO] Chart.yaml: icon is recommended', ''),
+    /\[(INFO|WARNING|ERROR)\]/,
+  )
 })
 
 test('policy, binding and parameters are those of the one file for kubectl', () => {
@@ -45,7 +51,10 @@ test('policy, binding and parameters are those of the one file for kubectl', () 
       objects.flatMap((object) => mistakesIn(minor, object)),
       [],
     )
-    assert.deepEqual(find(objects, 'MutatingAdmissionPolicyBinding'), find(file, 'MutatingAdmissionPolicyBinding'))
+    assert.deepEqual(
+      find(objects, 'MutatingAdmissionPolicyBinding'),
+      find(file, 'MutatingAdmissionPolicyBinding'),
+    )
     const [ours, theirs] = [policyIn(objects), policyIn(file)]
     const [literal, ofConfigMap] = [ours.spec.variables[0]!, theirs.spec.variables[0]!]
     assert.deepEqual(
@@ -53,14 +62,22 @@ test('policy, binding and parameters are those of the one file for kubectl', () 
       { ...theirs.spec, variables: theirs.spec.variables.slice(1) },
     )
     assert.deepEqual(ofConfigMap, { name: 'parameters', expression: 'params.data' })
-    const { configMap, factsConfigMap, identitySecret, ...same } = JSON.parse(literal.expression) as Record<string, string>
+    const { configMap, factsConfigMap, identitySecret, ...same } = JSON.parse(
+      literal.expression,
+    ) as Record<string, string>
     assert.deepEqual(same, { ...parameters(file), image: IMAGE })
-    assert.deepEqual([configMap, factsConfigMap, identitySecret], ['usage-sidecar', 'usage-sidecar-facts', 'usage-sidecar-identity'])
+    assert.deepEqual(
+      [configMap, factsConfigMap, identitySecret],
+      ['usage-sidecar', 'usage-sidecar-facts', 'usage-sidecar-identity'],
+    )
   }
 })
 
 test('a cluster before 1.36 is told what there is for it', () => {
-  assert.throws(() => render('--kube-version', '1.35.4'), /needs Kubernetes 1\.36\. Before: the chart usage-sidecar-library/)
+  assert.throws(
+    () => render('--kube-version', '1.35.4'),
+    /needs Kubernetes 1\.36\. Before: the chart usage-sidecar-library/,
+  )
   const objects = render('--kube-version', '1.29.0', '--set', 'injection.enabled=false')
   assert.ok(!kinds(objects).includes('MutatingAdmissionPolicy'))
   assert.deepEqual(
@@ -79,22 +96,40 @@ test('what is missing or misspelt is told before anything is installed', () => {
     ['injecton.default=disabled', /injecton/],
     ['facts.image=', /set facts\.image/],
   ] as const)
-    assert.throws(() => render('--set', value, ...(value === 'policy=' ? ['--set-file', 'policy=/dev/null'] : [])), said, value)
+    assert.throws(
+      () =>
+        render('--set', value, ...(value === 'policy=' ? ['--set-file', 'policy=/dev/null'] : [])),
+      said,
+      value,
+    )
 })
 
 test('the facts job and its rights are those of deploy/facts, in the namespace of the release', () => {
-  const file = ['facts', 'rights', 'identity'].flatMap((name) => objectsIn(readFileSync(join(DEPLOY, `facts/${name}.yaml`), 'utf8')))
+  const file = ['facts', 'rights', 'identity'].flatMap((name) =>
+    objectsIn(readFileSync(join(DEPLOY, `facts/${name}.yaml`), 'utf8')),
+  )
   const objects = render('--set', 'reporting=on')
   const own = (text: string): string =>
-    text.replaceAll('usage-system', 'acme-usage').replaceAll('usage-sidecar-facts-identity', 'usage-sidecar-identity')
-  const theirs = (kind: string, name: string) => JSON.parse(own(JSON.stringify(find(file, kind, name)))) as KubernetesObject
+    text
+      .replaceAll('usage-system', 'acme-usage')
+      .replaceAll('usage-sidecar-facts-identity', 'usage-sidecar-identity')
+  const theirs = (kind: string, name: string) =>
+    JSON.parse(own(JSON.stringify(find(file, kind, name)))) as KubernetesObject
   for (const kind of ['ClusterRole', 'ClusterRoleBinding'])
     assert.deepEqual(find(objects, kind), theirs(kind, 'usage-sidecar-facts-usage-system'))
   for (const kind of ['ServiceAccount', 'RoleBinding'])
-    assert.deepEqual(find(objects, kind, 'usage-sidecar-facts'), theirs(kind, 'usage-sidecar-facts'))
+    assert.deepEqual(
+      find(objects, kind, 'usage-sidecar-facts'),
+      theirs(kind, 'usage-sidecar-facts'),
+    )
   // The facts go where the admission policy takes them from.
   const [rule] = find(objects, 'Role', 'usage-sidecar-facts')!.rules as object[]
-  assert.deepEqual(rule, { apiGroups: [''], resources: ['configmaps'], resourceNames: ['acme.usage-sidecar.dev'], verbs: ['patch'] })
+  assert.deepEqual(rule, {
+    apiGroups: [''],
+    resources: ['configmaps'],
+    resourceNames: ['acme.usage-sidecar.dev'],
+    verbs: ['patch'],
+  })
   const [ours, other] = [podIn(find(objects, 'CronJob')!), podIn(find(file, 'CronJob')!)]
   const [job, otherJob] = [ours.spec.containers[0]!, other.spec.containers[0]!]
   assert.deepEqual(job.args, ['facts', '--facts-config-map', 'acme.usage-sidecar.dev'])
@@ -109,7 +144,10 @@ test('the facts job and its rights are those of deploy/facts, in the namespace o
   assert.deepEqual(sidecarIn(ours)!.volumeMounts, sidecarIn(other)!.volumeMounts)
   const none = render('--set', 'facts.version=false,facts.nodes=false')
   assert.equal(find(none, 'ClusterRole')!.rules, null)
-  const kusk = render('--set', 'facts.objects[0].group=gateway.kusk.io,facts.objects[0].plural=apis')
+  const kusk = render(
+    '--set',
+    'facts.objects[0].group=gateway.kusk.io,facts.objects[0].plural=apis',
+  )
   assert.deepEqual((find(kusk, 'ClusterRole')!.rules as object[]).slice(-2), [
     { nonResourceURLs: ['/apis/gateway.kusk.io'], verbs: ['get'] },
     { apiGroups: ['gateway.kusk.io'], resources: ['apis'], verbs: ['list'] },
@@ -132,14 +170,21 @@ test('the API server injects what the release says, and no upgrade raises report
   const api = await startApiServer(t)
   makeNamespace(api, 'acme-usage')
   makeNamespace(api, 'shop', { annotations: { 'usage-sidecar.dev/project': 'acme' } })
-  const run = (...args: readonly string[]) => helm(...args, '--kubeconfig', api.kubeconfig, '--namespace', 'acme-usage')
+  const run = (...args: readonly string[]) =>
+    helm(...args, '--kubeconfig', api.kubeconfig, '--namespace', 'acme-usage')
   const reporting = (): string => {
     const args = ['run', 'app', '--image=app', '-n', 'shop', '--dry-run=server', '-o', 'json']
-    const { spec } = JSON.parse(api.kubectl(args)) as { spec: { initContainers?: { env: { name: string; value: string }[] }[] } }
-    return spec.initContainers?.[0]?.env.find(({ name }) => name === 'USAGE_REPORTING')?.value ?? 'off'
+    const { spec } = JSON.parse(api.kubectl(args)) as {
+      spec: { initContainers?: { env: { name: string; value: string }[] }[] }
+    }
+    return (
+      spec.initContainers?.[0]?.env.find(({ name }) => name === 'USAGE_REPORTING')?.value ?? 'off'
+    )
   }
-  const becomes = (mode: string, why = mode) => until(`reporting is ${why}`, () => reporting() === mode)
-  // A second after the last binding is gone it stops to watch ConfigMaps, for good (kubernetes#130887).
+  const becomes = (mode: string, why = mode) =>
+    until(`reporting is ${why}`, () => reporting() === mode)
+  // A second after the last binding is gone it stops to watch ConfigMaps, for good
+  // (kubernetes#130887).
   const forgotten = () => new Promise((resolve) => setTimeout(resolve, 3_000))
   run('install', 'my', CHART, '--no-hooks', ...GIVEN)
   await becomes('local')
@@ -161,9 +206,24 @@ test('the API server injects what the release says, and no upgrade raises report
   run('upgrade', 'my', CHART, '--no-hooks', ...GIVEN, '--set', 'reporting=off')
   await becomes('off')
   const record = (): Record<string, string> =>
-    (JSON.parse(api.kubectl(['get', 'configmap', 'acme.usage-sidecar.dev', '-n', 'acme-usage', '-o', 'json'])) as KubernetesObject)
-      .data as Record<string, string>
-  for (const args of [['--reset-values', ...GIVEN], [...GIVEN, '--set', 'reportingDefault=on'], ['--reuse-values']]) {
+    (
+      JSON.parse(
+        api.kubectl([
+          'get',
+          'configmap',
+          'acme.usage-sidecar.dev',
+          '-n',
+          'acme-usage',
+          '-o',
+          'json',
+        ]),
+      ) as KubernetesObject
+    ).data as Record<string, string>
+  for (const args of [
+    ['--reset-values', ...GIVEN],
+    [...GIVEN, '--set', 'reportingDefault=on'],
+    ['--reuse-values'],
+  ]) {
     run('upgrade', 'my', CHART, '--no-hooks', ...args)
     assert.equal(record().USAGE_REPORTING, 'off')
   }
@@ -178,5 +238,8 @@ test('the API server injects what the release says, and no upgrade raises report
   run('uninstall', 'my')
   await forgotten()
   run('install', 'my', CHART, '--no-hooks', ...GIVEN, '--set', 'reporting=on')
-  await becomes('on', 'what is said now, not what an API server remembers that sees no ConfigMap any more')
+  await becomes(
+    'on',
+    'what is said now, not what an API server remembers that sees no ConfigMap any more',
+  )
 })

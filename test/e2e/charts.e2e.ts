@@ -1,4 +1,5 @@
-// The charts as they are rendered by the real helm, and what Kubernetes 1.29 to 1.37 say of the shape of every object.
+// The charts as they are rendered by the real helm, and what Kubernetes 1.29 to 1.37 say of the
+// shape of every object.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,7 +21,9 @@ const set = (...values: readonly string[]): string[] => values.flatMap((value) =
 const deployment = (objects: readonly KubernetesObject[]) => podIn(find(objects, 'Deployment')!)
 
 test('the charts are of the version of the package, and name what the container names', () => {
-  const { version } = JSON.parse(readFileSync(join(DEPLOY, '../package.json'), 'utf8')) as { version: string }
+  const { version } = JSON.parse(readFileSync(join(DEPLOY, '../package.json'), 'utf8')) as {
+    version: string
+  }
   for (const chart of ['usage-sidecar-library', 'usage-sidecar']) {
     const [about] = objectsIn(readFileSync(join(DEPLOY, 'helm', chart, 'Chart.yaml'), 'utf8'))
     assert.deepEqual([about!.version, about!.appVersion], [version, version])
@@ -36,7 +39,10 @@ test('helm lint has nothing to say', () => {
   for (const chart of ['usage-sidecar-library', 'example']) {
     const said = helm('lint', '--strict', join(folder, chart))
     assert.match(said, /1 chart\(s\) linted, 0 chart\(s\) failed/)
-    assert.doesNotMatch(said.replace('[INFO] Chart.yaml: icon is recommended', ''), /\[(INFO|WARNING|ERROR)\]/)
+    assert.doesNotMatch(
+      said.replace('[INFO] Chart.yaml: icon is recommended', ''),
+      /\[(INFO|WARNING|ERROR)\]/,
+    )
   }
 })
 
@@ -50,9 +56,14 @@ for (const minor of MINORS)
     const pod = deployment(objects)
     assert.equal(pod.spec.initContainers?.[0]?.name, 'usage-sidecar')
     assert.equal(pod.spec.initContainers[0].restartPolicy, 'Always')
-    assert.deepEqual(pod.spec.containers[0]?.env, [{ name: 'USAGE_OTLP_ENDPOINT', value: 'http://127.0.0.1:44318' }])
+    assert.deepEqual(pod.spec.containers[0]?.env, [
+      { name: 'USAGE_OTLP_ENDPOINT', value: 'http://127.0.0.1:44318' },
+    ])
     const volumes = pod.spec.volumes?.map(({ name }) => name)
-    assert.deepEqual(pod.spec.initContainers[0].volumeMounts?.map(({ name }) => name).sort(), volumes?.sort())
+    assert.deepEqual(
+      pod.spec.initContainers[0].volumeMounts?.map(({ name }) => name).sort(),
+      volumes?.sort(),
+    )
   })
 
 test('Kubernetes 1.28, which has no native sidecars yet, is refused', () => {
@@ -65,10 +76,17 @@ test('the policy of the chart’s file arrives as it is, dollars too, and the fa
   assert.equal(setting(pod, 'USAGE_POLICY'), undefined)
   assert.equal(setting(pod, 'USAGE_FACTS'), '{"app.version":"1.32.0"}')
   const text = 'purpose: $(HOME) $$ "q" \\n é\t\n- end'
-  writeFileSync(join(folder, 'values.yaml'), JSON.stringify({ usage: { policy: text, facts: { 'app.big': true, 'app.n': 3 } } }))
+  writeFileSync(
+    join(folder, 'values.yaml'),
+    JSON.stringify({ usage: { policy: text, facts: { 'app.big': true, 'app.n': 3 } } }),
+  )
   const other = deployment(render('--values', join(folder, 'values.yaml')))
   assert.equal(setting(other, 'USAGE_POLICY_TEXT'), text.replaceAll('$', '$$$$'))
-  assert.deepEqual(JSON.parse(setting(other, 'USAGE_FACTS')!), { 'app.version': '1.32.0', 'app.big': true, 'app.n': 3 })
+  assert.deepEqual(JSON.parse(setting(other, 'USAGE_FACTS')!), {
+    'app.version': '1.32.0',
+    'app.big': true,
+    'app.n': 3,
+  })
 })
 
 test('nothing is reported but by the user’s word: local at first, the first report after a day', () => {
@@ -80,7 +98,10 @@ test('nothing is reported but by the user’s word: local at first, the first re
 
 test('off takes the sidecar out of the pod, makes no identity, and is remembered; as a bare word of YAML, too', () => {
   for (const yaml of ['off', '"off"', 'false']) {
-    writeFileSync(join(folder, 'off.yaml'), `usage: {reporting: ${yaml}, image: "", factsImage: ""}`)
+    writeFileSync(
+      join(folder, 'off.yaml'),
+      `usage: {reporting: ${yaml}, image: "", factsImage: ""}`,
+    )
     const objects = render('--values', join(folder, 'off.yaml'))
     assert.deepEqual(
       objects.flatMap((object) => mistakesIn(29, object)),
@@ -92,21 +113,31 @@ test('off takes the sidecar out of the pod, makes no identity, and is remembered
     assert.equal(pod.spec.volumes, null)
     assert.equal(pod.spec.containers[0]!.env, null)
     assert.equal(pod.metadata?.labels?.['usage-sidecar.dev/injected'], undefined)
-    const { metadata, data } = find(objects, 'ConfigMap')! as KubernetesObject & { data: Record<string, string> }
+    const { metadata, data } = find(objects, 'ConfigMap')! as KubernetesObject & {
+      data: Record<string, string>
+    }
     assert.equal(metadata.annotations?.['helm.sh/resource-policy'], 'keep')
     assert.equal(data.reporting, 'off')
     // The kill switch of pods that are not rolled out anew.
     assert.ok('off' in data)
   }
-  const { data } = find(render(), 'ConfigMap')! as KubernetesObject & { data: Record<string, string> }
+  const { data } = find(render(), 'ConfigMap')! as KubernetesObject & {
+    data: Record<string, string>
+  }
   assert.deepEqual(data, { reporting: 'local' })
 })
 
 test('the application’s user is told what it reports, and how to turn it off', () => {
   const notes = (...args: readonly string[]): string =>
-    helm('install', 'my', example, '--dry-run=client', '--namespace', 'here', ...args).replace(/^[\s\S]*\nNOTES:\n/, '')
+    helm('install', 'my', example, '--dry-run=client', '--namespace', 'here', ...args).replace(
+      /^[\s\S]*\nNOTES:\n/,
+      '',
+    )
   assert.match(notes(), /reporting of my is "local": .* nothing is sent/)
-  assert.match(notes(...set('usage.reporting=on')), /"on".*https:\/\/usage\.example\.org.* after 24h/s)
+  assert.match(
+    notes(...set('usage.reporting=on')),
+    /"on".*https:\/\/usage\.example\.org.* after 24h/s,
+  )
   assert.match(notes(), /helm upgrade my .*--set usage\.reporting=off/)
   assert.match(notes(...set('usage.reporting=off')), /is "off": no pod has a sidecar/)
 })
@@ -142,31 +173,66 @@ test('what is missing or misspelt is told before anything is installed', () => {
 })
 
 test('the pod’s class, the overlay and other settings are the values’ to say', () => {
-  const guaranteed = sidecarIn(deployment(render(...set('usage.pod.qos=guaranteed', 'usage.pod.limitsStorage=true'))))
+  const guaranteed = sidecarIn(
+    deployment(render(...set('usage.pod.qos=guaranteed', 'usage.pod.limitsStorage=true'))),
+  )
   const same = { cpu: '100m', memory: '96Mi' }
-  assert.deepEqual(guaranteed?.resources, { requests: same, limits: { ...same, 'ephemeral-storage': '256Mi' } })
-  const bestEffort = deployment(render(...set('usage.pod.qos=bestEffort', 'usage.pod.doNotTrack=true')))
+  assert.deepEqual(guaranteed?.resources, {
+    requests: same,
+    limits: { ...same, 'ephemeral-storage': '256Mi' },
+  })
+  const bestEffort = deployment(
+    render(...set('usage.pod.qos=bestEffort', 'usage.pod.doNotTrack=true')),
+  )
   assert.deepEqual(sidecarIn(bestEffort)?.resources, {})
   assert.equal(setting(bestEffort, 'USAGE_MAX_BODY'), '2MiB')
   assert.equal(setting(bestEffort, 'DO_NOT_TRACK'), '1')
-  const narrowed = render(...set('usage.overlay=drop: {spans: [stage]}', 'usage.settings.USAGE_SEND_INTERVAL=6h'))
+  const narrowed = render(
+    ...set('usage.overlay=drop: {spans: [stage]}', 'usage.settings.USAGE_SEND_INTERVAL=6h'),
+  )
   assert.equal(setting(deployment(narrowed), 'USAGE_SEND_INTERVAL'), '6h')
-  assert.equal(setting(deployment(narrowed), 'USAGE_POLICY_OVERLAY'), POLICY_FILE.USAGE_POLICY.replace('policy.yaml', 'overlay.yaml'))
-  assert.equal((find(narrowed, 'ConfigMap')!.data as Record<string, string>)['overlay.yaml'], 'drop: {spans: [stage]}')
-  // What the shape of the container decides is not for the values: two sidecars of one pod would take each other's ports.
-  assert.equal(setting(deployment(render(...set('usage.settings.USAGE_HTTP_LISTEN=:80'))), 'USAGE_HTTP_LISTEN'), '127.0.0.1:44318')
+  assert.equal(
+    setting(deployment(narrowed), 'USAGE_POLICY_OVERLAY'),
+    POLICY_FILE.USAGE_POLICY.replace('policy.yaml', 'overlay.yaml'),
+  )
+  assert.equal(
+    (find(narrowed, 'ConfigMap')!.data as Record<string, string>)['overlay.yaml'],
+    'drop: {spans: [stage]}',
+  )
+  // What the shape of the container decides is not for the values: two sidecars of one pod would
+  // take each other's ports.
+  assert.equal(
+    setting(
+      deployment(render(...set('usage.settings.USAGE_HTTP_LISTEN=:80'))),
+      'USAGE_HTTP_LISTEN',
+    ),
+    '127.0.0.1:44318',
+  )
 })
 
 test('the Job that makes the identity runs before the pods, may create Secrets and no more, and is gone afterwards', () => {
   const objects = render()
-  const hooks = objects.filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] === 'pre-install,pre-upgrade')
-  const weight = ({ metadata }: KubernetesObject): number => Number(metadata.annotations!['helm.sh/hook-weight'])
+  const hooks = objects.filter(
+    ({ metadata }) => metadata.annotations?.['helm.sh/hook'] === 'pre-install,pre-upgrade',
+  )
+  const weight = ({ metadata }: KubernetesObject): number =>
+    Number(metadata.annotations!['helm.sh/hook-weight'])
   const order = hooks.toSorted((a, b) => weight(a) - weight(b)).map(({ kind }) => kind)
   assert.deepEqual(order, ['ServiceAccount', 'Role', 'RoleBinding', 'Job'])
-  for (const hook of hooks) assert.equal(hook.metadata.annotations?.['helm.sh/hook-delete-policy'], 'before-hook-creation,hook-succeeded')
-  assert.deepEqual(find(hooks, 'Role')!.rules, [{ apiGroups: [''], resources: ['secrets'], verbs: ['create'] }])
+  for (const hook of hooks)
+    assert.equal(
+      hook.metadata.annotations?.['helm.sh/hook-delete-policy'],
+      'before-hook-creation,hook-succeeded',
+    )
+  assert.deepEqual(find(hooks, 'Role')!.rules, [
+    { apiGroups: [''], resources: ['secrets'], verbs: ['create'] },
+  ])
   const job = podIn(find(hooks, 'Job')!)
-  assert.deepEqual(job.spec.containers[0]?.args, ['facts', '--identity-secret', STANDARD.identitySecret])
+  assert.deepEqual(job.spec.containers[0]?.args, [
+    'facts',
+    '--identity-secret',
+    STANDARD.identitySecret,
+  ])
   assert.equal(job.metadata?.annotations?.['usage-sidecar.dev/inject'], 'disabled')
   assert.ok(!objects.some(({ kind }) => kind === 'Secret' || kind === 'ClusterRole'))
   assert.deepEqual(

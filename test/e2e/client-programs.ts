@@ -1,4 +1,5 @@
-// The programs of test/clients, ready to run: what has to be built is built from pinned versions, once for each change.
+// The programs of test/clients, ready to run: what has to be built is built from pinned versions,
+// once for each change.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CACHE, cached, keyOf } from './cache.ts'
@@ -17,11 +18,18 @@ export interface Client {
 /** The official exporters, by language and protocol. */
 export function clients(): Client[] {
   const javascript = javascriptProgram('application.js')
-  const python = [pythonWith(join(CLIENTS, 'python/requirements.txt')), join(CLIENTS, 'python/application.py')]
+  const python = [
+    pythonWith(join(CLIENTS, 'python/requirements.txt')),
+    join(CLIENTS, 'python/application.py'),
+  ]
   const go = [goProgram()]
   const java = javaProgram('Application')
   return [
-    { name: 'JavaScript over HTTP in JSON', protocol: 'http', command: [...javascript, 'http-json'] },
+    {
+      name: 'JavaScript over HTTP in JSON',
+      protocol: 'http',
+      command: [...javascript, 'http-json'],
+    },
     { name: 'JavaScript over HTTP', protocol: 'http', command: [...javascript, 'http-protobuf'] },
     { name: 'JavaScript over gRPC', protocol: 'grpc', command: [...javascript, 'grpc'] },
     { name: 'Python over HTTP', protocol: 'http', command: [...python, 'http'] },
@@ -33,20 +41,35 @@ export function clients(): Client[] {
   ]
 }
 
-/** Applications that export spans, metrics and logs, told so by the variables that every SDK knows. */
+/**
+ * Applications that export spans, metrics and logs, told so by the variables that every SDK knows.
+ */
 export function clientsOfEverything(): (Client & { otlpProtocol: string })[] {
   const javascript = javascriptProgram('everything.js')
   const java = javaProgram('Everything')
   return [
-    { name: 'JavaScript over HTTP in JSON', protocol: 'http', otlpProtocol: 'http/json', command: javascript },
-    { name: 'JavaScript over HTTP', protocol: 'http', otlpProtocol: 'http/protobuf', command: javascript },
+    {
+      name: 'JavaScript over HTTP in JSON',
+      protocol: 'http',
+      otlpProtocol: 'http/json',
+      command: javascript,
+    },
+    {
+      name: 'JavaScript over HTTP',
+      protocol: 'http',
+      otlpProtocol: 'http/protobuf',
+      command: javascript,
+    },
     { name: 'JavaScript over gRPC', protocol: 'grpc', otlpProtocol: 'grpc', command: javascript },
     { name: 'Java over HTTP', protocol: 'http', otlpProtocol: 'http/protobuf', command: java },
     { name: 'Java over gRPC', protocol: 'grpc', otlpProtocol: 'grpc', command: java },
   ]
 }
 
-const javascriptProgram = (name: string): string[] => [process.execPath, join(CLIENTS, 'javascript', name)]
+const javascriptProgram = (name: string): string[] => [
+  process.execPath,
+  join(CLIENTS, 'javascript', name),
+]
 
 /** The Python of a virtual environment that holds what a requirements.txt pins. */
 function pythonWith(requirements: string): string {
@@ -55,7 +78,16 @@ function pythonWith(requirements: string): string {
   const name = `python-${keyOf(runTool('python3', ['--version']), { file: requirements })}`
   const folder = cached(name, (made) => {
     runTool('python3', ['-m', 'venv', made])
-    runTool(join(made, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--no-deps', '--only-binary=:all:', '-r', requirements])
+    runTool(join(made, 'bin', 'python'), [
+      '-m',
+      'pip',
+      'install',
+      '--quiet',
+      '--no-deps',
+      '--only-binary=:all:',
+      '-r',
+      requirements,
+    ])
   })
   return join(folder, 'bin', 'python')
 }
@@ -68,7 +100,10 @@ function goProgram(): string {
   return join(folder, 'clients')
 }
 
-/** The command line of a class; Maven's own repository lies in the cache as well, so that a change is built in seconds. */
+/**
+ * The command line of a class; Maven's own repository lies in the cache as well, so that a change
+ * is built in seconds.
+ */
 function javaProgram(main: string): string[] {
   const module = join(CLIENTS, 'java')
   installDebian([
@@ -77,8 +112,21 @@ function javaProgram(main: string): string[] {
   ])
   const key = keyOf(readFileSync(join(module, 'pom.xml'), 'utf8'), { folder: join(module, 'src') })
   const folder = cached(`java-clients-${key}`, (made) => {
-    const where = [`-Dmaven.repo.local=${join(CACHE, 'maven')}`, `-Doutput=${made}`, '-f', join(module, 'pom.xml')]
-    runTool('mvn', ['-q', '-B', '-ntp', '--strict-checksums', ...where, 'compiler:compile', 'dependency:copy-dependencies'])
+    const where = [
+      `-Dmaven.repo.local=${join(CACHE, 'maven')}`,
+      `-Doutput=${made}`,
+      '-f',
+      join(module, 'pom.xml'),
+    ]
+    runTool('mvn', [
+      '-q',
+      '-B',
+      '-ntp',
+      '--strict-checksums',
+      ...where,
+      'compiler:compile',
+      'dependency:copy-dependencies',
+    ])
   })
   return ['java', '-cp', `${join(folder, 'classes')}:${join(folder, 'dependency')}/*`, main]
 }

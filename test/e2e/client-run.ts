@@ -1,4 +1,5 @@
-// One client program, driven line by line: a line on its input is an execution, the end of its input is the end of it.
+// One client program, driven line by line: a line on its input is an execution, the end of its
+// input is the end of it.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,7 +7,10 @@ import type { TestContext } from 'node:test'
 import type { Client } from './client-programs.ts'
 import { atEnd } from './processes.ts'
 
-/** SDKs give the last export 10 seconds when they are shut down; the rest is for a machine that has other things to do. */
+/**
+ * SDKs give the last export 10 seconds when they are shut down; the rest is for a machine that has
+ * other things to do.
+ */
 const END_MS = 45_000
 
 export interface Ports {
@@ -35,10 +39,16 @@ export function startClient(
   env: Record<string, string> = {},
 ): ClientRun {
   const [program, ...args] = command
-  const endpoints = { USAGE_OTLP_ENDPOINT: `http://127.0.0.1:${http}`, USAGE_OTLP_GRPC_ENDPOINT: `http://127.0.0.1:${grpc}` }
+  const endpoints = {
+    USAGE_OTLP_ENDPOINT: `http://127.0.0.1:${http}`,
+    USAGE_OTLP_GRPC_ENDPOINT: `http://127.0.0.1:${grpc}`,
+  }
   // Python leaves nothing in the checkout.
   const standard = { PATH: process.env.PATH, PYTHONDONTWRITEBYTECODE: '1', ...endpoints }
-  const child = spawn(program!, args, { env: { ...standard, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(program!, args, {
+    env: { ...standard, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   const closed = once(child, 'close')
   const ended: Ended = { code: null, stdout: '', stderr: '', ms: 0 }
   for (const stream of ['stdout', 'stderr'] as const)

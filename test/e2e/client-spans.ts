@@ -1,5 +1,5 @@
-// What the applications of test/clients report, and what the default policy lets out of it: worked out here by hand from
-// the policy, without any of the sidecar's code.
+// What the applications of test/clients report, and what the default policy lets out of it: worked
+// out here by hand from the policy, without any of the sidecar's code.
 import assert from 'node:assert/strict'
 import { gunzipSync } from 'node:zlib'
 import type { Collector } from '../support/collector.ts'
@@ -10,7 +10,8 @@ import type { Span } from '../support/otlp-generated/opentelemetry/proto/trace/v
 const ERROR = 2
 const DAY_NANO = 86_400_000_000_000n
 /** Stands in what the applications send, and in no list of the policy. */
-const SECRETS = /acme|maria|payments|nightly|retries|telemetry|opentelemetry|service\.name|host\.name|process\./i
+const SECRETS =
+  /acme|maria|payments|nightly|retries|telemetry|opentelemetry|service\.name|host\.name|process\./i
 
 /** One line a span, with everything but ids and pseudonyms; sorted. */
 export function wanted(executions: number): string[] {
@@ -18,14 +19,22 @@ export function wanted(executions: number): string[] {
   for (let number = 0; number < executions; number++) {
     const failed = number % 4 === 3
     const type = ['pipeline', 'orchestration', 'other'][number % 3]
-    lines.push(`execution type=${type} status=${failed ? 'terminal' : 'succeeded'} duration=0 code=${failed ? ERROR : 0}`)
-    for (const provider of ['aws', 'gce']) lines.push(`stage type=${number % 2 === 0 ? 'deploy' : 'other'} provider=${provider} code=0`)
+    lines.push(
+      `execution type=${type} status=${failed ? 'terminal' : 'succeeded'} duration=0 code=${failed ? ERROR : 0}`,
+    )
+    for (const provider of ['aws', 'gce'])
+      lines.push(`stage type=${number % 2 === 0 ? 'deploy' : 'other'} provider=${provider} code=0`)
   }
   return lines.sort()
 }
 
 const text = (attributes: readonly KeyValue[]): Map<string, string> =>
-  new Map(attributes.map(({ key, value }) => [key, String(value?.stringValue ?? value?.intValue ?? 'of another kind')]))
+  new Map(
+    attributes.map(({ key, value }) => [
+      key,
+      String(value?.stringValue ?? value?.intValue ?? 'of another kind'),
+    ]),
+  )
 
 const hex = (id: Uint8Array): string => Buffer.from(id).toString('hex')
 
@@ -33,7 +42,8 @@ function line({ name, attributes, status }: Span): string {
   const values = text(attributes)
   const get = (key: string): string => values.get(key) ?? 'none'
   const code = status?.code ?? 0
-  if (name !== 'execution') return `${name} type=${get('stage.type')} provider=${get('stage.provider')} code=${code}`
+  if (name !== 'execution')
+    return `${name} type=${get('stage.type')} provider=${get('stage.provider')} code=${code}`
   return `${name} type=${get('execution.type')} status=${get('execution.status')} duration=${get('execution.duration')} code=${code}`
 }
 
@@ -41,11 +51,17 @@ const NAMES: Record<string, readonly string[]> = {
   execution: ['execution.type', 'execution.status', 'execution.duration', 'application.id'],
   stage: ['stage.type', 'stage.provider'],
 }
-const RESOURCE = ['usage.project', 'usage.policy.version', 'usage.policy.digest', 'usage.batch.id', 'host.arch']
+const RESOURCE = [
+  'usage.project',
+  'usage.policy.version',
+  'usage.policy.digest',
+  'usage.batch.id',
+  'host.arch',
+]
 
 /**
- * The lines of all spans that the collector took, sorted; fails where a body holds anything that the policy does not name.
- * The sidecar's own heartbeat is left out.
+ * The lines of all spans that the collector took, sorted; fails where a body holds anything that
+ * the policy does not name. The sidecar's own heartbeat is left out.
  */
 export function arrived(collector: Collector): string[] {
   const spans: Span[] = []
@@ -56,7 +72,10 @@ export function arrived(collector: Collector): string[] {
     const decoded = ExportTraceServiceRequest.decode(plain)
     for (const { resource, scopeSpans, schemaUrl } of decoded.resourceSpans) {
       assert.deepEqual([...text(resource?.attributes ?? []).keys()], RESOURCE)
-      assert.deepEqual([schemaUrl, scopeSpans.length, scopeSpans[0]?.scope, scopeSpans[0]?.schemaUrl], ['', 1, undefined, ''])
+      assert.deepEqual(
+        [schemaUrl, scopeSpans.length, scopeSpans[0]?.scope, scopeSpans[0]?.schemaUrl],
+        ['', 1, undefined, ''],
+      )
       spans.push(...scopeSpans[0]!.spans.filter(({ name }) => name !== 'usage.heartbeat'))
     }
   }
@@ -65,11 +84,22 @@ export function arrived(collector: Collector): string[] {
 }
 
 function checkSpans(spans: readonly Span[]): void {
-  const executions = new Map(spans.filter(({ name }) => name === 'execution').map((one) => [hex(one.spanId), one]))
+  const executions = new Map(
+    spans.filter(({ name }) => name === 'execution').map((one) => [hex(one.spanId), one]),
+  )
   for (const { name, attributes, traceId, parentSpanId, ...span } of spans) {
     const keys = attributes.map(({ key }) => key)
     assert.deepEqual(keys, NAMES[name], name)
-    const { traceState, flags, events, links, droppedAttributesCount, droppedEventsCount, droppedLinksCount, status } = span
+    const {
+      traceState,
+      flags,
+      events,
+      links,
+      droppedAttributesCount,
+      droppedEventsCount,
+      droppedLinksCount,
+      status,
+    } = span
     assert.deepEqual([traceState, flags, events, links, status?.message ?? ''], ['', 0, [], [], ''])
     assert.deepEqual([droppedAttributesCount, droppedEventsCount, droppedLinksCount], [0, 0, 0])
     assert.equal(span.startTimeUnixNano % DAY_NANO, 0n)
@@ -77,6 +107,10 @@ function checkSpans(spans: readonly Span[]): void {
     if (name === 'stage') assert.deepEqual(executions.get(hex(parentSpanId))?.traceId, traceId)
     else assert.equal(parentSpanId.length, 0)
   }
-  const applications = new Set(spans.filter(({ name }) => name === 'execution').map((one) => text(one.attributes).get('application.id')))
+  const applications = new Set(
+    spans
+      .filter(({ name }) => name === 'execution')
+      .map((one) => text(one.attributes).get('application.id')),
+  )
   assert.ok(applications.size <= 2, 'one application, one pseudonym')
 }

@@ -1,5 +1,6 @@
-// The official exporters of four languages against the real sidecar: what their applications emit arrives as the policy
-// says, and when the sidecar dies, is away or refuses, the application does not notice.
+// The official exporters of four languages against the real sidecar: what their applications emit
+// arrives as the policy says, and when the sidecar dies, is away or refuses, the application does
+// not notice.
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { type Collector, startCollector } from '../support/collector.ts'
@@ -29,16 +30,26 @@ const TRACING = {
 /** They wait most of the time. */
 const CONCURRENCY = 8
 
-const wellEnded = ({ code, stdout, stderr }: Ended): void => assert.deepEqual([code, stdout], [0, 'done\n'], stderr)
+const wellEnded = ({ code, stdout, stderr }: Ended): void =>
+  assert.deepEqual([code, stdout], [0, 'done\n'], stderr)
 
 async function start(t: TestContext, endpoint: string, env: Record<string, string> = {}) {
-  const settings = { USAGE_REPORTING: 'on', USAGE_ENDPOINT: endpoint, USAGE_SEND_INTERVAL: '100ms', ...env }
+  const settings = {
+    USAGE_REPORTING: 'on',
+    USAGE_ENDPOINT: endpoint,
+    USAGE_SEND_INTERVAL: '100ms',
+    ...env,
+  }
   const sidecar = await startSidecar(t, { folder: await temporaryFolder(t), env: settings })
   return { ...sidecar, ports: { http: sidecar.port, grpc: sidecar.grpcPort } }
 }
 
 /** From the application to the collector; gives what it sent to the sidecar. */
-async function wholeRoad(t: TestContext, client: Client, env: Record<string, string> = {}): Promise<Buffer> {
+async function wholeRoad(
+  t: TestContext,
+  client: Client,
+  env: Record<string, string> = {},
+): Promise<Buffer> {
   const collector = await startCollector(t)
   const { ports } = await start(t, collector.endpoint)
   const tap = await startTap(t, ports[client.protocol])
@@ -54,14 +65,20 @@ async function wholeRoad(t: TestContext, client: Client, env: Record<string, str
 
 /** A sidecar with so full a queue that not even one more span has room. */
 async function startRefusing(t: TestContext) {
-  const sidecar = await start(t, `http://127.0.0.1:${NOBODY}`, { USAGE_QUEUE_MAX: '64KiB', USAGE_FIRST_SEND_DELAY: '24h' })
+  const sidecar = await start(t, `http://127.0.0.1:${NOBODY}`, {
+    USAGE_QUEUE_MAX: '64KiB',
+    USAGE_FIRST_SEND_DELAY: '24h',
+  })
   const one = span({ more: [attribute('execution.status', text('succeeded'))] })
   for (const count of [100, 1]) {
     const body = request(...Array.from({ length: count }, () => one))
     await until('it refuses', async () => (await post(sidecar.port, body)).status === 503)
   }
   const before = await sidecar.counter('requests.refused.503')
-  return { ...sidecar, refused: async () => (await sidecar.counter('requests.refused.503')) - before }
+  return {
+    ...sidecar,
+    refused: async () => (await sidecar.counter('requests.refused.503')) - before,
+  }
 }
 
 const at = ({ http = 0, grpc = 0 }: Partial<Ports>): Record<string, string> => ({
@@ -69,14 +86,23 @@ const at = ({ http = 0, grpc = 0 }: Partial<Ports>): Record<string, string> => (
   USAGE_GRPC_LISTEN: `127.0.0.1:${grpc}`,
 })
 
-/** After an outage, twice as many executions as before, so that those alone cannot be taken for these. */
+/**
+ * After an outage, twice as many executions as before, so that those alone cannot be taken for
+ * these.
+ */
 async function laterArrive(run: ClientRun, collector: Collector): Promise<void> {
   run.execute(2 * EXECUTIONS)
   wellEnded(await run.end())
-  await until('what came after the outage arrived', () => arrived(collector).length >= wanted(2 * EXECUTIONS).length)
+  await until(
+    'what came after the outage arrived',
+    () => arrived(collector).length >= wanted(2 * EXECUTIONS).length,
+  )
   // Some exporters try what fell into the outage again, some give it up.
   const spans = arrived(collector)
-  assert.deepEqual(spans, wanted(spans.length === wanted(2 * EXECUTIONS).length ? 2 * EXECUTIONS : 3 * EXECUTIONS))
+  assert.deepEqual(
+    spans,
+    wanted(spans.length === wanted(2 * EXECUTIONS).length ? 2 * EXECUTIONS : 3 * EXECUTIONS),
+  )
 }
 
 describe('clients', { concurrency: CONCURRENCY }, () => {
@@ -153,7 +179,10 @@ describe('clients', { concurrency: CONCURRENCY }, () => {
         OTEL_LOG_LEVEL: 'warn',
       })
       run.execute(EXECUTIONS)
-      await until('metrics came several times', async () => (await counter('requests.discarded')) >= 4)
+      await until(
+        'metrics came several times',
+        async () => (await counter('requests.discarded')) >= 4,
+      )
       const ended = await run.end()
       wellEnded(ended)
       assert.equal(ended.stderr, '')

@@ -1,6 +1,6 @@
-// The collector's page in a real Chromium: the counts on it are those of counts.json, it asks nothing of anybody else,
-// says nothing on the console, and can be read light and dark, wide and narrow. With USAGE_UPDATE_PICTURES the README's
-// picture is taken anew.
+// The collector's page in a real Chromium: the counts on it are those of counts.json, it asks
+// nothing of anybody else, says nothing on the console, and can be read light and dark, wide and
+// narrow. With USAGE_UPDATE_PICTURES the README's picture is taken anew.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { batch, type TestSpan } from '../collect/collect-requests.ts'
@@ -13,7 +13,17 @@ const PICK = {
   type: ['pipeline', 'pipeline', 'pipeline', 'orchestration', 'other'],
   status: ['succeeded', 'succeeded', 'succeeded', 'succeeded', 'terminal', 'canceled'],
 }
-const STAGES = ['deploy', 'deploy', 'deploy', 'bake', 'bake', 'wait', 'manualJudgment', 'other', 'other']
+const STAGES = [
+  'deploy',
+  'deploy',
+  'deploy',
+  'bake',
+  'bake',
+  'wait',
+  'manualJudgment',
+  'other',
+  'other',
+]
 const PROVIDERS = ['kubernetes', 'kubernetes', 'kubernetes', 'aws', 'aws', 'gce', 'other']
 const DURATIONS = [1, 10, 10, 60, 60, 60, 600, 600, 3600]
 const VERSIONS = ['7.3.1', '7.3.1', '7.3.0', '7.2.4', '6.9.2', 'other']
@@ -43,10 +53,18 @@ function reports(today: number): Buffer[] {
           name: 'execution',
           at: day * DAY_MS,
           status: status === 'terminal' ? 2 : 1,
-          attributes: { 'execution.type': pick(PICK.type), 'execution.status': status, 'execution.duration': pick(DURATIONS) },
+          attributes: {
+            'execution.type': pick(PICK.type),
+            'execution.status': status,
+            'execution.duration': pick(DURATIONS),
+          },
         })
         for (let s = 0; s < 1 + next() * 3; s++)
-          spans.push({ name: 'stage', at: day * DAY_MS, attributes: { 'stage.type': pick(STAGES), 'stage.provider': pick(PROVIDERS) } })
+          spans.push({
+            name: 'stage',
+            at: day * DAY_MS,
+            attributes: { 'stage.type': pick(STAGES), 'stage.provider': pick(PROVIDERS) },
+          })
       }
       const nodes = pick([1, 2, 5, 5, 10, 10, 50])
       return batch(spans, {
@@ -64,23 +82,44 @@ test('the page shows what was counted, to any reader, and asks nothing of anybod
   const collector = await startCollector(t, await temporaryFolder(t))
   for (const body of reports(Math.floor(Date.now() / DAY_MS))) {
     const headers = { 'content-type': 'application/x-protobuf' }
-    const { status } = await fetch(`http://127.0.0.1:${collector.port}/v1/traces`, { method: 'POST', headers, body: new Uint8Array(body) })
+    const { status } = await fetch(`http://127.0.0.1:${collector.port}/v1/traces`, {
+      method: 'POST',
+      headers,
+      body: new Uint8Array(body),
+    })
     assert.equal(status, 200)
   }
-  const { spans } = (await (await fetch(`${collector.page}/counts.json`)).json()) as { spans: Record<string, number> }
+  const { spans } = (await (await fetch(`${collector.page}/counts.json`)).json()) as {
+    spans: Record<string, number>
+  }
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const width of [1280, 390]) {
       const { page, told, asked } = await openBrowser(t, { colorScheme, width, height: 860 })
       await page.goto(collector.page)
       const text = (await page.locator('body').textContent()) ?? ''
       for (const count of Object.values(spans))
-        assert.ok(text.includes(`${count.toLocaleString('en-GB')} spans`), `${count} is not on the page`)
-      assert.ok((await page.evaluate<number>('document.documentElement.scrollWidth')) <= width, `wider than ${width}`)
+        assert.ok(
+          text.includes(`${count.toLocaleString('en-GB')} spans`),
+          `${count} is not on the page`,
+        )
+      assert.ok(
+        (await page.evaluate<number>('document.documentElement.scrollWidth')) <= width,
+        `wider than ${width}`,
+      )
       assert.deepEqual(told, [])
       assert.deepEqual([...new Set(asked.map((url) => new URL(url).origin))], [collector.page])
-      await savePicture(page, `collect-${colorScheme}-${width}`, colorScheme === 'light' && width === 1280 ? 'collect.png' : undefined)
+      await savePicture(
+        page,
+        `collect-${colorScheme}-${width}`,
+        colorScheme === 'light' && width === 1280 ? 'collect.png' : undefined,
+      )
       await page.keyboard.press('Tab')
-      assert.notEqual(await page.evaluate<string>('getComputedStyle(document.activeElement ?? document.body).outlineStyle'), 'none')
+      assert.notEqual(
+        await page.evaluate<string>(
+          'getComputedStyle(document.activeElement ?? document.body).outlineStyle',
+        ),
+        'none',
+      )
     }
   }
 })

@@ -1,6 +1,6 @@
-// Sidecar, OpenTelemetry Collector: the top-level otel-collector-config.yaml is valid, and a Collector that runs it takes the
-// sidecar's reports in. It is killed in the middle and answers are lost on the way: no batch is missing, and those that came
-// twice bear the same usage.batch.id.
+// Sidecar, OpenTelemetry Collector: the top-level otel-collector-config.yaml is valid, and a
+// Collector that runs it takes the sidecar's reports in. It is killed in the middle and answers are
+// lost on the way: no batch is missing, and those that came twice bear the same usage.batch.id.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,7 +14,12 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { bodies } from '../bench/load.ts'
 import { post } from '../support/sidecar.ts'
 import { collectorBinary } from './collector.ts'
-import { configFlags, recipeFile, startOtelCollector, TOP_LEVEL_CONFIG } from './collector-process.ts'
+import {
+  configFlags,
+  recipeFile,
+  startOtelCollector,
+  TOP_LEVEL_CONFIG,
+} from './collector-process.ts'
 import { atEnd, startSidecar, temporaryFolder } from './processes.ts'
 
 const REQUESTS = 120
@@ -37,7 +42,10 @@ test('the top-level configuration is valid, with the database and with the file 
   }
   // And the check can fail.
   const wrong = join(await temporaryFolder(t), 'wrong.yaml')
-  writeFileSync(wrong, readFileSync(TOP_LEVEL_CONFIG, 'utf8').replace('traces_table_name', 'traces_tabel_name'))
+  writeFileSync(
+    wrong,
+    readFileSync(TOP_LEVEL_CONFIG, 'utf8').replace('traces_table_name', 'traces_tabel_name'),
+  )
   assert.notEqual(validate(wrong).status, 0)
 })
 
@@ -51,7 +59,11 @@ test('what it answered 200 is in its queue on disk, while the database is away a
     USAGE_CLICKHOUSE_CREATE_SCHEMA: 'false',
   }))
   const marks = Array.from({ length: 20 }, (_, i) => `mark-${i}-of-twenty`)
-  for (const mark of marks) assert.equal((await post(collector.port, bodyWith(mark), { 'content-type': 'application/json' })).status, 200)
+  for (const mark of marks)
+    assert.equal(
+      (await post(collector.port, bodyWith(mark), { 'content-type': 'application/json' })).status,
+      200,
+    )
   await collector.kill()
   const stored = await readFile(join(queue, 'exporter_clickhouse__traces'), 'latin1')
   assert.deepEqual(
@@ -61,14 +73,18 @@ test('what it answered 200 is in its queue on disk, while the database is away a
 })
 
 /** A request whose only span bears this name, as the spans of a report would. */
-const bodyWith = (name: string): string => JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ name }] }] }] })
+const bodyWith = (name: string): string =>
+  JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ name }] }] }] })
 
 interface Kept {
   batchId: string
   spans: unknown[]
 }
 
-/** The batches in a file of the file exporter; what a kill cut off at its end was not answered 200, and `torn` counts it. */
+/**
+ * The batches in a file of the file exporter; what a kill cut off at its end was not answered 200,
+ * and `torn` counts it.
+ */
 async function batchesIn(file: string): Promise<{ batches: Kept[]; torn: number }> {
   const text = await readFile(file, 'utf8').catch(() => '')
   const batches: Kept[] = []
@@ -76,12 +92,18 @@ async function batchesIn(file: string): Promise<{ batches: Kept[]; torn: number 
   for (const piece of text.split(/(?=\{"resourceSpans")/).filter((one) => one.trim() !== '')) {
     try {
       const { resourceSpans } = JSON.parse(piece) as {
-        resourceSpans: { resource: { attributes: { key: string; value: { stringValue: string } }[] }; scopeSpans: { spans: unknown[] }[] }[]
+        resourceSpans: {
+          resource: { attributes: { key: string; value: { stringValue: string } }[] }
+          scopeSpans: { spans: unknown[] }[]
+        }[]
       }
       for (const { resource, scopeSpans } of resourceSpans) {
         const id = resource.attributes.find(({ key }) => key === 'usage.batch.id')
         assert.ok(id !== undefined, 'a batch without an id')
-        batches.push({ batchId: id.value.stringValue, spans: scopeSpans.flatMap(({ spans }) => spans) })
+        batches.push({
+          batchId: id.value.stringValue,
+          spans: scopeSpans.flatMap(({ spans }) => spans),
+        })
       }
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error
@@ -91,12 +113,24 @@ async function batchesIn(file: string): Promise<{ batches: Kept[]; torn: number 
   return { batches, torn }
 }
 
-/** A way to the Collector on which some answers are lost after the Collector has taken the report in. */
-async function startLossyWay(t: TestContext, to: number): Promise<{ port: number; lost: () => number }> {
+/**
+ * A way to the Collector on which some answers are lost after the Collector has taken the report
+ * in.
+ */
+async function startLossyWay(
+  t: TestContext,
+  to: number,
+): Promise<{ port: number; lost: () => number }> {
   let count = 0
   let lost = 0
   const server = createServer((incoming, response) => {
-    const outgoing = httpRequest({ host: '127.0.0.1', port: to, path: incoming.url, method: incoming.method, headers: incoming.headers })
+    const outgoing = httpRequest({
+      host: '127.0.0.1',
+      port: to,
+      path: incoming.url,
+      method: incoming.method,
+      headers: incoming.headers,
+    })
     outgoing.on('error', () => incoming.socket.destroy())
     outgoing.on('response', (answer) => {
       if (answer.statusCode === 200 && ++count % LOSE_EVERY === 0) {
@@ -121,15 +155,23 @@ test('every batch of the sidecar arrives at the Collector, though it is killed i
   const folder = await temporaryFolder(t)
   let life = 0
   const reports = (of: number): string => join(folder, `reports-${of}.jsonl`)
-  const collector = await startOtelCollector(t, [TOP_LEVEL_CONFIG, recipeFile('file.yaml')], (port) => ({
-    USAGE_COLLECTOR_LISTEN: `127.0.0.1:${port}`,
-    USAGE_COLLECTOR_QUEUE: join(folder, 'queue'),
-    TEST_REPORTS_FILE: reports(life),
-  }))
+  const collector = await startOtelCollector(
+    t,
+    [TOP_LEVEL_CONFIG, recipeFile('file.yaml')],
+    (port) => ({
+      USAGE_COLLECTOR_LISTEN: `127.0.0.1:${port}`,
+      USAGE_COLLECTOR_QUEUE: join(folder, 'queue'),
+      TEST_REPORTS_FILE: reports(life),
+    }),
+  )
   const way = await startLossyWay(t, collector.port)
   const sidecar = await startSidecar(t, {
     folder,
-    env: { USAGE_REPORTING: 'on', USAGE_ENDPOINT: `http://127.0.0.1:${way.port}`, USAGE_SEND_INTERVAL: '100ms' },
+    env: {
+      USAGE_REPORTING: 'on',
+      USAGE_ENDPOINT: `http://127.0.0.1:${way.port}`,
+      USAGE_SEND_INTERVAL: '100ms',
+    },
   })
   for (const [i, body] of bodies(REQUESTS, SPANS).entries()) {
     assert.equal((await post(sidecar.port, body)).status, 200)
@@ -145,17 +187,28 @@ test('every batch of the sidecar arrives at the Collector, though it is killed i
   let distinct = new Map<string, Kept>()
   for (const deadline = Date.now() + ARRIVAL_MS; ; await wait(200)) {
     const files = [await batchesIn(reports(0)), await batchesIn(reports(1))]
-    all = files.flatMap(({ batches }) => batches).filter(({ spans }) => !JSON.stringify(spans).includes('usage.heartbeat'))
+    all = files
+      .flatMap(({ batches }) => batches)
+      .filter(({ spans }) => !JSON.stringify(spans).includes('usage.heartbeat'))
     distinct = new Map(all.map((batch) => [batch.batchId, batch]))
     if (distinct.size >= REQUESTS) {
-      assert.ok(files[0]!.torn <= 1 && files[1]!.torn === 0, 'more is torn than the one report of the kill')
+      assert.ok(
+        files[0]!.torn <= 1 && files[1]!.torn === 0,
+        'more is torn than the one report of the kill',
+      )
       break
     }
     assert.ok(Date.now() < deadline, `${distinct.size} of ${REQUESTS} batches arrived`)
   }
   assert.equal(distinct.size, REQUESTS)
   for (const { spans } of distinct.values()) assert.equal(spans.length, SPANS)
-  for (const { batchId, spans } of all) assert.deepEqual(spans, distinct.get(batchId)!.spans, 'two batches with one id')
-  assert.ok(way.lost() > 0 && all.length > distinct.size, 'no answer was lost, so nothing came twice')
-  t.diagnostic(`${distinct.size} batches, ${all.length - distinct.size} came twice, ${way.lost()} answers were lost`)
+  for (const { batchId, spans } of all)
+    assert.deepEqual(spans, distinct.get(batchId)!.spans, 'two batches with one id')
+  assert.ok(
+    way.lost() > 0 && all.length > distinct.size,
+    'no answer was lost, so nothing came twice',
+  )
+  t.diagnostic(
+    `${distinct.size} batches, ${all.length - distinct.size} came twice, ${way.lost()} answers were lost`,
+  )
 })

@@ -1,5 +1,6 @@
-// Application, OpenTelemetry Collector, sidecar: what a team's own Collector hands on, by OTLP over HTTP and over gRPC, is
-// policed and on disk, and nothing of it is missing or counted for another when that Collector is killed in the middle.
+// Application, OpenTelemetry Collector, sidecar: what a team's own Collector hands on, by OTLP over
+// HTTP and over gRPC, is policed and on disk, and nothing of it is missing or counted for another
+// when that Collector is killed in the middle.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -53,9 +54,14 @@ for (const [protocol, files] of [
     // Linked ids: the same span gives the same id, however often it comes, and no other span does.
     let waiting: Left[] = []
     for (const deadline = Date.now() + ARRIVAL_MS; ; await wait(100)) {
-      waiting = (await spansWaiting(join(folder, 'sidecar'))).filter(({ span }) => span.name !== 'usage.heartbeat')
+      waiting = (await spansWaiting(join(folder, 'sidecar'))).filter(
+        ({ span }) => span.name !== 'usage.heartbeat',
+      )
       if (new Set(waiting.map(idOf)).size >= came.length) break
-      assert.ok(Date.now() < deadline, `${new Set(waiting.map(idOf)).size} of ${came.length} spans came`)
+      assert.ok(
+        Date.now() < deadline,
+        `${new Set(waiting.map(idOf)).size} of ${came.length} spans came`,
+      )
     }
     assert.equal(new Set(waiting.map(idOf)).size, came.length)
     const incoming = new Set(came.map(idOf))
@@ -69,5 +75,7 @@ for (const [protocol, files] of [
       'stage.type',
     ])
     assert.ok(!waiting.some((left) => incoming.has(idOf(left))), 'an incoming id came through')
-    t.diagnostic(`${came.length} spans, ${waiting.length - came.length} of them handed on twice by the killed Collector`)
+    t.diagnostic(
+      `${came.length} spans, ${waiting.length - came.length} of them handed on twice by the killed Collector`,
+    )
   })

@@ -1,5 +1,5 @@
-// An OpenTelemetry Collector of the test's own, as a process that can be killed and started again on the same port and the
-// same folder. What it says is shown when it ends by itself.
+// An OpenTelemetry Collector of the test's own, as a process that can be killed and started again
+// on the same port and the same folder. What it says is shown when it ends by itself.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -10,12 +10,14 @@ import { collectorBinary } from './collector.ts'
 import { atEnd } from './processes.ts'
 
 const RECIPES = new URL('collector/', import.meta.url).pathname
-export const TOP_LEVEL_CONFIG = new URL('../../otel-collector-config.yaml', import.meta.url).pathname
+export const TOP_LEVEL_CONFIG = new URL('../../otel-collector-config.yaml', import.meta.url)
+  .pathname
 const READY_MS = 30_000
 
 export const recipeFile = (name: string): string => join(RECIPES, name)
 
-export const configFlags = (files: readonly string[]): string[] => files.flatMap((file) => ['--config', file])
+export const configFlags = (files: readonly string[]): string[] =>
+  files.flatMap((file) => ['--config', file])
 
 export interface OtelCollector {
   port: number
@@ -40,14 +42,22 @@ export async function startOtelCollector(
   }
   atEnd(t, kill)
   const start = async (): Promise<void> => {
-    const started = spawn(collectorBinary('usage'), configFlags(files), { env: env(port), stdio: ['ignore', 'ignore', 'pipe'] })
+    const started = spawn(collectorBinary('usage'), configFlags(files), {
+      env: env(port),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
     child = started
     let said = ''
     started.stderr.on('data', (chunk: Buffer) => {
       said = (said + chunk.toString('utf8')).slice(-8000)
     })
-    for (const deadline = Date.now() + READY_MS; !(await isListening(port)); await new Promise((resolve) => setTimeout(resolve, 20)))
-      if (started.exitCode !== null || Date.now() > deadline) throw new Error(`The Collector does not listen.\n${said}`)
+    for (
+      const deadline = Date.now() + READY_MS;
+      !(await isListening(port));
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    )
+      if (started.exitCode !== null || Date.now() > deadline)
+        throw new Error(`The Collector does not listen.\n${said}`)
   }
   await start()
   return { port, kill, start }

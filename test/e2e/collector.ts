@@ -1,5 +1,6 @@
-// Builds the OpenTelemetry Collectors of the end-to-end tests and the benchmark with the official builder, from pinned
-// modules only, and keeps them in the cache. As a program it builds both; with `--update` it pins the modules anew.
+// Builds the OpenTelemetry Collectors of the end-to-end tests and the benchmark with the official
+// builder, from pinned modules only, and keeps them in the cache. As a program it builds both; with
+// `--update` it pins the modules anew.
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +10,10 @@ import { runTool } from './tools.ts'
 
 const VERSION = '0.161.0'
 const RECIPES = join(new URL('.', import.meta.url).pathname, 'collector')
-/** As the official distributions are built: without the tracing of gRPC, which keeps the linker from dropping dead code. */
+/**
+ * As the official distributions are built: without the tracing of gRPC, which keeps the linker from
+ * dropping dead code.
+ */
 const TAGS = '-tags=grpcnotrace'
 
 /** `sidecar` does the sidecar's job, `usage` stands on both sides of it. */
@@ -24,22 +28,39 @@ export function collectorBinary(recipe: Recipe): string {
     withSources(folder, ['--skip-get-modules'], (sources) => {
       for (const name of ['go.mod', 'go.sum']) copyFileSync(join(folder, name), join(sources, name))
       const env = goEnvironment()
-      goBuild(sources, output, ['.'], { ...env, CGO_ENABLED: '0', GOFLAGS: `${env.GOFLAGS} ${TAGS}` })
+      goBuild(sources, output, ['.'], {
+        ...env,
+        CGO_ENABLED: '0',
+        GOFLAGS: `${env.GOFLAGS} ${TAGS}`,
+      })
     })
   })
   return join(built, `otelcol-${recipe}`)
 }
 
-/** The builder writes the versions of the recipe into the program, Go takes those of go.mod: they must be the same. */
+/**
+ * The builder writes the versions of the recipe into the program, Go takes those of go.mod: they
+ * must be the same.
+ */
 function checkPins(folder: string): void {
   const pinned = readFileSync(join(folder, 'go.mod'), 'utf8')
-  for (const [, module] of readFileSync(join(folder, 'builder.yaml'), 'utf8').matchAll(/gomod: (.+)/g))
+  for (const [, module] of readFileSync(join(folder, 'builder.yaml'), 'utf8').matchAll(
+    /gomod: (.+)/g,
+  ))
     if (!pinned.includes(`\t${module}\n`) && !pinned.includes(`\t${module} //`))
-      throw new Error(`${folder}/go.mod does not pin ${module}. Run \`node test/e2e/collector.ts --update\`.`)
+      throw new Error(
+        `${folder}/go.mod does not pin ${module}. Run \`node test/e2e/collector.ts --update\`.`,
+      )
 }
 
-/** Lets the builder write the sources of a recipe into a folder that is there as long as `use` runs. */
-function withSources(folder: string, options: readonly string[], use: (sources: string) => void): void {
+/**
+ * Lets the builder write the sources of a recipe into a folder that is there as long as `use` runs.
+ */
+function withSources(
+  folder: string,
+  options: readonly string[],
+  use: (sources: string) => void,
+): void {
   const work = mkdtempSync(join(tmpdir(), 'usage-ocb-'))
   try {
     const builder = cached(`ocb-${VERSION}-${keyOf({ folder: join(RECIPES, 'ocb') })}`, (output) =>
@@ -61,7 +82,8 @@ if (import.meta.main) {
     const folder = join(RECIPES, recipe)
     if (process.argv.includes('--update'))
       withSources(folder, [], (sources) => {
-        for (const name of ['go.mod', 'go.sum']) copyFileSync(join(sources, name), join(folder, name))
+        for (const name of ['go.mod', 'go.sum'])
+          copyFileSync(join(sources, name), join(folder, name))
       })
     process.stdout.write(`${collectorBinary(recipe)}\n`)
   }

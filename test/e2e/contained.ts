@@ -1,5 +1,5 @@
-// The sidecar in the memory limit of its container, watched: whether the kernel killed it, and the most memory of its own that
-// it had at once.
+// The sidecar in the memory limit of its container, watched: whether the kernel killed it, and the
+// most memory of its own that it had at once.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
@@ -21,7 +21,11 @@ export interface Contained {
   lives(after: string): void
 }
 
-export async function startContained(t: TestContext, flags: readonly string[], env: Record<string, string>): Promise<Contained> {
+export async function startContained(
+  t: TestContext,
+  flags: readonly string[],
+  env: Record<string, string>,
+): Promise<Contained> {
   const folder = await temporaryFolder(t)
   const group = createMemoryCgroup(LIMIT)
   atEnd(t, () => group.remove())
@@ -29,7 +33,14 @@ export async function startContained(t: TestContext, flags: readonly string[], e
   const ready = await sidecar.said('accept: ready')
   const anonBytes = (): number => {
     try {
-      return 1024 * Number(/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${sidecar.child.pid}/status`, 'utf8'))?.[1])
+      return (
+        1024 *
+        Number(
+          /^RssAnon:\s+(\d+) kB$/m.exec(
+            readFileSync(`/proc/${sidecar.child.pid}/status`, 'utf8'),
+          )?.[1],
+        )
+      )
     } catch {
       return 0
     }
@@ -50,7 +61,11 @@ export async function startContained(t: TestContext, flags: readonly string[], e
     },
     lives: (after) => {
       assert.equal(group.oomKills(), 0, `killed by ${after}`)
-      assert.deepEqual([sidecar.child.exitCode, sidecar.child.signalCode], [null, null], `ended by ${after}`)
+      assert.deepEqual(
+        [sidecar.child.exitCode, sidecar.child.signalCode],
+        [null, null],
+        `ended by ${after}`,
+      )
     },
   }
 }

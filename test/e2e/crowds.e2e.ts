@@ -1,5 +1,6 @@
-// Crowds of clients that send little and cost much do not end the sidecar in a container of 96 MiB, nor keep anybody out: while
-// each attack goes on, another application is served over HTTP and over gRPC, and the kubelet gets its answer. The peaks are printed.
+// Crowds of clients that send little and cost much do not end the sidecar in a container of 96 MiB,
+// nor keep anybody out: while each attack goes on, another application is served over HTTP and over
+// gRPC, and the kubelet gets its answer. The peaks are printed.
 import assert from 'node:assert/strict'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
@@ -31,7 +32,10 @@ function callOnce(port: number): Promise<string | undefined> {
 }
 
 /** Connects, sends, and stays; resolves when all that the kernel takes of it has gone. */
-async function gather(port: number, { connections, bytes, deaf = false }: CrowdAttack): Promise<Socket[]> {
+async function gather(
+  port: number,
+  { connections, bytes, deaf = false }: CrowdAttack,
+): Promise<Socket[]> {
   const sockets: Socket[] = []
   for (let at = 0; at < connections; at++) {
     const socket = connect(port, '127.0.0.1').on('error', () => undefined)
@@ -47,7 +51,8 @@ async function gather(port: number, { connections, bytes, deaf = false }: CrowdA
 
 const TRIES = 5
 /** As Retry-After and RetryInfo say: a second later. */
-const comeAgain = (needed: boolean): Promise<void> => new Promise((resolve) => setTimeout(resolve, needed ? 1_000 : 0))
+const comeAgain = (needed: boolean): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, needed ? 1_000 : 0))
 
 async function crowdIn(
   t: TestContext,
@@ -56,17 +61,25 @@ async function crowdIn(
   attacks: readonly CrowdAttack[],
 ): Promise<void> {
   const { ready, most, lives, group } = await startContained(t, flags, env)
-  const ports = { http: Number(ready.port), grpc: Number(ready.grpc), health: Number(ready.health), page: Number(ready.page) }
+  const ports = {
+    http: Number(ready.port),
+    grpc: Number(ready.grpc),
+    health: Number(ready.health),
+    page: Number(ready.page),
+  }
   const failed: string[] = []
   for (const attack of attacks) {
     most()
     const sockets = await gather(ports[attack.door], attack)
     atEnd(t, () => sockets.map((socket) => socket.destroy()))
-    // Where there is no room for a moment, an application is told so, and comes again as it was told.
+    // Where there is no room for a moment, an application is told so, and comes again as it was
+    // told.
     const http: number[] = []
     const grpc: (string | undefined)[] = []
-    for (; http.at(-1) !== 200 && http.length < TRIES; await comeAgain(http.at(-1) !== 200)) http.push(await shoot(ports.http, normal()))
-    for (; grpc.at(-1) !== '0' && grpc.length < TRIES; await comeAgain(grpc.at(-1) !== '0')) grpc.push(await callOnce(ports.grpc))
+    for (; http.at(-1) !== 200 && http.length < TRIES; await comeAgain(http.at(-1) !== 200))
+      http.push(await shoot(ports.http, normal()))
+    for (; grpc.at(-1) !== '0' && grpc.length < TRIES; await comeAgain(grpc.at(-1) !== '0'))
+      grpc.push(await callOnce(ports.grpc))
     const probe = await fetch(`http://127.0.0.1:${ports.health}/livez`).then(
       ({ status }) => status,
       () => 0,
@@ -83,8 +96,14 @@ async function crowdIn(
 }
 
 test('as the image runs it, no crowd ends a container of 96 MiB or keeps others out', (t) =>
-  crowdIn(t, ['--max-semi-space-size=1', '--max-old-space-size=64'], { MALLOC_ARENA_MAX: '1' }, CROWDS))
-// Without the image's flags the heap keeps what it once had, some 30 MiB, so here each door has a container of its own.
+  crowdIn(
+    t,
+    ['--max-semi-space-size=1', '--max-old-space-size=64'],
+    { MALLOC_ARENA_MAX: '1' },
+    CROWDS,
+  ))
+// Without the image's flags the heap keeps what it once had, some 30 MiB, so here each door has a
+// container of its own.
 for (const door of ['http', 'grpc', 'health', 'page'] as const)
   test(`without any flag, no crowd at ${door} ends a container of 96 MiB or keeps others out`, (t) =>
     crowdIn(
@@ -104,5 +123,8 @@ test('a header that does not come to its end is answered 408, and its connection
   })
   socket.write('POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n')
   await new Promise((resolve) => socket.once('close', resolve))
-  assert.match(answer, /^HTTP\/1\.1 408 Request Timeout\r\n.*\{"code":4,"message":"The request did not come to its end in time\."\}$/s)
+  assert.match(
+    answer,
+    /^HTTP\/1\.1 408 Request Timeout\r\n.*\{"code":4,"message":"The request did not come to its end in time\."\}$/s,
+  )
 })

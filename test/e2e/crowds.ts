@@ -1,6 +1,18 @@
-// What many clients do at once with few bytes, over HTTP and over HTTP/2 frame by frame: each attack costs a receiver more
-// than its sender if nobody counts. `bytes` are what each connection sends first.
-import { CALL, callHead, END_STREAM, frame, headerBlock, message, PREFACE, setting, TYPE, u32 } from '../support/raw-http2.ts'
+// What many clients do at once with few bytes, over HTTP and over HTTP/2 frame by frame: each
+// attack costs a receiver more than its sender if nobody counts. `bytes` are what each connection
+// sends first.
+import {
+  CALL,
+  callHead,
+  END_STREAM,
+  frame,
+  headerBlock,
+  message,
+  PREFACE,
+  setting,
+  TYPE,
+  u32,
+} from '../support/raw-http2.ts'
 
 export interface CrowdAttack {
   name: string
@@ -19,24 +31,40 @@ const METRICS = { ':path': '/opentelemetry.proto.collector.metrics.v1.MetricsSer
 const calls = (count: number, make: (stream: number) => Buffer): Buffer =>
   Buffer.concat(Array.from({ length: count }, (_, i) => make(2 * i + 1)))
 /** A field that fills the table of HPACK, then a byte for each time that it stands there again. */
-const table = Buffer.concat([headerBlock(CALL), Buffer.of(0x40), headerBlock({ a: 'x'.repeat(4000) }).subarray(1)])
+const table = Buffer.concat([
+  headerBlock(CALL),
+  Buffer.of(0x40),
+  headerBlock({ a: 'x'.repeat(4000) }).subarray(1),
+])
 const again = Buffer.concat([headerBlock(CALL), Buffer.alloc(16_000, 0xbe)])
 
 export const CROWDS: readonly CrowdAttack[] = [
   { name: 'idle connections', door: 'http', connections: 1100, bytes: () => '' },
-  { name: 'headers without an end', door: 'http', connections: 1000, bytes: () => `${POST}a: ${'x'.repeat(7_000)}` },
-  { name: 'thousands of header fields', door: 'http', connections: 1000, bytes: () => POST + 'a:\r\n'.repeat(20_000) },
+  {
+    name: 'headers without an end',
+    door: 'http',
+    connections: 1000,
+    bytes: () => `${POST}a: ${'x'.repeat(7_000)}`,
+  },
+  {
+    name: 'thousands of header fields',
+    door: 'http',
+    connections: 1000,
+    bytes: () => POST + 'a:\r\n'.repeat(20_000),
+  },
   {
     name: 'trailers without an end',
     door: 'http',
     connections: 200,
-    bytes: () => `${POST}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n${'a: b\r\n'.repeat(50_000)}`,
+    bytes: () =>
+      `${POST}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n${'a: b\r\n'.repeat(50_000)}`,
   },
   {
     name: 'chunks of one byte',
     door: 'http',
     connections: 200,
-    bytes: () => `${POST}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n${'1\r\n \r\n'.repeat(50_000)}`,
+    bytes: () =>
+      `${POST}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n${'1\r\n \r\n'.repeat(50_000)}`,
   },
   {
     name: 'pipelines of the smallest requests',
@@ -44,14 +72,22 @@ export const CROWDS: readonly CrowdAttack[] = [
     connections: 300,
     bytes: () => EMPTY + 'GET / HTTP/1.1\r\nhost:\r\n\r\n'.repeat(20_000),
   },
-  { name: 'pipelines whose answers nobody reads', door: 'http', connections: 100, bytes: () => EMPTY.repeat(2_000), deaf: true },
+  {
+    name: 'pipelines whose answers nobody reads',
+    door: 'http',
+    connections: 100,
+    bytes: () => EMPTY.repeat(2_000),
+    deaf: true,
+  },
   {
     name: 'metrics larger than any limit',
     door: 'http',
     connections: 300,
     bytes: () =>
       Buffer.concat([
-        Buffer.from(`${POST.replace('traces', 'metrics')}content-type: application/json\r\ncontent-length: 900000000\r\n\r\n`),
+        Buffer.from(
+          `${POST.replace('traces', 'metrics')}content-type: application/json\r\ncontent-length: 900000000\r\n\r\n`,
+        ),
         Buffer.alloc(1_000_000),
       ]),
   },
@@ -61,7 +97,12 @@ export const CROWDS: readonly CrowdAttack[] = [
     connections: 250,
     bytes: () => 'GET /livez HTTP/1.1\r\nhost:\r\n\r\n'.repeat(20_000),
   },
-  { name: 'headers for the kubelet', door: 'health', connections: 600, bytes: () => `GET /livez HTTP/1.1\r\n${'a:\r\n'.repeat(2_000)}` },
+  {
+    name: 'headers for the kubelet',
+    door: 'health',
+    connections: 600,
+    bytes: () => `GET /livez HTTP/1.1\r\n${'a:\r\n'.repeat(2_000)}`,
+  },
   {
     name: 'pipelines for the page',
     door: 'page',
@@ -70,12 +111,18 @@ export const CROWDS: readonly CrowdAttack[] = [
   },
   { name: 'silent connections', door: 'grpc', connections: 600, bytes: () => '' },
   { name: 'HTTP/2 connections', door: 'grpc', connections: 600, bytes: () => HELLO },
-  { name: 'calls without an end', door: 'grpc', connections: 250, bytes: () => hello(calls(100, (stream) => callHead(stream))) },
+  {
+    name: 'calls without an end',
+    door: 'grpc',
+    connections: 250,
+    bytes: () => hello(calls(100, (stream) => callHead(stream))),
+  },
   {
     name: 'calls with large headers',
     door: 'grpc',
     connections: 250,
-    bytes: () => hello(calls(100, (stream) => callHead(stream, undefined, { a: 'x'.repeat(7_000) }))),
+    bytes: () =>
+      hello(calls(100, (stream) => callHead(stream, undefined, { a: 'x'.repeat(7_000) }))),
   },
   {
     name: 'answers behind a window that is shut',
@@ -85,22 +132,38 @@ export const CROWDS: readonly CrowdAttack[] = [
       Buffer.concat([
         PREFACE,
         frame(TYPE.settings, 0, 0, setting(4, 0)),
-        calls(100, (stream) => Buffer.concat([callHead(stream), frame(TYPE.data, END_STREAM, stream, message(Buffer.alloc(0)))])),
+        calls(100, (stream) =>
+          Buffer.concat([
+            callHead(stream),
+            frame(TYPE.data, END_STREAM, stream, message(Buffer.alloc(0))),
+          ]),
+        ),
       ]),
   },
   {
     name: 'bodies that begin and stop',
     door: 'http',
     connections: 1000,
-    bytes: () => `${POST}content-type: application/json\r\ncontent-length: 100000\r\n\r\n${' '.repeat(4_000)}`,
+    bytes: () =>
+      `${POST}content-type: application/json\r\ncontent-length: 100000\r\n\r\n${' '.repeat(4_000)}`,
   },
   {
     name: 'calls that begin and stop',
     door: 'grpc',
     connections: 250,
-    bytes: () => hello(calls(100, (stream) => Buffer.concat([callHead(stream), frame(TYPE.data, 0, stream, Buffer.alloc(4_000))]))),
+    bytes: () =>
+      hello(
+        calls(100, (stream) =>
+          Buffer.concat([callHead(stream), frame(TYPE.data, 0, stream, Buffer.alloc(4_000))]),
+        ),
+      ),
   },
-  { name: 'pings', door: 'grpc', connections: 50, bytes: () => hello(Buffer.alloc(17 * 50_000, frame(TYPE.ping, 0, 0, Buffer.alloc(8)))) },
+  {
+    name: 'pings',
+    door: 'grpc',
+    connections: 50,
+    bytes: () => hello(Buffer.alloc(17 * 50_000, frame(TYPE.ping, 0, 0, Buffer.alloc(8)))),
+  },
   {
     name: 'pings whose answers nobody reads',
     door: 'grpc',
@@ -115,18 +178,32 @@ export const CROWDS: readonly CrowdAttack[] = [
     bytes: () => hello(Buffer.alloc(9 * 50_000, frame(TYPE.settings, 0, 0))),
     deaf: true,
   },
-  { name: 'empty data', door: 'grpc', connections: 50, bytes: () => hello(callHead(1), Buffer.alloc(9 * 50_000, frame(TYPE.data, 0, 1))) },
+  {
+    name: 'empty data',
+    door: 'grpc',
+    connections: 50,
+    bytes: () => hello(callHead(1), Buffer.alloc(9 * 50_000, frame(TYPE.data, 0, 1))),
+  },
   {
     name: 'continuations',
     door: 'grpc',
     connections: 100,
-    bytes: () => hello(callHead(1, 0), Buffer.alloc(12 * 50_000, frame(TYPE.continuation, 0, 1, Buffer.of(0, 0, 0)))),
+    bytes: () =>
+      hello(
+        callHead(1, 0),
+        Buffer.alloc(12 * 50_000, frame(TYPE.continuation, 0, 1, Buffer.of(0, 0, 0))),
+      ),
   },
   {
     name: 'resets',
     door: 'grpc',
     connections: 50,
-    bytes: () => hello(calls(5_000, (stream) => Buffer.concat([callHead(stream), frame(TYPE.reset, 0, stream, u32(8))]))),
+    bytes: () =>
+      hello(
+        calls(5_000, (stream) =>
+          Buffer.concat([callHead(stream), frame(TYPE.reset, 0, stream, u32(8))]),
+        ),
+      ),
   },
   {
     name: 'header fields that stand for large ones',
@@ -142,6 +219,10 @@ export const CROWDS: readonly CrowdAttack[] = [
     name: 'metrics without an end',
     door: 'grpc',
     connections: 100,
-    bytes: () => hello(callHead(1, undefined, METRICS), Buffer.alloc(60 * 1_000, frame(TYPE.data, 0, 1, Buffer.alloc(991)))),
+    bytes: () =>
+      hello(
+        callHead(1, undefined, METRICS),
+        Buffer.alloc(60 * 1_000, frame(TYPE.data, 0, 1, Buffer.alloc(991))),
+      ),
   },
 ]

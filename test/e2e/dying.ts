@@ -1,4 +1,5 @@
-// A sidecar in the moment of its death: it takes a request and cuts the connection before it answers, whatever comes.
+// A sidecar in the moment of its death: it takes a request and cuts the connection before it
+// answers, whatever comes.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createServer as createHttp2Server } from 'node:http2'

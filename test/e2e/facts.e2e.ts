@@ -1,5 +1,6 @@
-// The facts job against the real kube-apiserver, with the rights that this project prints and no others: full, none, each
-// one alone; the identity's Secret in a race; what it costs, by the server's own metrics; its manifests under Pod Security.
+// The facts job against the real kube-apiserver, with the rights that this project prints and no
+// others: full, none, each one alone; the identity's Secret in a race; what it costs, by the
+// server's own metrics; its manifests under Pod Security.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
@@ -13,8 +14,10 @@ import { KUBERNETES } from './cluster/binaries.ts'
 import { BUNDLE, type Scope, startSidecar, temporaryFolder } from './processes.ts'
 
 const NAMESPACE = 'usage-system'
-const policyFile = (name: string): string => new URL(`../../deploy/policies/${name}.yaml`, import.meta.url).pathname
-const deployed = (name: string): string => readFileSync(new URL(`../../deploy/facts/${name}`, import.meta.url), 'utf8')
+const policyFile = (name: string): string =>
+  new URL(`../../deploy/policies/${name}.yaml`, import.meta.url).pathname
+const deployed = (name: string): string =>
+  readFileSync(new URL(`../../deploy/facts/${name}`, import.meta.url), 'utf8')
 
 /** Names every kind of fact there is. */
 const EVERYTHING = `apiVersion: usage-sidecar.dev/v1
@@ -63,8 +66,17 @@ const nodeObject = ({ name, ...info }: (typeof NODES)[number]): object => ({
   status: {
     nodeInfo: {
       ...info,
-      ...{ bootID: 'b', kernelVersion: '6.1.0', osImage: 'Debian GNU/Linux 12', operatingSystem: 'linux' },
-      ...{ containerRuntimeVersion: 'containerd://1.7.22', kubeletVersion: `v${KUBERNETES}`, kubeProxyVersion: '' },
+      ...{
+        bootID: 'b',
+        kernelVersion: '6.1.0',
+        osImage: 'Debian GNU/Linux 12',
+        operatingSystem: 'linux',
+      },
+      ...{
+        containerRuntimeVersion: 'containerd://1.7.22',
+        kubeletVersion: `v${KUBERNETES}`,
+        kubeProxyVersion: '',
+      },
     },
     capacity: { cpu: '4', memory: '16Gi', pods: '110' },
   },
@@ -77,7 +89,14 @@ const CRD = {
     group: 'example.org',
     names: { kind: 'Gadget', plural: 'gadgets', singular: 'gadget' },
     scope: 'Namespaced',
-    versions: [{ name: 'v1beta2', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+    versions: [
+      {
+        name: 'v1beta2',
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: { type: 'object' } },
+      },
+    ],
   },
 }
 
@@ -95,7 +114,13 @@ async function startWorld(t: Scope): Promise<World> {
   const api = await startApiServer(t)
   makeNamespace(api, NAMESPACE, { labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } })
   // Everybody may ask for these in a new cluster; here a right is only what somebody gives.
-  api.kubectl(['delete', 'clusterrolebinding', 'system:public-info-viewer', 'system:discovery', 'system:basic-user'])
+  api.kubectl([
+    'delete',
+    'clusterrolebinding',
+    'system:public-info-viewer',
+    'system:discovery',
+    'system:basic-user',
+  ])
   api.apply(stringify(CRD))
   for (const node of NODES) api.apply(stringify(nodeObject(node)))
   api.kubectl(['wait', '--for=condition=Established', 'crd/gadgets.example.org', '--timeout=30s'])
@@ -104,7 +129,9 @@ async function startWorld(t: Scope): Promise<World> {
     kind: 'Gadget',
     metadata: { name: `gadget-${i}`, namespace: NAMESPACE },
   }))
-  api.kubectl(['create', '-f', '-'], { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: gadgets }) })
+  api.kubectl(['create', '-f', '-'], {
+    input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: gadgets }),
+  })
   api.apply(deployed('facts.yaml').split('---')[0]!)
   const policy = join(api.folder, 'policy.yaml')
   await writeFile(policy, EVERYTHING)
@@ -116,9 +143,14 @@ async function startWorld(t: Scope): Promise<World> {
     policy,
     rights: () => rbac,
     run: (account, env = {}, args = []) =>
-      call(['--start-within', '0', '--namespace', NAMESPACE, ...args], { KUBECONFIG: api.serviceAccount(NAMESPACE, account), ...env }),
+      call(['--start-within', '0', '--namespace', NAMESPACE, ...args], {
+        KUBECONFIG: api.serviceAccount(NAMESPACE, account),
+        ...env,
+      }),
     published: () => {
-      const { data = {} } = JSON.parse(api.kubectl(['get', 'configmap', 'usage-sidecar-facts', '-n', NAMESPACE, '-o', 'json'])) as {
+      const { data = {} } = JSON.parse(
+        api.kubectl(['get', 'configmap', 'usage-sidecar-facts', '-n', NAMESPACE, '-o', 'json']),
+      ) as {
         data?: Record<string, string>
       }
       return JSON.parse(data['facts.json'] ?? '{}') as Record<string, unknown>
@@ -131,7 +163,9 @@ const world = startWorld({ after })
 
 /** `FACT: RIGHT` for each one that the log names. */
 const missingIn = ({ lines }: Job): string[] =>
-  lines.filter(({ event }) => event === 'facts: one is missing').map(({ fact, right, why }) => `${fact}: ${right}: ${why}`)
+  lines
+    .filter(({ event }) => event === 'facts: one is missing')
+    .map(({ fact, right, why }) => `${fact}: ${right}: ${why}`)
 
 test('with the rights that are printed for a policy everything is read and published; without any, all is named', async () => {
   const { api, rights, run, published } = await world
@@ -143,7 +177,9 @@ test('with the rights that are printed for a policy everything is read and publi
   assert.deepEqual(missingIn(none), [
     'k8s.version: get /version: the right is missing',
     'k8s.distribution: get /version: the right is missing',
-    ...['k8s.provider', 'k8s.nodes', 'k8s.cpus', 'k8s.nodes.by_arch.arm64'].map((fact) => `${fact}: list nodes: the right is missing`),
+    ...['k8s.provider', 'k8s.nodes', 'k8s.cpus', 'k8s.nodes.by_arch.arm64'].map(
+      (fact) => `${fact}: list nodes: the right is missing`,
+    ),
     'k8s.resources.gadgets.example.org: get /apis/example.org: the right is missing',
   ])
   assert.match(none.stderr, /they could not be published.*"why":"the right is missing"/)
@@ -155,7 +191,9 @@ test('with the rights that are printed for a policy everything is read and publi
 
 test('each right alone gives what it says; each one missing takes only that away', async () => {
   const { api, rights, run } = await world
-  const roles = parseAllDocuments(rights()).map((document) => document.toJS() as { kind: string; rules?: object[] })
+  const roles = parseAllDocuments(rights()).map(
+    (document) => document.toJS() as { kind: string; rules?: object[] },
+  )
   const of = (kind: string) => roles.find((object) => object.kind === kind)!
   const clusterRules = of('ClusterRole').rules!
   const publishing = of('Role').rules!
@@ -167,12 +205,17 @@ test('each right alone gives what it says; each one missing takes only that away
     gadgets: [],
   }
   const nameOf = (rule: object): string => {
-    const { resources, nonResourceURLs } = rule as { resources?: string[]; nonResourceURLs?: string[] }
+    const { resources, nonResourceURLs } = rule as {
+      resources?: string[]
+      nonResourceURLs?: string[]
+    }
     return (resources ?? nonResourceURLs)![0]!
   }
   assert.deepEqual(clusterRules.map(nameOf), Object.keys(GIVES))
   let accounts = 0
-  const attempt = async (rules: readonly object[]): Promise<{ known: string[]; missing: string[] }> => {
+  const attempt = async (
+    rules: readonly object[],
+  ): Promise<{ known: string[]; missing: string[] }> => {
     const account = `account-${accounts++}`
     const kubeconfig = api.serviceAccount(NAMESPACE, account)
     const objects = [
@@ -193,7 +236,12 @@ test('each right alone gives what it says; each one missing takes only that away
     const job = await run(account, { KUBECONFIG: kubeconfig })
     assert.equal(job.code, 0, job.stderr)
     const missing = missingIn(job)
-    return { missing, known: Object.keys(ALL).filter((fact) => !missing.some((line) => line.startsWith(`${fact}: `))) }
+    return {
+      missing,
+      known: Object.keys(ALL).filter(
+        (fact) => !missing.some((line) => line.startsWith(`${fact}: `)),
+      ),
+    }
   }
   for (const rule of clusterRules) {
     assert.deepEqual((await attempt([rule])).known, GIVES[nameOf(rule)], `only ${nameOf(rule)}`)
@@ -201,7 +249,9 @@ test('each right alone gives what it says; each one missing takes only that away
     assert.ok(
       without.missing.length > 0 &&
         without.missing.every((line) =>
-          line.endsWith(`${nameOf(rule)}${nameOf(rule) === 'gadgets' ? '.example.org' : ''}: the right is missing`),
+          line.endsWith(
+            `${nameOf(rule)}${nameOf(rule) === 'gadgets' ? '.example.org' : ''}: the right is missing`,
+          ),
         ),
       `${nameOf(rule)}: ${without.missing.join('; ')}`,
     )
@@ -211,9 +261,12 @@ test('each right alone gives what it says; each one missing takes only that away
 test('of many Jobs that make the identity at once one does, and its Secret stays', async () => {
   const { api, run } = await world
   api.apply(deployed('identity.yaml').split('---').slice(0, 3).join('---'))
-  const make = () => run('usage-sidecar-facts-identity', {}, ['--identity-secret', 'usage-sidecar-identity'])
+  const make = () =>
+    run('usage-sidecar-facts-identity', {}, ['--identity-secret', 'usage-sidecar-identity'])
   const secret = () =>
-    JSON.parse(api.kubectl(['get', 'secret', 'usage-sidecar-identity', '-n', NAMESPACE, '-o', 'json'])) as {
+    JSON.parse(
+      api.kubectl(['get', 'secret', 'usage-sidecar-identity', '-n', NAMESPACE, '-o', 'json']),
+    ) as {
       data: Record<string, string>
       immutable: boolean
       metadata: { uid: string }
@@ -228,7 +281,10 @@ test('of many Jobs that make the identity at once one does, and its Secret stays
   const { data, immutable, metadata } = secret()
   assert.equal(immutable, true)
   const text = (name: string): string => Buffer.from(data[name]!, 'base64').toString('utf8')
-  assert.match(`${text('instance-id')} ${text('secret')}`, /^[0-7][0-9A-HJKMNP-TV-Z]{25} [0-9a-f]{64}$/)
+  assert.match(
+    `${text('instance-id')} ${text('secret')}`,
+    /^[0-7][0-9A-HJKMNP-TV-Z]{25} [0-9a-f]{64}$/,
+  )
   assert.equal((await make()).code, 0)
   assert.deepEqual([secret().data, secret().metadata.uid], [data, metadata.uid])
   // The account can do nothing else.
@@ -239,7 +295,11 @@ test('of many Jobs that make the identity at once one does, and its Secret stays
     ['get', 'nodes'],
     ['get', 'secrets', '-A'],
   ])
-    assert.match(api.tryKubectl([...args, '-n', NAMESPACE], { kubeconfig }).stderr, /forbidden/i, args.join(' '))
+    assert.match(
+      api.tryKubectl([...args, '-n', NAMESPACE], { kubeconfig }).stderr,
+      /forbidden/i,
+      args.join(' '),
+    )
 })
 
 test('Spartakus by the whole road, from the nodes of the API server to the collector', async (t) => {
@@ -248,26 +308,43 @@ test('Spartakus by the whole road, from the nodes of the API server to the colle
   const policy = policyFile('spartakus-compat')
   const sidecar = await startSidecar(t, {
     folder: await temporaryFolder(t),
-    env: { USAGE_REPORTING: 'on', USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '500ms', USAGE_POLICY: policy },
+    env: {
+      USAGE_REPORTING: 'on',
+      USAGE_ENDPOINT: collector.endpoint,
+      USAGE_SEND_INTERVAL: '500ms',
+      USAGE_POLICY: policy,
+    },
   })
   const { page } = await sidecar.said('accept: ready')
-  const env = { USAGE_POLICY: policy, USAGE_OTLP_ENDPOINT: `http://127.0.0.1:${sidecar.port}`, USAGE_PAGE_LISTEN: `127.0.0.1:${page}` }
+  const env = {
+    USAGE_POLICY: policy,
+    USAGE_OTLP_ENDPOINT: `http://127.0.0.1:${sidecar.port}`,
+    USAGE_PAGE_LISTEN: `127.0.0.1:${page}`,
+  }
   api.apply((await startJob(['rights', '--policy', policy], {}, BUNDLE).ended).stdout)
   const job = await run('usage-sidecar-facts', { ...env, USAGE_FACTS: '{"cluster.id": "c-1"}' })
   assert.equal(job.code, 0, job.stderr)
   assert.equal(job.lines.at(-1)?.event, 'facts: the cluster report is delivered')
-  const spans = collector.spans().map(({ span, attributes }) => ({ span: span.name, ...attributes }) as Record<string, unknown>)
+  const spans = collector
+    .spans()
+    .map(({ span, attributes }) => ({ span: span.name, ...attributes }) as Record<string, unknown>)
   const first = '7c646c3344af8e73d38e85a4ce6455b3'
   assert.deepEqual(
     new Set(spans.map((it) => it['spartakus.node.id'] ?? it['spartakus.master_version'])),
     new Set([`v${KUBERNETES}`, first, '61bcd00672bebb55505a36a25c52d138']),
   )
   assert.equal(spans.length, 3)
-  assert.equal(spans.find((it) => it['spartakus.node.id'] === first)!['spartakus.node.capacity.memory'], '16Gi')
+  assert.equal(
+    spans.find((it) => it['spartakus.node.id'] === first)!['spartakus.node.capacity.memory'],
+    '16Gi',
+  )
   for (const { body } of collector.requests) assert.ok(!body.includes('worker-1'))
 })
 
-/** Every request of a service account, and those for objects by what was asked for, as the server counts them. */
+/**
+ * Every request of a service account, and those for objects by what was asked for, as the server
+ * counts them.
+ */
 function requestsIn(metrics: string): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const [, name, labels, count] of metrics.matchAll(/^(apiserver_\w+)\{(.*)\} (\S+)$/gm)) {
@@ -290,8 +367,13 @@ test('what a day costs the API server does not grow with the number of sidecars'
   const folder = await temporaryFolder(t)
   // A sidecar that could find the API server, if it looked.
   const [, host, port] = /https:\/\/(.+):(\d+)/.exec(api.url)!
-  await startSidecar(t, { folder, env: { KUBERNETES_SERVICE_HOST: host!, KUBERNETES_SERVICE_PORT: port!, KUBECONFIG: kubeconfig } })
-  /** The server asks itself for other things all the time, and kubectl makes the account's token. */
+  await startSidecar(t, {
+    folder,
+    env: { KUBERNETES_SERVICE_HOST: host!, KUBERNETES_SERVICE_PORT: port!, KUBECONFIG: kubeconfig },
+  })
+  /**
+   * The server asks itself for other things all the time, and kubectl makes the account's token.
+   */
   const ours = /^(?:all of service-accounts|(?:LIST|GET|PATCH) (?:nodes|configmaps|gadgets|pods) )/
   const day = async (): Promise<Record<string, number>> => {
     const before = requestsIn(api.metrics())
@@ -303,42 +385,70 @@ test('what a day costs the API server does not grow with the number of sidecars'
   makeNamespace(api, 'apps')
   const pods = (from: number, to: number): void => {
     const items = Array.from({ length: to - from }, (_, i) => {
-      const metadata = { name: `app-${from + i}`, namespace: 'apps', labels: { 'usage-sidecar.dev/injected': 'true' } }
+      const metadata = {
+        name: `app-${from + i}`,
+        namespace: 'apps',
+        labels: { 'usage-sidecar.dev/injected': 'true' },
+      }
       return {
         apiVersion: 'v1',
         kind: 'Pod',
         metadata,
         spec: {
           containers: [{ name: 'app', image: 'localhost/any' }],
-          initContainers: [{ name: 'usage-sidecar', image: 'localhost/any', restartPolicy: 'Always' }],
+          initContainers: [
+            { name: 'usage-sidecar', image: 'localhost/any', restartPolicy: 'Always' },
+          ],
         },
       }
     })
-    api.kubectl(['create', '-f', '-'], { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }) })
+    api.kubectl(['create', '-f', '-'], {
+      input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
+    })
   }
   await day() // notes since when the policy is in force, once
   pods(0, 1)
   const one = await day()
   pods(1, 1_000)
-  assert.equal(api.kubectl(['get', 'pods', '-n', 'apps', '-o', 'name']).trim().split('\n').length, 1_000)
+  assert.equal(
+    api.kubectl(['get', 'pods', '-n', 'apps', '-o', 'name']).trim().split('\n').length,
+    1_000,
+  )
   const thousand = await day()
-  t.diagnostic(`requests a day, for 1 sidecar ${JSON.stringify(one)}, for 1000 ${JSON.stringify(thousand)}`)
+  t.diagnostic(
+    `requests a day, for 1 sidecar ${JSON.stringify(one)}, for 1000 ${JSON.stringify(thousand)}`,
+  )
   assert.deepEqual(thousand, one)
   // The version, OpenShift's API and the version of the gadgets are no objects.
-  assert.deepEqual(one, { 'PATCH configmaps 200': 1, 'LIST nodes 200': 1, 'LIST gadgets 200': 1, 'all of service-accounts': 6 })
+  assert.deepEqual(one, {
+    'PATCH configmaps 200': 1,
+    'LIST nodes 200': 1,
+    'LIST gadgets 200': 1,
+    'all of service-accounts': 6,
+  })
 })
 
 test('the manifests are taken by the server, and their pods in a restricted namespace', async () => {
   const { api } = await world
-  for (const file of ['rights.yaml', 'facts.yaml', 'once.yaml', 'identity.yaml']) api.apply(deployed(file))
-  const cronJob = parseAllDocuments(deployed('facts.yaml'))[1]!.toJS() as { spec: { jobTemplate: { spec: { template: object } } } }
-  const job = parse(deployed('identity.yaml').split('---').at(-1)!) as { spec: { template: object } }
+  for (const file of ['rights.yaml', 'facts.yaml', 'once.yaml', 'identity.yaml'])
+    api.apply(deployed(file))
+  const cronJob = parseAllDocuments(deployed('facts.yaml'))[1]!.toJS() as {
+    spec: { jobTemplate: { spec: { template: object } } }
+  }
+  const job = parse(deployed('identity.yaml').split('---').at(-1)!) as {
+    spec: { template: object }
+  }
   for (const [name, account, template] of [
     ['facts', 'usage-sidecar-facts', cronJob.spec.jobTemplate.spec.template],
     ['identity', 'usage-sidecar-facts-identity', job.spec.template],
   ] as const) {
     const { metadata = {}, spec } = template as { metadata?: object; spec: object }
-    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, name, namespace: NAMESPACE }, spec }
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { ...metadata, name, namespace: NAMESPACE },
+      spec,
+    }
     api.kubectl(['create', '-f', '-'], { input: JSON.stringify(pod) })
     const made = JSON.parse(api.kubectl(['get', 'pod', name, '-n', NAMESPACE, '-o', 'json'])) as {
       spec: { serviceAccountName: string; containers: Mounting[]; initContainers?: Mounting[] }
@@ -347,7 +457,8 @@ test('the manifests are taken by the server, and their pods in a restricted name
     const token = ({ volumeMounts }: Mounting): string =>
       volumeMounts.find(({ mountPath }) => mountPath.endsWith('/serviceaccount'))?.name ?? 'none'
     assert.match(token(made.spec.containers[0]!), /^kube-api-access-/)
-    for (const sidecar of made.spec.initContainers ?? []) assert.equal(token(sidecar), 'usage-sidecar-no-token')
+    for (const sidecar of made.spec.initContainers ?? [])
+      assert.equal(token(sidecar), 'usage-sidecar-no-token')
   }
 })
 

@@ -1,5 +1,6 @@
-// The attacker's side: requests on many connections at once, bodies that trickle, and a collector that behaves as it is
-// told. It counts what each request was answered; a connection that breaks without an answer counts as status 0.
+// The attacker's side: requests on many connections at once, bodies that trickle, and a collector
+// that behaves as it is told. It counts what each request was answered; a connection that breaks
+// without an answer counts as status 0.
 import { createServer, request, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { TestContext } from 'node:test'
@@ -18,21 +19,33 @@ export type Statuses = Map<number, number>
 /** One request on a connection of its own. */
 export function shoot(port: number, { body, type, gzip = false }: Shot): Promise<number> {
   return new Promise((resolve) => {
-    const headers = { 'content-type': type, 'content-length': body.length, ...(gzip ? { 'content-encoding': 'gzip' } : {}) }
-    const sent = request({ host: '127.0.0.1', port, method: 'POST', path: '/v1/traces', headers, agent: false }, (response) => {
-      const status = response.statusCode ?? 0
-      // A client is told to come again, or it is not told 503.
-      const honest = status !== 503 || response.headers['retry-after'] !== undefined
-      response.resume().on('end', () => resolve(honest ? status : 0))
-      response.on('error', () => resolve(0))
-    })
+    const headers = {
+      'content-type': type,
+      'content-length': body.length,
+      ...(gzip ? { 'content-encoding': 'gzip' } : {}),
+    }
+    const sent = request(
+      { host: '127.0.0.1', port, method: 'POST', path: '/v1/traces', headers, agent: false },
+      (response) => {
+        const status = response.statusCode ?? 0
+        // A client is told to come again, or it is not told 503.
+        const honest = status !== 503 || response.headers['retry-after'] !== undefined
+        response.resume().on('end', () => resolve(honest ? status : 0))
+        response.on('error', () => resolve(0))
+      },
+    )
     sent.on('error', () => resolve(0))
     sent.end(body)
   })
 }
 
 /** `rounds` requests one after the other on each of `connections` clients. */
-export async function flood(port: number, connections: number, rounds: number, shot: (at: number) => Shot): Promise<Statuses> {
+export async function flood(
+  port: number,
+  connections: number,
+  rounds: number,
+  shot: (at: number) => Shot,
+): Promise<Statuses> {
   const statuses: Statuses = new Map()
   const client = async (at: number): Promise<void> => {
     for (let round = 0; round < rounds; round++) {
@@ -44,16 +57,27 @@ export async function flood(port: number, connections: number, rounds: number, s
   return statuses
 }
 
-/** Announces `announced` bytes on each of `connections`, then sends them one at a time until `whileOpen` is settled. */
-export async function trickle(port: number, connections: number, announced: number, whileOpen: () => Promise<void>): Promise<void> {
+/**
+ * Announces `announced` bytes on each of `connections`, then sends them one at a time until
+ * `whileOpen` is settled.
+ */
+export async function trickle(
+  port: number,
+  connections: number,
+  announced: number,
+  whileOpen: () => Promise<void>,
+): Promise<void> {
   const head = `POST /v1/traces HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/x-protobuf\r\ncontent-length: ${announced}\r\n\r\n`
-  const sockets = Array.from({ length: connections }, () => connect(port, '127.0.0.1').on('error', () => undefined))
+  const sockets = Array.from({ length: connections }, () =>
+    connect(port, '127.0.0.1').on('error', () => undefined),
+  )
   for (const socket of sockets) {
     socket.setNoDelay(true)
     socket.resume().write(head)
   }
   const timer = setInterval(() => {
-    for (const socket of sockets) if (socket.writable && socket.writableLength < 64) socket.write('\n')
+    for (const socket of sockets)
+      if (socket.writable && socket.writableLength < 64) socket.write('\n')
   }, 5)
   try {
     await whileOpen()
@@ -87,7 +111,8 @@ export async function startMoodyCollector(t: TestContext): Promise<Moody> {
     response.on('error', () => undefined)
     incoming.resume().on('end', () => {
       moody.bodies++
-      if (moody.mood === 'endless') pour(response.writeHead(200, { 'content-type': 'application/x-protobuf' }))
+      if (moody.mood === 'endless')
+        pour(response.writeHead(200, { 'content-type': 'application/x-protobuf' }))
       else response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end()
     })
   })

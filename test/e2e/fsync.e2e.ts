@@ -1,6 +1,6 @@
-// 200 means that it is on disk: of the running program, strace shows that a write to the queue's file, which is open so that
-// each write is synced before it ends (O_DSYNC), ended before each 200 was written to its connection, and after the request
-// that it answers was read.
+// 200 means that it is on disk: of the running program, strace shows that a write to the queue's
+// file, which is open so that each write is synced before it ends (O_DSYNC), ended before each 200
+// was written to its connection, and after the request that it answers was read.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -45,12 +45,26 @@ test('a synced write to the queue ends before each 200, on several connections',
   const folder = await temporaryFolder(t)
   const trace = join(folder, 'trace')
   // -D: the program is our child, not strace's, so that it gets the signal that ends it.
-  const before = ['strace', '-D', '-f', '-ttt', '-T', '-yy', '-s', '64', '-e', 'trace=openat,pwrite64,write,writev,read', '-o', trace]
+  const before = [
+    'strace',
+    '-D',
+    '-f',
+    '-ttt',
+    '-T',
+    '-yy',
+    '-s',
+    '64',
+    '-e',
+    'trace=openat,pwrite64,write,writev,read',
+    '-o',
+    trace,
+  ]
   const sidecar = await startSidecar(t, { folder, before, env: { USAGE_REPORTING: 'local' } })
   const answered = await Promise.all(
     Array.from({ length: CONNECTIONS }, async () => {
       let count = 0
-      for (let i = 0; i < REQUESTS; i++) if ((await post(sidecar.port, execution())).status === 200) count++
+      for (let i = 0; i < REQUESTS; i++)
+        if ((await post(sidecar.port, execution())).status === 200) count++
       return count
     }),
   )
@@ -58,7 +72,9 @@ test('a synced write to the queue ends before each 200, on several connections',
   await sidecar.stop()
   const calls = callsIn(await readFile(trace, 'latin1'))
   const onSocket = (text: string): string | undefined => /<(TCP[^>]*->[^>]*)>/.exec(text)?.[1]
-  const opened = calls.filter(({ name, text }) => name === 'openat' && text.includes('/queue/') && text.includes('O_CREAT'))
+  const opened = calls.filter(
+    ({ name, text }) => name === 'openat' && text.includes('/queue/') && text.includes('O_CREAT'),
+  )
   assert.ok(opened.length > 0 && opened.every(({ text }) => text.includes('O_DSYNC')))
   const syncs = calls.filter(({ name, text }) => name === 'pwrite64' && text.includes('/queue/'))
   let checked = 0
@@ -77,5 +93,7 @@ test('a synced write to the queue ends before each 200, on several connections',
     checked++
   }
   assert.equal(checked, CONNECTIONS * REQUESTS)
-  t.diagnostic(`${checked} answers, ${syncs.length} synced writes: requests that wait together share one`)
+  t.diagnostic(
+    `${checked} answers, ${syncs.length} synced writes: requests that wait together share one`,
+  )
 })

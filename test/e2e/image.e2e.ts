@@ -1,5 +1,5 @@
-// The image as it is built without a registry: what is in it and nothing else, who runs in it, that a second build gives the
-// same digest, and that the program in it runs on its own files alone.
+// The image as it is built without a registry: what is in it and nothing else, who runs in it, that
+// a second build gives the same digest, and that the program in it runs on its own files alone.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -13,7 +13,13 @@ interface Descriptor {
   digest: string
 }
 interface Config {
-  config: { User: string; Entrypoint: string[]; Cmd: string[]; Env: string[]; Labels: Record<string, string> }
+  config: {
+    User: string
+    Entrypoint: string[]
+    Cmd: string[]
+    Env: string[]
+    Labels: Record<string, string>
+  }
 }
 
 const ALLOWED = [
@@ -26,10 +32,14 @@ const ALLOWED = [
 ]
 
 const root = new URL('../../', import.meta.url).pathname
-const tar = (...args: string[]): string => execFileSync('tar', args, { encoding: 'utf8', maxBuffer: 2 ** 28 })
+const tar = (...args: string[]): string =>
+  execFileSync('tar', args, { encoding: 'utf8', maxBuffer: 2 ** 28 })
 const blob = (digest: string): string => `blobs/sha256/${digest.slice('sha256:'.length)}`
 
-/** Every entry of the layers has a place in the image, and could not have been written by this machine's user or clock. */
+/**
+ * Every entry of the layers has a place in the image, and could not have been written by this
+ * machine's user or clock.
+ */
 function checkLayers(folder: string, layers: readonly Descriptor[]): void {
   const entries = layers.flatMap(({ digest }) =>
     tar('-tvzf', join(folder, blob(digest)))
@@ -37,7 +47,14 @@ function checkLayers(folder: string, layers: readonly Descriptor[]): void {
       .split('\n'),
   )
   for (const entry of entries) {
-    const [mode, owner, , day, , path] = entry.split(/\s+/) as [string, string, string, string, string, string]
+    const [mode, owner, , day, , path] = entry.split(/\s+/) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ]
     assert.match(mode, /^(drwxr-xr-x|-rwxr-xr-x|-rw-r--r--|lrwxrwxrwx)$/, entry)
     assert.equal(owner, '0/0', entry)
     assert.equal(day, '1970-01-01', entry)
@@ -75,23 +92,43 @@ test('two builds give the same images: their files, their user, their program, a
     checkLayers(folder, manifest.layers)
     // The other way to an image says the same of how it starts.
     const dockerfile = readFileSync(join(root, 'deploy/Dockerfile'), 'utf8')
-    assert.ok(dockerfile.includes(`ENTRYPOINT ${JSON.stringify(config.Entrypoint).replaceAll(',', ', ')}\nCMD ["${starts}"]`), image)
+    assert.ok(
+      dockerfile.includes(
+        `ENTRYPOINT ${JSON.stringify(config.Entrypoint).replaceAll(',', ', ')}\nCMD ["${starts}"]`,
+      ),
+      image,
+    )
     t.diagnostic(`${image}: ${archiveBytes} bytes packed`)
   }
 
   const rootfs = join(folder, 'first/rootfs/usage-sidecar')
   const inside = (...args: string[]): string =>
-    execFileSync('/usr/sbin/chroot', ['--userspec=65532:65532', rootfs, '/usr/bin/usage-sidecar', ...args], {
-      encoding: 'utf8',
-      stdio: 'pipe',
-    })
+    execFileSync(
+      '/usr/sbin/chroot',
+      ['--userspec=65532:65532', rootfs, '/usr/bin/usage-sidecar', ...args],
+      {
+        encoding: 'utf8',
+        stdio: 'pipe',
+      },
+    )
   assert.match(inside('help'), /usage-sidecar status/)
   // The program knows it; the image does not have it, and says so without a stack.
   for (const absent of ['collect', 'facts'])
-    assert.throws(() => inside(absent), new RegExp(`usage-sidecar ${absent} failed \\(ERR_MODULE_NOT_FOUND\\)\\.\\n$`))
+    assert.throws(
+      () => inside(absent),
+      new RegExp(`usage-sidecar ${absent} failed \\(ERR_MODULE_NOT_FOUND\\)\\.\\n$`),
+    )
   const names = componentsOf(rootfs)
-  assert.deepEqual(names.filter((name) => !name.startsWith('lib')).sort(), [`node-linux-${process.arch}`, 'ulid', 'yaml'])
-  assert.ok(componentsOf(join(folder, 'first/rootfs/usage-sidecar-facts')).includes('@kubernetes/client-node'))
+  assert.deepEqual(names.filter((name) => !name.startsWith('lib')).sort(), [
+    `node-linux-${process.arch}`,
+    'ulid',
+    'yaml',
+  ])
+  assert.ok(
+    componentsOf(join(folder, 'first/rootfs/usage-sidecar-facts')).includes(
+      '@kubernetes/client-node',
+    ),
+  )
   const { residentMiB, anonymousMiB } = await idleMemory(rootfs)
   t.diagnostic(`idle: ${residentMiB} MiB resident, ${anonymousMiB} MiB anonymous`)
 })

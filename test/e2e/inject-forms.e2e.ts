@@ -1,5 +1,6 @@
-// Chart and component make of every pod of the corpus the pod that the command makes. A chart and a kustomization cannot
-// look at the pod, so they are told here what a maintainer would tell them; what they cannot do stands in the two tables.
+// Chart and component make of every pod of the corpus the pod that the command makes. A chart and a
+// kustomization cannot look at the pod, so they are told here what a maintainer would tell them;
+// what they cannot do stands in the two tables.
 import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -25,7 +26,10 @@ import { objectsIn } from './charts/objects.ts'
 import { chartIn, DEPLOY, helm, kustomize } from './charts/tools.ts'
 
 const NAMESPACE = 'It does not know the namespace. The annotation on the pod works all the same.'
-const NOT_BY_HELM: Record<string, string> = { 'namespace-lowers': NAMESPACE, 'namespace-unknown': NAMESPACE }
+const NOT_BY_HELM: Record<string, string> = {
+  'namespace-lowers': NAMESPACE,
+  'namespace-unknown': NAMESPACE,
+}
 const NOT_BY_KUSTOMIZE: Record<string, string> = {
   ...NOT_BY_HELM,
   'do-not-track': 'It cannot see the variables of a container.',
@@ -44,14 +48,21 @@ interface Workload {
 }
 
 function workloadOf({ text }: Sample): Workload {
-  const objects = parseAllDocuments(text, { version: '1.1' }).map((document) => document.toJS() as Workload)
+  const objects = parseAllDocuments(text, { version: '1.1' }).map(
+    (document) => document.toJS() as Workload,
+  )
   return objects.find(({ kind }) => kind !== 'Namespace')!
 }
 
 /** The pod or template in it, to be changed. */
 function podWithin(workload: object): PodObject {
-  const { kind, spec } = workload as { kind: string; spec: { template?: PodObject; jobTemplate?: { spec: { template: PodObject } } } }
-  return kind === 'Pod' ? (workload as PodObject) : (spec.template ?? spec.jobTemplate!.spec.template)
+  const { kind, spec } = workload as {
+    kind: string
+    spec: { template?: PodObject; jobTemplate?: { spec: { template: PodObject } } }
+  }
+  return kind === 'Pod'
+    ? (workload as PodObject)
+    : (spec.template ?? spec.jobTemplate!.spec.template)
 }
 
 /** What a maintainer knows of his pod. */
@@ -64,7 +75,9 @@ function known(sample: Sample): { traits: Traits; otel: boolean } {
 /** One document for each sample, by its name. */
 function podsIn(output: string): Map<string, string> {
   return new Map(
-    objectsIn(output).flatMap((object) => (object.kind === 'ConfigMap' ? [] : [[object.metadata.namespace!, JSON.stringify(object)]])),
+    objectsIn(output).flatMap((object) =>
+      object.kind === 'ConfigMap' ? [] : [[object.metadata.namespace!, JSON.stringify(object)]],
+    ),
   )
 }
 
@@ -79,13 +92,24 @@ describe('the chart and the command', () => {
   function template(sample: Sample): string {
     const workload = workloadOf(sample)
     workload.metadata.namespace = sample.name
-    const pod = podWithin(workload) as { metadata?: PodObject['metadata']; spec: Record<string, unknown> & PodObject['spec'] }
+    const pod = podWithin(workload) as {
+      metadata?: PodObject['metadata']
+      spec: Record<string, unknown> & PodObject['spec']
+    }
     const { traits, otel } = known(sample)
     const forApp = (container: PodContainer): object => {
       const { env = [], envFrom } = container as PodContainer & { envFrom?: unknown[] }
-      const mine = env.some(({ name }) => name === 'USAGE_OTLP_ENDPOINT') ? [] : [include('env', traits)]
-      const theirs = !otel || envFrom !== undefined || env.some(({ name }) => name.startsWith('OTEL_EXPORTER_OTLP_'))
-      return { ...container, env: [...mine, ...(theirs ? [] : [include('otelEnv', traits)]), ...env] }
+      const mine = env.some(({ name }) => name === 'USAGE_OTLP_ENDPOINT')
+        ? []
+        : [include('env', traits)]
+      const theirs =
+        !otel ||
+        envFrom !== undefined ||
+        env.some(({ name }) => name.startsWith('OTEL_EXPORTER_OTLP_'))
+      return {
+        ...container,
+        env: [...mine, ...(theirs ? [] : [include('otelEnv', traits)]), ...env],
+      }
     }
     const { initContainers = [], containers, volumes = [] } = pod.spec
     Object.assign(pod.spec, {
@@ -93,8 +117,14 @@ describe('the chart and the command', () => {
       initContainers: [include('container', traits), ...initContainers.map(forApp)],
       volumes: [include('volumes', traits), ...volumes],
     })
-    pod.metadata = { ...pod.metadata, labels: { ...pod.metadata?.labels, [include('labels', traits)]: '' } }
-    const text = stringify(workload, { lineWidth: 0, version: '1.1' }).replaceAll('{{', '{{ "{{" }}')
+    pod.metadata = {
+      ...pod.metadata,
+      labels: { ...pod.metadata?.labels, [include('labels', traits)]: '' },
+    }
+    const text = stringify(workload, { lineWidth: 0, version: '1.1' }).replaceAll(
+      '{{',
+      '{{ "{{" }}',
+    )
     return text.replaceAll(
       /^( *)(?:- |\? |)"@(\d+)@"(?:: "")?$/gm,
       (_, indent: string, i: string) => `{{ ${includes[Number(i)]} | indent ${indent.length} }}`,
@@ -105,14 +135,26 @@ describe('the chart and the command', () => {
   rmSync(join(chart, 'templates/deployment.yaml'))
   const there = injected.filter(({ name }) => !(name in NOT_BY_HELM))
   writeFileSync(join(chart, 'templates/all.yaml'), there.map(template).join('---\n'))
-  const { USAGE_REPORTING: reporting, USAGE_ENDPOINT: endpoint } = OPTIONS.settings as Record<string, string>
-  const usage = { reporting, endpoint, image: OPTIONS.image, policy: TEXTS.policy, identity: { create: false } }
+  const { USAGE_REPORTING: reporting, USAGE_ENDPOINT: endpoint } = OPTIONS.settings as Record<
+    string,
+    string
+  >
+  const usage = {
+    reporting,
+    endpoint,
+    image: OPTIONS.image,
+    policy: TEXTS.policy,
+    identity: { create: false },
+  }
   writeFileSync(join(folder, 'values.yaml'), JSON.stringify({ usage }))
   const pods = podsIn(helm('template', 'my', chart, '--values', join(folder, 'values.yaml')))
 
   for (const sample of there)
     it(`make the same pod of ${sample.name}`, () => {
-      const pod = podOf(pods.get(sample.name)!.replaceAll('my-usage-sidecar', STANDARD.configMap), sample)
+      const pod = podOf(
+        pods.get(sample.name)!.replaceAll('my-usage-sidecar', STANDARD.configMap),
+        sample,
+      )
       assert.equal(pod.spec.initContainers?.[0], sidecarOf(pod))
       assert.deepEqual(comparable(pod), comparable(podByCommand(sample)))
     })
@@ -126,7 +168,10 @@ describe('the component and the command', () => {
   const workloads = there.map((sample) => {
     const workload = workloadOf(sample)
     workload.metadata.namespace = sample.name
-    workload.metadata.annotations = { ...workload.metadata.annotations, [QOS]: known(sample).traits.qos }
+    workload.metadata.annotations = {
+      ...workload.metadata.annotations,
+      [QOS]: known(sample).traits.qos,
+    }
     return JSON.stringify(workload)
   })
   writeFileSync(join(example, 'deployment.yaml'), workloads.join('\n---\n'))
@@ -147,15 +192,26 @@ describe('the component and the command', () => {
   writeFileSync(join(example, 'kustomization.yaml'), stringify(kustomization))
   const pods = podsIn(kustomize('build', example))
   /** The policy comes by the ConfigMap, and there are no facts of the chart. */
-  const settings = { ...STANDARD.settings, USAGE_REPORTING: USAGE_REPORTING!, USAGE_ENDPOINT: USAGE_ENDPOINT! }
+  const settings = {
+    ...STANDARD.settings,
+    USAGE_REPORTING: USAGE_REPORTING!,
+    USAGE_ENDPOINT: USAGE_ENDPOINT!,
+  }
   /** The application's variables come in another order. */
   const sorted = (pod: PodObject): PodObject => {
     const { metadata, spec } = comparable(pod)
     const { [QOS]: _, ...annotations } = metadata.annotations ?? {}
-    const byName = (one: PodContainer): PodContainer => ({ ...one, env: (one.env ?? []).toSorted((a, b) => (a.name < b.name ? -1 : 1)) })
+    const byName = (one: PodContainer): PodContainer => ({
+      ...one,
+      env: (one.env ?? []).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    })
     return {
       metadata: { ...metadata, annotations },
-      spec: { ...spec, containers: spec.containers.map(byName), initContainers: (spec.initContainers ?? []).map(byName) },
+      spec: {
+        ...spec,
+        containers: spec.containers.map(byName),
+        initContainers: (spec.initContainers ?? []).map(byName),
+      },
     }
   }
 
@@ -163,6 +219,9 @@ describe('the component and the command', () => {
     it(`make the same pod of ${sample.name}`, () => {
       const pod = podOf(pods.get(sample.name)!, sample)
       assert.equal(pod.spec.initContainers?.[0], sidecarOf(pod))
-      assert.deepEqual(sorted(pod), sorted(podOf(injectText(sample.text, { ...OPTIONS, settings }).text, sample)))
+      assert.deepEqual(
+        sorted(pod),
+        sorted(podOf(injectText(sample.text, { ...OPTIONS, settings }).text, sample)),
+      )
     })
 })

@@ -1,5 +1,6 @@
-// Injection by the real API server: for every pod of the corpus the policy decides as the command does and makes the same
-// pod. What a pod or a namespace says chooses the project and lowers reporting; what fails leaves the pod as it was.
+// Injection by the real API server: for every pod of the corpus the policy decides as the command
+// does and makes the same pod. What a pod or a namespace says chooses the project and lowers
+// reporting; what fails leaves the pod as it was.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { parseAllDocuments } from 'yaml'
@@ -27,7 +28,9 @@ let api: ApiServer
 
 /** The shipped file for this project, with other data in its parameters. */
 function install(project: string, data: Record<string, string>): void {
-  const objects = parseAllDocuments(injectionFile().replaceAll(PLACEHOLDER, project)).map((document) => document.toJS())
+  const objects = parseAllDocuments(injectionFile().replaceAll(PLACEHOLDER, project)).map(
+    (document) => document.toJS(),
+  )
   const parameters = objects.find(({ kind }) => kind === 'ConfigMap')
   parameters.data = { project: parameters.data.project, inject: parameters.data.inject, ...data }
   api.apply(objects.map((object) => JSON.stringify(object)).join('\n---\n'))
@@ -58,12 +61,18 @@ const pod = (namespace: string, annotations: Record<string, string> = {}): PodOb
   const { metadata, ...rest } = podOf(PLAIN.text, PLAIN)
   return { ...rest, metadata: { ...metadata, namespace, annotations } }
 }
-const sidecarIn = (namespace: string, annotations?: Record<string, string>) => sidecarOf(created([pod(namespace, annotations)])[0]!)
+const sidecarIn = (namespace: string, annotations?: Record<string, string>) =>
+  sidecarOf(created([pod(namespace, annotations)])[0]!)
 const setting = (name: string, namespace = 'probe'): string | undefined =>
   sidecarIn(namespace)?.env?.find((variable) => variable.name === name)?.value
 
 const { settings, image } = OPTIONS
-const DATA: Record<string, string> = { image, ...settings, USAGE_POLICY_TEXT: TEXTS.policy, USAGE_FACTS: TEXTS.facts }
+const DATA: Record<string, string> = {
+  image,
+  ...settings,
+  USAGE_POLICY_TEXT: TEXTS.policy,
+  USAGE_FACTS: TEXTS.facts,
+}
 
 before(async () => {
   api = await startApiServer({ after: (end) => void ends.unshift(end) })
@@ -72,12 +81,16 @@ before(async () => {
   // The file as it ships, but for the name: it does nothing before somebody names an image.
   api.apply(injectionFile().replaceAll(PLACEHOLDER, 'third'))
   for (const { name, namespace } of SAMPLES)
-    makeNamespace(api, name, { ...namespace, annotations: { ...namespace.annotations, [PROJECT]: 'acme' } })
+    makeNamespace(api, name, {
+      ...namespace,
+      annotations: { ...namespace.annotations, [PROJECT]: 'acme' },
+    })
   makeNamespace(api, 'probe', { annotations: { [PROJECT]: 'acme' } })
   makeNamespace(api, 'bare')
   await until(
     'both policies are in force',
-    () => sidecarIn('probe') !== undefined && sidecarIn('bare', { [PROJECT]: 'other' }) !== undefined,
+    () =>
+      sidecarIn('probe') !== undefined && sidecarIn('bare', { [PROJECT]: 'other' }) !== undefined,
   )
 })
 after(async () => {
@@ -104,10 +117,16 @@ describe('the policy and the command', () => {
       assert.equal(policy.status.qosClass, plain.status.qosClass)
       const sidecar = sidecarOf(policy)
       assert.equal(sidecar?.image === image, sample.injected)
-      if (!sample.injected) assert.deepEqual({ ...comparable(policy), metadata: 0 }, { ...comparable(plain), metadata: 0 })
+      if (!sample.injected)
+        assert.deepEqual(
+          { ...comparable(policy), metadata: 0 },
+          { ...comparable(plain), metadata: 0 },
+        )
       else {
         assert.equal(policy.spec.initContainers?.[0], sidecar)
-        const tokens = sidecar?.volumeMounts?.filter(({ mountPath }) => mountPath.includes('serviceaccount')).map(({ name }) => name)
+        const tokens = sidecar?.volumeMounts
+          ?.filter(({ mountPath }) => mountPath.includes('serviceaccount'))
+          .map(({ name }) => name)
         assert.deepEqual(tokens, ['usage-sidecar-no-token'])
       }
     })
@@ -117,8 +136,13 @@ describe('the text that the command prints', () => {
   for (const sample of SAMPLES.filter(({ injected }) => injected))
     it(`is read by kubectl and taken by the server: ${sample.name}`, () => {
       const input = injectText(sample.text, OPTIONS).text.split(/^---$/m).at(-1)!
-      const read = api.kubectl(['create', '-f', '-', '--dry-run=server', '-o', 'json', '-n', sample.name], { input })
-      const [taken, meant] = [read, injectText(sample.text, OPTIONS).text].map((text) => sidecarOf(podOf(text, sample)))
+      const read = api.kubectl(
+        ['create', '-f', '-', '--dry-run=server', '-o', 'json', '-n', sample.name],
+        { input },
+      )
+      const [taken, meant] = [read, injectText(sample.text, OPTIONS).text].map((text) =>
+        sidecarOf(podOf(text, sample)),
+      )
       assert.deepEqual(taken?.env, meant?.env)
       assert.deepEqual(taken?.image, OPTIONS.image)
     })
@@ -128,7 +152,8 @@ describe('projects', () => {
   it('are named by the pod, or else by its namespace, and never meet', () => {
     assert.equal(sidecarIn('probe')?.image, image)
     assert.equal(sidecarIn('probe', { [PROJECT]: 'other' })?.image, 'registry.example/other:1')
-    for (const nobody of ['', 'acm', 'third']) assert.equal(sidecarIn('probe', { [PROJECT]: nobody }), undefined, nobody)
+    for (const nobody of ['', 'acm', 'third'])
+      assert.equal(sidecarIn('probe', { [PROJECT]: nobody }), undefined, nobody)
     assert.equal(sidecarIn('bare'), undefined)
   })
 
@@ -142,31 +167,56 @@ describe('projects', () => {
 
 describe('the parameters', () => {
   const inNamespaces = (): string =>
-    ['raises', 'lowers', 'unknown'].map((word) => setting('USAGE_REPORTING', `namespace-${word}`)).join(' ')
+    ['raises', 'lowers', 'unknown']
+      .map((word) => setting('USAGE_REPORTING', `namespace-${word}`))
+      .join(' ')
   const CASES: [what: string, changed: Record<string, string | null>, holds: () => boolean][] = [
     [
       'can ask every pod for its own word',
       { inject: 'disabled' },
-      () => sidecarIn('probe') === undefined && sidecarIn('probe', { 'usage-sidecar.dev/inject': 'enabled' }) !== undefined,
+      () =>
+        sidecarIn('probe') === undefined &&
+        sidecarIn('probe', { 'usage-sidecar.dev/inject': 'enabled' }) !== undefined,
     ],
     ['with a word that is none is no', { inject: 'yes' }, () => sidecarIn('probe') === undefined],
     ['without an image do nothing', { image: '' }, () => sidecarIn('probe') === undefined],
-    ['without the key of the image do nothing', { image: null }, () => sidecarIn('probe') === undefined],
+    [
+      'without the key of the image do nothing',
+      { image: null },
+      () => sidecarIn('probe') === undefined,
+    ],
     [
       'without a policy leave it to the ConfigMap of the namespace',
       { USAGE_POLICY_TEXT: null },
       () => setting('USAGE_POLICY') === '/etc/usage-sidecar/project/policy.yaml',
     ],
-    ['carry what the facts job has published', { 'facts.json': '{"k8s.nodes":10}' }, () => setting('USAGE_FACTS') === '{"k8s.nodes":10}'],
+    [
+      'carry what the facts job has published',
+      { 'facts.json': '{"k8s.nodes":10}' },
+      () => setting('USAGE_FACTS') === '{"k8s.nodes":10}',
+    ],
     [
       'cannot move the doors of the sidecar',
       { USAGE_HTTP_LISTEN: '127.0.0.1:1', USAGE_LOG_LEVEL: 'warn' },
-      () => setting('USAGE_LOG_LEVEL') === 'warn' && setting('USAGE_HTTP_LISTEN') === '127.0.0.1:44318',
+      () =>
+        setting('USAGE_LOG_LEVEL') === 'warn' && setting('USAGE_HTTP_LISTEN') === '127.0.0.1:44318',
     ],
     // The corpus has seen a namespace lower `on`.
-    ['that say local are not raised by a namespace', { USAGE_REPORTING: 'local' }, () => inNamespaces() === 'local local off'],
-    ['that say off are not raised by a namespace', { USAGE_REPORTING: 'off' }, () => inNamespaces() === 'off off off'],
-    ['of which no word is one of ours are passed on as they are', { USAGE_REPORTING: 'On' }, () => setting('USAGE_REPORTING') === 'On'],
+    [
+      'that say local are not raised by a namespace',
+      { USAGE_REPORTING: 'local' },
+      () => inNamespaces() === 'local local off',
+    ],
+    [
+      'that say off are not raised by a namespace',
+      { USAGE_REPORTING: 'off' },
+      () => inNamespaces() === 'off off off',
+    ],
+    [
+      'of which no word is one of ours are passed on as they are',
+      { USAGE_REPORTING: 'On' },
+      () => setting('USAGE_REPORTING') === 'On',
+    ],
   ]
   for (const [what, changed, holds] of CASES)
     it(what, async () => {
@@ -174,15 +224,24 @@ describe('the parameters', () => {
       await until(what, holds)
       const none = Object.fromEntries(Object.keys(changed).map((key) => [key, null]))
       setParameters('acme', { ...none, ...DATA, inject: 'enabled' })
-      const given = Object.keys(changed).filter((key) => key.startsWith('USAGE_') && !(key in FIXED_SETTINGS))
-      const was = given.map((key) => DATA[key]).map((text) => (text === undefined ? undefined : literal(text)))
-      const before = (): boolean => setting('USAGE_FACTS') === TEXTS.facts && given.every((key, index) => setting(key) === was[index])
+      const given = Object.keys(changed).filter(
+        (key) => key.startsWith('USAGE_') && !(key in FIXED_SETTINGS),
+      )
+      const was = given
+        .map((key) => DATA[key])
+        .map((text) => (text === undefined ? undefined : literal(text)))
+      const before = (): boolean =>
+        setting('USAGE_FACTS') === TEXTS.facts &&
+        given.every((key, index) => setting(key) === was[index])
       await until('they are as before', before)
     })
 
   it('that are gone leave every pod as it was', async () => {
     api.kubectl(['delete', 'configmap', 'other.usage-sidecar.dev', '-n', 'other-usage'])
-    await until('no pod of it is injected', () => sidecarIn('bare', { [PROJECT]: 'other' }) === undefined)
+    await until(
+      'no pod of it is injected',
+      () => sidecarIn('bare', { [PROJECT]: 'other' }) === undefined,
+    )
     assert.equal(sidecarIn('probe')?.image, image)
   })
 })

@@ -1,5 +1,6 @@
-// Brings the Debian packages that the end-to-end tests need and a plain machine lacks; what is built from source, or comes
-// from elsewhere, is made by the test that needs it, in the cache. Throws with the name of what cannot be had.
+// Brings the Debian packages that the end-to-end tests need and a plain machine lacks; what is
+// built from source, or comes from elsewhere, is made by the test that needs it, in the cache.
+// Throws with the name of what cannot be had.
 import { installDebian } from './tools.ts'
 
 /** A command that the package brings, and the package. */
@@ -13,6 +14,7 @@ const PACKAGES: readonly [command: string, name: string][] = [
 ]
 
 export function install(): void {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) throw new Error('The end-to-end tests need Linux and root.')
+  if (process.platform !== 'linux' || process.getuid?.() !== 0)
+    throw new Error('The end-to-end tests need Linux and root.')
   installDebian(PACKAGES)
 }

@@ -1,4 +1,5 @@
-// The Kustomize component as the real kustomize builds it, and what Kubernetes 1.29 to 1.37 say of every object's shape.
+// The Kustomize component as the real kustomize builds it, and what Kubernetes 1.29 to 1.37 say of
+// every object's shape.
 import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,12 +19,17 @@ const build = (path: string): KubernetesObject[] => objectsIn(kustomize('build',
 
 /** The example's component with these workloads instead of the example's own. */
 function buildWith(...workloads: readonly object[]): KubernetesObject[] {
-  writeFileSync(join(example, 'deployment.yaml'), workloads.map((workload) => stringify(workload)).join('---\n'))
+  writeFileSync(
+    join(example, 'deployment.yaml'),
+    workloads.map((workload) => stringify(workload)).join('---\n'),
+  )
   return build(example)
 }
 
 const app = { name: 'app', image: 'app' }
-const inTemplate = (spec: object): object => ({ template: { metadata: { labels: { app: 'x' } }, spec } })
+const inTemplate = (spec: object): object => ({
+  template: { metadata: { labels: { app: 'x' } }, spec },
+})
 
 test('the example has the sidecar before every other container, in the shape that each release wants', () => {
   const objects = build(example)
@@ -36,9 +42,14 @@ test('the example has the sidecar before every other container, in the shape tha
   assert.equal(pod.spec.initContainers?.[0]?.name, 'usage-sidecar')
   assert.equal(pod.spec.initContainers[0].image, 'registry.example/usage-sidecar:0.1.0')
   assert.equal(pod.metadata?.labels?.['usage-sidecar.dev/injected'], 'true')
-  assert.deepEqual(pod.spec.containers[0]?.env, [{ name: 'USAGE_OTLP_ENDPOINT', value: 'http://127.0.0.1:44318' }])
+  assert.deepEqual(pod.spec.containers[0]?.env, [
+    { name: 'USAGE_OTLP_ENDPOINT', value: 'http://127.0.0.1:44318' },
+  ])
   const { data } = find(objects, 'ConfigMap', 'usage-sidecar')!
-  assert.equal((data as Record<string, string>)['policy.yaml'], readFileSync(join(DEPLOY, 'policies/default.yaml'), 'utf8'))
+  assert.equal(
+    (data as Record<string, string>)['policy.yaml'],
+    readFileSync(join(DEPLOY, 'policies/default.yaml'), 'utf8'),
+  )
 })
 
 test('what the ConfigMap says is in every workload, of every kind; who is left out stays as he is', () => {
@@ -80,7 +91,11 @@ test('what the ConfigMap says is in every workload, of every kind; who is left o
     assert.equal(setting(built, 'USAGE_ENDPOINT'), 'https://usage.example.org', kind)
     assert.equal(setting(built, 'USAGE_OTLP_ENDPOINT'), undefined, kind)
     for (const container of [built.spec.initContainers![1]!, ...built.spec.containers])
-      assert.equal(container.env?.find(({ name }) => name === 'USAGE_OTLP_ENDPOINT')?.value, 'http://127.0.0.1:44318', kind)
+      assert.equal(
+        container.env?.find(({ name }) => name === 'USAGE_OTLP_ENDPOINT')?.value,
+        'http://127.0.0.1:44318',
+        kind,
+      )
     assert.equal(built.metadata?.labels?.app, 'x', kind)
     assert.equal(built.spec.volumes?.length, 6, kind)
   }
@@ -95,18 +110,27 @@ test('a workload says of which class its pods are', () => {
     spec: { containers: [app] },
   }))
   const objects = buildWith(...pods)
-  const resources = (name: string) => sidecarIn(podIn(find(objects, 'Pod', name.toLowerCase())!))?.resources ?? {}
+  const resources = (name: string) =>
+    sidecarIn(podIn(find(objects, 'Pod', name.toLowerCase())!))?.resources ?? {}
   const same = { cpu: '100m', memory: '96Mi' }
   assert.deepEqual(resources('guaranteed'), { requests: same, limits: same })
   assert.deepEqual(resources('bestEffort'), {})
   assert.deepEqual(resources('podLevel'), {})
-  assert.deepEqual(resources('burstable'), { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '96Mi' } })
+  assert.deepEqual(resources('burstable'), {
+    requests: { cpu: '10m', memory: '64Mi' },
+    limits: { memory: '96Mi' },
+  })
   assert.equal(setting(podIn(find(objects, 'Pod', 'besteffort')!), 'USAGE_MAX_BODY'), '2MiB')
 })
 
 test('the identity is made by the Job that the chart has', () => {
   const chart = objectsIn(
-    helm('template', 'my', chartIn(folder, 'example'), ...['--set', 'usage.factsImage=registry.example/usage-sidecar-facts:0.1.0']),
+    helm(
+      'template',
+      'my',
+      chartIn(folder, 'example'),
+      ...['--set', 'usage.factsImage=registry.example/usage-sidecar-facts:0.1.0'],
+    ),
   )
   for (const kind of ['ServiceAccount', 'Role', 'RoleBinding', 'Job']) {
     const [ours, theirs] = [find(build(example), kind)!, find(chart, kind)!]
@@ -118,11 +142,17 @@ test('the identity is made by the Job that the chart has', () => {
       // With Helm there is no Job at all where reporting is off.
       if (kind === 'Job' && object === ours) {
         const [container] = podIn(object).spec!.containers as { env?: unknown }[]
-        const reporting = { configMapKeyRef: { name: 'usage-sidecar', key: 'reporting', optional: true } }
+        const reporting = {
+          configMapKeyRef: { name: 'usage-sidecar', key: 'reporting', optional: true },
+        }
         assert.deepEqual(container!.env, [{ name: 'USAGE_REPORTING', valueFrom: reporting }])
         delete container!.env
       }
-      if (kind === 'RoleBinding') object.subjects = (object.subjects as object[]).map((subject) => ({ ...subject, namespace: undefined }))
+      if (kind === 'RoleBinding')
+        object.subjects = (object.subjects as object[]).map((subject) => ({
+          ...subject,
+          namespace: undefined,
+        }))
     }
     assert.deepEqual(ours, theirs)
   }
@@ -143,7 +173,11 @@ test('the facts job stands in the namespace of its project, with the rights of i
       [],
     )
   for (const { kind, metadata } of objects)
-    assert.equal(metadata.namespace, kind.startsWith('ClusterRole') ? undefined : 'acme-usage', kind)
+    assert.equal(
+      metadata.namespace,
+      kind.startsWith('ClusterRole') ? undefined : 'acme-usage',
+      kind,
+    )
   for (const kind of ['ClusterRoleBinding', 'RoleBinding'])
     for (const { subjects } of objects.filter((object) => object.kind === kind))
       assert.deepEqual(
@@ -151,6 +185,12 @@ test('the facts job stands in the namespace of its project, with the rights of i
         ['acme-usage'],
       )
   const pod = podIn(find(objects, 'CronJob')!)
-  assert.deepEqual([setting(pod, 'USAGE_REPORTING'), setting(pod, 'USAGE_ENDPOINT')], ['local', 'https://usage.example.org'])
-  assert.equal(pod.spec.containers[0]!.env!.find(({ name }) => name === 'USAGE_REPORTING')?.value, 'local')
+  assert.deepEqual(
+    [setting(pod, 'USAGE_REPORTING'), setting(pod, 'USAGE_ENDPOINT')],
+    ['local', 'https://usage.example.org'],
+  )
+  assert.equal(
+    pod.spec.containers[0]!.env!.find(({ name }) => name === 'USAGE_REPORTING')?.value,
+    'local',
+  )
 })

@@ -1,4 +1,5 @@
-// The Collector's own load generator, telemetrygen, as an application: every span that it was told was taken arrives.
+// The Collector's own load generator, telemetrygen, as an application: every span that it was told
+// was taken arrives.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { describe, type TestContext, test } from 'node:test'
@@ -12,11 +13,16 @@ import { startSidecar, temporaryFolder } from './processes.ts'
 
 const MODULE = new URL('telemetrygen/', import.meta.url).pathname
 const PACKAGE = 'github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen'
-const built = cached(`telemetrygen-${keyOf({ folder: MODULE })}`, (folder) => goBuild(MODULE, folder, [PACKAGE]))
+const built = cached(`telemetrygen-${keyOf({ folder: MODULE })}`, (folder) =>
+  goBuild(MODULE, folder, [PACKAGE]),
+)
 /** A trace of it is one span of each name. */
 const POLICY = policyText(
   ['lets-go', 'okey-dokey-0']
-    .map((name) => `${name}:\n  ids: linked\n  attributes:\n    network.peer.address: {keep: [1.2.3.4], reason: A test.}`)
+    .map(
+      (name) =>
+        `${name}:\n  ids: linked\n  attributes:\n    network.peer.address: {keep: [1.2.3.4], reason: A test.}`,
+    )
     .join('\n'),
 )
 
@@ -36,13 +42,25 @@ async function load(t: TestContext, door: 'http' | 'grpc', { args, traces }: Loa
     USAGE_POLICY_TEXT: POLICY,
   }
   const sidecar = await startSidecar(t, { folder: await temporaryFolder(t), env })
-  const to = door === 'http' ? [`127.0.0.1:${sidecar.port}`, '--otlp-http'] : [`127.0.0.1:${sidecar.grpcPort}`]
+  const to =
+    door === 'http'
+      ? [`127.0.0.1:${sidecar.port}`, '--otlp-http']
+      : [`127.0.0.1:${sidecar.grpcPort}`]
   const began = performance.now()
   // It ends with an error where an export fails.
-  await promisify(execFile)(`${built}/telemetrygen`, ['traces', '--otlp-insecure', '--otlp-endpoint', ...to, ...args])
+  await promisify(execFile)(`${built}/telemetrygen`, [
+    'traces',
+    '--otlp-insecure',
+    '--otlp-endpoint',
+    ...to,
+    ...args,
+  ])
   const perSecond = Math.round((2 * traces * 1000) / (performance.now() - began))
   assert.equal(await sidecar.counter('spans.received'), 2 * traces)
-  await until('everything is sent', async () => (await sidecar.counter('sent.spans')) === 2 * traces)
+  await until(
+    'everything is sent',
+    async () => (await sidecar.counter('sent.spans')) === 2 * traces,
+  )
   const counts: Record<string, number> = {}
   for (const { span, attributes } of collector.spans()) {
     assert.deepEqual(attributes, { 'network.peer.address': '1.2.3.4' })
@@ -55,8 +73,14 @@ async function load(t: TestContext, door: 'http' | 'grpc', { args, traces }: Loa
 describe('telemetrygen', () => {
   for (const door of ['http', 'grpc'] as const) {
     test(`four workers at a rate, 100 spans a request, over ${door}`, (t) =>
-      load(t, door, { args: ['--workers', '4', '--rate', '1000', '--traces', '2500'], traces: 10_000 }))
+      load(t, door, {
+        args: ['--workers', '4', '--rate', '1000', '--traces', '2500'],
+        traces: 10_000,
+      }))
     test(`as fast as they are answered, one span a request, over ${door}`, (t) =>
-      load(t, door, { args: ['--workers', '4', '--rate', '0', '--batch=false', '--traces', '500'], traces: 2_000 }))
+      load(t, door, {
+        args: ['--workers', '4', '--rate', '0', '--batch=false', '--traces', '500'],
+        traces: 2_000,
+      }))
   }
 })

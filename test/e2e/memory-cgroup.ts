@@ -1,12 +1,16 @@
-// A memory cgroup as a container runtime makes one, for one test: version 1 or 2, whichever this machine has. The kernel
-// kills what is in it when it needs more than the limit and nothing can be given back; that is what the test looks for.
+// A memory cgroup as a container runtime makes one, for one test: version 1 or 2, whichever this
+// machine has. The kernel kills what is in it when it needs more than the limit and nothing can be
+// given back; that is what the test looks for.
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface MemoryCgroup {
   /** What stands before a command, so that it runs inside. */
   before: readonly string[]
-  /** The most that was charged at once: anonymous memory, and file pages that had not been given back yet. */
+  /**
+   * The most that was charged at once: anonymous memory, and file pages that had not been given
+   * back yet.
+   */
   peakBytes(): number
   oomKills(): number
   remove(): void
@@ -15,11 +19,17 @@ export interface MemoryCgroup {
 const V1 = '/sys/fs/cgroup/memory'
 const V2 = '/sys/fs/cgroup'
 /** A shell joins, then becomes the program. */
-const join_ = (folder: string): readonly string[] => ['/bin/sh', '-c', 'echo $$ > "$0" && exec "$@"', join(folder, 'cgroup.procs')]
+const join_ = (folder: string): readonly string[] => [
+  '/bin/sh',
+  '-c',
+  'echo $$ > "$0" && exec "$@"',
+  join(folder, 'cgroup.procs'),
+]
 
 export function createMemoryCgroup(limitBytes: number): MemoryCgroup {
   const second = existsSync(join(V2, 'cgroup.controllers'))
-  if (!second && !existsSync(join(V1, 'memory.limit_in_bytes'))) throw new Error(`There is no memory cgroup at ${V1} or ${V2}.`)
+  if (!second && !existsSync(join(V1, 'memory.limit_in_bytes')))
+    throw new Error(`There is no memory cgroup at ${V1} or ${V2}.`)
   const folder = join(second ? V2 : V1, `usage-sidecar-e2e-${process.pid}`)
   if (second) writeFileSync(join(V2, 'cgroup.subtree_control'), '+memory')
   mkdirSync(folder)
@@ -29,13 +39,15 @@ export function createMemoryCgroup(limitBytes: number): MemoryCgroup {
     if (existsSync(join(folder, 'memory.swap.max'))) put('memory.swap.max', '0')
   } else {
     put('memory.limit_in_bytes', String(limitBytes))
-    if (existsSync(join(folder, 'memory.memsw.limit_in_bytes'))) put('memory.memsw.limit_in_bytes', String(limitBytes))
+    if (existsSync(join(folder, 'memory.memsw.limit_in_bytes')))
+      put('memory.memsw.limit_in_bytes', String(limitBytes))
   }
   const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
   return {
     before: join_(folder),
     peakBytes: () => Number(read(second ? 'memory.peak' : 'memory.max_usage_in_bytes')),
-    oomKills: () => Number(/^oom_kill (\d+)$/m.exec(read(second ? 'memory.events' : 'memory.oom_control'))?.[1]),
+    oomKills: () =>
+      Number(/^oom_kill (\d+)$/m.exec(read(second ? 'memory.events' : 'memory.oom_control'))?.[1]),
     remove: () => rmdirSync(folder),
   }
 }

@@ -1,6 +1,7 @@
-// Nothing that is sent to the sidecar ends it: the bundled program runs in the memory limit of its container, 96 MiB, as
-// the image starts it and without any flag, and is attacked over hundreds of connections. It lives, answers every request
-// with an honest status, and takes in a normal one after each attack. The peaks are printed.
+// Nothing that is sent to the sidecar ends it: the bundled program runs in the memory limit of its
+// container, 96 MiB, as the image starts it and without any flag, and is attacked over hundreds of
+// connections. It lives, answers every request with an honest status, and takes in a normal one
+// after each attack. The peaks are printed.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { attacks, normal } from './attacks.ts'
@@ -11,10 +12,24 @@ import { flood, shoot, startMoodyCollector, trickle } from './flood.ts'
 const HONEST = [200, 400, 413, 503]
 const TRICKLES = 1000
 
-async function attackAll(t: TestContext, flags: readonly string[], env: Record<string, string>): Promise<void> {
+async function attackAll(
+  t: TestContext,
+  flags: readonly string[],
+  env: Record<string, string>,
+): Promise<void> {
   const collector = await startMoodyCollector(t)
-  const sending = { USAGE_REPORTING: 'on', USAGE_ENDPOINT: collector.url, USAGE_SEND_INTERVAL: '100ms' }
-  const { sidecar, group, ready, most, lives: isAlive } = await startContained(t, flags, { ...sending, ...env })
+  const sending = {
+    USAGE_REPORTING: 'on',
+    USAGE_ENDPOINT: collector.url,
+    USAGE_SEND_INTERVAL: '100ms',
+  }
+  const {
+    sidecar,
+    group,
+    ready,
+    most,
+    lives: isAlive,
+  } = await startContained(t, flags, { ...sending, ...env })
   const maxBody = Number(ready.maxBody)
   assert.ok(maxBody < LIMIT / 8, 'the limits did not follow the memory of the container')
   const lives = async (after: string): Promise<void> => {
@@ -22,17 +37,27 @@ async function attackAll(t: TestContext, flags: readonly string[], env: Record<s
     assert.equal(await shoot(sidecar.port, normal()), 200, `a normal request after ${after}`)
   }
   for (const { name, connections, rounds, shots } of attacks(maxBody)) {
-    const statuses = await flood(sidecar.port, connections, rounds, (at) => shots[at % shots.length]!)
+    const statuses = await flood(
+      sidecar.port,
+      connections,
+      rounds,
+      (at) => shots[at % shots.length]!,
+    )
     const told = [...statuses].map(([status, count]) => `${status}: ${count}`).join(', ')
     t.diagnostic(`${name}: ${told}; RssAnon at most ${most()} MiB`)
-    for (const status of statuses.keys()) assert.ok(HONEST.includes(status), `${name} was answered ${told}`)
+    for (const status of statuses.keys())
+      assert.ok(HONEST.includes(status), `${name} was answered ${told}`)
     await lives(name)
   }
   // While they come they hold what the budget bears; an application is told to come again.
   await trickle(sidecar.port, TRICKLES, maxBody, async () => {
-    assert.ok(HONEST.includes(await shoot(sidecar.port, normal())), 'a normal request while bodies come byte by byte')
+    assert.ok(
+      HONEST.includes(await shoot(sidecar.port, normal())),
+      'a normal request while bodies come byte by byte',
+    )
   })
-  for (const deadline = Date.now() + 30_000; (await shoot(sidecar.port, normal())) === 503; ) assert.ok(Date.now() < deadline, 'room again')
+  for (const deadline = Date.now() + 30_000; (await shoot(sidecar.port, normal())) === 503; )
+    assert.ok(Date.now() < deadline, 'room again')
   await lives('bodies that come byte by byte')
   t.diagnostic(
     `${TRICKLES} bodies byte by byte: RssAnon at most ${most()} MiB; peak of the container ${(group.peakBytes() / MIB).toFixed(1)} MiB`,

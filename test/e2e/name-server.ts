@@ -1,6 +1,10 @@
-// The answers of a name server that knows a few names of type A, RFC 1035: what is asked for is all that it reads.
+// The answers of a name server that knows a few names of type A, RFC 1035: what is asked for is all
+// that it reads.
 
-/** The header, the question as it came, and one answer that points back at its name; or that there is no such name. */
+/**
+ * The header, the question as it came, and one answer that points back at its name; or that there
+ * is no such name.
+ */
 export function answerTo(query: Buffer, addressOf: (name: string) => string | undefined): Buffer {
   let end = 12
   const labels: string[] = []
@@ -12,7 +16,13 @@ export function answerTo(query: Buffer, addressOf: (name: string) => string | un
   const question = query.subarray(12, end + 5)
   const address = addressOf(labels.join('.'))
   const known = address !== undefined
-  const answers = known && type === 1 ? [Buffer.from('c00c00010001000000000004', 'hex'), Buffer.from(address.split('.').map(Number))] : []
+  const answers =
+    known && type === 1
+      ? [
+          Buffer.from('c00c00010001000000000004', 'hex'),
+          Buffer.from(address.split('.').map(Number)),
+        ]
+      : []
   const header = Buffer.alloc(12)
   query.copy(header, 0, 0, 2)
   header.writeUInt16BE(known ? 0x8180 : 0x8183, 2)

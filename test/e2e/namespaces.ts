@@ -1,6 +1,6 @@
-// Two hosts of this test's own, joined by one cable: network namespaces with a veth pair, one for the application and its
-// sidecar, one for the collector and a name server. Every packet of the first one but those on its loopback is captured.
-// Nothing in there reaches any other network.
+// Two hosts of this test's own, joined by one cable: network namespaces with a veth pair, one for
+// the application and its sidecar, one for the collector and a name server. Every packet of the
+// first one but those on its loopback is captured. Nothing in there reaches any other network.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,9 @@ export interface Packet {
 }
 
 export interface Cable {
-  /** What stands before a command so that it runs on the application's host, or on the collector's. */
+  /**
+   * What stands before a command so that it runs on the application's host, or on the collector's.
+   */
   near: readonly string[]
   far: readonly string[]
   /** All packets of the near host so far, but for loopback. */
@@ -36,7 +38,12 @@ export async function layCable(t: TestContext): Promise<Cable> {
     ip('netns', 'add', host)
     atEnd(t, async () => void ip('netns', 'delete', host))
     // What the kernel says of itself over IPv6, unasked, is not what is looked for.
-    inside(host, 'sh', '-c', 'for file in /proc/sys/net/ipv6/conf/*/disable_ipv6; do [ ! -e "$file" ] || echo 1 > "$file"; done')
+    inside(
+      host,
+      'sh',
+      '-c',
+      'for file in /proc/sys/net/ipv6/conf/*/disable_ipv6; do [ ! -e "$file" ] || echo 1 > "$file"; done',
+    )
     ip('-n', host, 'link', 'set', 'lo', 'up')
   }
   ip('link', 'add', 'cable', 'netns', near, 'type', 'veth', 'peer', 'name', 'cable', 'netns', far)
@@ -67,16 +74,31 @@ export async function layCable(t: TestContext): Promise<Cable> {
 }
 
 /** Every packet that passes the filter from now on. */
-export async function capture(t: TestContext, filter: string, before: readonly string[] = []): Promise<Packet[]> {
+export async function capture(
+  t: TestContext,
+  filter: string,
+  before: readonly string[] = [],
+): Promise<Packet[]> {
   const packets: Packet[] = []
-  const [program, ...args] = [...before, 'tcpdump', '-i', 'any', '-n', '-l', '-tt', '--immediate-mode', filter]
+  const [program, ...args] = [
+    ...before,
+    'tcpdump',
+    '-i',
+    'any',
+    '-n',
+    '-l',
+    '-tt',
+    '--immediate-mode',
+    filter,
+  ]
   const tcpdump = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   atEnd(t, () => end(tcpdump))
   createInterface({ input: tcpdump.stdout }).on('line', (line) => {
     const at = Number(line.split(' ', 1)[0])
     if (at > 0) packets.push({ at, text: line })
   })
-  for await (const line of createInterface({ input: tcpdump.stderr })) if (line.startsWith('listening on')) return packets
+  for await (const line of createInterface({ input: tcpdump.stderr }))
+    if (line.startsWith('listening on')) return packets
   throw new Error('tcpdump has ended and captured nothing.')
 }
 

@@ -1,6 +1,6 @@
-// Off is silent, as the network sees it: from the start there is no packet but those on loopback, no name is asked for, no
-// file is made; and once a running sidecar has been turned off, none goes out any more. The same capture sees the packets
-// of a sidecar that is on.
+// Off is silent, as the network sees it: from the start there is no packet but those on loopback,
+// no name is asked for, no file is made; and once a running sidecar has been turned off, none goes
+// out any more. The same capture sees the packets of a sidecar that is on.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdir, rm, writeFile } from 'node:fs/promises'
@@ -15,7 +15,11 @@ import { type Sidecar, startSidecar, temporaryFolder } from './processes.ts'
 const SILENT_SECONDS = process.env.USAGE_NIGHTLY === '1' ? 60 : 15
 const NAME = 'collector.usage.svc'
 const PORT = 4318
-const ON = { USAGE_REPORTING: 'on', USAGE_ENDPOINT: `http://${NAME}:${PORT}`, USAGE_SEND_INTERVAL: '100ms' }
+const ON = {
+  USAGE_REPORTING: 'on',
+  USAGE_ENDPOINT: `http://${NAME}:${PORT}`,
+  USAGE_SEND_INTERVAL: '100ms',
+}
 
 interface Lines {
   child: ChildProcess
@@ -23,8 +27,18 @@ interface Lines {
 }
 
 /** A program of the test's own, in TypeScript, and what it prints; it says `ready` first. */
-async function run(t: TestContext, before: readonly string[], program: string, ...args: string[]): Promise<Lines> {
-  const [command, ...rest] = [...before, process.execPath, join(import.meta.dirname, program), ...args]
+async function run(
+  t: TestContext,
+  before: readonly string[],
+  program: string,
+  ...args: string[]
+): Promise<Lines> {
+  const [command, ...rest] = [
+    ...before,
+    process.execPath,
+    join(import.meta.dirname, program),
+    ...args,
+  ]
   const child = spawn(command!, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
   atEnd(t, () => end(child))
   const lines: string[] = []
@@ -33,7 +47,8 @@ async function run(t: TestContext, before: readonly string[], program: string, .
   return { child, lines }
 }
 
-const startFarHost = (t: TestContext, { far }: Cable): Promise<Lines> => run(t, far, 'far-host.ts', FAR, NAME, String(PORT))
+const startFarHost = (t: TestContext, { far }: Cable): Promise<Lines> =>
+  run(t, far, 'far-host.ts', FAR, NAME, String(PORT))
 
 /** Ends the traffic; gives how many answers of each status each sidecar gave. */
 async function answers({ child, lines }: Lines): Promise<Record<string, number>> {
@@ -41,7 +56,8 @@ async function answers({ child, lines }: Lines): Promise<Record<string, number>>
   return JSON.parse(lines.at(-1)!) as Record<string, number>
 }
 
-const seconds = (count: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1000 * count))
+const seconds = (count: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, 1000 * count))
 
 /** The proof that the capture sees what a sidecar does that is on. */
 async function seesReports({ packets }: Cable, farHost: Lines): Promise<void> {
@@ -51,8 +67,12 @@ async function seesReports({ packets }: Cable, farHost: Lines): Promise<void> {
   const asked = (): number => farHost.lines.indexOf(`question ${NAME}`, lines)
   await until('the name is asked for', () => asked() >= 0)
   await until('the collector has a request', () => farHost.lines.includes('request', asked()))
-  await until('the question was seen', () => since().some((text) => text.includes(`> ${FAR}.53: `) && text.includes(NAME)))
-  await until('the connection was seen', () => since().some((text) => text.includes(`> ${FAR}.${PORT}: Flags [S]`)))
+  await until('the question was seen', () =>
+    since().some((text) => text.includes(`> ${FAR}.53: `) && text.includes(NAME)),
+  )
+  await until('the connection was seen', () =>
+    since().some((text) => text.includes(`> ${FAR}.${PORT}: Flags [S]`)),
+  )
 }
 
 test('off from the start: no packet outside of loopback, no question for a name, no file, and every answer is 200', async (t) => {
@@ -72,8 +92,19 @@ test('off from the start: no packet outside of loopback, no question for a name,
   }
   const sidecars: Sidecar[] = []
   for (const [way, env] of Object.entries(ways))
-    sidecars.push(await startSidecar(t, { folder: join(folder, way), env: { ...ON, ...env }, before: cable.near }))
-  const traffic = await run(t, cable.near, 'traffic.ts', ...sidecars.map(({ port }) => String(port)))
+    sidecars.push(
+      await startSidecar(t, {
+        folder: join(folder, way),
+        env: { ...ON, ...env },
+        before: cable.near,
+      }),
+    )
+  const traffic = await run(
+    t,
+    cable.near,
+    'traffic.ts',
+    ...sidecars.map(({ port }) => String(port)),
+  )
   await seconds(SILENT_SECONDS)
   const counts = await answers(traffic)
   assert.deepEqual(Object.keys(counts).sort(), sidecars.map(({ port }) => `${port} 200`).sort())
@@ -95,7 +126,8 @@ test('turned off while a request is in flight: it is reset, and after that nothi
   const farHost = await startFarHost(t, cable)
   const folder = await temporaryFolder(t)
   const annotations = join(folder, 'annotations')
-  const annotate = (word: string): Promise<void> => writeFile(annotations, `usage-sidecar.dev/reporting="${word}"`)
+  const annotate = (word: string): Promise<void> =>
+    writeFile(annotations, `usage-sidecar.dev/reporting="${word}"`)
   await annotate('on')
   const env = { ...ON, USAGE_ANNOTATIONS_FILE: annotations }
   const sidecar = await startSidecar(t, { folder, env, before: cable.near })
@@ -113,7 +145,9 @@ test('turned off while a request is in flight: it is reset, and after that nothi
   const afterwards = cable.packets.filter(({ at }) => 1000 * at > Date.parse(String(done.time)) + 1)
   assert.deepEqual(afterwards, [])
   assert.deepEqual(farHost.lines.slice(sent), ['answer'])
-  const kept = [...(await filesIn(folder)).keys()].filter((name) => /^sidecar\/(queue|sending|sent)\/|epoch$/.test(name))
+  const kept = [...(await filesIn(folder)).keys()].filter((name) =>
+    /^sidecar\/(queue|sending|sent)\/|epoch$/.test(name),
+  )
   assert.deepEqual(kept, [])
 
   await annotate('on')

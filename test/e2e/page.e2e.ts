@@ -1,6 +1,7 @@
-// The sidecar's own page in a real Chromium, with reports that left and one that waits: light and dark, wide and narrow,
-// with and without scripts, by keyboard and by what a screen reader is told; nothing asked of anybody else, nothing on the
-// console; a report opens decoded. With USAGE_UPDATE_PICTURES the README's picture is taken anew.
+// The sidecar's own page in a real Chromium, with reports that left and one that waits: light and
+// dark, wide and narrow, with and without scripts, by keyboard and by what a screen reader is told;
+// nothing asked of anybody else, nothing on the console; a report opens decoded. With
+// USAGE_UPDATE_PICTURES the README's picture is taken anew.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -29,7 +30,9 @@ async function startPage(t: TestContext): Promise<string> {
   for (let i = 0; i < 20; i++) assert.equal((await post(first.port, execution())).status, 200)
   const deadline = Date.now() + 20_000
   const left = async (): Promise<number> => {
-    const { sent } = (await (await fetch(`${url}/status.json`)).json()) as { sent: { result?: string }[] }
+    const { sent } = (await (await fetch(`${url}/status.json`)).json()) as {
+      sent: { result?: string }[]
+    }
     return sent.filter(({ result }) => result === 'delivered').length
   }
   while ((await left()) < 2) {
@@ -38,7 +41,8 @@ async function startPage(t: TestContext): Promise<string> {
   }
   await first.stop()
   const second = await start('1h')
-  for (const type of ['orchestration', 'pipeline', 'made up']) assert.equal((await post(second.port, execution(type))).status, 200)
+  for (const type of ['orchestration', 'pipeline', 'made up'])
+    assert.equal((await post(second.port, execution(type))).status, 200)
   return await pageOf(second)
 }
 
@@ -52,7 +56,9 @@ const SAYS = [
   'USAGE_REPORTING',
 ]
 
-/** Of every piece of text that is seen, the least contrast with what is behind it (WCAG 2.2, 1.4.3). */
+/**
+ * Of every piece of text that is seen, the least contrast with what is behind it (WCAG 2.2, 1.4.3).
+ */
 const LEAST_CONTRAST = `(() => {
   const parts = (color) => color.match(/[\\d.]+/g).map(Number)
   const light = (color) => {
@@ -88,10 +94,21 @@ test('the page shows the mode, what waits, what left and how to turn it off, to 
       await page.goto(url)
       const text = (await page.locator('body').textContent()) ?? ''
       for (const words of SAYS) assert.ok(text.includes(words), `${words} is not on the page`)
-      assert.ok((await page.evaluate<number>('document.documentElement.scrollWidth')) <= width, `wider than ${width}`)
-      await savePicture(page, `page-${colorScheme}-${width}`, colorScheme === 'light' && width === 1280 ? 'page.png' : undefined)
+      assert.ok(
+        (await page.evaluate<number>('document.documentElement.scrollWidth')) <= width,
+        `wider than ${width}`,
+      )
+      await savePicture(
+        page,
+        `page-${colorScheme}-${width}`,
+        colorScheme === 'light' && width === 1280 ? 'page.png' : undefined,
+      )
       await page.locator('summary').click()
-      const { ratio, text: where, count } = await page.evaluate<{ ratio: number; text: string; count: number }>(LEAST_CONTRAST)
+      const {
+        ratio,
+        text: where,
+        count,
+      } = await page.evaluate<{ ratio: number; text: string; count: number }>(LEAST_CONTRAST)
       assert.ok(count > 100 && ratio >= 4.5, `${colorScheme}: contrast ${ratio} at "${where}"`)
       await page.locator('summary').click()
       await page.locator('a[href^="/sent/"]').first().click()
@@ -121,19 +138,27 @@ test('the page is used by keyboard, told to a screen reader, and needs no script
     assert.deepEqual(at, { index: stop, outline: 'solid' })
     if ((await page.evaluate<string>('document.activeElement.localName')) !== 'summary') continue
     await page.keyboard.press('Enter')
-    assert.ok(await page.evaluate<boolean>('document.activeElement.parentElement.open'), 'Enter opens the data sheet')
+    assert.ok(
+      await page.evaluate<boolean>('document.activeElement.parentElement.open'),
+      'Enter opens the data sheet',
+    )
     await page.keyboard.press('Enter')
   }
 
-  // What a screen reader is told: landmarks, headings without a gap, tables with heads, names of the parts.
-  const levels = await page.evaluate<number[]>(`[...document.querySelectorAll('h1, h2, h3, h4')].map((one) => Number(one.localName[1]))`)
+  // What a screen reader is told: landmarks, headings without a gap, tables with heads, names of
+  // the parts.
+  const levels = await page.evaluate<number[]>(
+    `[...document.querySelectorAll('h1, h2, h3, h4')].map((one) => Number(one.localName[1]))`,
+  )
   assert.deepEqual(
     levels.filter((level) => level === 1),
     [1],
   )
-  for (const [index, level] of levels.entries()) assert.ok(level <= (levels[index - 1] ?? 0) + 1, `heading ${index} of ${levels.join()}`)
+  for (const [index, level] of levels.entries())
+    assert.ok(level <= (levels[index - 1] ?? 0) + 1, `heading ${index} of ${levels.join()}`)
   const tree = await page.locator('body').ariaSnapshot()
-  for (const part of ['banner', 'main', 'contentinfo']) assert.match(tree, new RegExp(`^- ${part}:`, 'm'))
+  for (const part of ['banner', 'main', 'contentinfo'])
+    assert.match(tree, new RegExp(`^- ${part}:`, 'm'))
   for (const [role, name] of [
     ['region', 'Next report'],
     ['region', 'What left'],
@@ -145,16 +170,27 @@ test('the page is used by keyboard, told to a screen reader, and needs no script
   ] as const)
     assert.ok((await page.getByRole(role, { name }).count()) > 0, `${role} "${name}" in\n${tree}`)
   assert.equal(
-    await page.evaluate<number>(`[...document.querySelectorAll('table')].filter((one) => one.querySelector('th') === null).length`),
+    await page.evaluate<number>(
+      `[...document.querySelectorAll('table')].filter((one) => one.querySelector('th') === null).length`,
+    ),
     0,
   )
-  assert.deepEqual(await page.evaluate<string[]>('[document.documentElement.lang, document.title]'), ['en', 'Usage reporting'])
+  assert.deepEqual(
+    await page.evaluate<string[]>('[document.documentElement.lang, document.title]'),
+    ['en', 'Usage reporting'],
+  )
   assert.deepEqual(told, [])
 
-  const plain = await openBrowser(t, { colorScheme: 'light', width: 1280, height: 860, javaScriptEnabled: false })
+  const plain = await openBrowser(t, {
+    colorScheme: 'light',
+    width: 1280,
+    height: 860,
+    javaScriptEnabled: false,
+  })
   await plain.page.goto(url)
   const text = (await plain.page.locator('body').textContent()) ?? ''
-  for (const words of SAYS) assert.ok(text.includes(words), `${words} is not on the page without scripts`)
+  for (const words of SAYS)
+    assert.ok(text.includes(words), `${words} is not on the page without scripts`)
   assert.equal(await plain.page.locator('script').count(), 0)
   await plain.page.locator('a[href^="/queue/"]').first().click()
   await plain.page.getByText('A report that waits').waitFor()
@@ -164,8 +200,16 @@ test('mode local, mode off and what is wrong are told as plainly', async (t) => 
   const folder = await temporaryFolder(t)
   const pages: Record<string, { env: Record<string, string>; says: RegExp; alerts: number }> = {
     local: { env: { USAGE_REPORTING: 'local' }, says: /Local.*Nothing is ever sent\./s, alerts: 0 },
-    off: { env: { DO_NOT_TRACK: '1' }, says: /Off.*Nothing is kept and nothing is sent\..*Decided by DO_NOT_TRACK\./s, alerts: 0 },
-    wrong: { env: { USAGE_POLICY: join(folder, 'missing') }, says: /Nothing is kept or sent, because of the policy/, alerts: 1 },
+    off: {
+      env: { DO_NOT_TRACK: '1' },
+      says: /Off.*Nothing is kept and nothing is sent\..*Decided by DO_NOT_TRACK\./s,
+      alerts: 0,
+    },
+    wrong: {
+      env: { USAGE_POLICY: join(folder, 'missing') },
+      says: /Nothing is kept or sent, because of the policy/,
+      alerts: 1,
+    },
   }
   for (const [name, { env, says, alerts }] of Object.entries(pages)) {
     const sidecar = await startSidecar(t, { folder: join(folder, name), env })

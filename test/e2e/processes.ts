@@ -1,5 +1,5 @@
-// Starts the bundled program as a process of its own, on free ports, and knows it as its users do: by its log and its
-// doors. What was started is ended when the test ends, whatever became of it.
+// Starts the bundled program as a process of its own, on free ports, and knows it as its users do:
+// by its log and its doors. What was started is ended when the test ends, whatever became of it.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -33,7 +33,10 @@ export interface Scope {
 
 const undone = new WeakMap<Scope, (() => unknown)[]>()
 
-/** Like t.after(), but what came last goes first: a process ends before the folder goes that it writes to. */
+/**
+ * Like t.after(), but what came last goes first: a process ends before the folder goes that it
+ * writes to.
+ */
 export function atEnd(t: Scope, undo: () => unknown): void {
   const known = undone.get(t)
   if (known !== undefined) {
@@ -62,11 +65,19 @@ export interface StartOptions {
   before?: readonly string[]
 }
 
-export function start(t: TestContext, { args, env = {}, flags = [], before = [] }: StartOptions): Process {
-  if (!existsSync(BUNDLE)) throw new Error('dist/usage-sidecar.js is not there. Run `npm run build` first.')
+export function start(
+  t: TestContext,
+  { args, env = {}, flags = [], before = [] }: StartOptions,
+): Process {
+  if (!existsSync(BUNDLE))
+    throw new Error('dist/usage-sidecar.js is not there. Run `npm run build` first.')
   const [program, ...rest] = [...before, process.execPath, ...flags, BUNDLE, ...args]
-  // Only what a program needs to run: a setting of the shell that runs the tests must not decide anything.
-  const child = spawn(program!, rest, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'ignore', 'pipe'] })
+  // Only what a program needs to run: a setting of the shell that runs the tests must not decide
+  // anything.
+  const child = spawn(program!, rest, {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   const log: LogLine[] = []
   const other: string[] = []
   const listeners = new Set<() => void>()
@@ -131,7 +142,10 @@ export interface SidecarOptions extends Omit<StartOptions, 'args'> {
 }
 
 /** A sidecar with the default policy, ready to take spans in. */
-export async function startSidecar(t: TestContext, { folder, env, ...more }: SidecarOptions): Promise<Sidecar> {
+export async function startSidecar(
+  t: TestContext,
+  { folder, env, ...more }: SidecarOptions,
+): Promise<Sidecar> {
   const settings = {
     USAGE_POLICY: POLICY,
     USAGE_DATA_DIR: join(folder, 'sidecar'),
@@ -148,7 +162,13 @@ export async function startSidecar(t: TestContext, { folder, env, ...more }: Sid
     const answer = await fetch(`http://127.0.0.1:${page}/status.json`)
     return ((await answer.json()) as { counters: Record<string, number> }).counters[name] ?? 0
   }
-  return { ...running, port: Number(port), grpcPort: Number(grpc), healthPort: Number(health), counter }
+  return {
+    ...running,
+    port: Number(port),
+    grpcPort: Number(grpc),
+    healthPort: Number(health),
+    counter,
+  }
 }
 
 export interface Collector extends Process {
@@ -157,7 +177,15 @@ export interface Collector extends Process {
 }
 
 export async function startCollector(t: TestContext, folder: string): Promise<Collector> {
-  const args = ['collect', '--listen', '127.0.0.1:0', '--page-listen', '127.0.0.1:0', '--data-dir', join(folder, 'collected')]
+  const args = [
+    'collect',
+    '--listen',
+    '127.0.0.1:0',
+    '--page-listen',
+    '127.0.0.1:0',
+    '--data-dir',
+    join(folder, 'collected'),
+  ]
   const running = start(t, { args })
   const { port, page } = await running.said('collect: ready')
   return { ...running, port: Number(port), page: `http://127.0.0.1:${page}` }
@@ -168,13 +196,21 @@ export interface Counts {
   spans: Record<string, number>
 }
 
-/** What the collector has counted, as soon as it is enough; throws with the last count after the deadline. */
-export async function countsWhen(page: string, enough: (counts: Counts) => boolean, deadlineMs = 30_000): Promise<Counts> {
+/**
+ * What the collector has counted, as soon as it is enough; throws with the last count after the
+ * deadline.
+ */
+export async function countsWhen(
+  page: string,
+  enough: (counts: Counts) => boolean,
+  deadlineMs = 30_000,
+): Promise<Counts> {
   const deadline = Date.now() + deadlineMs
   for (;;) {
     const counts = (await (await fetch(`${page}/counts.json`)).json()) as Counts
     if (enough(counts)) return counts
-    if (Date.now() > deadline) throw new Error(`The collector counted ${JSON.stringify(counts)} and no more.`)
+    if (Date.now() > deadline)
+      throw new Error(`The collector counted ${JSON.stringify(counts)} and no more.`)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }

@@ -1,5 +1,6 @@
-// `npm run e2e`: what needs Linux, root, Debian packages, Go, Java or Python, with the real thing on the other side. What is missing
-// is installed; what cannot be had is a loud failure, never a silent skip. `--update-pictures` takes README's pictures anew.
+// `npm run e2e`: what needs Linux, root, Debian packages, Go, Java or Python, with the real thing
+// on the other side. What is missing is installed; what cannot be had is a loud failure, never a
+// silent skip. `--update-pictures` takes README's pictures anew.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { install } from './install.ts'

@@ -1,5 +1,5 @@
-// Runs a tool that the end-to-end tests need, and brings it from Debian where it is missing. A failure throws with what was
-// run and what it said.
+// Runs a tool that the end-to-end tests need, and brings it from Debian where it is missing. A
+// failure throws with what was run and what it said.
 import { spawnSync } from 'node:child_process'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 
@@ -9,7 +9,11 @@ export interface RunOptions {
 }
 
 /** Waits for its end; gives what it printed. */
-export function runTool(command: string, args: readonly string[], { cwd, env = process.env }: RunOptions = {}): string {
+export function runTool(
+  command: string,
+  args: readonly string[],
+  { cwd, env = process.env }: RunOptions = {},
+): string {
   const { status, signal, error, stdout, stderr } = spawnSync(command, args, {
     cwd,
     env,
@@ -19,11 +23,15 @@ export function runTool(command: string, args: readonly string[], { cwd, env = p
   })
   if (status === 0) return stdout
   const why = error?.message ?? (signal === null ? `exit code ${status}` : signal)
-  throw new Error(`${[command, ...args.slice(0, 4)].join(' ')} failed (${why}).\n${`${stdout}${stderr}`.slice(-4000)}`)
+  throw new Error(
+    `${[command, ...args.slice(0, 4)].join(' ')} failed (${why}).\n${`${stdout}${stderr}`.slice(-4000)}`,
+  )
 }
 
 /** Debian packages whose command is not there. */
-export function installDebian(packages: readonly (readonly [command: string, name: string])[]): void {
+export function installDebian(
+  packages: readonly (readonly [command: string, name: string])[],
+): void {
   aptInstall(packages.filter(([command]) => !existsSync(command)).map(([, name]) => name))
 }
 
@@ -31,7 +39,8 @@ export function aptInstall(names: readonly string[]): void {
   if (names.length === 0) return
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   runTool('apt-get', ['update', '-qq'], { env })
-  // Debian starts what it installs, unless this file says no (101): a test starts its own, and nothing else shall run.
+  // Debian starts what it installs, unless this file says no (101): a test starts its own, and
+  // nothing else shall run.
   const starts = '/usr/sbin/policy-rc.d'
   const guard = !existsSync(starts)
   if (guard) writeFileSync(starts, '#!/bin/sh\nexit 101\n', { mode: 0o755 })

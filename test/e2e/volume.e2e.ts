@@ -1,5 +1,5 @@
-// A data folder on a volume of its own, small, then full, filled by others, or read-only: the program lives, says 503
-// where it cannot keep a span, says why once, and goes on when it can.
+// A data folder on a volume of its own, small, then full, filled by others, or read-only: the
+// program lives, says 503 where it cannot keep a span, says why once, and goes on when it can.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
@@ -13,7 +13,9 @@ import { type Sidecar, startSidecar, temporaryFolder } from './processes.ts'
 const MIB = 1024 * 1024
 const SPANS = 2_000
 const BODY = request(
-  ...Array.from({ length: SPANS }, (_, i) => span({ spanId: idOf(i), more: [attribute('execution.status', text('succeeded'))] })),
+  ...Array.from({ length: SPANS }, (_, i) =>
+    span({ spanId: idOf(i), more: [attribute('execution.status', text('succeeded'))] }),
+  ),
 )
 
 function idOf(number: number): Buffer {
@@ -22,39 +24,54 @@ function idOf(number: number): Buffer {
   return id
 }
 
-/** A sidecar in a mount namespace of its own, whose data folder is a tmpfs; it ends with its process. */
+/**
+ * A sidecar in a mount namespace of its own, whose data folder is a tmpfs; it ends with its
+ * process.
+ */
 async function startOnVolume(t: TestContext, collector: Collector, megabytes: number, mount = '') {
   const folder = await temporaryFolder(t)
   const data = join(folder, 'volume')
   await mkdir(data)
   const script = `mount -t tmpfs -o size=${megabytes}m tmpfs "$0" ${mount} && exec "$@"`
   const before = ['unshare', '--mount', '/bin/sh', '-c', script, data]
-  const env = { USAGE_REPORTING: 'on', USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '200ms', USAGE_DATA_DIR: data }
+  const env = {
+    USAGE_REPORTING: 'on',
+    USAGE_ENDPOINT: collector.endpoint,
+    USAGE_SEND_INTERVAL: '200ms',
+    USAGE_DATA_DIR: data,
+  }
   const sidecar = await startSidecar(t, { folder, env, before })
   const { pid } = sidecar.child
   return {
     sidecar,
     /** The same folder, seen from here. */
     inside: `/proc/${pid}/root${data}`,
-    remount: (how: 'ro' | 'rw') => execFileSync('nsenter', ['-t', String(pid), '-m', 'mount', '-o', `remount,${how}`, data]),
+    remount: (how: 'ro' | 'rw') =>
+      execFileSync('nsenter', ['-t', String(pid), '-m', 'mount', '-o', `remount,${how}`, data]),
   }
 }
 
-/** How many of our spans it has taken, without the heartbeat; each body is looked at once, because there are many. */
+/**
+ * How many of our spans it has taken, without the heartbeat; each body is looked at once, because
+ * there are many.
+ */
 function countOf(collector: Collector): () => number {
   let looked = 0
   let spans = 0
   return () => {
     for (; looked < collector.requests.length; looked++) {
       const { verdict, body } = collector.requests[looked]!
-      if (verdict === 200) spans += spansIn(body).filter(({ span: one }) => one.name === 'execution').length
+      if (verdict === 200)
+        spans += spansIn(body).filter(({ span: one }) => one.name === 'execution').length
     }
     return spans
   }
 }
 
-const isAlive = async (sidecar: Sidecar): Promise<boolean> => (await fetch(`http://127.0.0.1:${sidecar.healthPort}/livez`)).status === 200
-const said = (sidecar: Sidecar, event: string): number => sidecar.log.filter((line) => line.event === event).length
+const isAlive = async (sidecar: Sidecar): Promise<boolean> =>
+  (await fetch(`http://127.0.0.1:${sidecar.healthPort}/livez`)).status === 200
+const said = (sidecar: Sidecar, event: string): number =>
+  sidecar.log.filter((line) => line.event === event).length
 
 test('a volume that is full refuses spans with 503, sends what it has, and takes spans in again', async (t) => {
   const collector = await startCollector(t, () => 503)
@@ -65,7 +82,8 @@ test('a volume that is full refuses spans with 503, sends what it has, and takes
     collector.answer = () => 503
     let acknowledged = 0
     let last = await post(sidecar.port, BODY)
-    for (; last.status === 200 && acknowledged < 200; acknowledged++) last = await post(sidecar.port, BODY)
+    for (; last.status === 200 && acknowledged < 200; acknowledged++)
+      last = await post(sidecar.port, BODY)
     assert.deepEqual([last.status, last.headers['retry-after']], [503, '60'])
     assert.ok(acknowledged > 10, `${acknowledged} requests acknowledged`)
     assert.ok(await isAlive(sidecar))
@@ -103,7 +121,10 @@ test('a volume that is read-only at the start keeps nothing, and is used when it
   assert.equal(said(sidecar, 'queue: the data folder cannot be used; it is tried again'), 1)
   remount('rw')
   await until('reports arrive', async () => {
-    await post(sidecar.port, request(span({ more: [attribute('execution.status', text('succeeded'))] })))
+    await post(
+      sidecar.port,
+      request(span({ more: [attribute('execution.status', text('succeeded'))] })),
+    )
     return taken() > 0
   })
 })

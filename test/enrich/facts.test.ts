@@ -1,4 +1,5 @@
-// Facts that are given and those that the process knows: what counts as one, and that no mistake repeats a value.
+// Facts that are given and those that the process knows: what counts as one, and that no mistake
+// repeats a value.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { allFacts, parseFacts } from '../../src/enrich/facts.ts'
@@ -18,14 +19,19 @@ function mistakesOf(json: string): readonly string[] {
 
 test('facts are texts, numbers, true and false by name', () => {
   assert.deepEqual(parsed('{}'), {})
-  assert.deepEqual(parsed('{"app.version": "1.32.0", "k8s.nodes": 12, "a": -0.5, "App_X-1": true, "b.c": false, "e": ""}'), {
-    'app.version': '1.32.0',
-    'k8s.nodes': 12,
-    a: -0.5,
-    'App_X-1': true,
-    'b.c': false,
-    e: '',
-  })
+  assert.deepEqual(
+    parsed(
+      '{"app.version": "1.32.0", "k8s.nodes": 12, "a": -0.5, "App_X-1": true, "b.c": false, "e": ""}',
+    ),
+    {
+      'app.version': '1.32.0',
+      'k8s.nodes': 12,
+      a: -0.5,
+      'App_X-1': true,
+      'b.c': false,
+      e: '',
+    },
+  )
 })
 
 test('of two facts with one name the last one counts', () => {
@@ -34,7 +40,11 @@ test('of two facts with one name the last one counts', () => {
 
 test('what is no object of facts is told by where it is, and nothing of it is repeated', () => {
   for (const json of ['', 'CANARY', '{"CANARY"', '{"a": CANARY}', '{a: 1}'])
-    assert.deepEqual(mistakesOf(json), ['USAGE_FACTS is not JSON. Give one object, such as {"app.version": "1.32.0"}.'], json)
+    assert.deepEqual(
+      mistakesOf(json),
+      ['USAGE_FACTS is not JSON. Give one object, such as {"app.version": "1.32.0"}.'],
+      json,
+    )
   for (const json of ['null', '[]', '["CANARY"]', '"CANARY"', '1', 'true'])
     assert.deepEqual(mistakesOf(json), ['USAGE_FACTS is not a JSON object of facts by name.'], json)
 })
@@ -66,7 +76,8 @@ test('every wrong fact is told at once, by its number', () => {
 
 test('a text of 1024 bytes, a name of 128 letters and a thousand facts are the most', () => {
   assert.equal(mistakesOf(JSON.stringify({ a: 'ü'.repeat(512), ['C'.repeat(128)]: 1 })).length, 0)
-  const many = (count: number): string => JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, i])))
+  const many = (count: number): string =>
+    JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, i])))
   assert.equal(mistakesOf(many(1000)).length, 0)
   assert.deepEqual(mistakesOf(many(1001)), ['USAGE_FACTS has more than 1000 facts.'])
   // JSON can say it, but it is no number that could be sent.
@@ -79,11 +90,28 @@ test('the process knows its architecture and system by the names of Go, whatever
     ['host.os', 'given'],
     ['app.version', '1'],
   ])
-  const known = (arch: string, os: string): unknown => Object.fromEntries(allFacts(given, arch, os, undefined))
-  assert.deepEqual(known('x64', 'linux'), { 'host.arch': 'amd64', 'host.os': 'linux', 'app.version': '1' })
-  assert.deepEqual(known('arm64', 'darwin'), { 'host.arch': 'arm64', 'host.os': 'darwin', 'app.version': '1' })
-  assert.deepEqual(known('ia32', 'win32'), { 'host.arch': '386', 'host.os': 'windows', 'app.version': '1' })
-  assert.deepEqual(known('s390x', 'sunos'), { 'host.arch': 's390x', 'host.os': 'solaris', 'app.version': '1' })
+  const known = (arch: string, os: string): unknown =>
+    Object.fromEntries(allFacts(given, arch, os, undefined))
+  assert.deepEqual(known('x64', 'linux'), {
+    'host.arch': 'amd64',
+    'host.os': 'linux',
+    'app.version': '1',
+  })
+  assert.deepEqual(known('arm64', 'darwin'), {
+    'host.arch': 'arm64',
+    'host.os': 'darwin',
+    'app.version': '1',
+  })
+  assert.deepEqual(known('ia32', 'win32'), {
+    'host.arch': '386',
+    'host.os': 'windows',
+    'app.version': '1',
+  })
+  assert.deepEqual(known('s390x', 'sunos'), {
+    'host.arch': 's390x',
+    'host.os': 'solaris',
+    'app.version': '1',
+  })
 })
 
 test('the id of the installation is the identity’s, and absent without one', () => {

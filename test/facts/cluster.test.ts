@@ -1,5 +1,5 @@
-// The facts job and the API server: how often it asks, what it makes of answers that are none, that nothing of them is told,
-// and the Secret of the identity.
+// The facts job and the API server: how often it asks, what it makes of answers that are none, that
+// nothing of them is told, and the Secret of the identity.
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
@@ -22,7 +22,10 @@ test('an unknown authority and a token that is not known are no reason to tell w
   await writeFile(server.kubeconfig, JSON.stringify(text))
   const unknown = await runJob([], env)
   assert.equal(unknown.code, EXIT.done)
-  assert.match(unknown.stderr, /"fact":"k8s.version","right":"get \/version","why":"the API server does not know the account"/)
+  assert.match(
+    unknown.stderr,
+    /"fact":"k8s.version","right":"get \/version","why":"the API server does not know the account"/,
+  )
   text.clusters[0]!.cluster['certificate-authority'] = join(other.server.kubeconfig, '../ca.crt')
   await writeFile(server.kubeconfig, JSON.stringify(text))
   const connections = server.connections
@@ -30,22 +33,32 @@ test('an unknown authority and a token that is not known are no reason to tell w
   assert.equal(untrusted.code, EXIT.failed)
   assert.match(untrusted.stderr, /"why":"the API server did not answer"/)
   assert.ok(server.connections > connections)
-  for (const { stderr } of [unknown, untrusted]) assert.doesNotMatch(stderr, /CANARY|certificate|forbidden/)
+  for (const { stderr } of [unknown, untrusted])
+    assert.doesNotMatch(stderr, /CANARY|certificate|forbidden/)
 })
 
 test('what is forbidden is asked once; where the server is busy or silent, three times', async (t) => {
-  const asked = async (status: number, retryAfter?: string): Promise<[status: number, times: number]> => {
+  const asked = async (
+    status: number,
+    retryAfter?: string,
+  ): Promise<[status: number, times: number]> => {
     let times = 0
     const server = await serve(t, fakeCluster())
     server.instead = (request, response) => {
       times++
       if (status === 0) request.socket.destroy()
-      else response.writeHead(status, retryAfter === undefined ? {} : { 'retry-after': retryAfter }).end('{"message": "CANARY"}')
+      else
+        response
+          .writeHead(status, retryAfter === undefined ? {} : { 'retry-after': retryAfter })
+          .end('{"message": "CANARY"}')
       return true
     }
     process.env.KUBECONFIG = server.kubeconfig
     const lines: string[] = []
-    const way = openCluster({ log: createLog('debug', (line) => void lines.push(line)), pausesMs: [1, 1] })!
+    const way = openCluster({
+      log: createLog('debug', (line) => void lines.push(line)),
+      pausesMs: [1, 1],
+    })!
     assert.equal(way.namespace, 'apps')
     const answer = await way.ask({ method: 'GET', path: '/version' })
     await way.close()
@@ -53,7 +66,8 @@ test('what is forbidden is asked once; where the server is busy or silent, three
     assert.ok(!lines.join('').includes('CANARY'))
     return [answer.status, times]
   }
-  for (const status of [400, 401, 403, 404, 409, 410]) assert.deepEqual(await asked(status), [status, 1])
+  for (const status of [400, 401, 403, 404, 409, 410])
+    assert.deepEqual(await asked(status), [status, 1])
   for (const status of [0, 429, 500, 503]) assert.deepEqual(await asked(status), [status, 3])
   assert.deepEqual(await asked(429, 'CANARY'), [429, 3])
 })
@@ -71,8 +85,15 @@ test('an answer that never ends, never comes or is no JSON is none', async (t) =
       return true
     }
     process.env.KUBECONFIG = server.kubeconfig
-    const way = openCluster({ log: createLog('error', () => undefined), pausesMs: [], deadlineMs: 300 })!
-    assert.deepEqual(await way.ask({ method: 'GET', path: '/version' }), { status: 0, body: undefined })
+    const way = openCluster({
+      log: createLog('error', () => undefined),
+      pausesMs: [],
+      deadlineMs: 300,
+    })!
+    assert.deepEqual(await way.ask({ method: 'GET', path: '/version' }), {
+      status: 0,
+      body: undefined,
+    })
     await way.close()
   }
 })
@@ -87,14 +108,19 @@ test('the Secret of the identity is made once; one that is there stays, and is a
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => void chunks.push(chunk))
     request.on('end', () => {
-      const secret = JSON.parse(Buffer.concat(chunks).toString('utf8')) as (typeof secrets)[string] & { metadata: { name: string } }
+      const secret = JSON.parse(
+        Buffer.concat(chunks).toString('utf8'),
+      ) as (typeof secrets)[string] & { metadata: { name: string } }
       const there = secret.metadata.name in secrets
       if (status === 0 && !there) secrets[secret.metadata.name] = secret
       response.writeHead(status === 0 ? (there ? 409 : 201) : status).end('{"message": "CANARY"}')
     })
     return true
   }
-  const make = () => runJob(['--identity-secret', 'usage-sidecar-identity', '--namespace', 'shop'], { KUBECONFIG: env.KUBECONFIG! })
+  const make = () =>
+    runJob(['--identity-secret', 'usage-sidecar-identity', '--namespace', 'shop'], {
+      KUBECONFIG: env.KUBECONFIG!,
+    })
   const first = await make()
   assert.equal(first.code, EXIT.done, first.stderr)
   const made = structuredClone(secrets)
@@ -104,12 +130,19 @@ test('the Secret of the identity is made once; one that is there stays, and is a
   assert.deepEqual([Object.keys(stringData).sort(), immutable], [['instance-id', 'secret'], true])
   const again = await make()
   assert.deepEqual([again.code, secrets], [EXIT.done, made])
-  assert.deepEqual(new Set(methods), new Set(['POST /api/v1/namespaces/shop/secrets?fieldManager=usage-sidecar-facts']))
+  assert.deepEqual(
+    new Set(methods),
+    new Set(['POST /api/v1/namespaces/shop/secrets?fieldManager=usage-sidecar-facts']),
+  )
   status = 403
   const denied = await make()
   assert.equal(denied.code, EXIT.failed)
-  assert.match(denied.stderr, /cannot be made, so there are no pseudonyms.*"right":"create secrets","why":"the right is missing"/)
+  assert.match(
+    denied.stderr,
+    /cannot be made, so there are no pseudonyms.*"right":"create secrets","why":"the right is missing"/,
+  )
   assert.equal(methods.length, 3)
   for (const { stderr, stdout } of [first, again, denied])
-    for (const secret of [...Object.values(stringData), TOKEN, 'CANARY']) assert.ok(!`${stdout}${stderr}`.includes(secret))
+    for (const secret of [...Object.values(stringData), TOKEN, 'CANARY'])
+      assert.ok(!`${stdout}${stderr}`.includes(secret))
 })

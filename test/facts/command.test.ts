@@ -1,5 +1,5 @@
-// `usage-sidecar facts` as it is called: what it says of wrong flags and where there is no cluster, that off asks nothing, and
-// when it begins.
+// `usage-sidecar facts` as it is called: what it says of wrong flags and where there is no cluster,
+// that off asks nothing, and when it begins.
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,21 +12,35 @@ import { cluster, POLICY, runJob, startJob } from '../system/facts-process.ts'
 test('wrong flags and settings are told before anything is asked', async () => {
   const wrong: [args: string[], status: number, sentence: RegExp][] = [
     [['word'], EXIT.usage, /takes flags only/],
-    [['--facts-config-map', '../secrets/x'], EXIT.usage, /--facts-config-map is a name of Kubernetes/],
+    [
+      ['--facts-config-map', '../secrets/x'],
+      EXIT.usage,
+      /--facts-config-map is a name of Kubernetes/,
+    ],
     [['--namespace', 'a/b'], EXIT.usage, /--namespace is a name of Kubernetes/],
     [['--identity-secret', 'A'], EXIT.usage, /--identity-secret is a name of Kubernetes/],
     [['--start-within', '25h'], EXIT.usage, /--start-within is at most a day/],
     [['--start-within', 'soon'], EXIT.usage, /--start-within is a duration/],
     [['--wait', '-1'], EXIT.usage, /--wait|is not known/],
-    ...['https://127.0.0.1:4318', 'http://10.0.0.1:4318', 'http://usage.example.org', 'x', 'http://127.0.0.1:4318/v1/traces'].map(
-      (url): [string[], number, RegExp] => [['--otlp-endpoint', url], EXIT.usage, /is the sidecar in the same pod/],
-    ),
+    ...[
+      'https://127.0.0.1:4318',
+      'http://10.0.0.1:4318',
+      'http://usage.example.org',
+      'x',
+      'http://127.0.0.1:4318/v1/traces',
+    ].map((url): [string[], number, RegExp] => [
+      ['--otlp-endpoint', url],
+      EXIT.usage,
+      /is the sidecar in the same pod/,
+    ]),
     [['--log-level', 'loud'], EXIT.config, /--log-level is one of/],
     [['--first-send-delay', 'never'], EXIT.config, /--first-send-delay is a duration/],
     [['--facts', '{CANARY'], EXIT.config, /^USAGE_FACTS is not JSON/],
   ]
   const env = { ...POLICY, KUBECONFIG: '/nowhere' }
-  const ended = await Promise.all(wrong.map(async ([args, ...expected]) => ({ ...(await runJob(args, env)), args, expected })))
+  const ended = await Promise.all(
+    wrong.map(async ([args, ...expected]) => ({ ...(await runJob(args, env)), args, expected })),
+  )
   for (const { args, code, stderr, expected } of ended) {
     assert.equal(code, expected[0], `${args.join(' ')}: ${stderr}`)
     assert.match(stderr, expected[1])
@@ -40,9 +54,19 @@ test('where no cluster is known, or its settings cannot be read, one sentence sa
   const folder = await temporaryFolder(t)
   const broken = join(folder, 'kubeconfig')
   await writeFile(broken, 'clusters: [{name: CANARY')
-  const places: Record<string, string>[] = [{ HOME: folder }, { KUBECONFIG: broken }, { KUBECONFIG: join(folder, 'CANARY') }]
-  for (const { code, stderr, lines } of await Promise.all(places.map((env) => runJob([], { ...POLICY, ...env })))) {
-    assert.deepEqual([code, lines.at(-1)?.event.startsWith('facts: no cluster is known')], [EXIT.failed, true], stderr)
+  const places: Record<string, string>[] = [
+    { HOME: folder },
+    { KUBECONFIG: broken },
+    { KUBECONFIG: join(folder, 'CANARY') },
+  ]
+  for (const { code, stderr, lines } of await Promise.all(
+    places.map((env) => runJob([], { ...POLICY, ...env })),
+  )) {
+    assert.deepEqual(
+      [code, lines.at(-1)?.event.startsWith('facts: no cluster is known')],
+      [EXIT.failed, true],
+      stderr,
+    )
     assert.doesNotMatch(stderr, /CANARY/)
   }
 })
@@ -60,7 +84,10 @@ test('off asks nothing, makes nothing, and is no failure, whichever switch says 
     { USAGE_OFF_FILE: join(folder, 'off') },
   ]
   const identity = ['--identity-secret', 'usage-sidecar-identity']
-  const jobs = [...switches.map((off) => runJob([], { ...env, ...off })), runJob(identity, { ...env, DO_NOT_TRACK: '1' })]
+  const jobs = [
+    ...switches.map((off) => runJob([], { ...env, ...off })),
+    runJob(identity, { ...env, DO_NOT_TRACK: '1' }),
+  ]
   for (const { code, stderr } of await Promise.all(jobs))
     assert.deepEqual([code, stderr.includes('reporting is off')], [EXIT.done, true], stderr)
   assert.equal(server.connections, 0)

@@ -1,5 +1,5 @@
-// The facts job from its beginning to its end, with a fake of the cluster and of the sidecar's page: what it publishes, when
-// it reports, what it waits for, and that off is silent.
+// The facts job from its beginning to its end, with a fake of the cluster and of the sidecar's
+// page: what it publishes, when it reports, what it waits for, and that off is silent.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type FactsOptions, runFacts } from '../../src/facts/facts.ts'
@@ -12,8 +12,16 @@ import { type Fake, type FakeOptions, fakeCluster } from '../support/fake-cluste
 import { policyOf } from '../support/shipped-policy.ts'
 import { defaultPolicy, policyText } from '../support/spans.ts'
 
-const IDLE: SidecarStatus = { mode: 'on', nextSendAt: undefined, waiting: [], sent: [], missingFacts: [] }
-const CLUSTER_ONLY = parsePolicy(policyText('k8s.cluster: {attributes: {v: {from: k8s.version, version: minor, reason: Why.}}}'))
+const IDLE: SidecarStatus = {
+  mode: 'on',
+  nextSendAt: undefined,
+  waiting: [],
+  sent: [],
+  missingFacts: [],
+}
+const CLUSTER_ONLY = parsePolicy(
+  policyText('k8s.cluster: {attributes: {v: {from: k8s.version, version: minor, reason: Why.}}}'),
+)
 
 interface Ran {
   done: boolean
@@ -30,7 +38,10 @@ async function run(
 ): Promise<Ran> {
   const fake = 'asked' in cluster ? cluster : fakeCluster(cluster)
   const lines: Record<string, unknown>[] = []
-  const log = createLog('debug', (line) => void lines.push(JSON.parse(line) as Record<string, unknown>))
+  const log = createLog(
+    'debug',
+    (line) => void lines.push(JSON.parse(line) as Record<string, unknown>),
+  )
   let asked = 0
   const done = await runFacts({
     policy: CLUSTER_ONLY,
@@ -69,10 +80,16 @@ test('facts are published as the policy sends them, in one ConfigMap; no id, no 
     'PATCH /api/v1/namespaces/apps/configmaps/usage-sidecar-facts?fieldManager=usage-sidecar-facts',
     'PATCH /api/v1/namespaces/apps/configmaps/usage-sidecar-facts?fieldManager=usage-sidecar-facts',
   ])
-  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"app.version":"1.32.0","k8s.version":"1.31","k8s.nodes":2}' })
+  assert.deepEqual(fake.configMap.data, {
+    'facts.json': '{"app.version":"1.32.0","k8s.version":"1.31","k8s.nodes":2}',
+  })
   const [, since] = fake.questions.slice(-2)
   assert.deepEqual(since?.body?.json, {
-    metadata: { annotations: { 'usage-sidecar.dev/policy-since': `${policyDigest(policy)} 2026-01-01T00:00:00.000Z` } },
+    metadata: {
+      annotations: {
+        'usage-sidecar.dev/policy-since': `${policyDigest(policy)} 2026-01-01T00:00:00.000Z`,
+      },
+    },
   })
   // The next day there is nothing to note.
   const again = await run([undefined], { policy }, fake)
@@ -80,7 +97,9 @@ test('facts are published as the policy sends them, in one ConfigMap; no id, no 
 })
 
 test('a policy that names no fact of the cluster asks for nothing and writes nothing, also not what each sidecar knows', async () => {
-  const policy = parsePolicy(policyText('execution: {}', '{a: {from: fact:host.arch, keep: [x], reason: Why.}}'))
+  const policy = parsePolicy(
+    policyText('execution: {}', '{a: {from: fact:host.arch, keep: [x], reason: Why.}}'),
+  )
   const given = new Map([
     ['host.arch', 'amd64'],
     ['host.os', 'linux'],
@@ -91,14 +110,21 @@ test('a policy that names no fact of the cluster asks for nothing and writes not
 
 test('off is silent, by the switches of the job, and by those of the sidecar beside it', async () => {
   const byJob = await run([IDLE], { allowed: () => false })
-  assert.deepEqual([byJob.done, byJob.fake.asked, byJob.events], [true, [], ['facts: reporting is off, so nothing is read']])
+  assert.deepEqual(
+    [byJob.done, byJob.fake.asked, byJob.events],
+    [true, [], ['facts: reporting is off, so nothing is read']],
+  )
   const bySidecar = await run([{ ...IDLE, mode: 'off' }])
   assert.deepEqual([bySidecar.done, bySidecar.fake.asked], [true, []])
 })
 
 test('off while the cluster is read publishes and reports nothing', async (t) => {
   const fake = fakeCluster()
-  const { done } = await run([IDLE], { policy: defaultPolicy(), allowed: () => fake.asked.length === 0, sidecar: await door(t) }, fake)
+  const { done } = await run(
+    [IDLE],
+    { policy: defaultPolicy(), allowed: () => fake.asked.length === 0, sidecar: await door(t) },
+    fake,
+  )
   assert.equal(done, true)
   assert.ok(fake.asked.length > 0)
   assert.deepEqual(
@@ -113,7 +139,9 @@ test('facts that could not be read are absent and named, and the rest is publish
   fake.answer = ({ path }) => (path.startsWith('/api/v1/nodes') ? 403 : undefined)
   const { done, lines } = await run([undefined], { policy: defaultPolicy() }, fake)
   assert.equal(done, true, 'a right that nobody gave is nothing that another run would mend')
-  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"app.version":"1.32.0","k8s.version":"1.31"}' })
+  assert.deepEqual(fake.configMap.data, {
+    'facts.json': '{"app.version":"1.32.0","k8s.version":"1.31"}',
+  })
   const missing = lines.filter(({ event }) => event === 'facts: one is missing')
   assert.deepEqual(
     missing.map(({ level, fact, right, why }) => [level, fact, right, why]),
@@ -132,22 +160,34 @@ test('where nothing can be written, or no server answers, the log says so and no
     const fake = fakeCluster()
     fake.answer = ({ method }) => (method === 'PATCH' ? status : undefined)
     const { done, lines } = await run([undefined], { policy: defaultPolicy() }, fake)
-    const { right, ...line } = lines.find(({ event }) => event === 'facts: they could not be published')!
+    const { right, ...line } = lines.find(
+      ({ event }) => event === 'facts: they could not be published',
+    )!
     assert.deepEqual([done, right, line.why], [good, 'patch configmaps usage-sidecar-facts', why])
     assert.equal(fake.asked.filter((path) => path.startsWith('PATCH')).length, 1)
   }
   const silent = fakeCluster()
   silent.answer = () => 0
   assert.equal((await run([undefined], { policy: defaultPolicy() }, silent)).done, false)
-  assert.equal((await run([undefined], { policy: defaultPolicy(), namespace: undefined })).done, false)
+  assert.equal(
+    (await run([undefined], { policy: defaultPolicy(), namespace: undefined })).done,
+    false,
+  )
 })
 
 test('facts that could not be published are not waited for', async (t) => {
   const fake = fakeCluster()
   fake.answer = ({ method }) => (method === 'PATCH' ? 403 : undefined)
-  const unaware = { ...IDLE, missingFacts: ['k8s.version', 'k8s.nodes', 'k8s.provider'].map((name) => ({ name })) }
+  const unaware = {
+    ...IDLE,
+    missingFacts: ['k8s.version', 'k8s.nodes', 'k8s.provider'].map((name) => ({ name })),
+  }
   const delivered: SidecarStatus = { ...unaware, sent: [{ sequence: 1, result: 'delivered' }] }
-  const { done } = await run([unaware, unaware, delivered], { policy: policyOf('spartakus'), sidecar: await door(t) }, fake)
+  const { done } = await run(
+    [unaware, unaware, delivered],
+    { policy: policyOf('spartakus'), sidecar: await door(t) },
+    fake,
+  )
   assert.equal(done, true)
 })
 
@@ -158,24 +198,53 @@ test('the job stays until the sidecar has settled the report', async (t) => {
     waiting: [{ place: 'queue', name: '000000000002.otlp' }],
     sent: [{ sequence: 1, result: 'delivered' }],
   }
-  const committed: SidecarStatus = { ...waits, waiting: [{ place: 'sending', name: '000000000002.otlp.gz' }] }
+  const committed: SidecarStatus = {
+    ...waits,
+    waiting: [{ place: 'sending', name: '000000000002.otlp.gz' }],
+  }
   const before: SidecarStatus = { ...IDLE, sent: waits.sent }
-  const settled = (result: string): SidecarStatus => ({ ...IDLE, sent: [{ sequence: 2, result }, ...waits.sent] })
-  const end = async (...after: readonly (SidecarStatus | undefined)[]): Promise<[boolean, string | undefined]> => {
+  const settled = (result: string): SidecarStatus => ({
+    ...IDLE,
+    sent: [{ sequence: 2, result }, ...waits.sent],
+  })
+  const end = async (
+    ...after: readonly (SidecarStatus | undefined)[]
+  ): Promise<[boolean, string | undefined]> => {
     const { done, events } = await run([before, before, ...after], { sidecar })
     return [done, events.at(-1)]
   }
-  assert.deepEqual(await end(waits, committed, undefined, settled('delivered')), [true, 'facts: the cluster report is delivered'])
-  assert.deepEqual(await end(waits, settled('refused')), [false, 'facts: the collector has refused the cluster report'])
-  assert.deepEqual(await end(settled('delivered')), [true, 'facts: the cluster report is delivered'])
+  assert.deepEqual(await end(waits, committed, undefined, settled('delivered')), [
+    true,
+    'facts: the cluster report is delivered',
+  ])
+  assert.deepEqual(await end(waits, settled('refused')), [
+    false,
+    'facts: the collector has refused the cluster report',
+  ])
+  assert.deepEqual(await end(settled('delivered')), [
+    true,
+    'facts: the cluster report is delivered',
+  ])
   // What became of another body before it does not matter.
   const refusedBefore = { ...before, sent: [{ sequence: 1, result: 'refused' }] }
   const ours = { ...IDLE, sent: [{ sequence: 2, result: 'delivered' }, ...refusedBefore.sent] }
   assert.equal((await run([refusedBefore, refusedBefore, ours], { sidecar })).done, true)
-  assert.deepEqual(await end(waits, before), [false, 'facts: the sidecar has dropped the cluster report, and counts why'])
-  assert.deepEqual(await end(waits, { ...waits, mode: 'off' }), [true, 'facts: reporting was turned off, and the cluster report is wiped'])
-  assert.match(String((await end({ ...waits, mode: 'local' })).at(1)), /kept by the sidecar and not sent/)
-  assert.deepEqual(await end(waits, undefined), [false, 'facts: the sidecar does not answer any more'])
+  assert.deepEqual(await end(waits, before), [
+    false,
+    'facts: the sidecar has dropped the cluster report, and counts why',
+  ])
+  assert.deepEqual(await end(waits, { ...waits, mode: 'off' }), [
+    true,
+    'facts: reporting was turned off, and the cluster report is wiped',
+  ])
+  assert.match(
+    String((await end({ ...waits, mode: 'local' })).at(1)),
+    /kept by the sidecar and not sent/,
+  )
+  assert.deepEqual(await end(waits, undefined), [
+    false,
+    'facts: the sidecar does not answer any more',
+  ])
   const [done, late] = await end({ ...waits, nextSendAt: Date.now() + 3_600_000 })
   assert.deepEqual([done, String(late).includes('was not sent in time')], [false, true])
 })
@@ -183,7 +252,10 @@ test('the job stays until the sidecar has settled the report', async (t) => {
 test('an end by the cluster ends the wait', async (t) => {
   const waits: SidecarStatus = { ...IDLE, waiting: [{ place: 'queue', name: '000000000001.otlp' }] }
   let stops = 0
-  const { done, events } = await run([IDLE, IDLE, waits], { sidecar: await door(t), stopped: () => ++stops > 3 })
+  const { done, events } = await run([IDLE, IDLE, waits], {
+    sidecar: await door(t),
+    stopped: () => ++stops > 3,
+  })
   assert.deepEqual([done, events.at(-1)?.includes('was not sent in time')], [false, true])
 })
 
@@ -218,7 +290,10 @@ test('the first report under a policy waits as long as an admin was promised, wh
 test('the report waits until its sidecar knows the facts that were just published, but not for those that nobody could read', async (t) => {
   const collector = await startCollector(t)
   const delivered: SidecarStatus = { ...IDLE, sent: [{ sequence: 1, result: 'delivered' }] }
-  const unaware = (...missingFacts: string[]): SidecarStatus => ({ ...IDLE, missingFacts: missingFacts.map((name) => ({ name })) })
+  const unaware = (...missingFacts: string[]): SidecarStatus => ({
+    ...IDLE,
+    missingFacts: missingFacts.map((name) => ({ name })),
+  })
   const policy = policyOf('spartakus')
   const fake = fakeCluster()
   fake.answer = ({ path }) => (path.startsWith('/api/v1/nodes') ? 403 : undefined)
@@ -239,7 +314,9 @@ test('the report waits until its sidecar knows the facts that were just publishe
 })
 
 test('where only nodes are reported and none may be read, there is no report', async () => {
-  const policy = parsePolicy(policyText('k8s.node: {attributes: {arch: {from: node.arch, keep: [amd64], reason: Why.}}}'))
+  const policy = parsePolicy(
+    policyText('k8s.node: {attributes: {arch: {from: node.arch, keep: [amd64], reason: Why.}}}'),
+  )
   const fake = fakeCluster()
   fake.answer = () => 403
   const { done, events, lines } = await run([IDLE], { policy }, fake)
@@ -250,5 +327,8 @@ test('where only nodes are reported and none may be read, there is no report', a
 test('where no sidecar takes the report the job fails', async (t) => {
   const collector = await startCollector(t, () => 400)
   const { done, events } = await run([IDLE], { sidecar: collector.endpoint })
-  assert.deepEqual([done, events.at(-1)], [false, 'facts: the sidecar has not taken the cluster report'])
+  assert.deepEqual(
+    [done, events.at(-1)],
+    [false, 'facts: the sidecar has not taken the cluster report'],
+  )
 })

@@ -1,5 +1,6 @@
-// What the facts job asks of a cluster, under which policy, and what it makes of the answers: nothing that the policy does
-// not name is asked for, nothing is asked twice, and each right may be missing.
+// What the facts job asks of a cluster, under which policy, and what it makes of the answers:
+// nothing that the policy does not name is asked for, nothing is asked twice, and each right may be
+// missing.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Question } from '../../src/facts/cluster.ts'
@@ -49,7 +50,11 @@ test('of each fact just what it needs is asked: a version, the metadata of one n
     capacity: [['k8s.nodes', 'k8s.cpus', 'k8s.provider'], ['GET /api/v1/nodes?limit=50']],
     objects: [
       ['k8s.resources.apis.gateway.kusk.io', 'k8s.resources.staticroutes.gateway.kusk.io'],
-      ['GET /apis/gateway.kusk.io', 'GET /apis/gateway.kusk.io/v1/apis?limit=1', 'GET /apis/gateway.kusk.io/v1/staticroutes?limit=1'],
+      [
+        'GET /apis/gateway.kusk.io',
+        'GET /apis/gateway.kusk.io/v1/apis?limit=1',
+        'GET /apis/gateway.kusk.io/v1/staticroutes?limit=1',
+      ],
     ],
     distribution: [
       ['k8s.distribution', 'k8s.version'],
@@ -65,7 +70,11 @@ test('of each fact just what it needs is asked: a version, the metadata of one n
   // Where only numbers are wanted, the server is asked for metadata.
   for (const fact of ['k8s.nodes', 'k8s.resources.apis.gateway.kusk.io']) {
     const { fake } = await read(naming(fact), options)
-    assert.match(fake.questions.at(-1)?.accept ?? '', /^application\/json;as=PartialObjectMetadataList/, fact)
+    assert.match(
+      fake.questions.at(-1)?.accept ?? '',
+      /^application\/json;as=PartialObjectMetadataList/,
+      fact,
+    )
   }
 })
 
@@ -73,11 +82,17 @@ test('the rights of a policy are those that its questions need, no more and no f
   for (const name of SHIPPED) {
     const policy = policyOf(name)
     const needs = needsOf(policy, new Map())
-    const objects = Object.fromEntries(needs.counted.map(({ plural, group }) => [`${plural}.${group}`, 2]))
+    const objects = Object.fromEntries(
+      needs.counted.map(({ plural, group }) => [`${plural}.${group}`, 2]),
+    )
     const { fake } = await read(policy, { objects })
     const asked = fake.questions.map(rightOf)
     const described = rightsFor(needs, 'usage-sidecar-facts').map(rightText)
-    assert.deepEqual([...new Set(asked)].sort(), described.filter((right) => !right.startsWith('patch')).sort(), name)
+    assert.deepEqual(
+      [...new Set(asked)].sort(),
+      described.filter((right) => !right.startsWith('patch')).sort(),
+      name,
+    )
     assert.deepEqual(
       described.filter((right) => right.startsWith('patch')),
       ['patch configmaps usage-sidecar-facts'],
@@ -109,8 +124,14 @@ test('every fact, of a cluster with several pages of nodes', async () => {
     info: { ...WORKER.info!, architecture: 'arm64', kubeletVersion: 'v1.30.9' },
     capacity: { cpu: '2', memory: '2097152Ki' },
   }
-  const options = { nodes: [...nodes(250).nodes, arm], objects: { 'apis.gateway.kusk.io': 1234 }, version: 'v1.31.4-eks-a1b2c3' }
-  const { facts, missing, fake } = await read(naming(...EVERYTHING), options, { 'app.version': '1.32.0' })
+  const options = {
+    nodes: [...nodes(250).nodes, arm],
+    objects: { 'apis.gateway.kusk.io': 1234 },
+    version: 'v1.31.4-eks-a1b2c3',
+  }
+  const { facts, missing, fake } = await read(naming(...EVERYTHING), options, {
+    'app.version': '1.32.0',
+  })
   assert.deepEqual(facts, {
     'k8s.version': 'v1.31.4-eks-a1b2c3',
     'k8s.distribution': 'eks',
@@ -132,7 +153,9 @@ test('every fact, of a cluster with several pages of nodes', async () => {
   )
   assert.equal((await read(naming('k8s.nodes'), nodes(1))).facts['k8s.nodes'], 1)
   assert.equal((await read(naming('k8s.nodes'), nodes(0))).facts['k8s.nodes'], 0)
-  assert.deepEqual((await read(naming('k8s.provider'), nodes(0))).missing, ['k8s.provider: list nodes: the cluster has none'])
+  assert.deepEqual((await read(naming('k8s.provider'), nodes(0))).missing, [
+    'k8s.provider: list nodes: the cluster has none',
+  ])
 })
 
 test('a server that does not say how many are left is read to the end', async () => {
@@ -140,7 +163,8 @@ test('a server that does not say how many are left is read to the end', async ()
     const { ask } = it
     it.ask = async (question) => {
       const answer = await ask(question)
-      delete (answer.body as { metadata: { remainingItemCount?: number } }).metadata.remainingItemCount
+      delete (answer.body as { metadata: { remainingItemCount?: number } }).metadata
+        .remainingItemCount
       return answer
     }
   })
@@ -149,7 +173,11 @@ test('a server that does not say how many are left is read to the end', async ()
 })
 
 test('what the chart gives is not asked for', async () => {
-  const { fake, facts } = await read(naming('k8s.version', 'k8s.nodes'), {}, { 'k8s.version': 'v1.30', 'k8s.nodes': 3 })
+  const { fake, facts } = await read(
+    naming('k8s.version', 'k8s.nodes'),
+    {},
+    { 'k8s.version': 'v1.30', 'k8s.nodes': 3 },
+  )
   assert.deepEqual([fake.asked, facts], [[], {}])
 })
 
@@ -162,9 +190,15 @@ const RIGHTS: Record<string, RegExp> = {
   'list apis.gateway.kusk.io': /^\/apis\/gateway\.kusk\.io\/v1\/apis/,
 }
 const withRights = (...rights: readonly string[]) =>
-  read(naming(...EVERYTHING), { objects: { 'apis.gateway.kusk.io': 2 } }, { 'app.version': '1' }, (fake) => {
-    fake.answer = ({ path }) => (rights.some((right) => RIGHTS[right]!.test(path)) ? undefined : 403)
-  })
+  read(
+    naming(...EVERYTHING),
+    { objects: { 'apis.gateway.kusk.io': 2 } },
+    { 'app.version': '1' },
+    (fake) => {
+      fake.answer = ({ path }) =>
+        rights.some((right) => RIGHTS[right]!.test(path)) ? undefined : 403
+    },
+  )
 
 test('without any right each fact is named with the right that it needs, and each question is asked once', async () => {
   const { facts, missing, fake } = await withRights()
@@ -172,16 +206,25 @@ test('without any right each fact is named with the right that it needs, and eac
   assert.deepEqual(missing, [
     'k8s.version: get /version: the right is missing',
     'k8s.distribution: get /version: the right is missing',
-    ...['k8s.provider', 'k8s.nodes', 'k8s.cpus', 'k8s.memory_gib'].map((fact) => `${fact}: list nodes: the right is missing`),
-    ...['by_arch.amd64', 'by_arch.arm64', 'by_kubelet.1.31'].map((fact) => `k8s.nodes.${fact}: list nodes: the right is missing`),
+    ...['k8s.provider', 'k8s.nodes', 'k8s.cpus', 'k8s.memory_gib'].map(
+      (fact) => `${fact}: list nodes: the right is missing`,
+    ),
+    ...['by_arch.amd64', 'by_arch.arm64', 'by_kubelet.1.31'].map(
+      (fact) => `k8s.nodes.${fact}: list nodes: the right is missing`,
+    ),
     'k8s.resources.apis.gateway.kusk.io: get /apis/gateway.kusk.io: the right is missing',
   ])
-  assert.deepEqual(fake.asked, ['GET /version', 'GET /api/v1/nodes?limit=50', 'GET /apis/gateway.kusk.io'])
+  assert.deepEqual(fake.asked, [
+    'GET /version',
+    'GET /api/v1/nodes?limit=50',
+    'GET /apis/gateway.kusk.io',
+  ])
 })
 
 test('with each right alone, what it gives is there and the rest is named', async () => {
   const given: Record<string, string[]> = {}
-  for (const right of Object.keys(RIGHTS)) given[right] = Object.keys((await withRights(right)).facts)
+  for (const right of Object.keys(RIGHTS))
+    given[right] = Object.keys((await withRights(right)).facts)
   const ofNodes = EVERYTHING.slice(2, 9)
   assert.deepEqual(given, {
     'get /version': ['k8s.version'],
@@ -193,7 +236,9 @@ test('with each right alone, what it gives is there and the rest is named', asyn
   const all = await withRights(...Object.keys(RIGHTS))
   assert.deepEqual([Object.keys(all.facts), all.missing], [EVERYTHING.slice(0, -1), []])
   for (const right of Object.keys(RIGHTS)) {
-    const { missing, facts } = await withRights(...Object.keys(RIGHTS).filter((other) => other !== right))
+    const { missing, facts } = await withRights(
+      ...Object.keys(RIGHTS).filter((other) => other !== right),
+    )
     assert.ok(missing.length > 0 && missing.every((line) => line.includes(`: ${right}: `)), right)
     assert.equal(missing.length + Object.keys(facts).length, EVERYTHING.length - 1, right)
   }
@@ -222,14 +267,21 @@ test('an answer that is none is told as what it is, and nothing of it is repeate
 })
 
 test('a distribution is told by the version, by OpenShift’s API or by a node; what nobody tells is other', async () => {
-  const of = async (options: FakeOptions): Promise<unknown> => (await read(naming('k8s.distribution'), options)).facts['k8s.distribution']
+  const of = async (options: FakeOptions): Promise<unknown> =>
+    (await read(naming('k8s.distribution'), options)).facts['k8s.distribution']
   assert.equal(await of({ version: 'v1.31.4-gke.1183000' }), 'gke')
   assert.equal(await of({ version: 'v1.31.4-eks-a1b2c3' }), 'eks')
   assert.equal(await of({ version: 'v1.31.4+rke2r1' }), 'rke2')
   assert.equal(await of({ version: 'v1.31.4+k3s1' }), 'k3s')
   assert.equal(await of({ openshift: true }), 'openshift')
-  assert.equal(await of({ nodes: [{ name: 'n', labels: { 'kubernetes.azure.com/cluster': 'secret' } }] }), 'aks')
-  assert.equal(await of({ nodes: [{ name: 'n', providerId: 'kind://docker/kind/kind-control-plane' }] }), 'kind')
+  assert.equal(
+    await of({ nodes: [{ name: 'n', labels: { 'kubernetes.azure.com/cluster': 'secret' } }] }),
+    'aks',
+  )
+  assert.equal(
+    await of({ nodes: [{ name: 'n', providerId: 'kind://docker/kind/kind-control-plane' }] }),
+    'kind',
+  )
   assert.equal(await of({}), 'other')
 })
 
@@ -256,5 +308,6 @@ test('a provider is what stands before :// once; quantities are those of Kuberne
     '4 cores': undefined,
     '1Xi': undefined,
   }
-  for (const [text, number] of Object.entries(quantities)) assert.equal(quantity(text), number, text)
+  for (const [text, number] of Object.entries(quantities))
+    assert.equal(quantity(text), number, text)
 })

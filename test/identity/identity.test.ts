@@ -1,4 +1,5 @@
-// Who the installation is: made once by whoever is first, readable by us alone, and never made up from anything else.
+// Who the installation is: made once by whoever is first, readable by us alone, and never made up
+// from anything else.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
@@ -44,7 +45,9 @@ test('an identity is made where there is none, and stays', async (t) => {
 })
 
 test('each installation gets one of its own', async (t) => {
-  const identities = await Promise.all([1, 2, 3].map(async () => found(openIdentity(await temporaryFolder(t), true))))
+  const identities = await Promise.all(
+    [1, 2, 3].map(async () => found(openIdentity(await temporaryFolder(t), true))),
+  )
   assert.equal(new Set(identities.map(({ instanceId }) => instanceId)).size, 3)
   assert.equal(new Set(identities.map(({ secret }) => secret.toString('hex'))).size, 3)
 })
@@ -56,7 +59,8 @@ test('nobody else can read it', async (t) => {
   found(openIdentity(folder, true))
   const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777
   assert.equal(await modeOf(folder), 0o700)
-  for (const name of ['instance-id', 'secret']) assert.equal(await modeOf(join(folder, name)), 0o600, name)
+  for (const name of ['instance-id', 'secret'])
+    assert.equal(await modeOf(join(folder, name)), 0o600, name)
 })
 
 test('what a mounted Secret holds is taken as it is, blanks at the end aside', async (t) => {
@@ -66,8 +70,17 @@ test('what a mounted Secret holds is taken as it is, blanks at the end aside', a
   ] as const) {
     const folder = await folderWith(t, { 'instance-id': id, secret })
     for (const create of [true, false])
-      assert.deepEqual(openIdentity(folder, create), { instanceId: ULID, secret: Buffer.from(SECRET, 'hex') })
-    assert.deepEqual([await readFile(join(folder, 'instance-id'), 'utf8'), await readFile(join(folder, 'secret'), 'utf8')], [id, secret])
+      assert.deepEqual(openIdentity(folder, create), {
+        instanceId: ULID,
+        secret: Buffer.from(SECRET, 'hex'),
+      })
+    assert.deepEqual(
+      [
+        await readFile(join(folder, 'instance-id'), 'utf8'),
+        await readFile(join(folder, 'secret'), 'utf8'),
+      ],
+      [id, secret],
+    )
   }
 })
 
@@ -79,19 +92,49 @@ test('a file that is missing is made beside the one that is there', async (t) =>
 })
 
 const REASONS: Record<string, [Record<string, string>, string]> = {
-  'an id in small letters': [{ 'instance-id': ULID.toLowerCase() }, 'the file instance-id does not hold a ULID'],
-  'an id with a letter that a ULID has not': [{ 'instance-id': ULID.replace('A', 'U') }, 'the file instance-id does not hold a ULID'],
-  'an id that is too large': [{ 'instance-id': `8${ULID.slice(1)}` }, 'the file instance-id does not hold a ULID'],
+  'an id in small letters': [
+    { 'instance-id': ULID.toLowerCase() },
+    'the file instance-id does not hold a ULID',
+  ],
+  'an id with a letter that a ULID has not': [
+    { 'instance-id': ULID.replace('A', 'U') },
+    'the file instance-id does not hold a ULID',
+  ],
+  'an id that is too large': [
+    { 'instance-id': `8${ULID.slice(1)}` },
+    'the file instance-id does not hold a ULID',
+  ],
   'an empty id': [{ 'instance-id': '' }, 'the file instance-id does not hold a ULID'],
-  'a UUID': [{ 'instance-id': 'c56a4180-65aa-42ec-a945-5fd21dec0538' }, 'the file instance-id does not hold a ULID'],
+  'a UUID': [
+    { 'instance-id': 'c56a4180-65aa-42ec-a945-5fd21dec0538' },
+    'the file instance-id does not hold a ULID',
+  ],
   'an empty secret': [{ secret: '' }, 'the file secret does not hold 64 hex digits'],
-  'a secret that is too short': [{ secret: SECRET.slice(2) }, 'the file secret does not hold 64 hex digits'],
-  'a secret that is too long': [{ secret: `${SECRET}00` }, 'the file secret does not hold 64 hex digits'],
-  'a secret that is no hex': [{ secret: 'x'.repeat(64) }, 'the file secret does not hold 64 hex digits'],
-  'a secret in two lines': [{ secret: `${SECRET.slice(32)}\n${SECRET.slice(31)}` }, 'the file secret does not hold 64 hex digits'],
+  'a secret that is too short': [
+    { secret: SECRET.slice(2) },
+    'the file secret does not hold 64 hex digits',
+  ],
+  'a secret that is too long': [
+    { secret: `${SECRET}00` },
+    'the file secret does not hold 64 hex digits',
+  ],
+  'a secret that is no hex': [
+    { secret: 'x'.repeat(64) },
+    'the file secret does not hold 64 hex digits',
+  ],
+  'a secret in two lines': [
+    { secret: `${SECRET.slice(32)}\n${SECRET.slice(31)}` },
+    'the file secret does not hold 64 hex digits',
+  ],
   'zeros for a secret': [{ secret: '0'.repeat(64) }, 'the file secret is not random'],
-  'a short text again and again for a secret': [{ secret: '0123456789abcdef'.repeat(4) }, 'the file secret is not random'],
-  'fifteen different bytes for a secret': [{ secret: `${SECRET.slice(0, 30)}${'00'.repeat(17)}` }, 'the file secret is not random'],
+  'a short text again and again for a secret': [
+    { secret: '0123456789abcdef'.repeat(4) },
+    'the file secret is not random',
+  ],
+  'fifteen different bytes for a secret': [
+    { secret: `${SECRET.slice(0, 30)}${'00'.repeat(17)}` },
+    'the file secret is not random',
+  ],
 }
 for (const [name, [files, reason]] of Object.entries(REASONS)) {
   test(`with ${name} there is no identity, and a reason that repeats nothing of it`, async (t) => {
@@ -113,7 +156,10 @@ test('where there is none and none may be made, nothing is made and nothing deri
 
 test('a folder that cannot be written gives what is in it, and else none', async (t) => {
   const whole = { 'instance-id': ULID, secret: SECRET }
-  for (const files of [whole, {}, { 'instance-id': ULID }, { secret: SECRET }] as Record<string, string>[]) {
+  for (const files of [whole, {}, { 'instance-id': ULID }, { secret: SECRET }] as Record<
+    string,
+    string
+  >[]) {
     const folder = await folderWith(t, files)
     await chmod(folder, 0o555)
     const identity = asNobody(() => openIdentity(folder, true))
@@ -124,7 +170,9 @@ test('a folder that cannot be written gives what is in it, and else none', async
   }
 })
 
-test('of many processes that make it at the same moment, all get the one that was first', { timeout: 60_000 }, async (t) => {
+test('of many processes that make it at the same moment, all get the one that was first', {
+  timeout: 60_000,
+}, async (t) => {
   const parent = await temporaryFolder(t)
   const source = `
     import { createInterface } from 'node:readline'
@@ -135,16 +183,23 @@ test('of many processes that make it at the same moment, all get the one that wa
       const identity = openIdentity(folder, true)
       console.log(identity.reason ?? identity.instanceId + identity.secret.toString('hex'))
     }`
-  const children = Array.from({ length: 4 }, () => spawn(process.execPath, ['--input-type=module', '-e', source]))
+  const children = Array.from({ length: 4 }, () =>
+    spawn(process.execPath, ['--input-type=module', '-e', source]),
+  )
   t.after(() => {
     for (const child of children) child.kill()
   })
-  const answers = children.map((child) => createInterface({ input: child.stdout })[Symbol.asyncIterator]())
+  const answers = children.map((child) =>
+    createInterface({ input: child.stdout })[Symbol.asyncIterator](),
+  )
   for (let round = 0; round < 100; round++) {
     const folder = join(parent, String(round))
     // The same millisecond for all, so that they meet.
-    for (const child of children) child.stdin.write(`${folder} ${Date.now() + (round === 0 ? 500 : 5)}\n`)
-    const given = await Promise.all(answers.map(async (answer) => String((await answer.next()).value)))
+    for (const child of children)
+      child.stdin.write(`${folder} ${Date.now() + (round === 0 ? 500 : 5)}\n`)
+    const given = await Promise.all(
+      answers.map(async (answer) => String((await answer.next()).value)),
+    )
     assert.equal(new Set(given).size, 1, given.join('\n'))
     assert.deepEqual((await readdir(folder)).sort(), ['instance-id', 'secret'])
     await rm(folder, { recursive: true })

@@ -1,5 +1,6 @@
-// The container's promises, read off what is put into a pod: it holds nothing back, passes Pod Security `restricted` by
-// itself, has no token and no door but loopback's, and its settings are settings that the program knows.
+// The container's promises, read off what is put into a pod: it holds nothing back, passes Pod
+// Security `restricted` by itself, has no token and no door but loopback's, and its settings are
+// settings that the program knows.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Qos, RESOURCES, STANDARD, sidecar, volumes } from '../../src/inject/container.ts'
@@ -7,9 +8,12 @@ import { readConfig } from '../../src/support/settings.ts'
 
 const OPTIONS = { image: 'i', ...STANDARD }
 const CLASSES = Object.keys(RESOURCES) as Qos[]
-const containers = CLASSES.map((qos) => sidecar(OPTIONS, { qos, limitsStorage: false, doNotTrack: false }))
+const containers = CLASSES.map((qos) =>
+  sidecar(OPTIONS, { qos, limitsStorage: false, doNotTrack: false }),
+)
 const container = containers[0]!
-const settingsOf = ({ env }: typeof container) => readConfig(Object.fromEntries(env.map(({ name, value }) => [name, value])))
+const settingsOf = ({ env }: typeof container) =>
+  readConfig(Object.fromEntries(env.map(({ name, value }) => [name, value])))
 
 test('whatever is missing, the pod starts: no ConfigMap, no Secret and no claim is needed', () => {
   for (const { configMap, secret, persistentVolumeClaim } of volumes(OPTIONS)) {
@@ -17,7 +21,10 @@ test('whatever is missing, the pod starts: no ConfigMap, no Secret and no claim 
     if (secret !== undefined) assert.equal(secret.optional, true)
     assert.equal(persistentVolumeClaim, undefined)
   }
-  assert.deepEqual(volumes({ ...OPTIONS, dataClaim: 'c' })[0], { name: 'usage-sidecar-data', persistentVolumeClaim: { claimName: 'c' } })
+  assert.deepEqual(volumes({ ...OPTIONS, dataClaim: 'c' })[0], {
+    name: 'usage-sidecar-data',
+    persistentVolumeClaim: { claimName: 'c' },
+  })
 })
 
 test('it is a native sidecar whose probes ask the process alone, and nothing delays the pod’s end', () => {
@@ -28,7 +35,8 @@ test('it is a native sidecar whose probes ask the process alone, and nothing del
   // A minute to start, and one without an answer until it is started anew.
   assert.ok(container.startupProbe.periodSeconds * container.startupProbe.failureThreshold >= 60)
   assert.ok(container.livenessProbe.periodSeconds * container.livenessProbe.failureThreshold >= 60)
-  for (const never of ['readinessProbe', 'lifecycle', 'ports', 'envFrom', 'command']) assert.ok(!(never in container), never)
+  for (const never of ['readinessProbe', 'lifecycle', 'ports', 'envFrom', 'command'])
+    assert.ok(!(never in container), never)
 })
 
 test('it passes Pod Security `restricted` without any word of the pod’s own', () => {
@@ -45,18 +53,27 @@ test('it passes Pod Security `restricted` without any word of the pod’s own', 
 })
 
 test('it cannot read the pod’s token, and writes nothing but its data', () => {
-  const token = container.volumeMounts.find(({ mountPath }) => mountPath === '/var/run/secrets/kubernetes.io/serviceaccount')
+  const token = container.volumeMounts.find(
+    ({ mountPath }) => mountPath === '/var/run/secrets/kubernetes.io/serviceaccount',
+  )
   assert.ok(token?.readOnly)
-  assert.deepEqual(volumes(OPTIONS).find(({ name }) => name === token.name)?.emptyDir, { sizeLimit: '4Ki', medium: 'Memory' })
+  assert.deepEqual(volumes(OPTIONS).find(({ name }) => name === token.name)?.emptyDir, {
+    sizeLimit: '4Ki',
+    medium: 'Memory',
+  })
   assert.deepEqual(
-    container.volumeMounts.filter(({ readOnly }) => readOnly !== true).map(({ mountPath }) => mountPath),
+    container.volumeMounts
+      .filter(({ readOnly }) => readOnly !== true)
+      .map(({ mountPath }) => mountPath),
     [settingsOf(container).config.dataDir],
   )
 })
 
 test('of the pod it learns the annotations, and no name or uid', () => {
   const items = volumes(OPTIONS).flatMap(({ downwardAPI }) => downwardAPI?.items ?? [])
-  assert.deepEqual(items, [{ path: 'annotations', fieldRef: { fieldPath: 'metadata.annotations' } }])
+  assert.deepEqual(items, [
+    { path: 'annotations', fieldRef: { fieldPath: 'metadata.annotations' } },
+  ])
   assert.ok(container.env.every((variable) => Object.keys(variable).join() === 'name,value'))
 })
 
@@ -64,15 +81,20 @@ test('its settings are right, its doors are loopback’s but that of health, its
   for (const { env } of containers) assert.ok(env.length > 0)
   const { config, mistakes } = settingsOf(container)
   assert.deepEqual([mistakes, config.reporting, config.firstSendDelay], [[], 'local', 86_400_000])
-  for (const door of [config.httpListen, config.grpcListen, config.pageListen]) assert.equal(door.host, '127.0.0.1')
+  for (const door of [config.httpListen, config.grpcListen, config.pageListen])
+    assert.equal(door.host, '127.0.0.1')
   assert.deepEqual(
-    [config.grpcListen, config.httpListen, config.healthListen, config.pageListen].map(({ port }) => port),
+    [config.grpcListen, config.httpListen, config.healthListen, config.pageListen].map(
+      ({ port }) => port,
+    ),
     [44317, 44318, 44319, 44320],
   )
   const { policy, annotationsFile, offFile, factsFile, identityDir } = config
   for (const path of [policy, annotationsFile, offFile, factsFile, identityDir].map(String))
     assert.ok(
-      container.volumeMounts.some(({ mountPath }) => path === mountPath || path.startsWith(`${mountPath}/`)),
+      container.volumeMounts.some(
+        ({ mountPath }) => path === mountPath || path.startsWith(`${mountPath}/`),
+      ),
       path,
     )
 })
@@ -88,6 +110,9 @@ test('it asks for little, has no CPU limit but in a guaranteed pod, and there as
   const { guaranteed, burstable, bestEffort, podLevel } = RESOURCES
   assert.deepEqual(guaranteed.requests, guaranteed.limits)
   assert.deepEqual(Object.keys(guaranteed.limits ?? {}).sort(), ['cpu', 'memory'])
-  assert.deepEqual([burstable.limits, burstable.requests], [{ memory: '96Mi' }, { cpu: '10m', memory: '64Mi' }])
+  assert.deepEqual(
+    [burstable.limits, burstable.requests],
+    [{ memory: '96Mi' }, { cpu: '10m', memory: '64Mi' }],
+  )
   assert.deepEqual([bestEffort, podLevel], [{}, {}])
 })

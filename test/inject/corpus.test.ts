@@ -1,4 +1,5 @@
-// The corpus by itself, before any cluster sees it: the command does with each pod what the fixture says.
+// The corpus by itself, before any cluster sees it: the command does with each pod what the fixture
+// says.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { injectText, uninjectText } from '../../src/inject/inject.ts'
@@ -7,7 +8,10 @@ import { OPTIONS, podByCommand, podOf, SAMPLES, sidecarOf } from '../support/inj
 for (const sample of SAMPLES)
   test(`${sample.name} is ${sample.injected ? '' : 'not '}injected`, () => {
     const { text, told } = injectText(sample.text, OPTIONS)
-    assert.deepEqual([told.some(({ done }) => done), told.some(({ failed }) => failed)], [sample.injected, false])
+    assert.deepEqual(
+      [told.some(({ done }) => done), told.some(({ failed }) => failed)],
+      [sample.injected, false],
+    )
     assert.equal(uninjectText(text).text === sample.text, sample.name !== 'has-one')
     const pod = podByCommand(sample)
     if (!sample.injected) assert.deepEqual(pod, podOf(sample.text, sample))

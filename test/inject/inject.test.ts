@@ -1,4 +1,5 @@
-// The text filter: what it puts in, what it leaves alone, and that taking it out again gives the bytes from before.
+// The text filter: what it puts in, what it leaves alone, and that taking it out again gives the
+// bytes from before.
 import assert from 'node:assert/strict'
 import { describe, it, test } from 'node:test'
 import { parse, parseAllDocuments } from 'yaml'
@@ -28,7 +29,10 @@ const APP = 'containers:\n- name: app\n  image: example.org/app:1\n'
 /** Injected, and back again to the same bytes. */
 function injected(text: string): string {
   const { text: result, told } = inject(text)
-  assert.ok(told.some(({ done }) => done) && told.every(({ failed }) => !failed), JSON.stringify(told))
+  assert.ok(
+    told.some(({ done }) => done) && told.every(({ failed }) => !failed),
+    JSON.stringify(told),
+  )
   assert.equal(uninjectText(result).text, text)
   assert.equal(inject(result).text, result)
   return result
@@ -71,7 +75,10 @@ describe('what it puts in', () => {
     const { metadata, spec } = parse(injected(text)).spec.template
     assert.deepEqual(metadata.labels, { 'usage-sidecar.dev/injected': 'true', app: 'web' })
     assert.deepEqual(
-      spec.initContainers.map(({ name, restartPolicy }: Record<string, unknown>) => [name, restartPolicy]),
+      spec.initContainers.map(({ name, restartPolicy }: Record<string, unknown>) => [
+        name,
+        restartPolicy,
+      ]),
       [
         ['usage-sidecar', 'Always'],
         ['migrate', undefined],
@@ -85,7 +92,11 @@ describe('what it puts in', () => {
   })
 
   it('keeps comments with what they are about', () => {
-    const result = injected(deployment('# the pod\ncontainers:\n# the application\n- name: app # its name\n  # pinned\n  image: a\n'))
+    const result = injected(
+      deployment(
+        '# the pod\ncontainers:\n# the application\n- name: app # its name\n  # pinned\n  image: a\n',
+      ),
+    )
     for (const two of [
       '# the pod\n      containers:',
       '# the application\n      - name: app # its name\n        env:',
@@ -95,10 +106,18 @@ describe('what it puts in', () => {
   })
 
   it('is JSON in JSON', () => {
-    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec: { containers: [{ name: 'a', image: 'x' }], volumes: [] } }
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'p' },
+      spec: { containers: [{ name: 'a', image: 'x' }], volumes: [] },
+    }
     for (const indent of [0, 2]) {
       const { spec } = JSON.parse(injected(JSON.stringify(pod, undefined, indent)))
-      assert.deepEqual([spec.initContainers.length, spec.volumes.length, spec.containers[0].env.length], [1, 6, 1])
+      assert.deepEqual(
+        [spec.initContainers.length, spec.volumes.length, spec.containers[0].env.length],
+        [1, 6, 1],
+      )
     }
   })
 
@@ -118,7 +137,9 @@ describe('what it puts in', () => {
     all.push(
       `apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: c}\nspec:\n  jobTemplate:\n    spec:\n      ${template.replaceAll('\n', '\n      ').trimEnd()}\n`,
     )
-    all.push(`apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  ${APP.replaceAll('\n', '\n  ').trimEnd()}\n`)
+    all.push(
+      `apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  ${APP.replaceAll('\n', '\n  ').trimEnd()}\n`,
+    )
     const list = `apiVersion: v1\nkind: List\nitems:\n${all.map((one) => `- ${one.trimEnd().replaceAll('\n', '\n  ')}\n`).join('')}`
     for (const text of [...all, all.join('---\n'), list]) {
       const count = text.split('- name: app').length - 1
@@ -127,7 +148,10 @@ describe('what it puts in', () => {
   })
 
   it('quotes what Kubernetes would not read as text', () => {
-    const { text } = injectText(deployment(APP), { ...OPTIONS, settings: { USAGE_REPORTING: 'on', USAGE_SEND_INTERVAL: '10' } })
+    const { text } = injectText(deployment(APP), {
+      ...OPTIONS,
+      settings: { USAGE_REPORTING: 'on', USAGE_SEND_INTERVAL: '10' },
+    })
     assert.match(text, /value: "on"\n/)
     assert.match(text, /value: "10"\n/)
   })
@@ -135,35 +159,74 @@ describe('what it puts in', () => {
 
 describe('what it leaves alone, byte for byte', () => {
   const cases: [what: string, text: string, because: RegExp][] = [
-    ['kinds that make no pods', 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n', /^no pod is made/],
-    ['a kind of the same name in another group', deployment(APP).replace('apps/v1', 'apps.example.org/v1'), /^no pod is made/],
+    [
+      'kinds that make no pods',
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n',
+      /^no pod is made/,
+    ],
+    [
+      'a kind of the same name in another group',
+      deployment(APP).replace('apps/v1', 'apps.example.org/v1'),
+      /^no pod is made/,
+    ],
     ['a pod without containers', deployment('containers: []\n'), /^its pod has no containers/],
     ['a pod that has it', injected(deployment(APP)), /container usage-sidecar already/],
     [
       'a pod that says no',
-      deployment(APP).replace('{app: web}\n    spec', '{app: web}\n      annotations: {usage-sidecar.dev/inject: disabled}\n    spec'),
+      deployment(APP).replace(
+        '{app: web}\n    spec',
+        '{app: web}\n      annotations: {usage-sidecar.dev/inject: disabled}\n    spec',
+      ),
       /^it has the annotation .*: disabled/,
     ],
     [
       'a word that is none of ours',
-      deployment(APP).replace('{app: web}\n    spec', '{app: web}\n      annotations: {usage-sidecar.dev/inject: flase}\n    spec'),
+      deployment(APP).replace(
+        '{app: web}\n    spec',
+        '{app: web}\n      annotations: {usage-sidecar.dev/inject: flase}\n    spec',
+      ),
       /with a word that is not/,
     ],
     [
       'a boolean',
-      deployment(APP).replace('{app: web}\n    spec', '{app: web}\n      annotations: {usage-sidecar.dev/inject: yes}\n    spec'),
+      deployment(APP).replace(
+        '{app: web}\n    spec',
+        '{app: web}\n      annotations: {usage-sidecar.dev/inject: yes}\n    spec',
+      ),
       /with a word that is not/,
     ],
-    ['a Deployment that says no', deployment(APP, '  annotations: {usage-sidecar.dev/inject: disabled}\n'), /^its workload has/],
+    [
+      'a Deployment that says no',
+      deployment(APP, '  annotations: {usage-sidecar.dev/inject: disabled}\n'),
+      /^its workload has/,
+    ],
     ['hostNetwork', deployment(`hostNetwork: yes\n${APP}`), /hostNetwork/],
     ['Windows', deployment(`os: {name: windows}\n${APP}`), /not for Linux/],
-    ['nodes with Windows', deployment(`nodeSelector: {kubernetes.io/os: windows}\n${APP}`), /not for Linux/],
-    ['a volume with one of our names', deployment(`${APP}volumes: [{name: usage-sidecar-data}]\n`), /volume whose name/],
-    ['one of our ports', deployment(`${APP}  ports: [{containerPort: 44319}]\n`), /one of the ports/],
-    ['an alias', deployment('containers: &c\n- name: app\n  image: a\ninitContainers: *c\n'), /byte for byte|alias/],
+    [
+      'nodes with Windows',
+      deployment(`nodeSelector: {kubernetes.io/os: windows}\n${APP}`),
+      /not for Linux/,
+    ],
+    [
+      'a volume with one of our names',
+      deployment(`${APP}volumes: [{name: usage-sidecar-data}]\n`),
+      /volume whose name/,
+    ],
+    [
+      'one of our ports',
+      deployment(`${APP}  ports: [{containerPort: 44319}]\n`),
+      /one of the ports/,
+    ],
+    [
+      'an alias',
+      deployment('containers: &c\n- name: app\n  image: a\ninitContainers: *c\n'),
+      /byte for byte|alias/,
+    ],
     [
       'a merge key',
-      deployment('containers:\n- &a\n  name: app\n  image: a\n  env: [{name: X, value: y}]\n- <<: *a\n  name: b\n'),
+      deployment(
+        'containers:\n- &a\n  name: app\n  image: a\n  env: [{name: X, value: y}]\n- <<: *a\n  name: b\n',
+      ),
       /byte for byte|alias/,
     ],
     [
@@ -180,10 +243,12 @@ describe('what it leaves alone, byte for byte', () => {
     ['what is no YAML', '{{ if .Values.x }}\nkind: Pod\n', /not YAML/],
     ['a name that is there twice', deployment(`${APP}${APP}`), /not YAML/],
   ]
-  for (const [what, text, because] of cases) it(what, () => assert.match(leftAlone(text)[0] ?? '', because))
+  for (const [what, text, because] of cases)
+    it(what, () => assert.match(leftAlone(text)[0] ?? '', because))
 
   it('nothing at all', () => {
-    for (const text of ['', '\n', '---\n', '# only a comment', '\ufeff', '...\n', '---\n---\n']) assert.deepEqual(leftAlone(text), [])
+    for (const text of ['', '\n', '---\n', '# only a comment', '\ufeff', '...\n', '---\n---\n'])
+      assert.deepEqual(leftAlone(text), [])
   })
 
   it('one document that cannot be read, and the others are done', () => {
@@ -198,18 +263,27 @@ describe('what it leaves alone, byte for byte', () => {
   })
 
   it('an alias of something else does no harm', () => {
-    injected(deployment('containers:\n- name: app\n  image: &image example.org/app:1\n- name: two\n  image: *image\n'))
+    injected(
+      deployment(
+        'containers:\n- name: app\n  image: &image example.org/app:1\n- name: two\n  image: *image\n',
+      ),
+    )
   })
 })
 
 describe('the namespace, where it is in the text', () => {
-  const namespace = (more: string): string => `apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  ${more}\n---\n`
-  const pod = (annotation = ''): string => deployment(APP).replace('{app: web}\n    spec', `{app: web}\n${annotation}    spec`)
+  const namespace = (more: string): string =>
+    `apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  ${more}\n---\n`
+  const pod = (annotation = ''): string =>
+    deployment(APP).replace('{app: web}\n    spec', `{app: web}\n${annotation}    spec`)
   const ENABLED = '      annotations: {usage-sidecar.dev/inject: enabled}\n'
   const reportingIn = (text: string): string =>
-    (parseAllDocuments(text)[1]!.toJS().spec.template.spec.initContainers[0].env as { name: string; value: string }[]).find(
-      ({ name }) => name === 'USAGE_REPORTING',
-    )!.value
+    (
+      parseAllDocuments(text)[1]!.toJS().spec.template.spec.initContainers[0].env as {
+        name: string
+        value: string
+      }[]
+    ).find(({ name }) => name === 'USAGE_REPORTING')!.value
 
   it('says no where the pod says nothing', () => {
     assert.match(
@@ -253,7 +327,10 @@ describe('uninject', () => {
     )
     const { metadata, spec } = JSON.parse(text).spec.template
     assert.deepEqual(metadata.labels, { app: 'web' })
-    assert.deepEqual([spec.initContainers ?? [], spec.volumes ?? [], spec.containers[0].env ?? []], [[], [], []])
+    assert.deepEqual(
+      [spec.initContainers ?? [], spec.volumes ?? [], spec.containers[0].env ?? []],
+      [[], [], []],
+    )
   })
 
   it('leaves alone what has no sidecar', () => {
@@ -263,14 +340,19 @@ describe('uninject', () => {
   })
 
   it('leaves alone what it cannot take out', () => {
-    const text = deployment('initContainers: &all\n- name: usage-sidecar\n  image: x\ncontainers:\n- name: app\n  image: a\n  args: *all\n')
+    const text = deployment(
+      'initContainers: &all\n- name: usage-sidecar\n  image: x\ncontainers:\n- name: app\n  image: a\n  args: *all\n',
+    )
     const { text: result, told } = uninjectText(text)
     assert.equal(result, text)
     assert.deepEqual([told[0]?.failed, told[0]?.done], [true, false])
   })
 
   it('keeps what was added beside it', () => {
-    const more = injected(deployment(APP)).replace('      containers:\n', '      - name: mine\n        emptyDir: {}\n      containers:\n')
+    const more = injected(deployment(APP)).replace(
+      '      containers:\n',
+      '      - name: mine\n        emptyDir: {}\n      containers:\n',
+    )
     const { spec } = parse(uninjectText(more).text).spec.template
     assert.deepEqual(spec.volumes, [{ name: 'mine', emptyDir: {} }])
   })

@@ -14,7 +14,8 @@ test('quantities are equal however they are written', () => {
     ['100n', '0.1u'],
   ])
     assert.equal(new Set(same.map(quantity)).size, 1, String(same))
-  for (const none of ['', 'x', '1x', '1.2.3', '-1', '1 Gi', '$(X)', undefined, null, {}]) assert.equal(quantity(none), undefined)
+  for (const none of ['', 'x', '1x', '1.2.3', '-1', '1 Gi', '$(X)', undefined, null, {}])
+    assert.equal(quantity(none), undefined)
   assert.notEqual(quantity('1Ki'), quantity('1k'))
 })
 
@@ -22,10 +23,20 @@ const both = { cpu: '1', memory: '1Gi' }
 const CASES: [what: string, spec: object, resources: unknown[], qos: Qos][] = [
   ['nothing', {}, [undefined, {}], 'bestEffort'],
   ['zero', {}, [{ requests: { cpu: '0', memory: '0' } }], 'bestEffort'],
-  ['a limit, and nothing requested', {}, [{ limits: both, requests: { cpu: '0', memory: '0' } }], 'burstable'],
+  [
+    'a limit, and nothing requested',
+    {},
+    [{ limits: both, requests: { cpu: '0', memory: '0' } }],
+    'burstable',
+  ],
   ['storage alone', {}, [{ limits: { 'ephemeral-storage': '1Gi' } }], 'bestEffort'],
   ['limits', {}, [{ limits: both }], 'guaranteed'],
-  ['limits and the same requests', {}, [{ limits: both, requests: { cpu: '1000m', memory: '1024Mi' } }], 'guaranteed'],
+  [
+    'limits and the same requests',
+    {},
+    [{ limits: both, requests: { cpu: '1000m', memory: '1024Mi' } }],
+    'guaranteed',
+  ],
   ['one container without', {}, [{ limits: both }, undefined], 'burstable'],
   ['less requested', {}, [{ limits: both, requests: { cpu: '500m' } }], 'burstable'],
   ['memory alone', {}, [{ limits: { memory: '1Gi' } }], 'burstable'],
@@ -41,9 +52,16 @@ test('every class is known, and the sidecar keeps it', () => {
       ...(resource === undefined ? {} : { resources: resource }),
     }))
     assert.equal(qosOf(spec, containers), qos, what)
-    if (qos !== 'podLevel') assert.equal(qosOf(spec, [{ resources: RESOURCES[qos] }, ...containers]), qos, `${what}, with the sidecar`)
+    if (qos !== 'podLevel')
+      assert.equal(
+        qosOf(spec, [{ resources: RESOURCES[qos] }, ...containers]),
+        qos,
+        `${what}, with the sidecar`,
+      )
     // Init containers count.
-    const pod = { spec: { ...spec, containers: containers.slice(0, 1), initContainers: containers.slice(1) } } as Pod
+    const pod = {
+      spec: { ...spec, containers: containers.slice(0, 1), initContainers: containers.slice(1) },
+    } as Pod
     const decision = decide(pod, undefined)
     assert.ok(decision.inject && decision.traits.qos === qos, what)
     assert.equal(decision.traits.limitsStorage, what === 'storage alone')

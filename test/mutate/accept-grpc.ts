@@ -1,4 +1,5 @@
-// Guards of the gRPC door: who may be connected, how many calls are open and for how long, honest answers.
+// Guards of the gRPC door: who may be connected, how many calls are open and for how long, honest
+// answers.
 import type { GuardTable, Witness } from './guard.ts'
 
 const answers = (name: string): Witness => ({ test: 'test/accept/grpc.test.ts', name })
@@ -27,13 +28,22 @@ export const acceptGrpc: GuardTable = {
       text: 'for (const socket of silent) socket.destroy()\n',
       noticed: hostile('^connections that say nothing'),
     },
-    { promise: 'other protocols are told', text: 'answerUnparsed(socket, OTHER_PORT)', instead: 'socket.destroy()', noticed: other },
+    {
+      promise: 'other protocols are told',
+      text: 'answerUnparsed(socket, OTHER_PORT)',
+      instead: 'socket.destroy()',
+      noticed: other,
+    },
     {
       promise: 'a preface may come in pieces',
       text: 'first.equals(PREFACE.subarray(0, first.length)) || ',
       noticed: hostile('^a preface that comes'),
     },
-    { promise: 'HTTP/2 gets what was read of it', text: 'socket.unshift(first)\n', noticed: answers('^answers an empty message') },
+    {
+      promise: 'HTTP/2 gets what was read of it',
+      text: 'socket.unshift(first)\n',
+      noticed: answers('^answers an empty message'),
+    },
   ],
   'src/accept/grpc.ts': [
     {
@@ -68,7 +78,12 @@ export const acceptGrpc: GuardTable = {
       text: '  endWithin(stream, REFUSED_MS, constants.NGHTTP2_NO_ERROR)\n',
       noticed: refused,
     },
-    { promise: 'the answer of a refused call counts', text: ', constants.NGHTTP2_NO_ERROR)\n', instead: ')\n', noticed: refused },
+    {
+      promise: 'the answer of a refused call counts',
+      text: ', constants.NGHTTP2_NO_ERROR)\n',
+      instead: ')\n',
+      noticed: refused,
+    },
     {
       promise: 'what a refused call still sends is thrown away',
       text: "if (stream.listenerCount('data') === 0) drain(stream)\n",
@@ -80,7 +95,11 @@ export const acceptGrpc: GuardTable = {
       instead: 'drain(stream)\n',
       noticed: hostile('^a deadline ends a call'),
     },
-    { promise: 'what is discarded has an end', text: '  endWithin(stream, DISCARD_MS)\n', noticed: endless },
+    {
+      promise: 'what is discarded has an end',
+      text: '  endWithin(stream, DISCARD_MS)\n',
+      noticed: endless,
+    },
     {
       promise: 'what is discarded is read to its end before it is answered',
       text: 'await discard(stream)\n',
@@ -127,7 +146,11 @@ export const acceptGrpc: GuardTable = {
       instead: 'error instanceof Refusal ? error : new Refusal(500, String(error))',
       noticed: answers('^tells nothing of a fault'),
     },
-    { promise: 'whatever becomes of a call, its share goes back', text: 'share.release()\n', noticed: answers('^refuses broken gzip') },
+    {
+      promise: 'whatever becomes of a call, its share goes back',
+      text: 'share.release()\n',
+      noticed: answers('^refuses broken gzip'),
+    },
     {
       promise: 'a stop says GOAWAY',
       text: 'for (const session of sessions) session.close()\n',

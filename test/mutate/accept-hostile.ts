@@ -1,4 +1,5 @@
-// Guards of the door against clients that do what no SDK does: crowds, pipelines, what cannot be read, a foreign Host.
+// Guards of the door against clients that do what no SDK does: crowds, pipelines, what cannot be
+// read, a foreign Host.
 import type { GuardTable, Witness } from './guard.ts'
 
 const hostile = (name: string): Witness => ({ test: 'test/accept/hostile.test.ts', name })
@@ -18,7 +19,11 @@ export const acceptHostile: GuardTable = {
       instead: 'if (this.#max < 0) {',
       noticed: crowd,
     },
-    { promise: 'where nobody waits the newcomer goes', text: '      guest.destroy()\n      return false\n', noticed: crowd },
+    {
+      promise: 'where nobody waits the newcomer goes',
+      text: '      guest.destroy()\n      return false\n',
+      noticed: crowd,
+    },
     {
       promise: 'who has begun something has not waited longest',
       text: '    if (!this.#waiting.delete(guest)) return\n    this.#waiting.add(guest)\n',
@@ -30,9 +35,22 @@ export const acceptHostile: GuardTable = {
       instead: '}\n\n  answered',
       noticed: crowd,
     },
-    { promise: 'who has all answers waits again', text: 'if (count === 1) this.#waiting.add(guest)\n', noticed: crowd },
-    { promise: 'who asks does not go for itself', text: 'if (guest === except) continue\n', noticed: crowd },
-    { promise: 'who went has left', text: '      this.leave(guest)\n      guest', instead: '      guest', noticed: crowd },
+    {
+      promise: 'who has all answers waits again',
+      text: 'if (count === 1) this.#waiting.add(guest)\n',
+      noticed: crowd,
+    },
+    {
+      promise: 'who asks does not go for itself',
+      text: 'if (guest === except) continue\n',
+      noticed: crowd,
+    },
+    {
+      promise: 'who went has left',
+      text: '      this.leave(guest)\n      guest',
+      instead: '      guest',
+      noticed: crowd,
+    },
   ],
   'src/net/http-connections.ts': [
     {
@@ -40,8 +58,16 @@ export const acceptHostile: GuardTable = {
       text: 'if (!crowd.enter(socket)) return\n',
       noticed: crowded,
     },
-    { promise: 'few requests of one connection wait', text: 'line.count > MAX_UNANSWERED || ', noticed: piled },
-    { promise: 'the rest of a pipeline is not looked at', text: '        stopParsing(socket)\n', noticed: piled },
+    {
+      promise: 'few requests of one connection wait',
+      text: 'line.count > MAX_UNANSWERED || ',
+      noticed: piled,
+    },
+    {
+      promise: 'the rest of a pipeline is not looked at',
+      text: '        stopParsing(socket)\n',
+      noticed: piled,
+    },
   ],
   'src/accept/raw-response.ts': [
     {
@@ -66,14 +92,23 @@ export const acceptHostile: GuardTable = {
       instead: 'else socket.destroy()\n',
       noticed: unreadable,
     },
-    { promise: 'what cannot be read is counted once', text: "if (place === 'new') counters", instead: 'counters', noticed: unreadable },
+    {
+      promise: 'what cannot be read is counted once',
+      text: "if (place === 'new') counters",
+      instead: 'counters',
+      noticed: unreadable,
+    },
     {
       promise: 'what cannot be read is told by its status',
       text: 'REFUSALS[errorCode(error)] ?? NOT_HTTP',
       instead: 'NOT_HTTP',
       noticed: unreadable,
     },
-    { promise: 'an answer that nobody asked for says what it is', text: "    'content-type: application/json',\n", noticed: unreadable },
+    {
+      promise: 'an answer that nobody asked for says what it is',
+      text: "    'content-type: application/json',\n",
+      noticed: unreadable,
+    },
     {
       promise: 'a connection that is told ends',
       text: 'setTimeout(() => socket.destroy(), LINGER_MS)',
@@ -121,7 +156,12 @@ export const acceptHostile: GuardTable = {
       text: "if (!isPublic && !NEAR.test(host)) throw new Refusal(421, 'Send to this machine as localhost or 127.0.0.1, not by a name of the network.')\n",
       noticed: host,
     },
-    { promise: 'a public door has a name', text: '!isPublic && !NEAR', instead: '!NEAR', noticed: host },
+    {
+      promise: 'a public door has a name',
+      text: '!isPublic && !NEAR',
+      instead: '!NEAR',
+      noticed: host,
+    },
     {
       promise: 'a request without Host is refused',
       text: "if (request.httpVersionMinor > 0) throw new Refusal(400, 'Send one Host header.')\n",

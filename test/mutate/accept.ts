@@ -1,4 +1,5 @@
-// Guards of the door in: limits before and after inflation, one budget over all requests, honest answers.
+// Guards of the door in: limits before and after inflation, one budget over all requests, honest
+// answers.
 import type { GuardTable, Witness } from './guard.ts'
 
 const answers = (name: string): Witness => ({ test: 'test/accept/accept.test.ts', name })
@@ -36,8 +37,16 @@ export const accept: GuardTable = {
       text: 'if (budget.used + bytes > budget.max) budget.makeRoom(bytes, this)\n',
       noticed: limits('^a body that does not come'),
     },
-    { promise: 'a body has time to come', text: 'share.since > before || ', noticed: limits('^a body that does not come') },
-    { promise: 'no more give way than must', text: ' || this.used + bytes <= this.max', noticed: limits('^a body that does not come') },
+    {
+      promise: 'a body has time to come',
+      text: 'share.since > before || ',
+      noticed: limits('^a body that does not come'),
+    },
+    {
+      promise: 'no more give way than must',
+      text: ' || this.used + bytes <= this.max',
+      noticed: limits('^a body that does not come'),
+    },
     {
       promise: 'who asks does not give way to itself',
       text: 'if (share !== except) share',
@@ -50,11 +59,31 @@ export const accept: GuardTable = {
       instead: '1))\n',
       noticed: limits('^a body that does not come'),
     },
-    { promise: 'a body that is there stays', text: 'this.#budget.reading.delete(this)\n', noticed: limits('^a body that does not come') },
-    { promise: 'what is taken counts', text: 'budget.used += bytes\n', noticed: limits('^what a share took') },
-    { promise: 'what was taken is given back', text: 'this.#budget.used -= this.#taken\n', noticed: limits('^what a share took') },
-    { promise: 'what was taken is given back once', text: '    this.#taken = 0\n', noticed: limits('^what a share took') },
-    { promise: 'a share counts all that it took', text: 'this.#taken += bytes\n', noticed: limits('^what a share took') },
+    {
+      promise: 'a body that is there stays',
+      text: 'this.#budget.reading.delete(this)\n',
+      noticed: limits('^a body that does not come'),
+    },
+    {
+      promise: 'what is taken counts',
+      text: 'budget.used += bytes\n',
+      noticed: limits('^what a share took'),
+    },
+    {
+      promise: 'what was taken is given back',
+      text: 'this.#budget.used -= this.#taken\n',
+      noticed: limits('^what a share took'),
+    },
+    {
+      promise: 'what was taken is given back once',
+      text: '    this.#taken = 0\n',
+      noticed: limits('^what a share took'),
+    },
+    {
+      promise: 'a share counts all that it took',
+      text: 'this.#taken += bytes\n',
+      noticed: limits('^what a share took'),
+    },
   ],
   'src/accept/body.ts': [
     {
@@ -180,13 +209,22 @@ export const accept: GuardTable = {
       instead: "if (path === '') throw",
       noticed: refused,
     },
-    { promise: 'a query is no part of the path', text: "request.url?.split('?', 1)[0]", instead: 'request.url', noticed: forms },
+    {
+      promise: 'a query is no part of the path',
+      text: "request.url?.split('?', 1)[0]",
+      instead: 'request.url',
+      noticed: forms,
+    },
     {
       promise: 'a wrong method is answered 405',
       text: "if (request.method !== 'POST') throw new Refusal(405, 'Send traces with POST.')\n",
       noticed: refused,
     },
-    { promise: '405 says which method', text: "if (refusal.status === 405) headers.allow = 'POST'\n", noticed: refused },
+    {
+      promise: '405 says which method',
+      text: "if (refusal.status === 405) headers.allow = 'POST'\n",
+      noticed: refused,
+    },
     {
       promise: 'an unknown encoding is answered 415',
       text: "if (encoding === undefined) throw new Refusal(415, 'Send Content-Type application/x-protobuf or application/json.')\n",
@@ -212,8 +250,17 @@ export const accept: GuardTable = {
       instead: "statusBody('json',",
       noticed: refused,
     },
-    { promise: 'an answer says its encoding', text: "'content-type': CONTENT_TYPES[encoding], ", noticed: refused },
-    { promise: 'an answer has the code of its status', text: 'RPC_CODES[refusal.status] ?? 13', instead: '13', noticed: refused },
+    {
+      promise: 'an answer says its encoding',
+      text: "'content-type': CONTENT_TYPES[encoding], ",
+      noticed: refused,
+    },
+    {
+      promise: 'an answer has the code of its status',
+      text: 'RPC_CODES[refusal.status] ?? 13',
+      instead: '13',
+      noticed: refused,
+    },
     {
       promise: 'a refusal that may be tried again says when',
       text: "if (refusal.retryAfterSeconds !== undefined) headers['retry-after'] = String(refusal.retryAfterSeconds)\n",
@@ -231,7 +278,11 @@ export const accept: GuardTable = {
       instead: 'error instanceof Refusal ? error : new Refusal(500, String(error))',
       noticed: answers('^a fault of ours is told'),
     },
-    { promise: 'accepted requests are counted', text: "counters.add('requests.accepted')\n", noticed: answers('^a request is handed on') },
+    {
+      promise: 'accepted requests are counted',
+      text: "counters.add('requests.accepted')\n",
+      noticed: answers('^a request is handed on'),
+    },
     {
       promise: 'refused requests are counted by their status',
       text: 'counters.add(`requests.refused.',

@@ -22,8 +22,17 @@ export const anonymizeIn: GuardTable = {
       text: "if ((fieldTag & 7) !== WIRE_TYPES[field]) throw badRequest('A field of Span has the wrong wire type', cursor.pos)\n",
       noticed: kinds,
     },
-    { promise: 'a field of Span that occurs twice rejects the span', text: 'if ((seen >>> field) & 1) repeated = true\n', noticed: badIds },
-    { promise: 'unknown fields of Span are stepped over', text: 'if (field > 16) {', instead: 'if (field > 32) {', noticed: kinds },
+    {
+      promise: 'a field of Span that occurs twice rejects the span',
+      text: 'if ((seen >>> field) & 1) repeated = true\n',
+      noticed: badIds,
+    },
+    {
+      promise: 'unknown fields of Span are stepped over',
+      text: 'if (field > 16) {',
+      instead: 'if (field > 32) {',
+      noticed: kinds,
+    },
     { promise: 'a trace id has 16 bytes', text: 'length === 16 && ', noticed: malformed('^ids') },
     { promise: 'a trace id is not zero', text: ' && anyBit(bytes, start, 16)', noticed: badIds },
     {
@@ -38,15 +47,27 @@ export const anonymizeIn: GuardTable = {
       instead: 'idsFit &&= length === 8',
       noticed: malformed('^ids'),
     },
-    { promise: 'a parent id has 8 bytes or none', text: 'idsFit &&= length === 0 || length === 8\n', noticed: badIds },
+    {
+      promise: 'a parent id has 8 bytes or none',
+      text: 'idsFit &&= length === 0 || length === 8\n',
+      noticed: badIds,
+    },
     {
       promise: 'a parent id of zeros is no parent',
       text: 'length === 8 && anyBit(bytes, start, 8) ? start',
       instead: 'length === 8 ? start',
       noticed: copies,
     },
-    { promise: 'a span without a trace id is rejected', text: ' && this.traceId !== NO_ID', noticed: malformed('^ids') },
-    { promise: 'a span without a span id is rejected', text: ' && this.spanId !== NO_ID', noticed: malformed('^ids') },
+    {
+      promise: 'a span without a trace id is rejected',
+      text: ' && this.traceId !== NO_ID',
+      noticed: malformed('^ids'),
+    },
+    {
+      promise: 'a span without a span id is rejected',
+      text: ' && this.spanId !== NO_ID',
+      noticed: malformed('^ids'),
+    },
     {
       promise: 'no span has the ids or times of the one before',
       text: 'this.traceId = this.spanId = this.parentId = this.startTime = this.endTime = NO_ID\n',
@@ -58,7 +79,11 @@ export const anonymizeIn: GuardTable = {
       instead: 'this.attributeCount = 0\n',
       noticed: malformed('^a span has nothing of the one before'),
     },
-    { promise: 'a span has at most 4096 attributes', text: 'if (this.attributeCount === MAX_ATTRIBUTES) return false\n', noticed: kinds },
+    {
+      promise: 'a span has at most 4096 attributes',
+      text: 'if (this.attributeCount === MAX_ATTRIBUTES) return false\n',
+      noticed: kinds,
+    },
     {
       promise: 'a span may have more attributes than the first buffer holds',
       text: 'grown.set(this.attributes)\n',
@@ -87,13 +112,22 @@ export const anonymizeIn: GuardTable = {
       instead: '} catch {\n      return code\n    }',
       noticed: malformed('^a status that cannot be told'),
     },
-    { promise: 'a status code is 0, 1 or 2', text: 'return code <= 2 ? code : undefined', instead: 'return code', noticed: kinds },
+    {
+      promise: 'a status code is 0, 1 or 2',
+      text: 'return code <= 2 ? code : undefined',
+      instead: 'return code',
+      noticed: kinds,
+    },
     {
       promise: 'there is no duration where a time is absent or zero',
       text: '|| !anyBit(bytes, start, 8) || !anyBit(bytes, end, 8)',
       noticed: malformed('^there is no duration'),
     },
-    { promise: 'a duration needs both times', text: 'start === NO_ID || end === NO_ID || ', noticed: malformed('^there is no duration') },
+    {
+      promise: 'a duration needs both times',
+      text: 'start === NO_ID || end === NO_ID || ',
+      noticed: malformed('^there is no duration'),
+    },
   ],
   'src/anonymize/attribute-slots.ts': [
     {
@@ -124,7 +158,12 @@ export const anonymizeIn: GuardTable = {
       instead: ') {\n      value',
       noticed: malformed('^a length'),
     },
-    { promise: 'an unknown member of a KeyValue gives no value', text: 'if (field > 3 || ', instead: 'if (', noticed: twoWays },
+    {
+      promise: 'an unknown member of a KeyValue gives no value',
+      text: 'if (field > 3 || ',
+      instead: 'if (',
+      noticed: twoWays,
+    },
     {
       promise: 'a member of a KeyValue of a wrong wire type gives no value',
       text: ' || (fieldTag & 7) !== (field === 3 ? VARINT : LEN)) sound = false',
@@ -155,14 +194,22 @@ export const anonymizeIn: GuardTable = {
       instead: 'keys <= 1 && values <= 1',
       noticed: twoWays,
     },
-    { promise: 'every listed key in an unsound KeyValue is marked', text: 'else this.#mark(slot)\n', noticed: twoWays },
+    {
+      promise: 'every listed key in an unsound KeyValue is marked',
+      text: 'else this.#mark(slot)\n',
+      noticed: twoWays,
+    },
     {
       promise: 'a member of a value has its own wire type',
       text: 'if (VALUE_WIRE_TYPES[field] !== (fieldTag & 7)) {',
       instead: 'if (VALUE_WIRE_TYPES[field] === undefined) {',
       noticed: malformed('^a member of a value'),
     },
-    { promise: 'a value has one member, to the end', text: 'if (cursor.pos !== end) value.kind = MALFORMED\n', noticed: twoWays },
+    {
+      promise: 'a value has one member, to the end',
+      text: 'if (cursor.pos !== end) value.kind = MALFORMED\n',
+      noticed: twoWays,
+    },
     {
       promise: 'a value that is cut off is malformed',
       text: '} catch {\n    value.kind = MALFORMED\n  }',
@@ -211,16 +258,28 @@ export const anonymizeIn: GuardTable = {
       text: ' || (part.kind === STRING && !isText(part))',
       noticed: source('^parts that are UTF-8'),
     },
-    { promise: 'a malformed part makes the list malformed', text: 'part.kind === MALFORMED || ', noticed: source('^a list joins') },
+    {
+      promise: 'a malformed part makes the list malformed',
+      text: 'part.kind === MALFORMED || ',
+      noticed: source('^a list joins'),
+    },
   ],
   'src/anonymize/resource-slots.ts': [
-    { promise: 'two resources are malformed', text: 'if (start >= 0) sound = false\n', noticed: source('^two resources') },
+    {
+      promise: 'two resources are malformed',
+      text: 'if (start >= 0) sound = false\n',
+      noticed: source('^two resources'),
+    },
     {
       promise: 'a resource that is not sound marks all that reads it',
       text: 'if (!sound) slots.markAll()\n',
       noticed: source('^two resources'),
     },
-    { promise: 'a resource has nothing of the one before it', text: '  slots.clear()\n', noticed: source('^the resource is read') },
+    {
+      promise: 'a resource has nothing of the one before it',
+      text: '  slots.clear()\n',
+      noticed: source('^the resource is read'),
+    },
     {
       promise: 'a field of Resource has its own wire type',
       text: 'if (field <= 3 && WIRE_TYPES[field] !== (fieldTag & 7)) return false\n',
@@ -232,13 +291,34 @@ export const anonymizeIn: GuardTable = {
       promise: 'a new day has new keys for ids',
       text: 'writer.ids.setDay(day)\n    if (day <=',
       instead: 'if (day <=',
-      noticed: { test: 'test/anonymize/oracle.test.ts', name: '^makes ids and pseudonyms of the day' },
+      noticed: {
+        test: 'test/anonymize/oracle.test.ts',
+        name: '^makes ids and pseudonyms of the day',
+      },
     },
-    { promise: 'an unsound span is rejected', text: 'if (!frame.sound) {', instead: 'if (false) {', noticed: badIds },
+    {
+      promise: 'an unsound span is rejected',
+      text: 'if (!frame.sound) {',
+      instead: 'if (false) {',
+      noticed: badIds,
+    },
     { promise: 'received spans are counted', text: 'this.#received.count++\n', noticed: badIds },
-    { promise: 'rejected spans are counted', text: 'this.#rejectedCell.count += this.#rejected\n', noticed: badIds },
-    { promise: 'unlisted spans are counted', text: 'this.#unlisted.count++\n', instead: 'return\n', noticed: badIds },
-    { promise: 'rejected spans are those of this request', text: '    this.#rejected = 0\n', noticed: kinds },
+    {
+      promise: 'rejected spans are counted',
+      text: 'this.#rejectedCell.count += this.#rejected\n',
+      noticed: badIds,
+    },
+    {
+      promise: 'unlisted spans are counted',
+      text: 'this.#unlisted.count++\n',
+      instead: 'return\n',
+      noticed: badIds,
+    },
+    {
+      promise: 'rejected spans are those of this request',
+      text: '    this.#rejected = 0\n',
+      noticed: kinds,
+    },
     {
       promise: 'a span that is skipped is counted',
       text: '        plan.skipped.count++\n        return',
@@ -251,7 +331,12 @@ export const anonymizeIn: GuardTable = {
       instead: 'if (false) {',
       noticed: pass('^only and skip'),
     },
-    { promise: 'an empty text to skip is none', text: ' && !value.isEmptyText) {', instead: ') {', noticed: pass('^only and skip') },
+    {
+      promise: 'an empty text to skip is none',
+      text: ' && !value.isEmptyText) {',
+      instead: ') {',
+      noticed: pass('^only and skip'),
+    },
     {
       promise: 'a field of the frame with another wire type refuses the request',
       text: "if (field <= known && (fieldTag & 7) !== LEN) throw badRequest('A field has the wrong wire type', at)\n",

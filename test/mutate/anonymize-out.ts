@@ -1,4 +1,5 @@
-// Guards of the spans that leave: which attributes they have, ids of our making, times that are cut, copies, and bounds.
+// Guards of the spans that leave: which attributes they have, ids of our making, times that are
+// cut, copies, and bounds.
 import type { GuardTable, Witness } from './guard.ts'
 
 const pass = (name: string): Witness => ({ test: 'test/anonymize/anonymize.test.ts', name })
@@ -133,7 +134,11 @@ export const anonymizeOut: GuardTable = {
     },
   ],
   'src/anonymize/clock.ts': [
-    { promise: 'the day never goes back', text: 'if (day <= this.#day) return\n', noticed: pass('^the day never goes back') },
+    {
+      promise: 'the day never goes back',
+      text: 'if (day <= this.#day) return\n',
+      noticed: pass('^the day never goes back'),
+    },
     {
       promise: 'a month is a month',
       text: "of === 'day' ? this.#text : of === 'month' ? this.#text.slice(0, 7) : of",
@@ -160,15 +165,29 @@ export const anonymizeOut: GuardTable = {
       instead: "lengthPrefixed(this.#project, which, '')",
       noticed: ids,
     },
-    { promise: 'keys of ids are those of the installation', text: 'secret ?? randomBytes(32)', instead: 'randomBytes(32)', noticed: ids },
+    {
+      promise: 'keys of ids are those of the installation',
+      text: 'secret ?? randomBytes(32)',
+      instead: 'randomBytes(32)',
+      noticed: ids,
+    },
     {
       promise: 'without a secret the keys of ids are random',
       text: 'secret ?? randomBytes(32)',
       instead: 'secret ?? Buffer.alloc(32)',
       noticed: rules('^without a secret'),
     },
-    { promise: 'the copies of a split have ids of their own', text: 'spanIn[span + 15] = copy\n', noticed: split },
-    { promise: 'a root has no parent', text: 'if (parent !== NOWHERE) for', instead: 'for', noticed: copies },
+    {
+      promise: 'the copies of a split have ids of their own',
+      text: 'spanIn[span + 15] = copy\n',
+      noticed: split,
+    },
+    {
+      promise: 'a root has no parent',
+      text: 'if (parent !== NOWHERE) for',
+      instead: 'for',
+      noticed: copies,
+    },
     {
       promise: 'a fresh trace id is never zero',
       text: 'fresh[n * 24] = fresh[n * 24]! | 1\n',
@@ -192,7 +211,12 @@ export const anonymizeOut: GuardTable = {
     },
   ],
   'src/anonymize/time-cut.ts': [
-    { promise: 'times are cut', text: 'time - (time % unit)', instead: 'time', noticed: pass('^times are cut') },
+    {
+      promise: 'times are cut',
+      text: 'time - (time % unit)',
+      instead: 'time',
+      noticed: pass('^times are cut'),
+    },
     {
       promise: 'a time before the last unit is cut anew',
       text: 'if (!before && !after) return',
@@ -205,7 +229,11 @@ export const anonymizeOut: GuardTable = {
       instead: 'if (!before) return',
       noticed: copies,
     },
-    { promise: 'the end equals the start', text: 'this.#view.setBigUint64(10, from, true)\n', noticed: pass('^times are cut') },
+    {
+      promise: 'the end equals the start',
+      text: 'this.#view.setBigUint64(10, from, true)\n',
+      noticed: pass('^times are cut'),
+    },
     {
       promise: 'an absent time is 0',
       text: 'at === NO_ID ? 0 : uint32(bytes, at + 4)',
@@ -214,10 +242,26 @@ export const anonymizeOut: GuardTable = {
     },
   ],
   'src/anonymize/span-writer.ts': [
-    { promise: 'a span has at most 16 copies', text: ' || parts.length > MAX_PARTS', noticed: split },
-    { promise: 'a text of no part makes one copy without the attribute', text: 'parts.length === 0 || ', noticed: split },
-    { promise: 'a split that is left out is counted', text: 'field.stepFailed.split.count++\n', noticed: rules('^a text to split') },
-    { promise: 'parts have no blanks around them', text: '\n      .map((part) => part.trim())', noticed: split },
+    {
+      promise: 'a span has at most 16 copies',
+      text: ' || parts.length > MAX_PARTS',
+      noticed: split,
+    },
+    {
+      promise: 'a text of no part makes one copy without the attribute',
+      text: 'parts.length === 0 || ',
+      noticed: split,
+    },
+    {
+      promise: 'a split that is left out is counted',
+      text: 'field.stepFailed.split.count++\n',
+      noticed: rules('^a text to split'),
+    },
+    {
+      promise: 'parts have no blanks around them',
+      text: '\n      .map((part) => part.trim())',
+      noticed: split,
+    },
     { promise: 'each copy has its number', text: 'copy++)\n', instead: 'copy)\n', noticed: split },
     {
       promise: 'only leaves spans out',
@@ -231,7 +275,12 @@ export const anonymizeOut: GuardTable = {
       instead: 'count)) {\n      return\n    }\n    let',
       noticed: only,
     },
-    { promise: 'spans with random ids have no parent', text: 'plan.linked && frame.parentId', instead: 'frame.parentId', noticed: ids },
+    {
+      promise: 'spans with random ids have no parent',
+      text: 'plan.linked && frame.parentId',
+      instead: 'frame.parentId',
+      noticed: ids,
+    },
     {
       promise: 'the status goes out only where the policy keeps it',
       text: 'plan.keepStatus && statusCode !== 0',
@@ -255,13 +304,21 @@ export const anonymizeOut: GuardTable = {
       text: 'this.#out.copy(grown, 0, 0, this.#pos)\n',
       noticed: rules('^many spans'),
     },
-    { promise: 'a request begins with an empty buffer', text: '    this.#pos = 0\n    this.#count = 0\n', noticed: pass('^only and skip') },
+    {
+      promise: 'a request begins with an empty buffer',
+      text: '    this.#pos = 0\n    this.#count = 0\n',
+      noticed: pass('^only and skip'),
+    },
     {
       promise: 'a text with blanks or letters beyond ASCII is split the long way',
       text: 'byte <= 0x20 || byte >= 0x7f || byte === first',
       instead: 'byte === first',
       noticed: rules('^a text to split'),
     },
-    { promise: 'a text with the separator is split the long way', text: ' || byte === first', noticed: split },
+    {
+      promise: 'a text with the separator is split the long way',
+      text: ' || byte === first',
+      noticed: split,
+    },
   ],
 }

@@ -1,4 +1,5 @@
-// Guards of the values that leave: steps, outcomes of the policy, hashes, and how texts are compared.
+// Guards of the values that leave: steps, outcomes of the policy, hashes, and how texts are
+// compared.
 import type { GuardTable, Witness } from './guard.ts'
 
 const pass = (name: string): Witness => ({ test: 'test/anonymize/anonymize.test.ts', name })
@@ -11,7 +12,10 @@ const oracle = (world: string): Witness => ({
   name: `policy says: ${world}$`,
   env: { USAGE_TEST_RUNS: '3600', USAGE_TEST_SEED: '7' },
 })
-const days: Witness = { test: 'test/anonymize/oracle.test.ts', name: '^makes ids and pseudonyms of the day' }
+const days: Witness = {
+  test: 'test/anonymize/oracle.test.ts',
+  name: '^makes ids and pseudonyms of the day',
+}
 const wide = oracle('wide')
 const buckets = pass('^buckets send')
 const version = pass('^version keeps')
@@ -62,7 +66,11 @@ export const anonymizeValues: GuardTable = {
       instead: 'value.kind !== MALFORMED ? ',
       noticed: malformed('^a malformed number'),
     },
-    { promise: 'buckets take numbers only', text: 'if (value.kind !== INT && value.kind !== DOUBLE) return undefined\n', noticed: buckets },
+    {
+      promise: 'buckets take numbers only',
+      text: 'if (value.kind !== INT && value.kind !== DOUBLE) return undefined\n',
+      noticed: buckets,
+    },
     {
       promise: 'below the first bound is the first bucket',
       text: 'encoded[Math.max(0, low - 1)]',
@@ -105,11 +113,17 @@ export const anonymizeValues: GuardTable = {
       instead: 'const now',
       noticed: pseudonyms,
     },
-    { promise: 'a new period has new pseudonyms', text: 'if (now !== keyPeriod) {', instead: "if (keyPeriod === '') {", noticed: days },
+    {
+      promise: 'a new period has new pseudonyms',
+      text: 'if (now !== keyPeriod) {',
+      instead: "if (keyPeriod === '') {",
+      noticed: days,
+    },
     {
       promise: 'no pseudonym of an earlier period is remembered',
       text: 'made.clear()\n    }\n    const known = made.get(value)\n    if (known !== undefined) return known\n    const text',
-      instead: '}\n    const known = made.get(value)\n    if (known !== undefined) return known\n    const text',
+      instead:
+        '}\n    const known = made.get(value)\n    if (known !== undefined) return known\n    const text',
       noticed: days,
     },
     {
@@ -138,8 +152,16 @@ export const anonymizeValues: GuardTable = {
     },
   ],
   'src/anonymize/actions/pseudonym.ts': [
-    { promise: 'texts that are joined cannot be confused', text: 'length.writeUInt32BE(bytes.length)\n', noticed: vectors },
-    { promise: 'equal texts have equal pseudonyms however they are composed', text: ".normalize('NFC')", noticed: pseudonyms },
+    {
+      promise: 'texts that are joined cannot be confused',
+      text: 'length.writeUInt32BE(bytes.length)\n',
+      noticed: vectors,
+    },
+    {
+      promise: 'equal texts have equal pseudonyms however they are composed',
+      text: ".normalize('NFC')",
+      noticed: pseudonyms,
+    },
     { promise: 'a pseudonym is cut to 128 bits', text: '\n    .slice(0, 32)', noticed: vectors },
     {
       promise: 'pseudonyms of two projects cannot be joined',
@@ -159,7 +181,12 @@ export const anonymizeValues: GuardTable = {
       instead: "lengthPrefixed(project, field, '2026-10-05')",
       noticed: vectors,
     },
-    { promise: 'the recipe has a salt of its own', text: "'usage-sidecar/pseudonym/v1'\n", instead: "''\n", noticed: vectors },
+    {
+      promise: 'the recipe has a salt of its own',
+      text: "'usage-sidecar/pseudonym/v1'\n",
+      instead: "''\n",
+      noticed: vectors,
+    },
   ],
   'src/anonymize/text.ts': [
     {
@@ -170,16 +197,32 @@ export const anonymizeValues: GuardTable = {
     },
   ],
   'src/anonymize/actions/exact.ts': [
-    { promise: 'an exact text is bounded', text: ' || value.end - value.start > maxBytes', noticed: compat('^exact texts') },
-    { promise: 'an exact text has no control characters', text: '/\\p{Cc}/u.test(text) || ', noticed: compat('^exact texts') },
-    { promise: 'an exact version is one', text: " || (what === 'version' && !VERSION.test(text))", noticed: compat('^exact texts') },
+    {
+      promise: 'an exact text is bounded',
+      text: ' || value.end - value.start > maxBytes',
+      noticed: compat('^exact texts'),
+    },
+    {
+      promise: 'an exact text has no control characters',
+      text: '/\\p{Cc}/u.test(text) || ',
+      noticed: compat('^exact texts'),
+    },
+    {
+      promise: 'an exact version is one',
+      text: " || (what === 'version' && !VERSION.test(text))",
+      noticed: compat('^exact texts'),
+    },
     {
       promise: 'an exact integer is exact over 64 bits',
       text: 'if (Number.isSafeInteger(number)) return number\n',
       instead: 'return number\n',
       noticed: compat('^exact numbers'),
     },
-    { promise: 'an exact number is a number', text: 'if (value.kind !== DOUBLE) return undefined\n', noticed: compat('^exact numbers') },
+    {
+      promise: 'an exact number is a number',
+      text: 'if (value.kind !== DOUBLE) return undefined\n',
+      noticed: compat('^exact numbers'),
+    },
   ],
   'src/anonymize/steps.ts': [
     {
@@ -199,14 +242,26 @@ export const anonymizeValues: GuardTable = {
       instead: 'text.indexOf(after)',
       noticed: steps('^after takes'),
     },
-    { promise: 'the separator of after occurs', text: "if (at < 0) return 'after'\n", noticed: steps('^after takes') },
-    { promise: 'a shape is looked at after the fold', text: 'text = folded(text, fold)\n', noticed: steps('^steps are done') },
+    {
+      promise: 'the separator of after occurs',
+      text: "if (at < 0) return 'after'\n",
+      noticed: steps('^after takes'),
+    },
+    {
+      promise: 'a shape is looked at after the fold',
+      text: 'text = folded(text, fold)\n',
+      noticed: steps('^steps are done'),
+    },
     {
       promise: 'a shape is one of those that are named',
       text: ' || !shape.some((form) => SHAPE_FORMS[form].test(text))',
       noticed: steps('^of several shapes'),
     },
-    { promise: 'a shape is bounded', text: 'text.length > MAX_SHAPED || ', noticed: steps('^shape semver') },
+    {
+      promise: 'a shape is bounded',
+      text: 'text.length > MAX_SHAPED || ',
+      noticed: steps('^shape semver'),
+    },
     {
       promise: 'a value that is no text fails the first step',
       text: 'if (value.kind !== STRING) return this.#first\n',

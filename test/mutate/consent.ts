@@ -1,4 +1,5 @@
-// Guards of consent: what the switches say, how their files are looked at, and the file of the epoch.
+// Guards of consent: what the switches say, how their files are looked at, and the file of the
+// epoch.
 import type { GuardTable, Witness } from './guard.ts'
 
 const table: Witness = { test: 'test/consent/switches.test.ts', name: '^of all combinations' }
@@ -18,7 +19,11 @@ export const consent: GuardTable = {
       text: "if (value !== undefined) return 'malformed'\n",
       noticed: table,
     },
-    { promise: 'only our annotation counts', text: 'if (match[1] !== REPORTING) continue\n', noticed: table },
+    {
+      promise: 'only our annotation counts',
+      text: 'if (match[1] !== REPORTING) continue\n',
+      noticed: table,
+    },
   ],
   'src/consent/consent.ts': [
     {
@@ -39,7 +44,12 @@ export const consent: GuardTable = {
       instead: 'void read\n',
       noticed: table,
     },
-    { promise: 'DO_NOT_TRACK is off', text: "said.push({ mode: 'off', by: 'DO_NOT_TRACK' })\n", instead: 'void said\n', noticed: table },
+    {
+      promise: 'DO_NOT_TRACK is off',
+      text: "said.push({ mode: 'off', by: 'DO_NOT_TRACK' })\n",
+      instead: 'void said\n',
+      noticed: table,
+    },
     {
       promise: 'a kill switch that cannot be found out is off',
       text: 'offFile.there !== false',
@@ -52,9 +62,23 @@ export const consent: GuardTable = {
       instead: 'MODES.indexOf(next.mode) > MODES.indexOf(lowest.mode)',
       noticed: table,
     },
-    { promise: 'an unknown word is off', text: "mode === word) ?? 'off'", instead: "mode === word) ?? 'local'", noticed: table },
-    { promise: 'a look reads the files anew', text: 'for (const watch of watches) watch.look()\n', noticed: watched('^a look sees') },
-    { promise: 'a change is told', text: 'onChange(next)\n', instead: 'void next\n', noticed: watched('^a look sees') },
+    {
+      promise: 'an unknown word is off',
+      text: "mode === word) ?? 'off'",
+      instead: "mode === word) ?? 'local'",
+      noticed: table,
+    },
+    {
+      promise: 'a look reads the files anew',
+      text: 'for (const watch of watches) watch.look()\n',
+      noticed: watched('^a look sees'),
+    },
+    {
+      promise: 'a change is told',
+      text: 'onChange(next)\n',
+      instead: 'void next\n',
+      noticed: watched('^a look sees'),
+    },
   ],
   'src/consent/epoch.ts': [
     {
@@ -68,15 +92,29 @@ export const consent: GuardTable = {
       text: '|| Number.isNaN(times.since + times.policySince)',
       noticed: epoch('^an epoch file that is torn'),
     },
-    { promise: 'an epoch is of its mode', text: "mode === 'on' ? 'on' : 'local'", instead: "'on'", noticed: epoch('^an epoch is read') },
-    { promise: 'an epoch is durable before it takes its name', text: '    fs.fsyncSync(file)\n', noticed: epoch('^an epoch is on disk') },
+    {
+      promise: 'an epoch is of its mode',
+      text: "mode === 'on' ? 'on' : 'local'",
+      instead: "'on'",
+      noticed: epoch('^an epoch is read'),
+    },
+    {
+      promise: 'an epoch is durable before it takes its name',
+      text: '    fs.fsyncSync(file)\n',
+      noticed: epoch('^an epoch is on disk'),
+    },
     {
       promise: 'the name of an epoch is durable before it counts',
       text: '  syncFolder(folder)\n  return epoch\n',
       instead: '  return epoch\n',
       noticed: epoch('^an epoch is on disk'),
     },
-    { promise: 'an epoch is for our user only', text: "'w', 0o600", instead: "'w', 0o644", noticed: epoch('^an epoch is read') },
+    {
+      promise: 'an epoch is for our user only',
+      text: "'w', 0o600",
+      instead: "'w', 0o644",
+      noticed: epoch('^an epoch is read'),
+    },
     {
       promise: 'an epoch ends durably',
       text: '  // Also where there was nothing to take away: an earlier try may have failed right here.\n  syncFolder(folder)\n',
@@ -88,7 +126,11 @@ export const consent: GuardTable = {
       instead: 'throw error\n',
       noticed: epoch('^an epoch that has ended'),
     },
-    { promise: 'an end needs no folder', text: 'if (!fs.existsSync(folder)) return\n', noticed: epoch('^where there is no folder') },
+    {
+      promise: 'an end needs no folder',
+      text: 'if (!fs.existsSync(folder)) return\n',
+      noticed: epoch('^where there is no folder'),
+    },
   ],
   'src/support/watch.ts': [
     {

@@ -88,7 +88,11 @@ export const delivery: GuardTable = {
       text: ' || !mayEnd',
       noticed: outage('^a queue that is full in the outage.*drop-oldest'),
     },
-    { promise: 'the end of an episode is told', text: '      log.info(over)\n', noticed: room('^when a full queue has room') },
+    {
+      promise: 'the end of an episode is told',
+      text: '      log.info(over)\n',
+      noticed: room('^when a full queue has room'),
+    },
   ],
   'src/queue/queue.ts': [
     {
@@ -113,9 +117,11 @@ export const delivery: GuardTable = {
       noticed: damage('^a folder of another format'),
     },
     {
-      promise: 'a body that was committed is kept where its queue file could not be taken away for good',
+      promise:
+        'a body that was committed is kept where its queue file could not be taken away for good',
       text: "            item.place = 'sending'\n",
-      instead: "            await takeFromQueue(disk, folder, body)\n            item.place = 'sending'\n",
+      instead:
+        "            await takeFromQueue(disk, folder, body)\n            item.place = 'sending'\n",
       noticed: oneFailure,
     },
   ],

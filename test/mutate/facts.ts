@@ -1,7 +1,12 @@
-// Guards of the facts job: what it asks and may, what it publishes, when it reports, and that nothing raw is told.
+// Guards of the facts job: what it asks and may, what it publishes, when it reports, and that
+// nothing raw is told.
 import type { GuardTable, Witness } from './guard.ts'
 
-const narrow = (name: string): Witness => ({ test: 'test/anonymize/narrow-facts.test.ts', name, env: { USAGE_RUNS: '1000' } })
+const narrow = (name: string): Witness => ({
+  test: 'test/anonymize/narrow-facts.test.ts',
+  name,
+  env: { USAGE_RUNS: '1000' },
+})
 const read = (name: string): Witness => ({ test: 'test/facts/read.test.ts', name })
 const job = (name: string): Witness => ({ test: 'test/facts/facts.test.ts', name })
 const command = (name: string): Witness => ({ test: 'test/facts/command.test.ts', name })
@@ -76,7 +81,8 @@ export const factsGuards: GuardTable = {
     {
       promise: 'where one node will do the others are not read',
       text: "['k8s.provider', 'k8s.distribution', ONE_NODE].some((name) => asked.includes(name))) return 'one'",
-      instead: "['k8s.provider', 'k8s.distribution', ONE_NODE].some((name) => asked.includes(name))) return 'all'",
+      instead:
+        "['k8s.provider', 'k8s.distribution', ONE_NODE].some((name) => asked.includes(name))) return 'all'",
       noticed: questions,
     },
   ],
@@ -211,8 +217,16 @@ export const factsGuards: GuardTable = {
     },
   ],
   'src/facts/identity-secret.ts': [
-    { promise: 'a Secret that is there is a success', text: "  if (answer.status === 409) return 'there already'\n", noticed: identity },
-    { promise: 'nobody changes the Secret by mistake', text: '    immutable: true,\n', noticed: identity },
+    {
+      promise: 'a Secret that is there is a success',
+      text: "  if (answer.status === 409) return 'there already'\n",
+      noticed: identity,
+    },
+    {
+      promise: 'nobody changes the Secret by mistake',
+      text: '    immutable: true,\n',
+      noticed: identity,
+    },
   ],
   'src/sidecar/pipeline.ts': [
     {
@@ -273,7 +287,8 @@ export const factsGuards: GuardTable = {
     {
       promise: 'annotations that cannot be read are off',
       text: '  const annotations = annotationsFile === undefined ? {} : { annotations: { text: textOf(annotationsFile) } }\n',
-      instead: "  const annotations = annotationsFile === undefined ? {} : { annotations: { text: textOf(annotationsFile) ?? '' } }\n",
+      instead:
+        "  const annotations = annotationsFile === undefined ? {} : { annotations: { text: textOf(annotationsFile) ?? '' } }\n",
       noticed: command('^off asks nothing'),
     },
     {

@@ -1,4 +1,5 @@
-// Guards of the ground and of the small rooms: logs that hold nothing, the identity, the Resource, facts and settings.
+// Guards of the ground and of the small rooms: logs that hold nothing, the identity, the Resource,
+// facts and settings.
 import type { GuardTable, Witness } from './guard.ts'
 
 const log = (name: string): Witness => ({ test: 'test/support/log.test.ts', name })
@@ -56,7 +57,11 @@ export const ground: GuardTable = {
       text: 'if (written.size >= REMEMBERED) written.clear()\n',
       noticed: log('^what it remembers'),
     },
-    { promise: 'a line says how many there were', text: '...(repeated ? { repeated } : {})', noticed: equalLines },
+    {
+      promise: 'a line says how many there were',
+      text: '...(repeated ? { repeated } : {})',
+      noticed: equalLines,
+    },
   ],
   'src/support/errors.ts': [
     {
@@ -88,8 +93,17 @@ export const ground: GuardTable = {
       instead: '    if (folder) {',
       noticed: identity('^where there is none and none may'),
     },
-    { promise: 'the folder is for our user only', text: ', mode: 0o700', noticed: identity('^nobody else can read') },
-    { promise: 'the files are for our user only', text: "'wx', 0o600", instead: "'wx'", noticed: identity('^nobody else can read') },
+    {
+      promise: 'the folder is for our user only',
+      text: ', mode: 0o700',
+      noticed: identity('^nobody else can read'),
+    },
+    {
+      promise: 'the files are for our user only',
+      text: "'wx', 0o600",
+      instead: "'wx'",
+      noticed: identity('^nobody else can read'),
+    },
     {
       promise: 'an identity that is there stays',
       text: '  if (exists(path)) return\n',
@@ -117,7 +131,11 @@ export const ground: GuardTable = {
       instead: "if (day === '') encodeResource()",
       noticed: enrich('^a new day brings'),
     },
-    { promise: 'each batch has an id of its own', text: '    poolAt += BATCH_ID_BYTES\n', noticed: enrich('^each frame has a batch id') },
+    {
+      promise: 'each batch has an id of its own',
+      text: '    poolAt += BATCH_ID_BYTES\n',
+      noticed: enrich('^each frame has a batch id'),
+    },
     {
       promise: 'the random bytes of ids are made anew',
       text: 'if (poolAt === POOL_BYTES) {',
@@ -150,8 +168,18 @@ export const ground: GuardTable = {
       instead: '  } catch (error) {\n    throw new ConfigError([String(error)])\n    throw',
       noticed: wrongFacts,
     },
-    { promise: 'facts are one object', text: ' || Array.isArray(parsed))', instead: ')', noticed: wrongFacts },
-    { promise: 'facts are bounded', text: 'if (entries.length > MAX_FACTS)', instead: 'if (entries.length > 1e9)', noticed: wrongFacts },
+    {
+      promise: 'facts are one object',
+      text: ' || Array.isArray(parsed))',
+      instead: ')',
+      noticed: wrongFacts,
+    },
+    {
+      promise: 'facts are bounded',
+      text: 'if (entries.length > MAX_FACTS)',
+      instead: 'if (entries.length > 1e9)',
+      noticed: wrongFacts,
+    },
     {
       promise: 'the name of a fact is plain',
       text: 'if (!NAME.test(name)) mistakes',
@@ -164,14 +192,24 @@ export const ground: GuardTable = {
       instead: "else if (name === '') mistakes",
       noticed: wrongFacts,
     },
-    { promise: 'the text of a fact is bounded', text: 'Buffer.byteLength(value) > MAX_TEXT_BYTES', instead: 'false', noticed: wrongFacts },
+    {
+      promise: 'the text of a fact is bounded',
+      text: 'Buffer.byteLength(value) > MAX_TEXT_BYTES',
+      instead: 'false',
+      noticed: wrongFacts,
+    },
     {
       promise: 'a fact is a text, a number or a boolean',
       text: "typeof value !== 'boolean' && !Number.isFinite(value)",
       instead: 'false',
       noticed: wrongFacts,
     },
-    { promise: 'our own facts cannot be given', text: '[...given, ...own]', instead: '[...own, ...given]', noticed: wrongFacts },
+    {
+      promise: 'our own facts cannot be given',
+      text: '[...given, ...own]',
+      instead: '[...own, ...given]',
+      noticed: wrongFacts,
+    },
   ],
   'src/sidecar/health.ts': [
     {
@@ -218,7 +256,11 @@ export const ground: GuardTable = {
       instead: "if (url.protocol === 'ftp:') {",
       noticed: plainHttp,
     },
-    { promise: 'an endpoint holds no credentials', text: "url.username !== '' || url.password !== '' || ", noticed: plainHttp },
+    {
+      promise: 'an endpoint holds no credentials',
+      text: "url.username !== '' || url.password !== '' || ",
+      noticed: plainHttp,
+    },
     { promise: 'an endpoint holds no query', text: "url.search !== '' || ", noticed: plainHttp },
     {
       promise: 'a duration is one',
@@ -226,7 +268,12 @@ export const ground: GuardTable = {
       instead: 'if (match === null) return 1_000\n',
       noticed: wrongSettings,
     },
-    { promise: 'a size is one', text: 'if (!(bytes >= 65_536)) throw', instead: 'if (bytes < 65_536) throw', noticed: wrongSettings },
+    {
+      promise: 'a size is one',
+      text: 'if (!(bytes >= 65_536)) throw',
+      instead: 'if (bytes < 65_536) throw',
+      noticed: wrongSettings,
+    },
     {
       promise: 'a word is one of those that are allowed',
       text: 'if (word === undefined) throw new WrongSetting(`',
@@ -259,6 +306,11 @@ export const ground: GuardTable = {
       instead: 'config.maxInflight',
       noticed: config('^limits follow'),
     },
-    { promise: 'JSON has a limit of its own', text: 'Math.min(maxBody, JSON_BODY)', instead: 'maxBody', noticed: config('^limits follow') },
+    {
+      promise: 'JSON has a limit of its own',
+      text: 'Math.min(maxBody, JSON_BODY)',
+      instead: 'maxBody',
+      noticed: config('^limits follow'),
+    },
   ],
 }

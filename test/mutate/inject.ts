@@ -1,9 +1,14 @@
-// Guards of injection: who is left alone, what the container must not do to its pod, and that text comes back as it was.
-// What the admission policy says is compared with this on a real API server, in test/e2e/injection.e2e.ts.
+// Guards of injection: who is left alone, what the container must not do to its pod, and that text
+// comes back as it was. What the admission policy says is compared with this on a real API server,
+// in test/e2e/injection.e2e.ts.
 import type { GuardTable, Witness } from './guard.ts'
 
 const text = (name: string): Witness => ({ test: 'test/inject/inject.test.ts', name })
-const any: Witness = { test: 'test/inject/inject.test.ts', name: '^every manifest', env: { SEED: '1', RUNS: '40' } }
+const any: Witness = {
+  test: 'test/inject/inject.test.ts',
+  name: '^every manifest',
+  env: { SEED: '1', RUNS: '40' },
+}
 const corpus = (name: string): Witness => ({ test: 'test/inject/corpus.test.ts', name })
 const container = (name: string): Witness => ({ test: 'test/inject/container.test.ts', name })
 const apply = (name: string): Witness => ({ test: 'test/inject/apply.test.ts', name })
@@ -54,7 +59,11 @@ export const injectGuards: GuardTable = {
       instead: 'spec.hostNetwork === null',
       noticed: corpus('^host-network'),
     },
-    { promise: 'Windows is left alone', text: "(spec.os?.name ?? 'linux') !== 'linux' ||", noticed: corpus('^windows is') },
+    {
+      promise: 'Windows is left alone',
+      text: "(spec.os?.name ?? 'linux') !== 'linux' ||",
+      noticed: corpus('^windows is'),
+    },
     {
       promise: 'nodes with Windows are left alone',
       text: "|| (spec.nodeSelector?.['kubernetes.io/os'] ?? 'linux') !== 'linux'",
@@ -72,7 +81,12 @@ export const injectGuards: GuardTable = {
       instead: 'if ([].some((name: unknown) =>',
       noticed: corpus('^volume-name'),
     },
-    { promise: 'no port of ours is taken', text: 'OURS.includes(containerPort)', instead: 'OURS.length === 0', noticed: corpus('^port') },
+    {
+      promise: 'no port of ours is taken',
+      text: 'OURS.includes(containerPort)',
+      instead: 'OURS.length === 0',
+      noticed: corpus('^port'),
+    },
     {
       promise: 'DO_NOT_TRACK goes over',
       text: 'all.some(({ env }) => env?.some(asksNotToTrack))',
@@ -184,7 +198,11 @@ export const injectGuards: GuardTable = {
       noticed: container('^it cannot read'),
     },
     { promise: 'not root', text: '      runAsNonRoot: true,\n', noticed: container('^it passes') },
-    { promise: 'a read-only root', text: '      readOnlyRootFilesystem: true,\n', noticed: container('^it passes') },
+    {
+      promise: 'a read-only root',
+      text: '      readOnlyRootFilesystem: true,\n',
+      noticed: container('^it passes'),
+    },
     {
       promise: 'a limit of storage of its own where the pod is held to the sum',
       text: '...(traits.limitsStorage ? STORAGE_LIMIT : {})',
@@ -204,7 +222,11 @@ export const injectGuards: GuardTable = {
       instead: 'mayHaveOtel(container)',
       noticed: apply('^the application’s telemetry'),
     },
-    { promise: 'envFrom may hold an endpoint', text: '(envFrom?.length ?? 0) === 0 &&', noticed: apply('^the application’s telemetry') },
+    {
+      promise: 'envFrom may hold an endpoint',
+      text: '(envFrom?.length ?? 0) === 0 &&',
+      noticed: apply('^the application’s telemetry'),
+    },
     {
       promise: 'an exporter that is set up stays',
       text: "startsWith('OTEL_EXPORTER_OTLP_')",
@@ -232,7 +254,12 @@ export const injectGuards: GuardTable = {
     },
   ],
   'src/inject/insert.ts': [
-    { promise: 'line ends are the document’s', text: "this.#text[at] === '\\r'", instead: "this.#text[at] === '\\f'", noticed: any },
+    {
+      promise: 'line ends are the document’s',
+      text: "this.#text[at] === '\\r'",
+      instead: "this.#text[at] === '\\f'",
+      noticed: any,
+    },
     {
       promise: 'what Kubernetes would not read as text is quoted',
       text: "version: '1.1', lineWidth",
@@ -241,13 +268,19 @@ export const injectGuards: GuardTable = {
     },
   ],
   'src/inject/cut.ts': [
-    { promise: 'a key that was there and empty stays', text: ').endsWith(MARK)', instead: ').length >= 0', noticed: any },
+    {
+      promise: 'a key that was there and empty stays',
+      text: ').endsWith(MARK)',
+      instead: ').length >= 0',
+      noticed: any,
+    },
   ],
   'src/inject/find.ts': [
     {
       promise: 'kinds of other groups are left alone',
       text: "apiVersion.includes('/') ? apiVersion.replace(/\\/.*/s, '') : ''",
-      instead: "kind === 'Pod' || kind === 'ReplicationController' ? '' : kind.includes('Job') ? 'batch' : 'apps'",
+      instead:
+        "kind === 'Pod' || kind === 'ReplicationController' ? '' : kind.includes('Job') ? 'batch' : 'apps'",
       noticed: text('another group'),
     },
   ],

@@ -1,5 +1,6 @@
-// Guards of what the checker refuses of the whole policy language: compat and what it alone may say, lists, steps, periods
-// that would join, and limits on bits. And of the heartbeat, which is kept at most once a day and alone.
+// Guards of what the checker refuses of the whole policy language: compat and what it alone may
+// say, lists, steps, periods that would join, and limits on bits. And of the heartbeat, which is
+// kept at most once a day and alone.
 import type { GuardTable, Witness } from './guard.ts'
 
 const words = (name: string): Witness => ({ test: 'test/policy/words.test.ts', name })
@@ -55,8 +56,17 @@ export const languageChecks: GuardTable = {
       instead: 'action.period !== shortest',
       noticed: outlives,
     },
-    { promise: 'linked ids count as a day', text: "rule.ids === 'linked' ? (['day'] as const) : []", instead: '[]', noticed: outlives },
-    { promise: 'a record within its limit is none over it', text: 'if (bits <= limits.recordBits) return\n', noticed: overRecord },
+    {
+      promise: 'linked ids count as a day',
+      text: "rule.ids === 'linked' ? (['day'] as const) : []",
+      instead: '[]',
+      noticed: outlives,
+    },
+    {
+      promise: 'a record within its limit is none over it',
+      text: 'if (bits <= limits.recordBits) return\n',
+      noticed: overRecord,
+    },
     {
       promise: 'what is stable has a limit',
       text: 'if (stableBits > limits.stableBits)',
@@ -83,15 +93,28 @@ export const languageChecks: GuardTable = {
       instead: '[]',
       noticed: surroundings,
     },
-    { promise: 'facts are stable', text: "kind === 'fact' || ", noticed: bits('^facts and resources') },
+    {
+      promise: 'facts are stable',
+      text: "kind === 'fact' || ",
+      noticed: bits('^facts and resources'),
+    },
     {
       promise: 'the incoming resource is stable',
       text: "kind === 'resource' || (report",
       instead: '(report',
       noticed: bits('^facts and resources'),
     },
-    { promise: 'the cluster report is stable', text: " || (report && kind === 'attribute')", noticed: bits('^the cluster report') },
-    { promise: 'rows of nodes add up', text: 'bits: share.bits * rows', instead: 'bits: share.bits', noticed: bits('^the cluster report') },
+    {
+      promise: 'the cluster report is stable',
+      text: " || (report && kind === 'attribute')",
+      noticed: bits('^the cluster report'),
+    },
+    {
+      promise: 'rows of nodes add up',
+      text: 'bits: share.bits * rows',
+      instead: 'bits: share.bits',
+      noticed: bits('^the cluster report'),
+    },
     {
       promise: 'one fact counts once',
       text: '.filter(once).map((field): Share',

@@ -1,5 +1,5 @@
-// Guards of what the policy language has beyond one value and one action, in the pass: sources, steps, actions of compat
-// policies, days, and the sidecar's own span.
+// Guards of what the policy language has beyond one value and one action, in the pass: sources,
+// steps, actions of compat policies, days, and the sidecar's own span.
 import type { GuardTable, Witness } from './guard.ts'
 
 const source = (name: string): Witness => ({ test: 'test/anonymize/sources.test.ts', name })
@@ -44,8 +44,18 @@ export const language: GuardTable = {
       instead: '        return this.#first\n      }\n      done',
       noticed: oracle('steps'),
     },
-    { promise: 'before needs the separator', text: 'at < 0 || text', instead: 'text', noticed: before },
-    { promise: 'after takes the last separator', text: 'lastIndexOf', instead: 'indexOf', noticed: step('^after takes') },
+    {
+      promise: 'before needs the separator',
+      text: 'at < 0 || text',
+      instead: 'text',
+      noticed: before,
+    },
+    {
+      promise: 'after takes the last separator',
+      text: 'lastIndexOf',
+      instead: 'indexOf',
+      noticed: step('^after takes'),
+    },
   ],
   'src/anonymize/compiled-field.ts': [
     {
@@ -68,7 +78,11 @@ export const language: GuardTable = {
       instead: '    const outcome = encode(hash(',
       noticed: oracle('compat'),
     },
-    { promise: 'the key is UTF-8', text: 'if (!isText(key)) return undefined\n', noticed: oracle('compat') },
+    {
+      promise: 'the key is UTF-8',
+      text: 'if (!isText(key)) return undefined\n',
+      noticed: oracle('compat'),
+    },
     {
       promise: 'nothing that was hashed with another key is remembered',
       text: 'keyObject = createSecretKey(keyBytes)\n      made.clear()\n',
@@ -76,14 +90,25 @@ export const language: GuardTable = {
       noticed: keyed,
     },
   ],
-  'src/anonymize/actions/exact.ts': [{ promise: 'an exact text is not empty', text: ' || value.start === value.end', noticed: texts }],
+  'src/anonymize/actions/exact.ts': [
+    {
+      promise: 'an exact text is not empty',
+      text: ' || value.start === value.end',
+      noticed: texts,
+    },
+  ],
   'src/anonymize/time-cut.ts': [
     {
       promise: 'an exact end is that of the span',
       text: '        this.encoded[10 + i] = endAt === NO_ID ? 0 : bytes[endAt + i]!\n',
       noticed: times,
     },
-    { promise: 'an absent exact time is 0', text: 'at === NO_ID ? 0 : bytes[at + i]!', instead: 'bytes[at + i]!', noticed: times },
+    {
+      promise: 'an absent exact time is 0',
+      text: 'at === NO_ID ? 0 : bytes[at + i]!',
+      instead: 'bytes[at + i]!',
+      noticed: times,
+    },
   ],
   'src/policy/expiry.ts': [
     {
@@ -92,11 +117,25 @@ export const language: GuardTable = {
       instead: "day !== ''",
       noticed: gone,
     },
-    { promise: 'an attribute is there on its last day', text: 'expires >= day', instead: 'expires > day', noticed: gone },
-    { promise: 'the first attribute to go makes the table anew', text: '.sort()[0]', instead: '.sort().at(-1)', noticed: gone },
+    {
+      promise: 'an attribute is there on its last day',
+      text: 'expires >= day',
+      instead: 'expires > day',
+      noticed: gone,
+    },
+    {
+      promise: 'the first attribute to go makes the table anew',
+      text: '.sort()[0]',
+      instead: '.sort().at(-1)',
+      noticed: gone,
+    },
   ],
   'src/anonymize/anonymize.ts': [
-    { promise: 'what has expired leaves the pass', text: '    walk.table = compileSpans(inForce, context)\n', noticed: gone },
+    {
+      promise: 'what has expired leaves the pass',
+      text: '    walk.table = compileSpans(inForce, context)\n',
+      noticed: gone,
+    },
     {
       promise: 'what has expired leaves the resource',
       text: '    inForce = policyOn(policy, day)\n    walk',
@@ -114,7 +153,11 @@ export const language: GuardTable = {
       text: 'if (resource !== undefined) readResource(resource, this.#body, resourceSpans)\n',
       noticed: source('^the resource is read'),
     },
-    { promise: 'lists are joined anew for every span', text: 'for (const list of plan.joined) list.fill()\n', noticed: list },
+    {
+      promise: 'lists are joined anew for every span',
+      text: 'for (const list of plan.joined) list.fill()\n',
+      noticed: list,
+    },
     {
       promise: 'no application can say that the sidecar lives',
       text: 'else if (index === heartbeat) this.#foreignHeartbeats.count++\n',
@@ -127,6 +170,10 @@ export const language: GuardTable = {
     },
   ],
   'src/anonymize/heartbeat-span.ts': [
-    { promise: 'the ids of the sidecar’s own span are fresh', text: 'random(ids)\n', noticed: day('^the ids of the sidecar') },
+    {
+      promise: 'the ids of the sidecar’s own span are fresh',
+      text: 'random(ids)\n',
+      noticed: day('^the ids of the sidecar'),
+    },
   ],
 }

@@ -17,7 +17,12 @@ export const memoryGuards: GuardTable = {
     },
   ],
   'src/anonymize/ids.ts': [
-    { promise: 'ids are made so many at once and no more', text: '>= AT_ONCE', instead: '>= 2 ** 31', noticed: memory('^ids are made') },
+    {
+      promise: 'ids are made so many at once and no more',
+      text: '>= AT_ONCE',
+      instead: '>= 2 ** 31',
+      noticed: memory('^ids are made'),
+    },
   ],
   'src/anonymize/span-writer.ts': [
     {
@@ -26,11 +31,19 @@ export const memoryGuards: GuardTable = {
       instead: 'this.#out = grown\n',
       noticed: pass,
     },
-    { promise: 'the spans of a refused request are given back', text: 'this.done()\n', noticed: pass },
+    {
+      promise: 'the spans of a refused request are given back',
+      text: 'this.done()\n',
+      noticed: pass,
+    },
   ],
   'src/enrich/enrich.ts': [
     { promise: 'framed spans are given back', text: 'anonymizer.done()\n', noticed: pass },
-    { promise: 'a large frame is given back', text: 'if (large !== undefined) release(large)\n', noticed: pass },
+    {
+      promise: 'a large frame is given back',
+      text: 'if (large !== undefined) release(large)\n',
+      noticed: pass,
+    },
   ],
   'src/sidecar/pipeline.ts': [
     {
@@ -40,10 +53,18 @@ export const memoryGuards: GuardTable = {
     },
   ],
   'src/otlp/json.ts': [
-    { promise: 'what JSON became before it was refused is given back', text: 'release(out.bytes)\n', noticed: memory('^turning JSON') },
+    {
+      promise: 'what JSON became before it was refused is given back',
+      text: 'release(out.bytes)\n',
+      noticed: memory('^turning JSON'),
+    },
   ],
   'src/otlp/json-output.ts': [
-    { promise: 'protobuf that outgrows its buffer gives it back', text: 'release(this.bytes)\n', noticed: memory('^turning JSON') },
+    {
+      promise: 'protobuf that outgrows its buffer gives it back',
+      text: 'release(this.bytes)\n',
+      noticed: memory('^turning JSON'),
+    },
   ],
   'src/accept/body.ts': [
     {
@@ -52,7 +73,12 @@ export const memoryGuards: GuardTable = {
       instead: '    return undefined\n',
       noticed: forms,
     },
-    { promise: 'a block that is joined is given back', text: '      release(block)\n    }\n', instead: '    }\n', noticed: forms },
+    {
+      promise: 'a block that is joined is given back',
+      text: '      release(block)\n    }\n',
+      instead: '    }\n',
+      noticed: forms,
+    },
     {
       promise: 'the blocks of a refused body are given back',
       text: 'blocks.release()\n',
@@ -66,7 +92,11 @@ export const memoryGuards: GuardTable = {
     },
   ],
   'src/accept/inflate.ts': [
-    { promise: 'what was inflated is given back', text: '      release(body)\n', noticed: inflating },
+    {
+      promise: 'what was inflated is given back',
+      text: '      release(body)\n',
+      noticed: inflating,
+    },
     {
       promise: 'what was inflated of a refused body is given back',
       text: '      release(out)\n      reject(refusal)\n',
@@ -80,7 +110,12 @@ export const memoryGuards: GuardTable = {
     },
   ],
   'src/accept/accept.ts': [
-    { promise: 'a body that was handled is given back', text: '      release(body)\n    }\n', instead: '    }\n', noticed: forms },
+    {
+      promise: 'a body that was handled is given back',
+      text: '      release(body)\n    }\n',
+      instead: '    }\n',
+      noticed: forms,
+    },
     {
       promise: 'JSON that was turned is given back',
       text: '    release(body)\n    return turned\n',

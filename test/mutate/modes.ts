@@ -3,7 +3,10 @@ import type { GuardTable, Witness } from './guard.ts'
 
 const modes = (name: string): Witness => ({ test: 'test/sidecar/mode-controller.test.ts', name })
 const restart = (name: string): Witness => ({ test: 'test/sidecar/pipeline-restart.test.ts', name })
-const start = (name: string): Witness => ({ test: 'test/sidecar/mode-controller-start.test.ts', name })
+const start = (name: string): Witness => ({
+  test: 'test/sidecar/mode-controller-start.test.ts',
+  name,
+})
 const door = (name: string): Witness => ({ test: 'test/sidecar/consent-requests.test.ts', name })
 const cancel = (name: string): Witness => ({ test: 'test/send/cancel.test.ts', name })
 const off: Witness = { test: 'test/sidecar/pipeline.test.ts', name: 'opens no connection' }
@@ -31,7 +34,11 @@ export const modesGuards: GuardTable = {
       instead: '    leaving ??= open\n',
       noticed: world,
     },
-    { promise: 'what a mode kept is wiped when it has ended', text: 'await it.queue.wipe()\n', noticed: world },
+    {
+      promise: 'what a mode kept is wiped when it has ended',
+      text: 'await it.queue.wipe()\n',
+      noticed: world,
+    },
     {
       promise: 'what an earlier life kept is wiped',
       text: 'if (it === undefined) await options.wipeFolder()\n      else {',
@@ -156,16 +163,32 @@ export const modesGuards: GuardTable = {
       instead: 'Math.max(it.epoch.since, it.epoch.policySince)',
       noticed: start('^the first report waits'),
     },
-    { promise: 'in mode local there is no sender', text: "if (it.epoch.mode === 'local') return\n", noticed: world },
+    {
+      promise: 'in mode local there is no sender',
+      text: "if (it.epoch.mode === 'local') return\n",
+      noticed: world,
+    },
     {
       promise: 'the switches are read anew before anything leaves',
       text: '    look()\n    return !stopped',
       instead: '    return !stopped',
       noticed: world,
     },
-    { promise: 'nothing leaves without a valid policy', text: ' && goal?.policy === policy', noticed: world },
-    { promise: 'an epoch that somebody took away is over', text: ' && holds(it)', noticed: modes('^an epoch that somebody') },
-    { promise: 'a request that began in another time is discarded', text: ' && began > open.since', noticed: world },
+    {
+      promise: 'nothing leaves without a valid policy',
+      text: ' && goal?.policy === policy',
+      noticed: world,
+    },
+    {
+      promise: 'an epoch that somebody took away is over',
+      text: ' && holds(it)',
+      noticed: modes('^an epoch that somebody'),
+    },
+    {
+      promise: 'a request that began in another time is discarded',
+      text: ' && began > open.since',
+      noticed: world,
+    },
   ],
   'src/sidecar/pipeline.ts': [
     {
@@ -180,7 +203,12 @@ export const modesGuards: GuardTable = {
       instead: 'void error\n',
       noticed: door('^a request whose spans'),
     },
-    { promise: 'off makes no identity', text: "if (mode !== 'off') road ??=", instead: 'road ??=', noticed: off },
+    {
+      promise: 'off makes no identity',
+      text: "if (mode !== 'off') road ??=",
+      instead: 'road ??=',
+      noticed: off,
+    },
     {
       promise: 'the delay of the setting counts',
       text: 'firstSendDelay: config.firstSendDelay',

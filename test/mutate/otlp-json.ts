@@ -1,4 +1,5 @@
-// Guards of OTLP/JSON: what is no JSON, what is said twice, what is of a wrong kind, and how large and deep it may be.
+// Guards of OTLP/JSON: what is no JSON, what is said twice, what is of a wrong kind, and how large
+// and deep it may be.
 import type { GuardTable, Witness } from './guard.ts'
 
 const malformed = (name: string): Witness => ({ test: 'test/otlp/json-malformed.test.ts', name })
@@ -33,7 +34,11 @@ export const otlpJson: GuardTable = {
       text: "for (let i = 1; i <= 4; i++) if (hexDigit(bytes[pos + i]) < 0) throw this.fail('an unknown escape', pos + i)\n",
       noticed: notJson,
     },
-    { promise: 'a string has an end', text: "throw this.fail('', length)", noticed: malformed('says where it is cut off') },
+    {
+      promise: 'a string has an end',
+      text: "throw this.fail('', length)",
+      noticed: malformed('says where it is cut off'),
+    },
     {
       promise: 'a number has no zero before it',
       text: 'if (bytes[this.pos] === 0x30) this.pos++\n    else this.#digits()',
@@ -123,7 +128,11 @@ export const otlpJson: GuardTable = {
       text: "if (again && member.kind !== 'list' && out.pos === before) this.#zero(member)\n",
       noticed: twiceAttribute,
     },
-    { promise: 'a member that occurred is remembered', text: 'seen |= member.bit\n', noticed: twiceSpan },
+    {
+      promise: 'a member that occurred is remembered',
+      text: 'seen |= member.bit\n',
+      noticed: twiceSpan,
+    },
     {
       promise: 'a value of a wrong kind in the frame refuses the request',
       text: "if (message.frame) throw badRequest('OTLP JSON with a value of a wrong kind', at)\n      out.pos",
@@ -164,18 +173,24 @@ export const otlpJson: GuardTable = {
       text: '        if (first === QUOTE) {\n          reader.string()\n          return true\n        }\n',
       noticed: values('that are enums'),
     },
-    { promise: 'nothing stands behind the last brace', text: 'this.#reader.finish()\n', noticed: notJson },
+    {
+      promise: 'nothing stands behind the last brace',
+      text: 'this.#reader.finish()\n',
+      noticed: notJson,
+    },
     { promise: 'an id has its length', text: 'length === size * 2 && ', noticed: ids },
     {
       promise: 'an id is hex',
       text: 'length === size * 2 && writeHex(out, this.#text, this.#start, this.#stop)',
-      instead: 'length === size * 2 && (writeHex(out, this.#text, this.#start, this.#stop) || true)',
+      instead:
+        'length === size * 2 && (writeHex(out, this.#text, this.#start, this.#stop) || true)',
       noticed: ids,
     },
     {
       promise: 'names are compared without their escapes',
       text: '      reader.name()\n      this.#takeText()\n',
-      instead: '      reader.name()\n      this.#text = reader.bytes\n      this.#start = reader.start\n      this.#stop = reader.stop\n',
+      instead:
+        '      reader.name()\n      this.#text = reader.bytes\n      this.#start = reader.start\n      this.#stop = reader.stop\n',
       noticed: malformed('have their escapes resolved'),
     },
     {
@@ -184,22 +199,55 @@ export const otlpJson: GuardTable = {
       instead: "if (member === undefined) {\n        throw reader.fail('an unknown member')",
       noticed: sound('ignores unknown members'),
     },
-    { promise: 'no long text is looked at for an id', text: ' || stop - start > MAX_SHORT_TEXT', noticed: ids },
+    {
+      promise: 'no long text is looked at for an id',
+      text: ' || stop - start > MAX_SHORT_TEXT',
+      noticed: ids,
+    },
   ],
   'src/otlp/json-values.ts': [
-    { promise: 'a whole number has no zero before it', text: ' || (bytes[at] === 0x30 && stop - at > 1)', noticed: noWhole },
-    { promise: 'a whole number is digits', text: 'if (!isDigit(bytes[at])) return false\n', noticed: noWhole },
-    { promise: 'a whole number is below 2^64', text: 'return this.high < TWO_32', instead: 'return true', noticed: noWhole },
-    { promise: 'an int64 is not above its range', text: 'if (top >= 0x8000_0000 && !isLowest) return false\n', noticed: noWhole },
-    { promise: 'an int32 has 32 bits', text: 'if (bits === 32 && this.high !== 0) return false\n', noticed: noWhole },
+    {
+      promise: 'a whole number has no zero before it',
+      text: ' || (bytes[at] === 0x30 && stop - at > 1)',
+      noticed: noWhole,
+    },
+    {
+      promise: 'a whole number is digits',
+      text: 'if (!isDigit(bytes[at])) return false\n',
+      noticed: noWhole,
+    },
+    {
+      promise: 'a whole number is below 2^64',
+      text: 'return this.high < TWO_32',
+      instead: 'return true',
+      noticed: noWhole,
+    },
+    {
+      promise: 'an int64 is not above its range',
+      text: 'if (top >= 0x8000_0000 && !isLowest) return false\n',
+      noticed: noWhole,
+    },
+    {
+      promise: 'an int32 has 32 bits',
+      text: 'if (bits === 32 && this.high !== 0) return false\n',
+      noticed: noWhole,
+    },
     {
       promise: 'the lowest int64 is one',
       text: ' && !isLowest) return false',
       instead: ') return false',
       noticed: values('of 64 bits are exact'),
     },
-    { promise: 'a time is not negative', text: '(!this.negative || this.isZero) && ', noticed: noWhole },
-    { promise: 'a fixed32 has 32 bits', text: ' && (bits === 64 || this.high === 0)', noticed: noWhole },
+    {
+      promise: 'a time is not negative',
+      text: '(!this.negative || this.isZero) && ',
+      noticed: noWhole,
+    },
+    {
+      promise: 'a fixed32 has 32 bits',
+      text: ' && (bits === 64 || this.high === 0)',
+      noticed: noWhole,
+    },
     {
       promise: 'a double is written as JSON writes it',
       text: 'NUMBER.test(text) ? Number(text) : Number.NaN',
@@ -212,16 +260,28 @@ export const otlpJson: GuardTable = {
       instead: 'number',
       noticed: noDouble,
     },
-    { promise: 'NaN and the infinities have their own texts', text: 'if (special !== undefined) return special\n', noticed: noDouble },
+    {
+      promise: 'NaN and the infinities have their own texts',
+      text: 'if (special !== undefined) return special\n',
+      noticed: noDouble,
+    },
     { promise: 'hex is hex', text: 'if (high < 0 || low < 0) return false\n', noticed: ids },
-    { promise: 'base64 is base64', text: 'if (value < 0 || padding > 0) return false\n', noticed: otherValues },
+    {
+      promise: 'base64 is base64',
+      text: 'if (value < 0 || padding > 0) return false\n',
+      noticed: otherValues,
+    },
     { promise: 'base64 has whole bytes', text: 'rest !== 1 && ', noticed: otherValues },
     {
       promise: 'base64 has the padding that it needs, or none',
       text: ' && (padding === 0 || (rest > 1 && padding === 4 - rest))',
       noticed: otherValues,
     },
-    { promise: 'base64 of URLs is base64', text: 'SIXTY_FOUR[0x2d] = 62\n', noticed: values('are booleans, bytes') },
+    {
+      promise: 'base64 of URLs is base64',
+      text: 'SIXTY_FOUR[0x2d] = 62\n',
+      noticed: values('are booleans, bytes'),
+    },
   ],
   'src/otlp/json-output.ts': [
     {

@@ -1,4 +1,5 @@
-// Guards of the wire format: what a reader of protobuf refuses, what it never reads beyond, and what it says back.
+// Guards of the wire format: what a reader of protobuf refuses, what it never reads beyond, and
+// what it says back.
 import type { GuardTable, Witness } from './guard.ts'
 
 const wire = (name: string): Witness => ({ test: 'test/otlp/wire.test.ts', name })
@@ -154,7 +155,11 @@ export const otlp: GuardTable = {
       instead: 'countIn(cursor.bytes, start, cursor.pos)',
       noticed: answer('nothing sensible'),
     },
-    { promise: 'partial_success is a message', text: 'if ((fieldTag & 7) !== LEN) return 0\n', noticed: answer('nothing sensible') },
+    {
+      promise: 'partial_success is a message',
+      text: 'if ((fieldTag & 7) !== LEN) return 0\n',
+      noticed: answer('nothing sensible'),
+    },
     {
       promise: 'other fields of an answer are stepped over',
       text: 'if (fieldTag >>> 3 !== 1) {\n        cursor',

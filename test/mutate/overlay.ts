@@ -1,4 +1,5 @@
-// Guards of the overlay, which can only narrow, and of the sidecar's own sign of life, which comes once a day.
+// Guards of the overlay, which can only narrow, and of the sidecar's own sign of life, which comes
+// once a day.
 import type { GuardTable, Witness } from './guard.ts'
 
 const overlay = (name: string): Witness => ({ test: 'test/policy/overlay.test.ts', name })
@@ -148,7 +149,11 @@ export const overlayGuards: GuardTable = {
     },
   ],
   'src/sidecar/heartbeat.ts': [
-    { promise: 'a day of a process before is over', text: '        if (day <= last) return\n', noticed: onceADay },
+    {
+      promise: 'a day of a process before is over',
+      text: '        if (day <= last) return\n',
+      noticed: onceADay,
+    },
     {
       promise: 'the day is marked before the record is handed on',
       text: '        mark(day)\n',

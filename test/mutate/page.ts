@@ -1,11 +1,17 @@
-// Guards of the sidecar's own page and of `status`: who may look, what may not run, and that nothing is called well that is
-// not.
+// Guards of the sidecar's own page and of `status`: who may look, what may not run, and that
+// nothing is called well that is not.
 import type { GuardTable, Witness } from './guard.ts'
 
 const page = (name: string): Witness => ({ test: 'test/page/page.test.ts', name })
 /** It waits for what is tried again after five seconds. */
-const folder: Witness = { ...page('^a data folder that cannot'), env: { USAGE_TEST_DEADLINE_MS: '12000' } }
-const canary: Witness = { test: 'test/system/canary.test.ts', name: '^lets no secret out.* under a policy' }
+const folder: Witness = {
+  ...page('^a data folder that cannot'),
+  env: { USAGE_TEST_DEADLINE_MS: '12000' },
+}
+const canary: Witness = {
+  test: 'test/system/canary.test.ts',
+  name: '^lets no secret out.* under a policy',
+}
 
 export const pageGuards: GuardTable = {
   'src/page/page.ts': [
@@ -15,7 +21,12 @@ export const pageGuards: GuardTable = {
       instead: 'if (request.headers.host === undefined) send(',
       noticed: page('^answers loopback'),
     },
-    { promise: 'the name is the whole Host', text: '(:\\d{1,5})?$/i', instead: '(:\\d{1,5})?/i', noticed: page('^answers loopback') },
+    {
+      promise: 'the name is the whole Host',
+      text: '(:\\d{1,5})?$/i',
+      instead: '(:\\d{1,5})?/i',
+      noticed: page('^answers loopback'),
+    },
     {
       promise: 'the page is only read',
       text: "request.method !== 'GET'",
@@ -27,8 +38,16 @@ export const pageGuards: GuardTable = {
       text: "    'content-security-policy': CONTENT_SECURITY_POLICY,\n",
       noticed: page('^lets no script'),
     },
-    { promise: 'the page is what it says it is', text: "    'x-content-type-options': 'nosniff',\n", noticed: page('^lets no script') },
-    { promise: 'no browser keeps the page', text: "    'cache-control': 'no-store',\n", noticed: page('^lets no script') },
+    {
+      promise: 'the page is what it says it is',
+      text: "    'x-content-type-options': 'nosniff',\n",
+      noticed: page('^lets no script'),
+    },
+    {
+      promise: 'no browser keeps the page',
+      text: "    'cache-control': 'no-store',\n",
+      noticed: page('^lets no script'),
+    },
     {
       promise: 'files have names of ours',
       text: '(\\d{12,15}\\.otlp(?:\\.gz)?)$/',
@@ -55,7 +74,12 @@ export const pageGuards: GuardTable = {
       instead: 'text.replace(/',
       noticed: page('^lets no script'),
     },
-    { promise: 'no text hides or turns another', text: '|\\p{Cf}/gu', instead: '/gu', noticed: page('^lets no script') },
+    {
+      promise: 'no text hides or turns another',
+      text: '|\\p{Cf}/gu',
+      instead: '/gu',
+      noticed: page('^lets no script'),
+    },
   ],
   'src/sidecar/status.ts': [
     {
@@ -102,7 +126,13 @@ export const pageGuards: GuardTable = {
       noticed: page('^a collector that is away'),
     },
   ],
-  'src/sidecar/mode-controller.ts': [{ promise: 'a problem that is over is none', text: '        problem = undefined\n', noticed: folder }],
+  'src/sidecar/mode-controller.ts': [
+    {
+      promise: 'a problem that is over is none',
+      text: '        problem = undefined\n',
+      noticed: folder,
+    },
+  ],
   'src/cli/status.ts': [
     {
       promise: 'status says by its exit code that something is wrong',

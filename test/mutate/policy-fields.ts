@@ -4,7 +4,10 @@ import type { GuardTable, Witness } from './guard.ts'
 const policy = (name: string): Witness => ({ test: 'test/policy/parse.test.ts', name })
 const checker = (name: string): Witness => ({ test: 'test/policy/rules.test.ts', name })
 const words = (name: string): Witness => ({ test: 'test/policy/words.test.ts', name })
-const schema: Witness = { test: 'test/policy/schema.test.ts', name: '^the checker tells each mistake' }
+const schema: Witness = {
+  test: 'test/policy/schema.test.ts',
+  name: '^the checker tells each mistake',
+}
 const names = checker('^outgoing names')
 const from = checker('^sources')
 const values = checker('^values that are sent')
@@ -16,7 +19,8 @@ export const policyFields: GuardTable = {
     {
       promise: 'the application’s resource is never a source of the batch’s',
       text: "  if (part === 'resource')\n    reader.mistake(\n      keyNode,\n      'Under",
-      instead: "  if (part !== 'resource' && part !== 'spans')\n    reader.mistake(\n      keyNode,\n      'Under",
+      instead:
+        "  if (part !== 'resource' && part !== 'spans')\n    reader.mistake(\n      keyNode,\n      'Under",
       noticed: from,
     },
     {
@@ -72,7 +76,11 @@ export const policyFields: GuardTable = {
       instead: 'name.length > MAX_NAME_BYTES',
       noticed: names,
     },
-    { promise: 'an outgoing name is bounded', text: ' || name.length > MAX_NAME_BYTES', noticed: names },
+    {
+      promise: 'an outgoing name is bounded',
+      text: ' || name.length > MAX_NAME_BYTES',
+      noticed: names,
+    },
     {
       promise: 'our own names cannot be taken',
       text: "else if (name === 'usage' || name.startsWith('usage.')) reader.mistake(keyNode, 'Names that begin with \"usage.\" belong to the sidecar.')\n",
@@ -145,8 +153,16 @@ export const policyFields: GuardTable = {
       noticed: values,
     },
     { promise: 'a sent word is not empty', text: "value !== '' && ", noticed: values },
-    { promise: 'a sent word is short', text: 'Buffer.byteLength(value) <= MAX_VALUE_BYTES && ', noticed: values },
-    { promise: 'a sent word is printable', text: ' && !/[\\p{Cc}\\p{Cs}]/u.test(value)', noticed: values },
+    {
+      promise: 'a sent word is short',
+      text: 'Buffer.byteLength(value) <= MAX_VALUE_BYTES && ',
+      noticed: values,
+    },
+    {
+      promise: 'a sent word is printable',
+      text: ' && !/[\\p{Cc}\\p{Cs}]/u.test(value)',
+      noticed: values,
+    },
     {
       promise: 'a kept value can be sent',
       text: '    if (value === undefined || !isSendable(value)) {\n      reader',
@@ -176,7 +192,11 @@ export const policyFields: GuardTable = {
     },
   ],
   'src/policy/parse-source.ts': [
-    { promise: 'a source is text of at most 256 bytes', text: ' || Buffer.byteLength(text) > MAX_KEY_BYTES', noticed: from },
+    {
+      promise: 'a source is text of at most 256 bytes',
+      text: ' || Buffer.byteLength(text) > MAX_KEY_BYTES',
+      noticed: from,
+    },
     {
       promise: 'unknown parts of the span are refused, not taken for keys',
       text: "if (text.startsWith('span:')) {",

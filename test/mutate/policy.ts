@@ -1,4 +1,5 @@
-// Guards of the checker of policies: what it refuses, so that what a policy says and what the sidecar does never differ.
+// Guards of the checker of policies: what it refuses, so that what a policy says and what the
+// sidecar does never differ.
 import type { GuardTable, Witness } from './guard.ts'
 
 const policy = (name: string): Witness => ({ test: 'test/policy/parse.test.ts', name })
@@ -35,8 +36,18 @@ export const policyGuards: GuardTable = {
       text: "else if (node.tag !== undefined) this.mistake(node, 'Tags are not allowed.')\n",
       noticed: surprising,
     },
-    { promise: 'a key twice is a mistake', text: 'if (seen.has(key.value)) this', instead: "if (seen.has('')) this", noticed: surprising },
-    { promise: 'merge keys mean nothing', text: 'merge: false', instead: 'merge: true', noticed: checker('^an alias') },
+    {
+      promise: 'a key twice is a mistake',
+      text: 'if (seen.has(key.value)) this',
+      instead: "if (seen.has('')) this",
+      noticed: surprising,
+    },
+    {
+      promise: 'merge keys mean nothing',
+      text: 'merge: false',
+      instead: 'merge: true',
+      noticed: checker('^an alias'),
+    },
     {
       promise: 'every mistake of the parser is one',
       text: "for (const error of [...document.errors, ...document.warnings])\n      this.#report(error.pos[0], PARSE_MISTAKES[error.code] ?? 'This is not YAML.')\n",
@@ -64,7 +75,11 @@ export const policyGuards: GuardTable = {
       text: "if (document.contents === null && this.mistakes.length === 0) this.mistakes.push('1:1: The file is empty.')\n",
       noticed: surprising,
     },
-    { promise: 'mistakes are bounded', text: 'if (this.mistakes.length >= MAX_MISTAKES) return\n', noticed: bounds },
+    {
+      promise: 'mistakes are bounded',
+      text: 'if (this.mistakes.length >= MAX_MISTAKES) return\n',
+      noticed: bounds,
+    },
     {
       promise: 'a mistake is told once',
       text: 'if (!this.mistakes.includes(mistake)) this',
@@ -100,7 +115,12 @@ export const policyGuards: GuardTable = {
       instead: "if (what === '') this.mistake",
       noticed: checker('^names and values are there'),
     },
-    { promise: 'a text has its form', text: '&& test.test(value)) return value', instead: ') return value', noticed: head },
+    {
+      promise: 'a text has its form',
+      text: '&& test.test(value)) return value',
+      instead: ') return value',
+      noticed: head,
+    },
     {
       promise: 'a word is one of those that are allowed',
       text: 'if (found === undefined) this.mistake',
@@ -231,7 +251,11 @@ export const policyGuards: GuardTable = {
       text: "if (items.length === 0) reader.mistake(value, 'An empty list lets nothing through; drop the span instead.')\n",
       noticed: onlyList,
     },
-    { promise: 'only has values that can be sent', text: ' && canBeSent(field, scalar)', noticed: onlyList },
+    {
+      promise: 'only has values that can be sent',
+      text: ' && canBeSent(field, scalar)',
+      noticed: onlyList,
+    },
     {
       promise: 'only has values of the type that is sent',
       text: 'typeof scalar === sentType(field.action) && ',

@@ -1,4 +1,5 @@
-// Guards of the queue's files: what is synced, in which order, under which name, and what a start makes of them.
+// Guards of the queue's files: what is synced, in which order, under which name, and what a start
+// makes of them.
 import type { GuardTable, Witness } from './guard.ts'
 
 const queue = (name: string): Witness => ({ test: 'test/queue/queue.test.ts', name })
@@ -10,13 +11,21 @@ const powerLoss: Witness = { test: 'test/queue/power-loss.test.ts', name: '^afte
 
 export const queueDisk: GuardTable = {
   'src/queue/active-file.ts': [
-    { promise: 'appends are durable before they are acknowledged', text: 'await disk.sync(file)\n', noticed: powerLoss },
+    {
+      promise: 'appends are durable before they are acknowledged',
+      text: 'await disk.sync(file)\n',
+      noticed: powerLoss,
+    },
     {
       promise: 'the name of a new file is durable before its appends are acknowledged',
       text: "if (isNew) await disk.syncFolder(join(folder, 'queue'))\n",
       noticed: powerLoss,
     },
-    { promise: 'a file is given up after a failed write', text: 'await abandon()\n', noticed: failures('^a failed sync answers 503') },
+    {
+      promise: 'a file is given up after a failed write',
+      text: 'await abandon()\n',
+      noticed: failures('^a failed sync answers 503'),
+    },
     {
       promise: 'a file that was given up is never written again',
       text: '    current = undefined\n    // Best effort',
@@ -39,7 +48,11 @@ export const queueDisk: GuardTable = {
       text: 'if (item === current?.stored) await seal()\n',
       noticed: recovery('^the age of a file'),
     },
-    { promise: 'each append stands behind the one before', text: 'stored.bytes += content.length\n', noticed: recovery('^a torn tail') },
+    {
+      promise: 'each append stands behind the one before',
+      text: 'stored.bytes += content.length\n',
+      noticed: recovery('^a torn tail'),
+    },
   ],
   'src/queue/body.ts': [
     {
@@ -52,7 +65,11 @@ export const queueDisk: GuardTable = {
       text: 'await unlinkIfThere(disk, temporary)\n',
       noticed: failures('^a commit that failed'),
     },
-    { promise: 'a body is durable before it takes its name', text: 'await disk.sync(file)\n', noticed: powerLoss },
+    {
+      promise: 'a body is durable before it takes its name',
+      text: 'await disk.sync(file)\n',
+      noticed: powerLoss,
+    },
     {
       promise: 'the age of spans goes on when they are committed',
       text: 'await disk.setModifiedAt(temporary, since)\n',
@@ -86,19 +103,29 @@ export const queueDisk: GuardTable = {
     {
       promise: 'a body that is damaged is not sent',
       text: 'if (joined === undefined) return undefined\n',
-      instead: "if (joined === undefined) return { sequence, content, sha256: '', batches: 0, spans: 0 }\n",
+      instead:
+        "if (joined === undefined) return { sequence, content, sha256: '', batches: 0, spans: 0 }\n",
       noticed: recovery('^a damaged or vanished file'),
     },
   ],
   'src/queue/disk.ts': [
-    { promise: 'folders are for our user only', text: ', mode: 0o700', noticed: queue('^folders and files are for our user') },
+    {
+      promise: 'folders are for our user only',
+      text: ', mode: 0o700',
+      noticed: queue('^folders and files are for our user'),
+    },
     {
       promise: 'files are for our user only',
       text: "'wx', 0o600, done",
       instead: "'wx', done",
       noticed: queue('^folders and files are for our user'),
     },
-    { promise: 'a file is never created over another', text: "'wx', 0o600", instead: "'w', 0o600", noticed: disk('^a file is created') },
+    {
+      promise: 'a file is never created over another',
+      text: "'wx', 0o600",
+      instead: "'w', 0o600",
+      noticed: disk('^a file is created'),
+    },
     {
       promise: 'files for appends are for our user only',
       text: 'fs.open(path, flags, 0o600, done)',
@@ -121,7 +148,11 @@ export const queueDisk: GuardTable = {
       text: 'synced.delete(file)\n',
       noticed: disk('^a file for appends'),
     },
-    { promise: 'a folder that is made is durable', text: 'await nodeDisk.syncFolder(above)\n', noticed: disk('^a folder that is made') },
+    {
+      promise: 'a folder that is made is durable',
+      text: 'await nodeDisk.syncFolder(above)\n',
+      noticed: disk('^a folder that is made'),
+    },
     {
       promise: 'a sync of a folder reaches the disk',
       text: 'await call((done) => fs.fsync(folder, done))\n',
@@ -158,7 +189,11 @@ export const queueDisk: GuardTable = {
     },
   ],
   'src/queue/policy-file.ts': [
-    { promise: 'a label is durable before it takes its name', text: 'await disk.sync(file)\n', noticed: powerLoss },
+    {
+      promise: 'a label is durable before it takes its name',
+      text: 'await disk.sync(file)\n',
+      noticed: powerLoss,
+    },
     {
       promise: 'the name of a label is durable before anything is made under it',
       text: 'await disk.syncFolder(folder)\n',
@@ -171,8 +206,16 @@ export const queueDisk: GuardTable = {
     },
   ],
   'src/queue/lock.ts': [
-    { promise: 'the lock file is for our user only', text: ', 0o600', noticed: queue('^folders and files are for our user') },
-    { promise: 'the lock is exclusive', text: '; BEGIN EXCLUSIVE', noticed: recovery('^a second process') },
+    {
+      promise: 'the lock file is for our user only',
+      text: ', 0o600',
+      noticed: queue('^folders and files are for our user'),
+    },
+    {
+      promise: 'the lock is exclusive',
+      text: '; BEGIN EXCLUSIVE',
+      noticed: recovery('^a second process'),
+    },
     {
       promise: 'a lock file that is there is no obstacle',
       text: "if (errorCode(error) !== 'EEXIST') throw error",
@@ -185,7 +228,11 @@ export const queueDisk: GuardTable = {
       instead: 'true',
       noticed: recovery('^a folder that cannot be locked'),
     },
-    { promise: 'no file beside the lock appears', text: 'PRAGMA journal_mode=MEMORY; ', noticed: recovery('^a second process') },
+    {
+      promise: 'no file beside the lock appears',
+      text: 'PRAGMA journal_mode=MEMORY; ',
+      noticed: recovery('^a second process'),
+    },
   ],
   'src/queue/file.ts': [
     {

@@ -1,4 +1,5 @@
-// Guards of the queue's front door: who may open it, what leaves, and what goes when policy or consent change.
+// Guards of the queue's front door: who may open it, what leaves, and what goes when policy or
+// consent change.
 import type { GuardTable, Witness } from './guard.ts'
 
 const queue = (name: string): Witness => ({ test: 'test/queue/queue.test.ts', name })

@@ -48,7 +48,11 @@ export const queueMemory: GuardTable = {
       text: 'if (file === undefined) await begin()\n',
       noticed: failures('^receipts go on.*create, after'),
     },
-    { promise: 'receipts forget nothing that recovery needs', text: ' && mayForget', noticed: failures('^a settled body') },
+    {
+      promise: 'receipts forget nothing that recovery needs',
+      text: ' && mayForget',
+      noticed: failures('^a settled body'),
+    },
     {
       promise: 'the receipts before the last change of file are read too',
       text: 'await readIfThere(disk, oldPath), ',
@@ -62,7 +66,8 @@ export const queueMemory: GuardTable = {
     {
       promise: 'a body is settled only by a line with its digest',
       text: 'settled: (sequence, sha256) =>',
-      instead: 'settled: (sequence, _, sha256 = /settled \\d+ (\\w+)/.exec([...known].join())?.[1]) =>',
+      instead:
+        'settled: (sequence, _, sha256 = /settled \\d+ (\\w+)/.exec([...known].join())?.[1]) =>',
       noticed: recovery('^a body that the old receipts'),
     },
     {
@@ -71,7 +76,11 @@ export const queueMemory: GuardTable = {
       instead: 'read.result !== undefined',
       noticed: recovery('^a body that the old receipts'),
     },
-    { promise: 'what is refused is settled', text: " || read.result === 'refused'", noticed: recovery('^a body that the old receipts') },
+    {
+      promise: 'what is refused is settled',
+      text: " || read.result === 'refused'",
+      noticed: recovery('^a body that the old receipts'),
+    },
   ],
   'src/queue/recover.ts': [
     {
@@ -151,7 +160,11 @@ export const queueMemory: GuardTable = {
       text: 'await unlinkIfThere(disk, path)\n',
       noticed: recovery('^a file without a whole record'),
     },
-    { promise: 'a torn tail is cut', text: 'await disk.truncate(file, length)\n', noticed: recovery('^a torn tail') },
+    {
+      promise: 'a torn tail is cut',
+      text: 'await disk.truncate(file, length)\n',
+      noticed: recovery('^a torn tail'),
+    },
   ],
   'src/queue/file-index.ts': [
     {
@@ -184,27 +197,51 @@ export const queueMemory: GuardTable = {
       instead: 'throw error\n',
       noticed: failures('^a body that somebody'),
     },
-    { promise: 'a body in sent/ survives a power loss', text: "await disk.syncFolder(join(folder, 'sent'))\n", noticed: powerLoss },
+    {
+      promise: 'a body in sent/ survives a power loss',
+      text: "await disk.syncFolder(join(folder, 'sent'))\n",
+      noticed: powerLoss,
+    },
     {
       promise: 'sent/ is bounded',
       text: "await unlinkIfThere(disk, join(folder, 'sent', bodyName(sequence)))\n",
       noticed: queue('^sent/ keeps the last'),
     },
-    { promise: 'a wipe unlinks what holds spans', text: 'await disk.unlink(join(path, name))\n', noticed: consent('^an open with wipe') },
+    {
+      promise: 'a wipe unlinks what holds spans',
+      text: 'await disk.unlink(join(path, name))\n',
+      noticed: consent('^an open with wipe'),
+    },
     {
       promise: 'spans that a wipe removes are counted',
       text: '}`, spans)\n',
       instead: '}`, 0)\n',
       noticed: consent('^an open with wipe'),
     },
-    { promise: 'spans in sent/ were counted before', text: "place !== 'sent' && ", noticed: consent('^wipe removes every body') },
+    {
+      promise: 'spans in sent/ were counted before',
+      text: "place !== 'sent' && ",
+      noticed: consent('^wipe removes every body'),
+    },
     {
       promise: 'a wipe is durable',
       text: 'if (names.length > 0 || known !== undefined) await disk.syncFolder(path)\n',
       noticed: powerLoss,
     },
-    { promise: 'a wipe of a queue syncs folders that are empty already', text: ' || known !== undefined', noticed: powerLoss },
-    { promise: 'a wipe forgets what it removed', text: '      stored.clear()\n', noticed: consent('^wipe removes every body') },
-    { promise: 'a wipe leaves sent/ empty for its bound', text: '      sent.clear()\n', noticed: consent('^wipe removes every body') },
+    {
+      promise: 'a wipe of a queue syncs folders that are empty already',
+      text: ' || known !== undefined',
+      noticed: powerLoss,
+    },
+    {
+      promise: 'a wipe forgets what it removed',
+      text: '      stored.clear()\n',
+      noticed: consent('^wipe removes every body'),
+    },
+    {
+      promise: 'a wipe leaves sent/ empty for its bound',
+      text: '      sent.clear()\n',
+      noticed: consent('^wipe removes every body'),
+    },
   ],
 }

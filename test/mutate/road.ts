@@ -6,24 +6,48 @@ const modes = (name: string): Witness => ({ test: 'test/sidecar/pipeline.test.ts
 const restart = (name: string): Witness => ({ test: 'test/sidecar/pipeline-restart.test.ts', name })
 /** These wait for the next look at a file, or for what is tried again. */
 const PATIENT = { USAGE_TEST_DEADLINE_MS: '9000' }
-const changes = (name: string): Witness => ({ test: 'test/sidecar/pipeline-changes.test.ts', name, env: PATIENT })
-const overlay = (name: string): Witness => ({ test: 'test/sidecar/pipeline-overlay.test.ts', name, env: PATIENT })
-const broken = (name: string): Witness => ({ test: 'test/sidecar/pipeline-broken.test.ts', name, env: PATIENT })
+const changes = (name: string): Witness => ({
+  test: 'test/sidecar/pipeline-changes.test.ts',
+  name,
+  env: PATIENT,
+})
+const overlay = (name: string): Witness => ({
+  test: 'test/sidecar/pipeline-overlay.test.ts',
+  name,
+  env: PATIENT,
+})
+const broken = (name: string): Witness => ({
+  test: 'test/sidecar/pipeline-broken.test.ts',
+  name,
+  env: PATIENT,
+})
 
 const unreadable = watch('^what is larger than 1 MiB')
 const expired = changes('drops and counts what was queued under it')
 
 export const road: GuardTable = {
   'src/support/watch.ts': [
-    { promise: 'a large file is never read', text: ' && file.size <= MAX_FILE_BYTES', noticed: unreadable },
-    { promise: 'what is no file is not read', text: 'file.isFile() && ', noticed: watch('^a pipe is unreadable') },
+    {
+      promise: 'a large file is never read',
+      text: ' && file.size <= MAX_FILE_BYTES',
+      noticed: unreadable,
+    },
+    {
+      promise: 'what is no file is not read',
+      text: 'file.isFile() && ',
+      noticed: watch('^a pipe is unreadable'),
+    },
     { promise: 'a watched text is UTF-8', text: ', { fatal: true }', noticed: unreadable },
     {
       promise: 'the same content is told once',
       text: 'if (next === seen) return\n',
       noticed: watch('^the same content'),
     },
-    { promise: 'a watch that is stopped tells nothing more', text: 'if (stopped) return\n', noticed: watch('^a watch that is stopped') },
+    {
+      promise: 'a watch that is stopped tells nothing more',
+      text: 'if (stopped) return\n',
+      noticed: watch('^a watch that is stopped'),
+    },
     {
       promise: 'a file that cannot be read is told as undefined',
       text: '.catch(() => undefined)',
@@ -32,21 +56,33 @@ export const road: GuardTable = {
     },
   ],
   'src/sidecar/pipeline.ts': [
-    { promise: 'requests that are discarded are counted', text: "counters.add('requests.discarded')\n", noticed: modes('DO_NOT_TRACK=1') },
+    {
+      promise: 'requests that are discarded are counted',
+      text: "counters.add('requests.discarded')\n",
+      noticed: modes('DO_NOT_TRACK=1'),
+    },
     {
       promise: '200 means that what is kept is on disk',
       text: 'await kept\n',
       instead: 'void kept\n',
       noticed: modes('answers 503 with Retry-After'),
     },
-    { promise: 'kept spans are counted', text: "counters.add('spans.kept', spans)\n", noticed: broken('a taken port is said') },
+    {
+      promise: 'kept spans are counted',
+      text: "counters.add('spans.kept', spans)\n",
+      noticed: broken('a taken port is said'),
+    },
     {
       promise: 'the application is told of spans that are not valid',
       text: "return { rejected, message: rejected > 0 ? REJECTED_MESSAGE : '' }",
       instead: "return { rejected: 0, message: '' }",
       noticed: modes('tells the application'),
     },
-    { promise: 'what cannot be done now is tried again', text: 'void persist(what, attempt)\n', noticed: broken('a taken port is said') },
+    {
+      promise: 'what cannot be done now is tried again',
+      text: 'void persist(what, attempt)\n',
+      noticed: broken('a taken port is said'),
+    },
     {
       promise: 'a preview refuses nothing',
       text: "mode === 'local' ? 'ring' : config.queueFull",
@@ -70,7 +106,11 @@ export const road: GuardTable = {
       text: 'timers.add(setInterval(tick, WATCH_EVERY_MS).unref())\n',
       noticed: expired,
     },
-    { promise: 'a stop closes the queue', text: 'await modes.stop(graceMs)\n', noticed: restart('that another policy filled') },
+    {
+      promise: 'a stop closes the queue',
+      text: 'await modes.stop(graceMs)\n',
+      noticed: restart('that another policy filled'),
+    },
     {
       promise: 'a heartbeat of mode local leaves no mark',
       text: 'local: createHeartbeat({ folder: undefined,',

@@ -19,7 +19,11 @@ export const postGuards: GuardTable = {
       instead: 'status === 0 || status >= 400',
       noticed: send('^status 400 drops'),
     },
-    { promise: 'no answer is tried again', text: 'status === 0 || ', noticed: send('^status 0 is tried') },
+    {
+      promise: 'no answer is tried again',
+      text: 'status === 0 || ',
+      noticed: send('^status 0 is tried'),
+    },
     {
       promise: 'a redirect is a refusal',
       text: 'status >= 200 && status < 300',
@@ -65,7 +69,11 @@ export const postGuards: GuardTable = {
       instead: 'firstMs * 2 ** failures',
       noticed: spread('^nothing is due before'),
     },
-    { promise: 'Retry-After may be seconds', text: 'if (/^\\d+$/.test(text)) return Number(text) * 1000\n', noticed: retryAfter },
+    {
+      promise: 'Retry-After may be seconds',
+      text: 'if (/^\\d+$/.test(text)) return Number(text) * 1000\n',
+      noticed: retryAfter,
+    },
     {
       promise: 'Retry-After is no other text that Date reads',
       text: 'HTTP_DATE.test(text) ? Date',
@@ -78,7 +86,12 @@ export const postGuards: GuardTable = {
       instead: "text !== '' ? text : `",
       noticed: retryAfter,
     },
-    { promise: 'a date that is over is no wait', text: 'Math.max(0, date - nowMs)', instead: 'date - nowMs', noticed: retryAfter },
+    {
+      promise: 'a date that is over is no wait',
+      text: 'Math.max(0, date - nowMs)',
+      instead: 'date - nowMs',
+      noticed: retryAfter,
+    },
     {
       promise: 'a moment is anywhere in its interval',
       text: ' + Math.floor(random() * intervalMs)',
@@ -86,9 +99,21 @@ export const postGuards: GuardTable = {
     },
   ],
   'src/send/post.ts': [
-    { promise: 'TLS 1.2 is the least', text: "minVersion: 'TLSv1.2',\n", noticed: tls('^TLS 1.2 is the least') },
-    { promise: 'no TLS session is resumed', text: 'maxCachedSessions: 0,\n', noticed: tls('^no connection resumes') },
-    { promise: 'a wrong certificate gets nothing', text: 'rejectUnauthorized: true,\n', noticed: tls('^a certificate with') },
+    {
+      promise: 'TLS 1.2 is the least',
+      text: "minVersion: 'TLSv1.2',\n",
+      noticed: tls('^TLS 1.2 is the least'),
+    },
+    {
+      promise: 'no TLS session is resumed',
+      text: 'maxCachedSessions: 0,\n',
+      noticed: tls('^no connection resumes'),
+    },
+    {
+      promise: 'a wrong certificate gets nothing',
+      text: 'rejectUnauthorized: true,\n',
+      noticed: tls('^a certificate with'),
+    },
     {
       promise: 'the given authority is trusted',
       text: 'to.caFile ?? SYSTEM',
@@ -106,14 +131,22 @@ export const postGuards: GuardTable = {
       instead: 'proxyEnv: process.env',
       noticed: { test: 'test/send/environment.test.ts', name: '^variables of' },
     },
-    { promise: 'a request has a deadline', text: ', AbortSignal.timeout(DEADLINE_MS)', noticed: post('^a request ends by itself') },
+    {
+      promise: 'a request has a deadline',
+      text: ', AbortSignal.timeout(DEADLINE_MS)',
+      noticed: post('^a request ends by itself'),
+    },
     {
       promise: 'a request ends when it is told to',
       text: 'AbortSignal.any([signal, AbortSignal',
       instead: 'AbortSignal.any([AbortSignal',
       noticed: post('^a request ends at once'),
     },
-    { promise: 'framing headers are ours', text: ' || OURS.has(name)', noticed: post('^the headers file adds') },
+    {
+      promise: 'framing headers are ours',
+      text: ' || OURS.has(name)',
+      noticed: post('^the headers file adds'),
+    },
     {
       promise: 'a header is one line of printable letters',
       text: '([\\t\\x20-\\x7e]*)$/.exec',
@@ -161,8 +194,16 @@ export const postGuards: GuardTable = {
       instead: "request.on('close', () => outcome !== undefined && resolve(outcome))",
       noticed: post('counts as no answer'),
     },
-    { promise: 'the path is appended with one slash', text: ".replace(/\\/+$/, '')", noticed: post('^/v1/traces is appended') },
-    { promise: 'the length is said', text: "'content-length': body.length,\n", noticed: post('^a request has exactly') },
+    {
+      promise: 'the path is appended with one slash',
+      text: ".replace(/\\/+$/, '')",
+      noticed: post('^/v1/traces is appended'),
+    },
+    {
+      promise: 'the length is said',
+      text: "'content-length': body.length,\n",
+      noticed: post('^a request has exactly'),
+    },
   ],
   'src/send/dial.ts': [
     {

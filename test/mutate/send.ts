@@ -1,5 +1,5 @@
-// Guards of the door out: consent before each request, a receipt before each attempt, and nothing that the request tells
-// beside its body.
+// Guards of the door out: consent before each request, a receipt before each attempt, and nothing
+// that the request tells beside its body.
 import type { GuardTable, Witness } from './guard.ts'
 
 const send = (name: string): Witness => ({ test: 'test/send/send.test.ts', name })

@@ -1,4 +1,5 @@
-// Guards of what people are told about a policy, of what refuses a hostile one before it is parsed, and of the identity.
+// Guards of what people are told about a policy, of what refuses a hostile one before it is parsed,
+// and of the identity.
 import type { GuardTable, Witness } from './guard.ts'
 
 const sheet = (name: string): Witness => ({ test: 'test/datasheet/sheet.test.ts', name })
@@ -55,20 +56,64 @@ export const sheetGuards: GuardTable = {
     },
   ],
   'src/datasheet/sheet-markdown.ts': [
-    { promise: 'a span’s name is no markup', text: 'code(span.name)', instead: 'span.name', noticed: markup },
-    { promise: 'the review is no markup', text: '.replace(/[<>|`\\\\]/g, encodeURIComponent)', noticed: markup },
-    { promise: 'a reason is no markup', text: 'text(row.reason)', instead: 'row.reason', noticed: markup },
-    { promise: 'a value is no markup', text: 'row.values.map(text)', instead: 'row.values', noticed: markup },
+    {
+      promise: 'a span’s name is no markup',
+      text: 'code(span.name)',
+      instead: 'span.name',
+      noticed: markup,
+    },
+    {
+      promise: 'the review is no markup',
+      text: '.replace(/[<>|`\\\\]/g, encodeURIComponent)',
+      noticed: markup,
+    },
+    {
+      promise: 'a reason is no markup',
+      text: 'text(row.reason)',
+      instead: 'row.reason',
+      noticed: markup,
+    },
+    {
+      promise: 'a value is no markup',
+      text: 'row.values.map(text)',
+      instead: 'row.values',
+      noticed: markup,
+    },
   ],
   'src/datasheet/sheet-html.ts': [
-    { promise: 'a reason is no HTML', text: 'escapeHtml(row.reason)', instead: 'row.reason', noticed: markup },
+    {
+      promise: 'a reason is no HTML',
+      text: 'escapeHtml(row.reason)',
+      instead: 'row.reason',
+      noticed: markup,
+    },
     { promise: 'a value is no HTML', text: 'escapeHtml(value)', instead: 'value', noticed: markup },
-    { promise: 'a span’s name is no HTML', text: 'escapeHtml(name)', instead: 'name', noticed: markup },
-    { promise: 'the purpose is no HTML', text: 'escapeHtml(sheet.purpose)', instead: 'sheet.purpose', noticed: markup },
+    {
+      promise: 'a span’s name is no HTML',
+      text: 'escapeHtml(name)',
+      instead: 'name',
+      noticed: markup,
+    },
+    {
+      promise: 'the purpose is no HTML',
+      text: 'escapeHtml(sheet.purpose)',
+      instead: 'sheet.purpose',
+      noticed: markup,
+    },
   ],
   'src/datasheet/sheet.ts': [
-    { promise: 'a root span has no parent', text: "[...row.values, '(absent)']", instead: 'row.values', noticed: bijection },
-    { promise: 'a kept status has a row', text: "rule.status === 'keep'", instead: 'rule.fields.length < 0', noticed: bijection },
+    {
+      promise: 'a root span has no parent',
+      text: "[...row.values, '(absent)']",
+      instead: 'row.values',
+      noticed: bijection,
+    },
+    {
+      promise: 'a kept status has a row',
+      text: "rule.status === 'keep'",
+      instead: 'rule.fields.length < 0',
+      noticed: bijection,
+    },
     {
       promise: 'linked ids have a row for the parent',
       text: '...(isLinked ? [withAbsent',
@@ -84,9 +129,24 @@ export const sheetGuards: GuardTable = {
   ],
   'src/policy/words.ts': [
     { promise: 'what expires can be missing', text: 'expires !== undefined || ', noticed: missing },
-    { promise: 'what can be left out can be missing', text: 'canBeLeftOut(field)', instead: 'absent === undefined', noticed: missing },
-    { promise: 'linked ids are not anonymous', text: "rule.ids === 'linked'", instead: "rule.name === ''", noticed: verdict },
-    { promise: 'exact times are not anonymous', text: "rule.time === 'exact'", instead: "rule.name === ''", noticed: verdict },
+    {
+      promise: 'what can be left out can be missing',
+      text: 'canBeLeftOut(field)',
+      instead: 'absent === undefined',
+      noticed: missing,
+    },
+    {
+      promise: 'linked ids are not anonymous',
+      text: "rule.ids === 'linked'",
+      instead: "rule.name === ''",
+      noticed: verdict,
+    },
+    {
+      promise: 'exact times are not anonymous',
+      text: "rule.time === 'exact'",
+      instead: "rule.name === ''",
+      noticed: verdict,
+    },
     {
       promise: 'pseudonyms are not anonymous',
       text: "...named('pseudonyms', ({ action }) => action.kind === 'pseudonym'),\n",
@@ -104,8 +164,17 @@ export const sheetGuards: GuardTable = {
     },
   ],
   'src/policy/diff.ts': [
-    { promise: 'to take the review away is none', text: 'next.review === undefined || ', noticed: diff('^what is new asks') },
-    { promise: 'what is new stays new', text: 'this.isNew ||= isNew', instead: 'this.isNew = isNew', noticed: diff('^to send the same') },
+    {
+      promise: 'to take the review away is none',
+      text: 'next.review === undefined || ',
+      noticed: diff('^what is new asks'),
+    },
+    {
+      promise: 'what is new stays new',
+      text: 'this.isNew ||= isNew',
+      instead: 'this.isNew = isNew',
+      noticed: diff('^to send the same'),
+    },
     {
       promise: 'the else of a keep counts',
       text: '[...values, otherwise]',

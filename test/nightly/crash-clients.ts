@@ -1,5 +1,6 @@
-// Applications that lose nothing by their own fault: the official exporters, which retry as their SDK does, and a raw client
-// that sends the same bytes until it is told 200. Each knows which spans were acknowledged, and how often each was sent.
+// Applications that lose nothing by their own fault: the official exporters, which retry as their
+// SDK does, and a raw client that sends the same bytes until it is told 200. Each knows which spans
+// were acknowledged, and how often each was sent.
 import { type Tracer, trace } from '@opentelemetry/api'
 import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto'
@@ -10,15 +11,22 @@ import { attribute, int, policyText, request, span } from '../support/spans.ts'
 const DIGITS = 4
 const BASE = 100
 
-/** A policy that lets the number of a span out, digit by digit: no other action keeps what it does not list. */
+/**
+ * A policy that lets the number of a span out, digit by digit: no other action keeps what it does
+ * not list.
+ */
 export const POLICY = policyText(
   `execution:\n  attributes:\n${Array.from(
     { length: DIGITS },
-    (_, place) => `    d${place}: {keep: [${Array.from({ length: BASE }, (__, digit) => digit).join(', ')}], reason: A test.}\n`,
+    (_, place) =>
+      `    d${place}: {keep: [${Array.from({ length: BASE }, (__, digit) => digit).join(', ')}], reason: A test.}\n`,
   ).join('')}`,
 )
 const digitsOf = (number: number): [key: string, digit: number][] =>
-  Array.from({ length: DIGITS }, (_, place) => [`d${place}`, Math.floor(number / BASE ** place) % BASE])
+  Array.from({ length: DIGITS }, (_, place) => [
+    `d${place}`,
+    Math.floor(number / BASE ** place) % BASE,
+  ])
 export const numberOf = (attributes: Readonly<Record<string, unknown>>): number =>
   digitsOf(0).reduce((sum, [key], place) => sum + Number(attributes[key]) * BASE ** place, 0)
 
@@ -41,7 +49,12 @@ export async function rawClient(port: number, ledger: Ledger, random: () => numb
   while (!ledger.stopped()) {
     const numbers = Array.from({ length: 1 + Math.floor(random() * 20) }, ledger.next)
     const body = request(
-      ...numbers.map((number) => span({ spanId: idOf(number), more: digitsOf(number).map(([key, digit]) => attribute(key, int(digit))) })),
+      ...numbers.map((number) =>
+        span({
+          spanId: idOf(number),
+          more: digitsOf(number).map(([key, digit]) => attribute(key, int(digit))),
+        }),
+      ),
     )
     for (;;) {
       count(ledger, numbers)
@@ -65,7 +78,10 @@ function idOf(number: number): Buffer {
 
 type Span = Parameters<JsonExporter['export']>[0][number]
 
-/** Real spans of the real SDK, which end up here instead of in a batch processor, so that each export has its answer. */
+/**
+ * Real spans of the real SDK, which end up here instead of in a batch processor, so that each
+ * export has its answer.
+ */
 export function startSdk(): { tracer: Tracer; take(): Span[]; stop(): Promise<void> } {
   let ended: Span[] = []
   const sdk = new NodeSDK({
@@ -114,9 +130,12 @@ export async function officialClient(
   while (!ledger.stopped()) {
     numbers = Array.from({ length: 1 + Math.floor(random() * 5) }, ledger.next)
     // Nothing is awaited between the start of the spans and the take, so they are ours.
-    for (const number of numbers) sdk.tracer.startSpan('execution', { attributes: Object.fromEntries(digitsOf(number)) }).end()
+    for (const number of numbers)
+      sdk.tracer.startSpan('execution', { attributes: Object.fromEntries(digitsOf(number)) }).end()
     const spans = sdk.take()
-    const code = await new Promise<number>((resolve) => exporter.export(spans, (result) => resolve(result.code)))
+    const code = await new Promise<number>((resolve) =>
+      exporter.export(spans, (result) => resolve(result.code)),
+    )
     if (code === 0) for (const number of numbers) ledger.acknowledged.set(number, encoding)
     await pause(random() * 20)
   }

@@ -1,5 +1,6 @@
-// A usage collector of the worst kind: takes a body, takes it and loses the answer, refuses it, asks for another time,
-// breaks off in the middle of it, hangs, or is not there. It remembers what it took, as a real one would count it.
+// A usage collector of the worst kind: takes a body, takes it and loses the answer, refuses it,
+// asks for another time, breaks off in the middle of it, hangs, or is not there. It remembers what
+// it took, as a real one would count it.
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -73,7 +74,9 @@ export async function startCrashCollector(random: () => number): Promise<CrashCo
 
   const answer = (verdict: Verdict, body: Buffer, response: ServerResponse): void => {
     const end = (status: number): void =>
-      void response.writeHead(status, { 'content-type': 'application/x-protobuf', 'retry-after': '0' }).end()
+      void response
+        .writeHead(status, { 'content-type': 'application/x-protobuf', 'retry-after': '0' })
+        .end()
     if (verdict === 'taken') {
       remember(body, 'taken')
       end(200)

@@ -1,5 +1,6 @@
-// Kills the sidecar at random instants, again and again on the same folder, under load and before a collector that does
-// its worst, and counts: what was acknowledged and never arrived, and what arrived twice though it was sent once.
+// Kills the sidecar at random instants, again and again on the same folder, under load and before a
+// collector that does its worst, and counts: what was acknowledged and never arrived, and what
+// arrived twice though it was sent once.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
@@ -64,7 +65,10 @@ function start({ program, folder }: CrashOptions, port: number, collector: numbe
     USAGE_DATA_DIR: join(folder, 'data'),
     USAGE_SEND_INTERVAL: '100ms',
   }
-  const child = spawn(process.execPath, [program, 'run'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, [program, 'run'], {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   const gone = once(child, 'close')
   let said = ''
   const ready = new Promise<boolean>((resolve) => {
@@ -79,7 +83,12 @@ function start({ program, folder }: CrashOptions, port: number, collector: numbe
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-async function killAgainAndAgain(options: CrashOptions, port: number, collector: CrashCollector, random: () => number): Promise<number> {
+async function killAgainAndAgain(
+  options: CrashOptions,
+  port: number,
+  collector: CrashCollector,
+  random: () => number,
+): Promise<number> {
   let soon = 0
   for (let kill = 1; kill <= options.kills; kill++) {
     const running = start(options, port, collector.port)
@@ -89,11 +98,14 @@ async function killAgainAndAgain(options: CrashOptions, port: number, collector:
     } else {
       const late = setTimeout(() => running.child.kill('SIGKILL'), READY_MS)
       if (!(await running.ready))
-        throw new Error(`The sidecar did not get ready after kill ${kill - 1} (seed ${options.seed}):\n${running.said()}`)
+        throw new Error(
+          `The sidecar did not get ready after kill ${kill - 1} (seed ${options.seed}):\n${running.said()}`,
+        )
       clearTimeout(late)
       await pause(random() * LATER_MS)
     }
-    if (running.child.exitCode !== null) throw new Error(`The sidecar ended by itself (seed ${options.seed}):\n${running.said()}`)
+    if (running.child.exitCode !== null)
+      throw new Error(`The sidecar ended by itself (seed ${options.seed}):\n${running.said()}`)
     running.child.kill('SIGKILL')
     await running.gone
     if (kill % 100 === 0) options.progress?.(`${kill} kills`)
@@ -102,14 +114,20 @@ async function killAgainAndAgain(options: CrashOptions, port: number, collector:
 }
 
 /** Everything that waits leaves, before a collector that takes it. */
-async function drain(options: CrashOptions, port: number, collector: CrashCollector, clients: Promise<unknown>): Promise<void> {
+async function drain(
+  options: CrashOptions,
+  port: number,
+  collector: CrashCollector,
+  clients: Promise<unknown>,
+): Promise<void> {
   await collector.behave()
   const running = start(options, port, collector.port)
   await running.ready
   await clients
   const deadline = Date.now() + DRAIN_MS
   while ((await spansWaiting(join(options.folder, 'data'))).length > 0) {
-    if (Date.now() > deadline) throw new Error(`Spans still wait (seed ${options.seed}):\n${running.said()}`)
+    if (Date.now() > deadline)
+      throw new Error(`Spans still wait (seed ${options.seed}):\n${running.said()}`)
     await pause(50)
   }
   running.child.kill('SIGKILL')
@@ -123,7 +141,12 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
   const port = await freePort()
   let last = 0
   let stopped = false
-  const ledger: Ledger = { acknowledged: new Map(), sent: new Map(), next: () => ++last, stopped: () => stopped }
+  const ledger: Ledger = {
+    acknowledged: new Map(),
+    sent: new Map(),
+    next: () => ++last,
+    stopped: () => stopped,
+  }
   const sdk = startSdk()
   const clients = Promise.all([
     ...[11, 12].map((seed) => rawClient(port, ledger, seeded(options.seed + seed))),
@@ -144,7 +167,10 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
 }
 
 /** What the collector would count, batch id and span id once, against what the clients know. */
-function judge({ acknowledged, sent }: Ledger, { taken, refused, met }: CrashCollector): Omit<CrashResult, 'kills' | 'soon'> {
+function judge(
+  { acknowledged, sent }: Ledger,
+  { taken, refused, met }: CrashCollector,
+): Omit<CrashResult, 'kills' | 'soon'> {
   const batchesOf = new Map<number, Set<string>>()
   const bodiesOf = new Map<string, Set<string>>()
   const counted = new Set<string>()
@@ -154,12 +180,15 @@ function judge({ acknowledged, sent }: Ledger, { taken, refused, met }: CrashCol
     bodiesOf.set(batchId, (bodiesOf.get(batchId) ?? new Set()).add(sha256))
   }
   const acknowledgedBy: Record<string, number> = {}
-  for (const client of acknowledged.values()) acknowledgedBy[client] = (acknowledgedBy[client] ?? 0) + 1
+  for (const client of acknowledged.values())
+    acknowledgedBy[client] = (acknowledgedBy[client] ?? 0) + 1
   const several = [...batchesOf].filter(([, batches]) => batches.size > 1)
   return {
     acknowledged: acknowledged.size,
     acknowledgedBy,
-    lost: [...acknowledged.keys()].filter((number) => !batchesOf.has(number) && !refused.has(number)),
+    lost: [...acknowledged.keys()].filter(
+      (number) => !batchesOf.has(number) && !refused.has(number),
+    ),
     twice: several.filter(([number]) => sent.get(number) === 1).map(([number]) => number),
     split: [...bodiesOf].filter(([, bodies]) => bodies.size > 1).map(([batchId]) => batchId),
     resent: several.filter(([number]) => sent.get(number) !== 1).length,

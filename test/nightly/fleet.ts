@@ -1,5 +1,6 @@
-// Thousands of sidecars at one collector, in a time of their own: each is the real sender with its real schedule; only
-// the queue, the network and the clock are made up. What it gives is when the collector was asked, and what it answered.
+// Thousands of sidecars at one collector, in a time of their own: each is the real sender with its
+// real schedule; only the queue, the network and the clock are made up. What it gives is when the
+// collector was asked, and what it answered.
 
 import type { Body, Queue } from '../../src/queue/queue.ts'
 import type { Answer, Poster } from '../../src/send/post.ts'
@@ -18,7 +19,10 @@ export interface Fleet {
   /** They start at random moments within this time from 0. */
   startedWithinMs: number
   firstSendDelayMs: number
-  /** Spans come all the time; a file takes no more when it is this old, or when it is about to be sent. */
+  /**
+   * Spans come all the time; a file takes no more when it is this old, or when it is about to be
+   * sent.
+   */
   sealAfterMs: number
   endsAtMs: number
   /** What the collector answers at this time: a status, 0 for no answer, and Retry-After. */
@@ -47,7 +51,13 @@ function steadyQueue(startedAt: number, sealAfterMs: number, now: () => number):
   const waiting: Body[] = []
   let sequence = 0
   const seal = (upTo: number): void => {
-    waiting.push({ sequence: ++sequence, content: Buffer.alloc(0), sha256: '', batches: 1, spans: 1 })
+    waiting.push({
+      sequence: ++sequence,
+      content: Buffer.alloc(0),
+      sha256: '',
+      batches: 1,
+      spans: 1,
+    })
     sealedUpTo = upTo
   }
   return {
@@ -139,5 +149,9 @@ export function rateOf(asked: readonly Asked[], fromMs: number, toMs: number): R
     const part = seconds.subarray(minute * 60, minute * 60 + 60)
     return part.reduce((sum, value) => sum + value, 0) / part.length
   })
-  return { peak: seconds.reduce((most, value) => Math.max(most, value), 0), mean: count / ((toMs - fromMs) / 1000), minutes }
+  return {
+    peak: seconds.reduce((most, value) => Math.max(most, value), 0),
+    mean: count / ((toMs - fromMs) / 1000),
+    minutes,
+  }
 }

@@ -1,5 +1,5 @@
-// Fuzzing for longer: `node test/nightly/fuzz.ts [SECONDS]` (600). Every input that breaks something is kept beside the
-// tests, which try it from then on.
+// Fuzzing for longer: `node test/nightly/fuzz.ts [SECONDS]` (600). Every input that breaks
+// something is kept beside the tests, which try it from then on.
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { FIXTURES, FORMS, Fuzz, inputOf } from '../system/fuzz.ts'
@@ -23,5 +23,7 @@ for (; performance.now() < until && broken < 10; count++) {
     }
   }
 }
-console.log(`${count * FORMS.length} inputs, ${fuzz.taken} times taken, ${fuzz.refused} refused, ${broken} kept in test/fixtures/fuzz`)
+console.log(
+  `${count * FORMS.length} inputs, ${fuzz.taken} times taken, ${fuzz.refused} refused, ${broken} kept in test/fixtures/fuzz`,
+)
 process.exitCode = broken === 0 ? 0 : 1

@@ -1,5 +1,6 @@
-// What ten thousand sidecars do to one collector: when a chart rolls them out, and when the collector was away. Prints the
-// figures and draws them into docs/pictures/rollout.svg; the same every time, so a test tells when the picture is old.
+// What ten thousand sidecars do to one collector: when a chart rolls them out, and when the
+// collector was away. Prints the figures and draws them into docs/pictures/rollout.svg; the same
+// every time, so a test tells when the picture is old.
 import { readFile, writeFile } from 'node:fs/promises'
 import { type Asked, type Fleet, HOUR, type Rate, rateOf, requestsOf } from './fleet.ts'
 
@@ -59,7 +60,10 @@ const SCENARIOS: readonly Scenario[] = [
     fleet: {
       ...steady,
       endsAtMs: 7 * HOUR,
-      collector: (time) => (within(time, HOUR, 4 * HOUR) ? { status: 503, retryAfter: new Date(4 * HOUR).toUTCString() } : answers),
+      collector: (time) =>
+        within(time, HOUR, 4 * HOUR)
+          ? { status: 503, retryAfter: new Date(4 * HOUR).toUTCString() }
+          : answers,
     },
     fromMs: 0,
     away: [HOUR, 4 * HOUR],
@@ -92,7 +96,8 @@ const PANEL_HEIGHT = PANEL.top + PANEL.height + PANEL.bottom
 const HEAD = 64
 
 /** A round number at or above the greatest rate, for the axis. */
-const roundUp = (most: number): number => [5, 10, 20, 30, 40, 50, 100, 200, 500].find((step) => most <= step) ?? most
+const roundUp = (most: number): number =>
+  [5, 10, 20, 30, 40, 50, 100, 200, 500].find((step) => most <= step) ?? most
 
 function panel(shown: Shown, number: number): string {
   const { title, told, fromMs, fleet, away, rate } = shown
@@ -100,11 +105,19 @@ function panel(shown: Shown, number: number): string {
   const width = WIDTH - PANEL.left - PANEL.right
   const base = y + PANEL.top + PANEL.height
   const top = roundUp(Math.max(...rate.minutes))
-  const xOf = (time: number): number => PANEL.left + ((time - fromMs) / (fleet.endsAtMs - fromMs)) * width
+  const xOf = (time: number): number =>
+    PANEL.left + ((time - fromMs) / (fleet.endsAtMs - fromMs)) * width
   const yOf = (value: number): number => base - (value / top) * PANEL.height
-  const points = rate.minutes.map((value, minute) => `${xOf(fromMs + (minute + 0.5) * MINUTE).toFixed(1)},${yOf(value).toFixed(1)}`)
-  const hours = Array.from({ length: (fleet.endsAtMs - fromMs) / HOUR + 1 }, (_, hour) => fromMs + hour * HOUR)
-  const [awayFrom, awayTo] = away === undefined ? [fromMs, fromMs] : [Math.max(away[0], fromMs), away[1]]
+  const points = rate.minutes.map(
+    (value, minute) =>
+      `${xOf(fromMs + (minute + 0.5) * MINUTE).toFixed(1)},${yOf(value).toFixed(1)}`,
+  )
+  const hours = Array.from(
+    { length: (fleet.endsAtMs - fromMs) / HOUR + 1 },
+    (_, hour) => fromMs + hour * HOUR,
+  )
+  const [awayFrom, awayTo] =
+    away === undefined ? [fromMs, fromMs] : [Math.max(away[0], fromMs), away[1]]
   return [
     `<text class="title" x="${PANEL.left}" y="${y + 22}">${title}</text>`,
     `<text class="quiet" x="${PANEL.left}" y="${y + 40}">${told}</text>`,

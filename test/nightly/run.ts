@@ -1,5 +1,6 @@
-// `npm run nightly`: what takes too long for every commit, with its figures. Needs `npm run build`. A number is the number
-// of kills (a thousand by default); any other word leaves out the stages that do not have it in their name.
+// `npm run nightly`: what takes too long for every commit, with its figures. Needs `npm run build`.
+// A number is the number of kills (a thousand by default); any other word leaves out the stages
+// that do not have it in their name.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -16,7 +17,8 @@ const seed = Number(process.env.USAGE_TEST_SEED ?? Math.floor(Math.random() * 2 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
 async function thousandKills(): Promise<boolean> {
-  if (!existsSync(program)) throw new Error('dist/usage-sidecar.js is not there. Run `npm run build` first.')
+  if (!existsSync(program))
+    throw new Error('dist/usage-sidecar.js is not there. Run `npm run build` first.')
   const folder = await mkdtemp(join(tmpdir(), 'usage-nightly-'))
   try {
     const result = await crash({ kills, seed, folder, program, progress: say })
@@ -33,38 +35,72 @@ async function thousandKills(): Promise<boolean> {
 function tests(env: Record<string, string>, ...files: string[]): boolean {
   const paths = files.map((file) => join(root, file))
   return (
-    spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...paths], { stdio: 'inherit', env: { ...process.env, ...env } })
-      .status === 0
+    spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...paths], {
+      stdio: 'inherit',
+      env: { ...process.env, ...env },
+    }).status === 0
   )
 }
 
 const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] = [
   ['kills', thousandKills],
-  ['power loss', () => tests({ USAGE_TEST_POWER_LOSSES: '1000' }, 'test/queue/power-loss.test.ts', 'test/send/power-loss.test.ts')],
+  [
+    'power loss',
+    () =>
+      tests(
+        { USAGE_TEST_POWER_LOSSES: '1000' },
+        'test/queue/power-loss.test.ts',
+        'test/send/power-loss.test.ts',
+      ),
+  ],
   [
     'guards, taken away one at a time',
-    () => spawnSync(process.execPath, [join(root, 'test/mutate/run.ts')], { stdio: 'inherit' }).status === 0,
+    () =>
+      spawnSync(process.execPath, [join(root, 'test/mutate/run.ts')], { stdio: 'inherit' })
+        .status === 0,
   ],
-  ['fuzz', () => spawnSync(process.execPath, [join(root, 'test/nightly/fuzz.ts'), '600'], { stdio: 'inherit' }).status === 0],
+  [
+    'fuzz',
+    () =>
+      spawnSync(process.execPath, [join(root, 'test/nightly/fuzz.ts'), '600'], { stdio: 'inherit' })
+        .status === 0,
+  ],
   [
     'the doors under connections that are nearly right',
-    () => tests({ USAGE_FUZZ_RUNS: '200000', USAGE_FUZZ_SEED: String(seed) }, 'test/accept/connections-fuzz.test.ts'),
+    () =>
+      tests(
+        { USAGE_FUZZ_RUNS: '200000', USAGE_FUZZ_SEED: String(seed) },
+        'test/accept/connections-fuzz.test.ts',
+      ),
   ],
-  ['a million canaries', () => tests({ USAGE_TEST_CANARIES: '1000000' }, 'test/system/canary-many.test.ts')],
-  ['attacks on what leaves', () => spawnSync(process.execPath, [join(root, 'test/attack/run.ts')], { stdio: 'inherit' }).status === 0],
+  [
+    'a million canaries',
+    () => tests({ USAGE_TEST_CANARIES: '1000000' }, 'test/system/canary-many.test.ts'),
+  ],
+  [
+    'attacks on what leaves',
+    () =>
+      spawnSync(process.execPath, [join(root, 'test/attack/run.ts')], { stdio: 'inherit' })
+        .status === 0,
+  ],
   ['epochs', () => tests({ USAGE_TEST_RUNS: '20000' }, 'test/system/epochs.test.ts')],
   // Linux and root, as `npm run e2e`.
   ['a minute of silence', () => tests({ USAGE_NIGHTLY: '1' }, 'test/e2e/off.e2e.ts')],
   ['a week without a collector', () => tests({}, 'test/system/outage.test.ts')],
   [
     'ten thousand sidecars',
-    () => spawnSync(process.execPath, [join(root, 'test/nightly/rollout.ts'), '--check'], { stdio: 'inherit' }).status === 0,
+    () =>
+      spawnSync(process.execPath, [join(root, 'test/nightly/rollout.ts'), '--check'], {
+        stdio: 'inherit',
+      }).status === 0,
   ],
 ]
 for (const [name, run] of stages.filter(([title]) => title.includes(only))) {
   const began = performance.now()
   say(`== ${name}`)
   const passed = await run()
-  say(`== ${name}: ${passed ? 'passed' : 'FAILED'} after ${Math.round((performance.now() - began) / 1000)} s`)
+  say(
+    `== ${name}: ${passed ? 'passed' : 'FAILED'} after ${Math.round((performance.now() - began) / 1000)} s`,
+  )
   if (!passed) process.exitCode = 1
 }

@@ -16,14 +16,20 @@ describe('the answer to a request that is accepted', () => {
   it('says how many spans are rejected, and why', () => {
     assert.deepEqual(successBody('protobuf', 3, 'no'), hex('0a 06 08 03 12 02 6e6f'))
     assert.deepEqual(successBody('protobuf', 300, 'é'), hex('0a 07 08 ac02 12 02 c3a9'))
-    assert.equal(successBody('json', 3, 'say "no"').toString(), '{"partialSuccess":{"rejectedSpans":"3","errorMessage":"say \\"no\\""}}')
+    assert.equal(
+      successBody('json', 3, 'say "no"').toString(),
+      '{"partialSuccess":{"rejectedSpans":"3","errorMessage":"say \\"no\\""}}',
+    )
     assert.deepEqual(successBody('protobuf', 3, ''), hex('0a 02 08 03'))
     assert.equal(successBody('json', 3, '').toString(), '{"partialSuccess":{"rejectedSpans":"3"}}')
   })
 
   it('warns where nothing is rejected but there is a message', () => {
     assert.deepEqual(successBody('protobuf', 0, 'no'), hex('0a 04 12 02 6e6f'))
-    assert.equal(successBody('json', 0, 'no').toString(), '{"partialSuccess":{"errorMessage":"no"}}')
+    assert.equal(
+      successBody('json', 0, 'no').toString(),
+      '{"partialSuccess":{"errorMessage":"no"}}',
+    )
   })
 })
 
@@ -32,16 +38,26 @@ describe('the answer to a request that is refused', () => {
     assert.deepEqual(statusBody('protobuf', 8, 'bad'), hex('08 08 12 03 626164'))
     assert.equal(statusBody('json', 8, 'bad "é"').toString(), '{"code":8,"message":"bad \\"é\\""}')
     assert.deepEqual(statusBody('protobuf', 0, ''), Buffer.alloc(0))
-    assert.deepEqual(statusBody('protobuf', 14, 'x'.repeat(200)), Buffer.concat([hex('08 0e 12 c801'), Buffer.from('x'.repeat(200))]))
+    assert.deepEqual(
+      statusBody('protobuf', 14, 'x'.repeat(200)),
+      Buffer.concat([hex('08 0e 12 c801'), Buffer.from('x'.repeat(200))]),
+    )
   })
 
   it('names what is wrong with bad data in a google.rpc.BadRequest', () => {
     // Any.type_url, and BadRequest.field_violations with a description.
     const type = Buffer.from('type.googleapis.com/google.rpc.BadRequest')
     const any = Buffer.concat([lenField(1, type), lenField(2, hex('0a 05 12 03 626164'))])
-    assert.deepEqual(statusBody('protobuf', 3, 'bad'), Buffer.concat([hex('08 03 12 03 626164'), lenField(3, any)]))
+    assert.deepEqual(
+      statusBody('protobuf', 3, 'bad'),
+      Buffer.concat([hex('08 03 12 03 626164'), lenField(3, any)]),
+    )
     const details = [{ '@type': type.toString(), fieldViolations: [{ description: 'bad' }] }]
-    assert.deepEqual(JSON.parse(statusBody('json', 3, 'bad').toString()), { code: 3, message: 'bad', details })
+    assert.deepEqual(JSON.parse(statusBody('json', 3, 'bad').toString()), {
+      code: 3,
+      message: 'bad',
+      details,
+    })
   })
 })
 
@@ -86,7 +102,9 @@ describe('the rejected spans of an answer', () => {
 
   it('are a count, whatever the bytes are', () => {
     const near = fc
-      .array(fc.constantFrom(0x0a, 0x08, 0x12, 0x02, 0x05, 0x80, 0xff, 0x7f, 0x00, 0x0b), { maxLength: 24 })
+      .array(fc.constantFrom(0x0a, 0x08, 0x12, 0x02, 0x05, 0x80, 0xff, 0x7f, 0x00, 0x0b), {
+        maxLength: 24,
+      })
       .map((bytes) => Uint8Array.from(bytes))
     fc.assert(
       fc.property(fc.oneof(near, fc.uint8Array({ maxLength: 64 })), (bytes) => {

@@ -1,21 +1,43 @@
-// Protobuf requests as plain objects: everything that is there and exactly, nothing that is not, and a refusal with 400
-// for what is cut off or wrong.
+// Protobuf requests as plain objects: everything that is there and exactly, nothing that is not,
+// and a refusal with 400 for what is cut off or wrong.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type Attribute, type DecodedSpan, decodeRequest, type Value } from '../../src/otlp/decode.ts'
+import {
+  type Attribute,
+  type DecodedSpan,
+  decodeRequest,
+  type Value,
+} from '../../src/otlp/decode.ts'
 import { lenField, varintField } from '../../src/otlp/wire.ts'
 import { Refusal } from '../../src/support/errors.ts'
 import { worlds } from '../support/oracle-check.ts'
 import { requestOf } from '../support/otlp-arbitrary.ts'
 import { ExportTraceServiceRequest } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
-import type { AnyValue, KeyValue } from '../support/otlp-generated/opentelemetry/proto/common/v1/common.ts'
+import type {
+  AnyValue,
+  KeyValue,
+} from '../support/otlp-generated/opentelemetry/proto/common/v1/common.ts'
 import { encode } from '../support/otlp-pieces.ts'
-import { attribute, bool, double, fixed64, int, keyValue, request, START, span, text } from '../support/spans.ts'
+import {
+  attribute,
+  bool,
+  double,
+  fixed64,
+  int,
+  keyValue,
+  request,
+  START,
+  span,
+  text,
+} from '../support/spans.ts'
 
 const spansOf = (bytes: Uint8Array): DecodedSpan[] =>
-  decodeRequest(bytes).resourceSpans.flatMap((resource) => resource.scopeSpans.flatMap((scope) => scope.spans))
-const decodedValue = (anyValue: Uint8Array): Value => spansOf(request(span({ more: [attribute('k', anyValue)] })))[0]!.attributes[0]!.value
+  decodeRequest(bytes).resourceSpans.flatMap((resource) =>
+    resource.scopeSpans.flatMap((scope) => scope.spans),
+  )
+const decodedValue = (anyValue: Uint8Array): Value =>
+  spansOf(request(span({ more: [attribute('k', anyValue)] })))[0]!.attributes[0]!.value
 const refuses = (bytes: Uint8Array, note = ''): void =>
   assert.throws(
     () => decodeRequest(bytes),
@@ -23,7 +45,8 @@ const refuses = (bytes: Uint8Array, note = ''): void =>
     note,
   )
 
-const list = (...values: Uint8Array[]): Buffer => lenField(5, Buffer.concat(values.map((value) => lenField(1, value))))
+const list = (...values: Uint8Array[]): Buffer =>
+  lenField(5, Buffer.concat(values.map((value) => lenField(1, value))))
 const map = (...entries: [string, Uint8Array][]): Buffer =>
   lenField(6, Buffer.concat(entries.map(([key, value]) => lenField(1, keyValue(key, value)))))
 
@@ -40,25 +63,53 @@ describe('a request', () => {
     const scope = (...names: string[]): Buffer =>
       lenField(
         2,
-        Buffer.concat([lenField(1, text('scope')), ...names.map((name) => lenField(2, span({ name }))), lenField(3, Buffer.from('url'))]),
+        Buffer.concat([
+          lenField(1, text('scope')),
+          ...names.map((name) => lenField(2, span({ name }))),
+          lenField(3, Buffer.from('url')),
+        ]),
       )
-    const body = Buffer.concat([lenField(1, Buffer.concat([scope('1', '2'), resource, scope('3')])), lenField(1, scope('4'))])
+    const body = Buffer.concat([
+      lenField(1, Buffer.concat([scope('1', '2'), resource, scope('3')])),
+      lenField(1, scope('4')),
+    ])
     const { resourceSpans } = decodeRequest(body)
     assert.deepEqual(
       resourceSpans.map(({ attributes }) => attributes),
       [[{ key: 'a', value: { kind: 'string', value: 'b' } }], []],
     )
     assert.deepEqual(
-      resourceSpans.map(({ scopeSpans }) => scopeSpans.map(({ spans }) => spans.map(({ name }) => name))),
+      resourceSpans.map(({ scopeSpans }) =>
+        scopeSpans.map(({ spans }) => spans.map(({ name }) => name)),
+      ),
       [[['1', '2'], ['3']], [['4']]],
     )
   })
 
   it('has every part of a span that is asked for', () => {
     const event = (field: number): Buffer => lenField(field, lenField(2, Buffer.from('event')))
-    const status = lenField(15, Buffer.concat([lenField(2, Buffer.from('broken')), varintField(3, 2)]))
-    const more = [varintField(6, 3), attribute('k', int(5)), event(11), event(11), event(13), status, lenField(3, Buffer.from('state'))]
-    const body = request(span({ parentId: Buffer.alloc(8, 0xab), name: 'näme', start: START, end: 2n ** 64n - 1n, more }))
+    const status = lenField(
+      15,
+      Buffer.concat([lenField(2, Buffer.from('broken')), varintField(3, 2)]),
+    )
+    const more = [
+      varintField(6, 3),
+      attribute('k', int(5)),
+      event(11),
+      event(11),
+      event(13),
+      status,
+      lenField(3, Buffer.from('state')),
+    ]
+    const body = request(
+      span({
+        parentId: Buffer.alloc(8, 0xab),
+        name: 'näme',
+        start: START,
+        end: 2n ** 64n - 1n,
+        more,
+      }),
+    )
     assert.deepEqual(spansOf(body), [
       {
         traceId: '07'.repeat(16),
@@ -89,7 +140,9 @@ describe('a request', () => {
     const spans = lenField(
       2,
       Buffer.concat([
-        span({ more: [lenField(9, Buffer.concat([keyValue('k', value), unknown])), varintField(50, 1)] }),
+        span({
+          more: [lenField(9, Buffer.concat([keyValue('k', value), unknown])), varintField(50, 1)],
+        }),
         varintField(60, 1),
       ]),
     )
@@ -99,7 +152,9 @@ describe('a request', () => {
       unknown,
       checksum,
     ])
-    assert.deepEqual(spansOf(body)[0]!.attributes, [{ key: 'k', value: { kind: 'string', value: 'v' } }])
+    assert.deepEqual(spansOf(body)[0]!.attributes, [
+      { key: 'k', value: { kind: 'string', value: 'v' } },
+    ])
   })
 
   it('in which a field occurs twice has the last one', () => {
@@ -107,17 +162,28 @@ describe('a request', () => {
       span({
         more: [
           lenField(5, Buffer.from('second')),
-          lenField(9, Buffer.concat([keyValue('a', text('x')), keyValue('b', Buffer.concat([text('y'), int(1)]))])),
+          lenField(
+            9,
+            Buffer.concat([
+              keyValue('a', text('x')),
+              keyValue('b', Buffer.concat([text('y'), int(1)])),
+            ]),
+          ),
         ],
       }),
     )
     assert.equal(spansOf(body)[0]!.name, 'second')
-    assert.deepEqual(spansOf(body)[0]!.attributes, [{ key: 'b', value: { kind: 'int', value: 1n } }])
+    assert.deepEqual(spansOf(body)[0]!.attributes, [
+      { key: 'b', value: { kind: 'int', value: 1n } },
+    ])
   })
 
   it('that is a view into a larger buffer is read within its bounds', () => {
     const body = request(span({ more: [attribute('k', list(text('a'), double(1.5)))] }))
-    const inside = Buffer.concat([Buffer.alloc(3, 0xff), body, Buffer.alloc(3, 0xff)]).subarray(3, -3)
+    const inside = Buffer.concat([Buffer.alloc(3, 0xff), body, Buffer.alloc(3, 0xff)]).subarray(
+      3,
+      -3,
+    )
     assert.deepEqual(decodeRequest(inside), decodeRequest(body))
   })
 })
@@ -150,13 +216,19 @@ describe('a value', () => {
     )
     for (const value of [2n ** 63n - 1n, -(2n ** 63n), 2n ** 28n - 1n, 2n ** 28n, -1n])
       assert.deepEqual(decodedValue(int(value)), { kind: 'int', value })
-    assert.deepEqual(decodedValue(Buffer.from([0x18, 0x81, 0x80, 0x80, 0x80, 0x00])), { kind: 'int', value: 1n })
+    assert.deepEqual(decodedValue(Buffer.from([0x18, 0x81, 0x80, 0x80, 0x80, 0x00])), {
+      kind: 'int',
+      value: 1n,
+    })
     const above = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02]
     assert.deepEqual(decodedValue(Buffer.from([0x10, ...above])), { kind: 'bool', value: false })
   })
 
   it('whose text is not UTF-8 is shown with U+FFFD', () => {
-    assert.deepEqual(decodedValue(lenField(1, Buffer.from([0x61, 0xff]))), { kind: 'string', value: 'a\ufffd' })
+    assert.deepEqual(decodedValue(lenField(1, Buffer.from([0x61, 0xff]))), {
+      kind: 'string',
+      value: 'a\ufffd',
+    })
   })
 
   it('that is bytes does not change with the request', () => {
@@ -168,7 +240,10 @@ describe('a value', () => {
 
   it('nests 64 deep and no deeper', () => {
     const nested = (levels: number): Buffer =>
-      Array.from({ length: levels }).reduce<Buffer>((inner, _, i) => (i % 2 === 0 ? list(inner) : map(['x', inner])), int(1))
+      Array.from({ length: levels }).reduce<Buffer>(
+        (inner, _, i) => (i % 2 === 0 ? list(inner) : map(['x', inner])),
+        int(1),
+      )
     assert.equal(decodedValue(nested(64)).kind, 'map')
     refuses(request(span({ more: [attribute('k', nested(65))] })))
     refuses(request(span({ more: [attribute('k', nested(5000))] })))
@@ -177,8 +252,10 @@ describe('a value', () => {
 
 describe('malformed bytes', () => {
   it('are refused where a known field has another wire type', () => {
-    for (const field of [1, 2, 4, 5, 9, 11, 13, 15]) refuses(request(span({ more: [varintField(field, 0)] })), `LEN ${field}`)
-    for (const field of [6, 7, 8]) refuses(request(span({ more: [lenField(field, Buffer.alloc(8))] })), `number ${field}`)
+    for (const field of [1, 2, 4, 5, 9, 11, 13, 15])
+      refuses(request(span({ more: [varintField(field, 0)] })), `LEN ${field}`)
+    for (const field of [6, 7, 8])
+      refuses(request(span({ more: [lenField(field, Buffer.alloc(8))] })), `number ${field}`)
     for (const bad of [
       varintField(1, 1),
       lenField(2, Buffer.alloc(1)),
@@ -200,7 +277,13 @@ describe('malformed bytes', () => {
   })
 
   it('are refused where a number has more than ten bytes', () => {
-    refuses(request(span({ more: [attribute('k', Buffer.from([0x18, ...Array.from({ length: 10 }, () => 0x80), 0]))] })))
+    refuses(
+      request(
+        span({
+          more: [attribute('k', Buffer.from([0x18, ...Array.from({ length: 10 }, () => 0x80), 0]))],
+        }),
+      ),
+    )
   })
 
   it('are refused where a message ends inside a number', () => {
@@ -213,12 +296,22 @@ describe('malformed bytes', () => {
   })
 
   it('are refused or read, never anything else, wherever they are cut off', () => {
-    const body = request(span({ more: [attribute('k', list(text('a'), map(['b', double(2)]), int(-1)))] }))
-    for (let length = 1; length < body.length; length++) refuses(body.subarray(0, length), String(length))
+    const body = request(
+      span({ more: [attribute('k', list(text('a'), map(['b', double(2)]), int(-1)))] }),
+    )
+    for (let length = 1; length < body.length; length++)
+      refuses(body.subarray(0, length), String(length))
   })
 
   it('are refused or read, never anything else, whatever bytes are changed', () => {
-    const body = request(span({ more: [attribute('k', list(text('a'), map(['b', double(2)]), int(-1))), lenField(15, varintField(3, 1))] }))
+    const body = request(
+      span({
+        more: [
+          attribute('k', list(text('a'), map(['b', double(2)]), int(-1))),
+          lenField(15, varintField(3, 1)),
+        ],
+      }),
+    )
     const change = fc.tuple(fc.nat({ max: body.length - 1 }), fc.nat({ max: 255 }))
     fc.assert(
       fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {
@@ -237,15 +330,19 @@ describe('malformed bytes', () => {
 
 describe('beside a generated codec', () => {
   const hex = (id: Uint8Array): string => Buffer.from(id).toString('hex')
-  const attributesOf = (keyValues: readonly KeyValue[]): Attribute[] => keyValues.map(({ key, value }) => ({ key, value: wanted(value) }))
+  const attributesOf = (keyValues: readonly KeyValue[]): Attribute[] =>
+    keyValues.map(({ key, value }) => ({ key, value: wanted(value) }))
   function wanted(value: AnyValue | undefined): Value {
     if (value?.stringValue !== undefined) return { kind: 'string', value: value.stringValue }
     if (value?.boolValue !== undefined) return { kind: 'bool', value: value.boolValue }
     if (value?.intValue !== undefined) return { kind: 'int', value: value.intValue }
     if (value?.doubleValue !== undefined) return { kind: 'double', value: value.doubleValue }
-    if (value?.bytesValue !== undefined) return { kind: 'bytes', value: Uint8Array.from(value.bytesValue) }
-    if (value?.arrayValue !== undefined) return { kind: 'array', value: value.arrayValue.values.map(wanted) }
-    if (value?.kvlistValue !== undefined) return { kind: 'map', value: attributesOf(value.kvlistValue.values) }
+    if (value?.bytesValue !== undefined)
+      return { kind: 'bytes', value: Uint8Array.from(value.bytesValue) }
+    if (value?.arrayValue !== undefined)
+      return { kind: 'array', value: value.arrayValue.values.map(wanted) }
+    if (value?.kvlistValue !== undefined)
+      return { kind: 'map', value: attributesOf(value.kvlistValue.values) }
     return { kind: 'empty', value: null }
   }
 
@@ -257,7 +354,9 @@ describe('beside a generated codec', () => {
       if (clean === undefined) continue
       const message = ExportTraceServiceRequest.decode(clean)
       const found = spansOf(clean)
-      const want = message.resourceSpans.flatMap((resource) => resource.scopeSpans.flatMap((scope) => scope.spans))
+      const want = message.resourceSpans.flatMap((resource) =>
+        resource.scopeSpans.flatMap((scope) => scope.spans),
+      )
       assert.deepEqual(
         found,
         want.map(

@@ -1,4 +1,5 @@
-// No bytes whatever give anything but a request or a refusal, and every sound request arrives as it was said.
+// No bytes whatever give anything but a request or a refusal, and every sound request arrives as it
+// was said.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
@@ -21,7 +22,13 @@ function sound(bytes: Uint8Array): boolean {
   }
 }
 
-const anyPass = createAnonymizer({ policy: POLICY, facts: new Map(), secret: undefined, counters: new Counters(), maxBytes: 2 ** 24 })
+const anyPass = createAnonymizer({
+  policy: POLICY,
+  facts: new Map(),
+  secret: undefined,
+  counters: new Counters(),
+  maxBytes: 2 ** 24,
+})
 /** The frame that comes out is always one that the pass can read. */
 function assertPasses(protobuf: Uint8Array): void {
   try {
@@ -48,7 +55,8 @@ describe('any request', () => {
       ),
     )
     assert.equal(sound(json), true)
-    for (let length = 0; length < json.length; length++) assert.equal(sound(json.subarray(0, length)), false, String(length))
+    for (let length = 0; length < json.length; length++)
+      assert.equal(sound(json.subarray(0, length)), false, String(length))
   })
 
   it('gives a request or a refusal, whatever bytes are changed in it', () => {
@@ -59,17 +67,22 @@ describe('any request', () => {
     })
     let [kept, refused] = [0, 0]
     fc.assert(
-      fc.property(requestArbitrary, fc.array(edit, { minLength: 1, maxLength: 3 }), ({ json }, edits) => {
-        let bytes = [...Buffer.from(json)]
-        for (const { at, byte, how } of edits) {
-          const index = at % (bytes.length + 1)
-          if (how === 'set') bytes[index] = byte
-          else if (how === 'double') bytes = [...bytes.slice(0, index), ...bytes.slice(Math.max(0, index - 30))]
-          else bytes.splice(index, how === 'delete' ? 1 : 0, ...(how === 'delete' ? [] : [byte]))
-        }
-        if (sound(Uint8Array.from(bytes))) kept++
-        else refused++
-      }),
+      fc.property(
+        requestArbitrary,
+        fc.array(edit, { minLength: 1, maxLength: 3 }),
+        ({ json }, edits) => {
+          let bytes = [...Buffer.from(json)]
+          for (const { at, byte, how } of edits) {
+            const index = at % (bytes.length + 1)
+            if (how === 'set') bytes[index] = byte
+            else if (how === 'double')
+              bytes = [...bytes.slice(0, index), ...bytes.slice(Math.max(0, index - 30))]
+            else bytes.splice(index, how === 'delete' ? 1 : 0, ...(how === 'delete' ? [] : [byte]))
+          }
+          if (sound(Uint8Array.from(bytes))) kept++
+          else refused++
+        },
+      ),
       { numRuns: 4000 },
     )
     assert.ok(kept > 100 && refused > 100, `${kept} kept, ${refused} refused`)
@@ -97,7 +110,9 @@ describe('any request', () => {
       '\u00a0',
       '"\u0001"',
     ]
-    const wrapped = fc.array(fc.constantFrom(...pieces), { maxLength: 7 }).map((parts) => `{"a":${parts.join('')}}`)
+    const wrapped = fc
+      .array(fc.constantFrom(...pieces), { maxLength: 7 })
+      .map((parts) => `{"a":${parts.join('')}}`)
     const json = fc.oneof(
       wrapped,
       fc.json({ maxDepth: 5 }).map((inner) => `{"a":${inner}}`),

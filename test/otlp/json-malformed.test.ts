@@ -1,5 +1,5 @@
-// Malformed OTLP/JSON: each class of test/fixtures/malformed.md has its outcome, what is not JSON is refused with its
-// place and without its text, and the output is bounded.
+// Malformed OTLP/JSON: each class of test/fixtures/malformed.md has its outcome, what is not JSON
+// is refused with its place and without its text, and the output is bounded.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Output } from '../../src/otlp/json-output.ts'
@@ -48,12 +48,19 @@ describe('repeated members', () => {
   })
 
   it('of an AnyValue inside another leave that attribute as it is: a value of another kind', () => {
-    assert.deepEqual(passed(inValue('"arrayValue":{"values":[{"stringValue":"a","stringValue":"b"}]}')), OTHER)
+    assert.deepEqual(
+      passed(inValue('"arrayValue":{"values":[{"stringValue":"a","stringValue":"b"}]}')),
+      OTHER,
+    )
   })
 
   it('that are the same key in two attributes leave both out', () => {
     assert.deepEqual(
-      passed(inSpan('"attributes":[{"key":"k","value":{"stringValue":"a"}},{"key":"\\u006b","value":{"stringValue":"a"}}]')),
+      passed(
+        inSpan(
+          '"attributes":[{"key":"k","value":{"stringValue":"a"}},{"key":"\\u006b","value":{"stringValue":"a"}}]',
+        ),
+      ),
       LEFT_OUT,
     )
   })
@@ -76,8 +83,11 @@ describe('repeated members', () => {
     ]
     const others = '{"resourceSpans":[{"scopeSpans":[{"spans":['
     for (const [name, value] of members) {
-      const rest = members.filter(([other]) => other !== name).map(([other, its]) => `"${other}":${its}`)
-      const spanOf = (...values: string[]): string => `${others}{${[...rest, ...values.map((one) => `"${name}":${one}`)].join()}}]}]}]}`
+      const rest = members
+        .filter(([other]) => other !== name)
+        .map(([other, its]) => `"${other}":${its}`)
+      const spanOf = (...values: string[]): string =>
+        `${others}{${[...rest, ...values.map((one) => `"${name}":${one}`)].join()}}]}]}]}`
       assert.equal(passed(spanOf(value)).rejected, 0, name)
       for (const values of [
         [value, value],
@@ -93,7 +103,11 @@ describe('repeated members', () => {
 
   it('that are lists of the frame refuse the request', () => {
     const scope = (members: string): string => `{"resourceSpans":[{"scopeSpans":[{${members}}]}]}`
-    for (const twice of ['"resourceSpans":[],"resourceSpans":[]', '"resourceSpans":null,"resource\\u0053pans":[]']) refuses(`{${twice}}`)
+    for (const twice of [
+      '"resourceSpans":[],"resourceSpans":[]',
+      '"resourceSpans":null,"resource\\u0053pans":[]',
+    ])
+      refuses(`{${twice}}`)
     refuses('{"resourceSpans":[{"scopeSpans":[],"scopeSpans":[]}]}')
     refuses(scope('"spans":[],"spans":[]'))
     for (const list of ['attributes', 'events', 'links']) {
@@ -116,11 +130,19 @@ describe('repeated members', () => {
 describe('strings', () => {
   it('have their escapes resolved, in names and in values', () => {
     assert.equal(
-      firstValue('"stringValue":"\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20AC\\ud83d\\uDE00\\u0000."').value,
+      firstValue(
+        '"stringValue":"\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20AC\\ud83d\\uDE00\\u0000."',
+      ).value,
       '"\\/\b\f\n\r\tAé€😀\u0000.',
     )
-    assert.deepEqual(passed(inAttribute('"\\u006b\\u0065y":"\\u006b","value":{"stringValue":"\\u0061"}')), KEPT)
-    assert.equal(firstValue(`"stringValue":"${'\\n'.repeat(1000)}é"`).value, `${'\n'.repeat(1000)}é`)
+    assert.deepEqual(
+      passed(inAttribute('"\\u006b\\u0065y":"\\u006b","value":{"stringValue":"\\u0061"}')),
+      KEPT,
+    )
+    assert.equal(
+      firstValue(`"stringValue":"${'\\n'.repeat(1000)}é"`).value,
+      `${'\n'.repeat(1000)}é`,
+    )
   })
 
   it('with half a surrogate pair are not UTF-8 in the protobuf', () => {
@@ -135,7 +157,10 @@ describe('strings', () => {
       ['\\ud83d\\uffff', 'eda0bdefbfbf'],
     ] as const) {
       const bytes = Buffer.from(convert(inValue(`"stringValue":"${text}"`)))
-      assert.ok(bytes.toString('hex').endsWith(`0a${(hex.length / 2).toString(16).padStart(2, '0')}${hex}`), text)
+      assert.ok(
+        bytes.toString('hex').endsWith(`0a${(hex.length / 2).toString(16).padStart(2, '0')}${hex}`),
+        text,
+      )
     }
     assert.deepEqual(passed(inValue('"stringValue":"a\\ud800"')), LEFT_OUT)
   })
@@ -143,7 +168,10 @@ describe('strings', () => {
   it('with bytes that are not UTF-8 keep them', () => {
     for (const bad of [[0xff], [0xc3], [0xc0, 0x80], [0xed, 0xa0, 0x80]]) {
       const [head, tail] = inValue('"stringValue":"a@"').split('@')
-      assert.deepEqual(passed(Buffer.concat([Buffer.from(head!), Buffer.from(bad), Buffer.from(tail!)])), LEFT_OUT)
+      assert.deepEqual(
+        passed(Buffer.concat([Buffer.from(head!), Buffer.from(bad), Buffer.from(tail!)])),
+        LEFT_OUT,
+      )
     }
     assert.equal(passed(inValue('"stringValue":"ä"')).out, 'ä')
   })
@@ -210,7 +238,14 @@ describe('what is not JSON, or no request', () => {
       '1.x',
       '1ex',
     ]
-    for (const json of [...wrong, ...values.map((value) => `{"a":${value}}`), '{}\u0000', '\u000b{}', '\u00a0{}']) refuses(json)
+    for (const json of [
+      ...wrong,
+      ...values.map((value) => `{"a":${value}}`),
+      '{}\u0000',
+      '\u000b{}',
+      '\u00a0{}',
+    ])
+      refuses(json)
     for (const value of values) refuses(inValue(`"doubleValue":${value}`))
     refuses(Buffer.from([0xef, 0xbb, 0xbf, 0x7b, 0x7d]))
     refuses(Buffer.from([0x7b, 0x22, 0x61, 0x22, 0x3a, 0xff, 0x7d]))
@@ -225,7 +260,8 @@ describe('what is not JSON, or no request', () => {
       for (const list of ['attributes', 'events', 'links']) refuses(inSpan(`"${list}":${value}`))
     }
     for (const value of ['5', 'true', '{}', '[]'])
-      for (const name of ['traceId', 'spanId', 'parentSpanId', 'traceState', 'name']) refuses(inSpans(`{"${name}":${value}}`))
+      for (const name of ['traceId', 'spanId', 'parentSpanId', 'traceState', 'name'])
+        refuses(inSpans(`{"${name}":${value}}`))
     for (const value of ['5', 'true', '"x"', '[]']) {
       refuses(inSpan(`"status":${value}`))
       refuses(`{"resourceSpans":[{"resource":${value}}]}`)
@@ -238,20 +274,29 @@ describe('what is not JSON, or no request', () => {
     const json = inSpan(
       '"events":[{"name":5,"timeUnixNano":"x","attributes":7}],"links":[{"traceId":5,"attributes":[1]}],"status":{"message":[]},"attributes":[{"key":"k","value":{"stringValue":"a"}}]',
     )
-    assert.equal(passed(json.replace('"scopeSpans"', '"resource":{"attributes":{}},"scopeSpans"')).out, 'a')
+    assert.equal(
+      passed(json.replace('"scopeSpans"', '"resource":{"attributes":{}},"scopeSpans"')).out,
+      'a',
+    )
   })
 
   it('says where it is cut off', () => {
     for (const json of ['{"a":"x', '{"a":1', '{"a":tru', '{"a', '{"a":[{}'])
       assert.throws(
         () => convert(json),
-        (error) => error instanceof Refusal && error.message.startsWith(`OTLP JSON that is cut off at byte ${json.length}.`),
+        (error) =>
+          error instanceof Refusal &&
+          error.message.startsWith(`OTLP JSON that is cut off at byte ${json.length}.`),
         json,
       )
   })
 
   it('is not repeated in the refusal', () => {
-    for (const json of ['{"a":secret}', inSpan('"name":"secret","startTimeUnixNano":"secret"'), inSpan('"kind":"secret","secret"')]) {
+    for (const json of [
+      '{"a":secret}',
+      inSpan('"name":"secret","startTimeUnixNano":"secret"'),
+      inSpan('"kind":"secret","secret"'),
+    ]) {
       assert.throws(
         () => convert(json),
         (error) => error instanceof Refusal && !error.message.includes('secret'),

@@ -1,5 +1,5 @@
-// Values in OTLP/JSON: numbers are exact in both of their forms, every kind of value arrives, and one that is malformed has
-// the outcome of test/fixtures/malformed.md.
+// Values in OTLP/JSON: numbers are exact in both of their forms, every kind of value arrives, and
+// one that is malformed has the outcome of test/fixtures/malformed.md.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
@@ -36,8 +36,16 @@ describe('numbers', () => {
       assert.deepEqual(firstValue(`"intValue":"${whole}"`), { kind: 'int', value: whole })
       assert.deepEqual(firstValue(`"intValue":${whole}`), { kind: 'int', value: whole })
     }
-    for (const time of [0n, 2n ** 32n - 1n, 2n ** 32n, 1_544_712_660_000_000_001n, 2n ** 64n - 1n]) {
-      const { startTimeUnixNano, endTimeUnixNano } = firstSpan(inSpan(`"startTimeUnixNano":"${time}","endTimeUnixNano":${time}`))
+    for (const time of [
+      0n,
+      2n ** 32n - 1n,
+      2n ** 32n,
+      1_544_712_660_000_000_001n,
+      2n ** 64n - 1n,
+    ]) {
+      const { startTimeUnixNano, endTimeUnixNano } = firstSpan(
+        inSpan(`"startTimeUnixNano":"${time}","endTimeUnixNano":${time}`),
+      )
       assert.deepEqual([startTimeUnixNano, endTimeUnixNano], [time, time])
     }
     assert.deepEqual(firstValue('"intValue":"\\u002d\\u0031"'), { kind: 'int', value: -1n })
@@ -67,16 +75,39 @@ describe('numbers', () => {
     '["1"]',
   ]
   it('that are none leave their attribute out', () => {
-    for (const text of noWholes) assert.deepEqual(passed(inAttribute(`"key":"k","value":{"intValue":${text}}`)), LEFT_OUT, text)
+    for (const text of noWholes)
+      assert.deepEqual(
+        passed(inAttribute(`"key":"k","value":{"intValue":${text}}`)),
+        LEFT_OUT,
+        text,
+      )
     assert.deepEqual(passed(inAttribute('"value":{"intValue":"x"},"key":"k"')), LEFT_OUT)
-    assert.deepEqual(passed(inSpan('"attributes":[{"key":"k","value":{"intValue":"x"}},{"key":"l","value":{"stringValue":"a"}}]')), {
-      ...LEFT_OUT,
-      kept: 'a',
-    })
+    assert.deepEqual(
+      passed(
+        inSpan(
+          '"attributes":[{"key":"k","value":{"intValue":"x"}},{"key":"l","value":{"stringValue":"a"}}]',
+        ),
+      ),
+      {
+        ...LEFT_OUT,
+        kept: 'a',
+      },
+    )
   })
 
   it('that are none refuse the request where they are times, counts or flags', () => {
-    for (const text of ['"1e3"', '1e3', '1.0', '""', '"-1"', '-1', '"18446744073709551616"', 'true', '{}', '[]']) {
+    for (const text of [
+      '"1e3"',
+      '1e3',
+      '1.0',
+      '""',
+      '"-1"',
+      '-1',
+      '"18446744073709551616"',
+      'true',
+      '{}',
+      '[]',
+    ]) {
       refuses(inSpan(`"startTimeUnixNano":${text}`))
       refuses(inSpan(`"endTimeUnixNano":${text}`))
     }
@@ -84,20 +115,40 @@ describe('numbers', () => {
       refuses(inSpan(`"flags":${text}`))
       refuses(inSpan(`"droppedEventsCount":${text}`))
     }
-    for (const text of ['2147483648', '4294967297', '1.5', 'true', '[1]']) refuses(inSpan(`"kind":${text}`))
+    for (const text of ['2147483648', '4294967297', '1.5', 'true', '[1]'])
+      refuses(inSpan(`"kind":${text}`))
   })
 
   it('that are doubles are exact, with NaN and the infinities as texts', () => {
     for (const double of [0, -0, 1, -1.5, 0.1, 5e-324, 1.7976931348623157e308, 2 ** 53 + 2]) {
-      assert.deepEqual(firstValue(`"doubleValue":${Object.is(double, -0) ? '-0' : JSON.stringify(double)}`), {
+      assert.deepEqual(
+        firstValue(`"doubleValue":${Object.is(double, -0) ? '-0' : JSON.stringify(double)}`),
+        {
+          kind: 'double',
+          value: double,
+        },
+      )
+      assert.deepEqual(firstValue(`"doubleValue":"${Object.is(double, -0) ? '-0.0' : double}"`), {
         kind: 'double',
         value: double,
       })
-      assert.deepEqual(firstValue(`"doubleValue":"${Object.is(double, -0) ? '-0.0' : double}"`), { kind: 'double', value: double })
     }
     for (const text of ['NaN', 'Infinity', '-Infinity'])
-      assert.deepEqual(firstValue(`"doubleValue":"${text}"`), { kind: 'double', value: Number(text) })
-    for (const text of ['"nan"', '"+Infinity"', '"inf"', '""', '"1,5"', '"0x10"', '".5"', '1e999', 'true'])
+      assert.deepEqual(firstValue(`"doubleValue":"${text}"`), {
+        kind: 'double',
+        value: Number(text),
+      })
+    for (const text of [
+      '"nan"',
+      '"+Infinity"',
+      '"inf"',
+      '""',
+      '"1,5"',
+      '"0x10"',
+      '".5"',
+      '1e999',
+      'true',
+    ])
       assert.deepEqual(passed(inValue(`"doubleValue":${text}`)), LEFT_OUT, text)
   })
 
@@ -116,7 +167,9 @@ describe('other values', () => {
     assert.deepEqual(firstValue('"boolValue":false'), { kind: 'bool', value: false })
     assert.deepEqual(firstValue(''), { kind: 'empty', value: null })
     assert.deepEqual(
-      firstValue('"arrayValue":{"values":[{"intValue":"1"},{},{"kvlistValue":{"values":[{"key":"a","value":{"boolValue":true}}]}}]}'),
+      firstValue(
+        '"arrayValue":{"values":[{"intValue":"1"},{},{"kvlistValue":{"values":[{"key":"a","value":{"boolValue":true}}]}}]}',
+      ),
       {
         kind: 'array',
         value: [
@@ -150,15 +203,36 @@ describe('other values', () => {
     ]) {
       assert.deepEqual(passed(inValue(members)), LEFT_OUT, members)
     }
-    for (const text of ['A', 'AAAAA', 'AA=', 'AAA==', '=AAA', 'AA=A', 'AAAA====', 'A A=', '\\n', 'AA\\u0100A'])
+    for (const text of [
+      'A',
+      'AAAAA',
+      'AA=',
+      'AAA==',
+      '=AAA',
+      'AA=A',
+      'AAAA====',
+      'A A=',
+      '\\n',
+      'AA\\u0100A',
+    ])
       assert.deepEqual(passed(inValue(`"bytesValue":"${text}"`)), LEFT_OUT, text)
     // Nothing stays of what was written before the mistake.
-    assert.deepEqual(convert(inValue('"bytesValue":"AAAAAAAA*"')), convert(inValue('"bytesValue":7')))
+    assert.deepEqual(
+      convert(inValue('"bytesValue":"AAAAAAAA*"')),
+      convert(inValue('"bytesValue":7')),
+    )
     assert.deepEqual(passed(inAttribute('"key":"k","value":"a"')), LEFT_OUT)
-    assert.deepEqual(passed(inSpan('"attributes":[{"key":5,"value":{"stringValue":"a"}},{"key":"l","value":{"stringValue":"a"}}]')), {
-      ...LEFT_OUT,
-      kept: 'a',
-    })
+    assert.deepEqual(
+      passed(
+        inSpan(
+          '"attributes":[{"key":5,"value":{"stringValue":"a"}},{"key":"l","value":{"stringValue":"a"}}]',
+        ),
+      ),
+      {
+        ...LEFT_OUT,
+        kept: 'a',
+      },
+    )
   })
 
   it('are of another kind where they are arrays, maps or nothing', () => {
@@ -177,7 +251,9 @@ describe('other values', () => {
     const nested = (levels: number): string =>
       Array.from({ length: levels }).reduce<string>(
         (inner, _, i) =>
-          i % 2 === 0 ? `"arrayValue":{"values":[{${inner}}]}` : `"kvlistValue":{"values":[{"key":"x","value":{${inner}}}]}`,
+          i % 2 === 0
+            ? `"arrayValue":{"values":[{${inner}}]}`
+            : `"kvlistValue":{"values":[{"key":"x","value":{${inner}}}]}`,
         '"intValue":1',
       )
     assert.deepEqual(passed(inValue(nested(64))), OTHER)

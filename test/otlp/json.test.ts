@@ -1,4 +1,5 @@
-// OTLP/JSON becomes the protobuf of the same request: every member arrives, unknown ones do not, and ids are hex.
+// OTLP/JSON becomes the protobuf of the same request: every member arrives, unknown ones do not,
+// and ids are hex.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { decodeRequest, type Value } from '../../src/otlp/decode.ts'
@@ -19,16 +20,23 @@ import {
   TRACE_ID,
 } from '../support/otlp-json-pieces.ts'
 
-/** A message of the generated codec with ids in hex and 64-bit numbers as texts, and nothing where there is nothing. */
+/**
+ * A message of the generated codec with ids in hex and 64-bit numbers as texts, and nothing where
+ * there is nothing.
+ */
 function plain(value: unknown): unknown {
   if (typeof value === 'bigint') return String(value)
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value !== 'object' || value === null) return value
   const entries = Object.entries(value).map(([name, its]): [string, unknown] => [name, plain(its)])
-  const isNothing = (its: unknown): boolean => its === undefined || its === 0 || (Array.isArray(its) && its.length === 0)
+  const isNothing = (its: unknown): boolean =>
+    its === undefined || its === 0 || (Array.isArray(its) && its.length === 0)
   return Object.fromEntries(
-    entries.filter(([name, its]) => !isNothing(its) && (name !== '_unknownFields' || Object.keys(its as object).length > 0)),
+    entries.filter(
+      ([name, its]) =>
+        !isNothing(its) && (name !== '_unknownFields' || Object.keys(its as object).length > 0),
+    ),
   )
 }
 
@@ -43,7 +51,9 @@ describe('sound requests', () => {
               scope: {
                 name: 'my.library',
                 version: '1.0.0',
-                attributes: [{ key: 'my.scope.attribute', value: { stringValue: 'some scope attribute' } }],
+                attributes: [
+                  { key: 'my.scope.attribute', value: { stringValue: 'some scope attribute' } },
+                ],
               },
               spans: [
                 {
@@ -77,7 +87,9 @@ describe('sound requests', () => {
                   kind: 2,
                   startTimeUnixNano: 1544712660000000000n,
                   endTimeUnixNano: 1544712661000000000n,
-                  attributes: [{ key: 'my.span.attr', value: { kind: 'string', value: 'some value' } }],
+                  attributes: [
+                    { key: 'my.span.attr', value: { kind: 'string', value: 'some value' } },
+                  ],
                   statusCode: 0,
                   statusMessage: '',
                   eventCount: 0,
@@ -95,8 +107,18 @@ describe('sound requests', () => {
     const attributes = [{ key: 'a', value: { intValue: '-7' } }]
     const ids = { traceId: TRACE_ID.toLowerCase(), spanId: SPAN_ID }
     const event = { timeUnixNano: '3', name: 'e', attributes, droppedAttributesCount: 4 }
-    const link = { ...ids, traceState: 'b=2', attributes, droppedAttributesCount: 5, flags: 4294967295 }
-    const counts = { droppedAttributesCount: 1, droppedEventsCount: 2, droppedLinksCount: '4294967295' }
+    const link = {
+      ...ids,
+      traceState: 'b=2',
+      attributes,
+      droppedAttributesCount: 5,
+      flags: 4294967295,
+    }
+    const counts = {
+      droppedAttributesCount: 1,
+      droppedEventsCount: 2,
+      droppedLinksCount: '4294967295',
+    }
     const span = {
       ...ids,
       parentSpanId: SPAN_ID,
@@ -113,25 +135,48 @@ describe('sound requests', () => {
       ...counts,
     }
     const scopeSpans = [
-      { scope: { name: 's', version: '1', attributes, droppedAttributesCount: 6 }, spans: [span, { ...span, kind: -1 }], schemaUrl: 'u' },
+      {
+        scope: { name: 's', version: '1', attributes, droppedAttributesCount: 6 },
+        spans: [span, { ...span, kind: -1 }],
+        schemaUrl: 'u',
+      },
     ]
     const message = ExportTraceServiceRequest.decode(
-      convert(JSON.stringify({ resourceSpans: [{ resource: { attributes, droppedAttributesCount: 7 }, scopeSpans, schemaUrl: 'v' }] })),
+      convert(
+        JSON.stringify({
+          resourceSpans: [
+            { resource: { attributes, droppedAttributesCount: 7 }, scopeSpans, schemaUrl: 'v' },
+          ],
+        }),
+      ),
     )
 
     const attributesOut = [{ key: 'a', value: { intValue: '-7' } }]
     const idsOut = { traceId: TRACE_ID.toLowerCase(), spanId: SPAN_ID.toLowerCase() }
     const spanOut = {
-      ...{ ...span, ...idsOut, parentSpanId: idsOut.spanId, startTimeUnixNano: '1', droppedLinksCount: 4294967295 },
+      ...{
+        ...span,
+        ...idsOut,
+        parentSpanId: idsOut.spanId,
+        startTimeUnixNano: '1',
+        droppedLinksCount: 4294967295,
+      },
       events: [event],
       links: [{ ...link, ...idsOut }],
     }
-    const scopeOut = { name: 's', version: '1', attributes: attributesOut, droppedAttributesCount: 6 }
+    const scopeOut = {
+      name: 's',
+      version: '1',
+      attributes: attributesOut,
+      droppedAttributesCount: 6,
+    }
     assert.deepEqual(plain(message), {
       resourceSpans: [
         {
           resource: { attributes: attributesOut, droppedAttributesCount: 7 },
-          scopeSpans: [{ scope: scopeOut, spans: [spanOut, { ...spanOut, kind: -1 }], schemaUrl: 'u' }],
+          scopeSpans: [
+            { scope: scopeOut, spans: [spanOut, { ...spanOut, kind: -1 }], schemaUrl: 'u' },
+          ],
           schemaUrl: 'v',
         },
       ],
@@ -142,20 +187,28 @@ describe('sound requests', () => {
     assert.equal(convert('{}').length, 0)
     assert.equal(convert('{"resourceSpans":[]}').length, 0)
     assert.equal(convert('{"resourceSpans":null}').length, 0)
-    assert.deepEqual(decodeRequest(convert('{"resourceSpans":[{},{"scopeSpans":[{}]}]}')).resourceSpans, [
-      { attributes: [], scopeSpans: [] },
-      { attributes: [], scopeSpans: [{ spans: [] }] },
-    ])
+    assert.deepEqual(
+      decodeRequest(convert('{"resourceSpans":[{},{"scopeSpans":[{}]}]}')).resourceSpans,
+      [
+        { attributes: [], scopeSpans: [] },
+        { attributes: [], scopeSpans: [{ spans: [] }] },
+      ],
+    )
   })
 
   it('writes long texts, messages and spans with their whole length', () => {
     for (const length of [0, 1, 120, 127, 128, 129, 16_380, 16_384, 2_097_152]) {
       const span = firstSpan(
-        inValue(`"kvlistValue":{"values":[{"key":"k","value":{"arrayValue":{"values":[{"stringValue":"${'x'.repeat(length)}"}]}}}]}`),
+        inValue(
+          `"kvlistValue":{"values":[{"key":"k","value":{"arrayValue":{"values":[{"stringValue":"${'x'.repeat(length)}"}]}}}]}`,
+        ),
       )
       const text: Value = { kind: 'string', value: 'x'.repeat(length) }
       assert.deepEqual(span.attributes, [
-        { key: 'k', value: { kind: 'map', value: [{ key: 'k', value: { kind: 'array', value: [text] } }] } },
+        {
+          key: 'k',
+          value: { kind: 'map', value: [{ key: 'k', value: { kind: 'array', value: [text] } }] },
+        },
       ])
     }
   })
@@ -177,7 +230,9 @@ describe('sound requests', () => {
       ),
       KEPT,
     )
-    assert.deepEqual(firstSpan(inAttribute('"key":null,"value":null')).attributes, [{ key: '', value: { kind: 'empty', value: null } }])
+    assert.deepEqual(firstSpan(inAttribute('"key":null,"value":null')).attributes, [
+      { key: '', value: { kind: 'empty', value: null } },
+    ])
     assert.deepEqual(firstValue('"arrayValue":{"values":[null,{"intValue":1}]}').value, [
       { kind: 'empty', value: null },
       { kind: 'int', value: 1n },
@@ -187,8 +242,15 @@ describe('sound requests', () => {
 
 describe('ids', () => {
   it('are hex of either case', () => {
-    const span = firstSpan(inSpans('{"traceId":"aAbBcCdDeEfF00112233445566778899","spanId":"ABCDEFabcdef0123","parentSpanId":""}'))
-    assert.deepEqual([span.traceId, span.spanId, span.parentSpanId], ['aabbccddeeff00112233445566778899', 'abcdefabcdef0123', ''])
+    const span = firstSpan(
+      inSpans(
+        '{"traceId":"aAbBcCdDeEfF00112233445566778899","spanId":"ABCDEFabcdef0123","parentSpanId":""}',
+      ),
+    )
+    assert.deepEqual(
+      [span.traceId, span.spanId, span.parentSpanId],
+      ['aabbccddeeff00112233445566778899', 'abcdefabcdef0123', ''],
+    )
   })
 
   it('may be written with escapes', () => {
@@ -215,9 +277,17 @@ describe('ids', () => {
       '\\u0030'.repeat(6000),
     ]
     for (const id of badTraces)
-      assert.deepEqual(passed(inSpans(`${good},{"traceId":"${id}","spanId":"${SPAN_ID}","name":"run"}`)), { ...KEPT, rejected: 1 }, id)
+      assert.deepEqual(
+        passed(inSpans(`${good},{"traceId":"${id}","spanId":"${SPAN_ID}","name":"run"}`)),
+        { ...KEPT, rejected: 1 },
+        id,
+      )
     for (const id of ['', '0'.repeat(16), SPAN_ID.slice(1), `${SPAN_ID}00`, 'x'.repeat(16)]) {
-      assert.deepEqual(passed(inSpans(`{"traceId":"${TRACE_ID}","spanId":"${id}","name":"run"},${good}`)), { ...KEPT, rejected: 1 }, id)
+      assert.deepEqual(
+        passed(inSpans(`{"traceId":"${TRACE_ID}","spanId":"${id}","name":"run"},${good}`)),
+        { ...KEPT, rejected: 1 },
+        id,
+      )
     }
     for (const id of ['0', SPAN_ID.slice(1), TRACE_ID, 'zzzzzzzzzzzzzzzz'])
       assert.deepEqual(passed(inSpan(`"parentSpanId":"${id}"`)), REJECTED, id)

@@ -1,5 +1,6 @@
-// The same requests as JSON: what becomes protobuf and takes the pass must be what the policy says of the original.
-// USAGE_TEST_RUNS is the number of requests of the protobuf test; here it is a fifth of that.
+// The same requests as JSON: what becomes protobuf and takes the pass must be what the policy says
+// of the original. USAGE_TEST_RUNS is the number of requests of the protobuf test; here it is a
+// fifth of that.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { jsonToProtobuf } from '../../src/otlp/json.ts'
@@ -34,7 +35,8 @@ test('makes of every request in JSON what the policy says of it', (t) => {
       : wire === undefined
         ? 'refused'
         : differenceOf(world, wire, message, faults, tally.add).difference
-    if (found !== undefined) assert.fail(`${found}\npolicy ${world.name}, USAGE_TEST_SEED=${seed}, request ${text}`)
+    if (found !== undefined)
+      assert.fail(`${found}\npolicy ${world.name}, USAGE_TEST_SEED=${seed}, request ${text}`)
   }
   const wanted = [
     'repeated list: 400',
@@ -45,7 +47,12 @@ test('makes of every request in JSON what the policy says of it', (t) => {
     'bad-id: span',
     'int-extreme: number',
   ]
-  for (const outcome of [...wanted, 'depth: left out', 'double-extreme: left out', 'status: no status']) {
+  for (const outcome of [
+    ...wanted,
+    'depth: left out',
+    'double-extreme: left out',
+    'status: no status',
+  ]) {
     const count = tally.counts.get(outcome) ?? 0
     t.diagnostic(`${String(count).padStart(8)} ${outcome}`)
     assert.ok(count >= ENOUGH, `${outcome} only ${count} times`)
@@ -68,7 +75,8 @@ test('refuses JSON that is cut off at any byte', () => {
     if (clean === undefined || clean.length > 2048) continue
     const { text } = jsonForm(ExportTraceServiceRequest.decode(clean), new Rng(seed))
     const bytes = Buffer.from(text)
-    for (let length = 0; length < bytes.length; length++) assert.throws(() => jsonToProtobuf(bytes.subarray(0, length)), Refusal)
+    for (let length = 0; length < bytes.length; length++)
+      assert.throws(() => jsonToProtobuf(bytes.subarray(0, length)), Refusal)
   }
   assert.equal(pass(world, new Uint8Array(0)).status, 200)
 })

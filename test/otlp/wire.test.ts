@@ -1,17 +1,29 @@
-// The wire format, byte by byte: what a cursor reads, where it stops, and what it refuses with the place.
+// The wire format, byte by byte: what a cursor reads, where it stops, and what it refuses with the
+// place.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Cursor, varintField } from '../../src/otlp/wire.ts'
 import { Refusal } from '../../src/support/errors.ts'
 
-/** A cursor on these bytes, inside a larger buffer that goes on with bytes which end every number. */
+/**
+ * A cursor on these bytes, inside a larger buffer that goes on with bytes which end every number.
+ */
 function on(hex: string): Cursor {
   const inner = Buffer.from(hex.replaceAll(' ', ''), 'hex')
-  return new Cursor(Buffer.concat([Buffer.from([0xff]), inner, Buffer.alloc(32, 1)]), 1, 1 + inner.length)
+  return new Cursor(
+    Buffer.concat([Buffer.from([0xff]), inner, Buffer.alloc(32, 1)]),
+    1,
+    1 + inner.length,
+  )
 }
 
 const refuses = (read: () => unknown, note: string): void =>
-  assert.throws(read, (error) => error instanceof Refusal && error.status === 400 && / at byte \d+\./.test(error.message), note)
+  assert.throws(
+    read,
+    (error) =>
+      error instanceof Refusal && error.status === 400 && / at byte \d+\./.test(error.message),
+    note,
+  )
 
 test('tags and lengths have at most 32 bits and end in their message', () => {
   for (const [hex, value] of [
@@ -25,12 +37,14 @@ test('tags and lengths have at most 32 bits and end in their message', () => {
     if (value === undefined) refuses(() => on(hex).varint32(), hex)
     else assert.equal(on(hex).varint32(), value, hex)
   }
-  for (const hex of ['', '80', 'ff ff', 'ff ff ff ff 1f', '80 80 80 80 10', 'ff ff ff ff ff 01']) refuses(() => on(hex).varint32(), hex)
+  for (const hex of ['', '80', 'ff ff', 'ff ff ff ff 1f', '80 80 80 80 10', 'ff ff ff ff ff 01'])
+    refuses(() => on(hex).varint32(), hex)
 })
 
 test('field number 0 and the wire types 6 and 7 do not exist', () => {
   assert.equal(on('0d').tag(), 0x0d)
-  for (const hex of ['00', '05', '0e', '0f', '80 00', '86 01', '']) refuses(() => on(hex).tag(), hex)
+  for (const hex of ['00', '05', '0e', '0f', '80 00', '86 01', ''])
+    refuses(() => on(hex).tag(), hex)
 })
 
 test('a length does not go beyond its message', () => {

@@ -1,5 +1,5 @@
-// The sidecar's own page and `status`: loopback names only, GET only, nothing but what it is asked for, everything
-// escaped; and what they say of a running sidecar is what is so.
+// The sidecar's own page and `status`: loopback names only, GET only, nothing but what it is asked
+// for, everything escaped; and what they say of a running sidecar is what is so.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
@@ -23,7 +23,17 @@ const REPORT: Report = {
   batches: [
     {
       attributes: [{ key: HOSTILE, value: HOSTILE }],
-      spans: [{ name: HOSTILE, traceId: '1', spanId: '2', parentSpanId: '', time: '2026', status: '', attributes: [] }],
+      spans: [
+        {
+          name: HOSTILE,
+          traceId: '1',
+          spanId: '2',
+          parentSpanId: '',
+          time: '2026',
+          status: '',
+          attributes: [],
+        },
+      ],
     },
   ],
 }
@@ -32,7 +42,13 @@ const VIEW: View = {
   mode: 'on',
   by: HOSTILE,
   problems: [HOSTILE],
-  policy: { project: HOSTILE, version: 1, digest: 'd'.repeat(64), purpose: HOSTILE, expires: '2099-01-01' },
+  policy: {
+    project: HOSTILE,
+    version: 1,
+    digest: 'd'.repeat(64),
+    purpose: HOSTILE,
+    expires: '2099-01-01',
+  },
   sheet: undefined,
   collector: HOSTILE,
   nextSendAt: 0,
@@ -62,15 +78,24 @@ interface Answer {
   body: string
 }
 
-function ask(port: number, path = '/', { method = 'GET', host = `127.0.0.1:${port}` } = {}): Promise<Answer> {
+function ask(
+  port: number,
+  path = '/',
+  { method = 'GET', host = `127.0.0.1:${port}` } = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = request({ port, host: '127.0.0.1', path, method, headers: { host }, agent: false }, (response) => {
-      let body = ''
-      response.setEncoding('utf8').on('data', (part: string) => {
-        body += part
-      })
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
-    })
+    const asked = request(
+      { port, host: '127.0.0.1', path, method, headers: { host }, agent: false },
+      (response) => {
+        let body = ''
+        response.setEncoding('utf8').on('data', (part: string) => {
+          body += part
+        })
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
+        )
+      },
+    )
     asked.on('error', reject)
     asked.end()
   })
@@ -114,8 +139,14 @@ test('of requests that are piled up on a connection few are looked at', async (t
 
 test('answers loopback names only, and GET only', async (t) => {
   const { port } = await openPage(t)
-  for (const host of ['127.0.0.1', 'localhost:8080', '[::1]:4320']) assert.equal((await ask(port, '/', { host })).status, 200, host)
-  for (const host of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.1'])
+  for (const host of ['127.0.0.1', 'localhost:8080', '[::1]:4320'])
+    assert.equal((await ask(port, '/', { host })).status, 200, host)
+  for (const host of [
+    'evil.example',
+    '127.0.0.1.evil.example',
+    'localhost.evil.example',
+    '10.0.0.1',
+  ])
     for (const path of ['/', '/status.json', '/sent/000000000001.otlp.gz'])
       assert.equal((await ask(port, path, { host })).status, 421, host)
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
@@ -129,7 +160,10 @@ test('lets no script in and nothing out: policy, escapes, no cookie', async (t) 
   for (const path of ['/', '/sent/000000000001.otlp.gz']) {
     const { status, headers, body } = await ask(port, path)
     assert.equal(status, 200)
-    assert.match(String(headers['content-security-policy']), /^default-src 'none'; style-src 'unsafe-inline';/)
+    assert.match(
+      String(headers['content-security-policy']),
+      /^default-src 'none'; style-src 'unsafe-inline';/,
+    )
     assert.equal(headers['x-content-type-options'], 'nosniff')
     assert.equal(headers['cache-control'], 'no-store')
     assert.equal(headers['set-cookie'], undefined)
@@ -161,7 +195,11 @@ test('shows every counter once, with what it means', async (t) => {
   const counters = Object.fromEntries(names.map(([name], index) => [name, 1_000_000 + index]))
   const { port } = await openPage(t, () => Promise.resolve({ ...VIEW, counters }))
   const { body } = await ask(port)
-  const rows = [...body.matchAll(/<tr class="group"><th[^>]*>([^<]*)<|<th scope="row" class="mono">([^<]*)<\/th><td>([\d,]+)</g)]
+  const rows = [
+    ...body.matchAll(
+      /<tr class="group"><th[^>]*>([^<]*)<|<th scope="row" class="mono">([^<]*)<\/th><td>([\d,]+)</g,
+    ),
+  ]
   let group = ''
   const shown = rows.flatMap(([, title, name, count]) => {
     group = title ?? group
@@ -204,34 +242,51 @@ test('says of a running sidecar what is so: mode, policy, what left, and that it
   const collector = await startCollector(t)
   const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint }))
   await post(sidecar.port(), execution())
-  const view = async (): Promise<View> => JSON.parse((await ask(sidecar.pagePort(), '/status.json')).body) as View
+  const view = async (): Promise<View> =>
+    JSON.parse((await ask(sidecar.pagePort(), '/status.json')).body) as View
   await until('it is delivered', async () =>
-    (await view()).sent.some(({ result, file }) => result === 'delivered' && file?.place === 'sent'),
+    (await view()).sent.some(
+      ({ result, file }) => result === 'delivered' && file?.place === 'sent',
+    ),
   )
   const { mode, by, policy, sent, problems, missingFacts } = await view()
-  assert.deepEqual([mode, by, policy?.project, problems], ['on', 'USAGE_REPORTING', 'example.org/demo', []])
+  assert.deepEqual(
+    [mode, by, policy?.project, problems],
+    ['on', 'USAGE_REPORTING', 'example.org/demo', []],
+  )
   assert.deepEqual(missingFacts, [
     { name: 'app.version', from: 'USAGE_FACTS', reasons: ['Which releases are in use.'] },
     { name: 'k8s.nodes', from: 'the facts job', reasons: ['Small or large clusters.'] },
     { name: 'k8s.version', from: 'the facts job', reasons: ['Which Kubernetes to support.'] },
   ])
   const { place, name } = sent[0]!.file!
-  assert.match((await ask(sidecar.pagePort(), `/${place}/${name}`)).body, new RegExp(String(sent[0]!.sha256)))
+  assert.match(
+    (await ask(sidecar.pagePort(), `/${place}/${name}`)).body,
+    new RegExp(String(sent[0]!.sha256)),
+  )
   assert.match((await ask(sidecar.pagePort())).body, /Everything that can leave, and why/)
 })
 
 test('status prints the same, with exit code 0 only where all is well', async (t) => {
-  const run = (...args: string[]) => spawnSync(process.execPath, [MAIN, 'status', ...args], { encoding: 'utf8' })
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [MAIN, 'status', ...args], { encoding: 'utf8' })
   const well = await startChild(t, await placeOf(t, { USAGE_REPORTING: 'local' }))
-  const page = (at: typeof well): string => `127.0.0.1:${Number(at.lines().find(({ event }) => event === 'accept: ready')?.page)}`
+  const page = (at: typeof well): string =>
+    `127.0.0.1:${Number(at.lines().find(({ event }) => event === 'accept: ready')?.page)}`
   const told = run('--page', page(well))
   assert.deepEqual([told.status, told.stderr], [0, ''])
   assert.match(told.stdout, /reporting +local, decided by USAGE_REPORTING/)
   assert.equal((JSON.parse(run('--page', page(well), '--json').stdout) as View).mode, 'local')
-  const ill = await startChild(t, await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: '/nowhere' }))
+  const ill = await startChild(
+    t,
+    await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: '/nowhere' }),
+  )
   const problem = run('--page', page(ill))
   assert.equal(problem.status, 1)
-  assert.match(problem.stdout, /problem +Nothing is kept or sent, because of the policy: The policy cannot be read/)
+  assert.match(
+    problem.stdout,
+    /problem +Nothing is kept or sent, because of the policy: The policy cannot be read/,
+  )
   const nobody = run('--page', '127.0.0.1:9')
   assert.equal(nobody.status, 1)
   assert.match(nobody.stderr, /No sidecar answers at 127\.0\.0\.1:9/)
@@ -243,24 +298,34 @@ async function statusOf(page: string): Promise<{ code: number; stdout: string }>
   const out = (text: string): void => {
     stdout += text
   }
-  const code = await status({ env: {}, out, err: out } as Partial<Host> as Host, { flags: { page }, positionals: [] })
+  const code = await status({ env: {}, out, err: out } as Partial<Host> as Host, {
+    flags: { page },
+    positionals: [],
+  })
   return { code, stdout }
 }
 
 test('shows the begin of the next report and no more than a reader takes in', async (t) => {
   const sidecar = await startHere(t, await placeOf(t, { USAGE_REPORTING: 'local' }))
-  const view = async (): Promise<View> => JSON.parse((await ask(sidecar.pagePort(), '/status.json')).body) as View
+  const view = async (): Promise<View> =>
+    JSON.parse((await ask(sidecar.pagePort(), '/status.json')).body) as View
   assert.equal((await view()).next, undefined)
-  for (const type of ['pipeline', 'orchestration', 'pipeline']) await post(sidecar.port(), execution(type))
+  for (const type of ['pipeline', 'orchestration', 'pipeline'])
+    await post(sidecar.port(), execution(type))
   const { next } = await view()
   assert.deepEqual([next?.spans, next?.report.batches.map(({ spans }) => spans.length)], [3, [1]])
   const { body } = await ask(sidecar.pagePort())
-  assert.match(body, /It would look like this; it is not sent\.(?:.*\n)*.*usage\.batch\.id(?:.*\n)*.*The first of 3 spans\./)
+  assert.match(
+    body,
+    /It would look like this; it is not sent\.(?:.*\n)*.*usage\.batch\.id(?:.*\n)*.*The first of 3 spans\./,
+  )
   // One request may make a file of any size, which is shown when somebody asks for it.
   const large = await startHere(t, await placeOf(t, { USAGE_REPORTING: 'local' }))
   const many = Buffer.concat(Array.from({ length: 20_000 }, () => execution()))
   assert.equal((await post(large.port(), many)).status, 200)
-  const { waiting, next: none } = JSON.parse((await ask(large.pagePort(), '/status.json')).body) as View
+  const { waiting, next: none } = JSON.parse(
+    (await ask(large.pagePort(), '/status.json')).body,
+  ) as View
   assert.ok(waiting[0]!.bytes > 2 * 1024 * 1024)
   assert.equal(none, undefined)
 })
@@ -271,7 +336,9 @@ test('shows the first report while its delay runs, and nothing leaves meanwhile'
   const sidecar = await startHere(t, await placeOf(t, env))
   const before = Date.now()
   await post(sidecar.port(), execution())
-  const { mode, next, nextSendAt, sent } = JSON.parse((await ask(sidecar.pagePort(), '/status.json')).body) as View
+  const { mode, next, nextSendAt, sent } = JSON.parse(
+    (await ask(sidecar.pagePort(), '/status.json')).body,
+  ) as View
   assert.deepEqual([mode, next?.spans, sent], ['on', 1, []])
   assert.ok(nextSendAt! >= before + 86_000_000)
   const { body } = await ask(sidecar.pagePort())
@@ -294,8 +361,12 @@ for (const [what, answer, told] of [
 
 test('a queue that is full is a problem, on the page and for status, until it has room', async (t) => {
   const collector = await startCollector(t, () => 503)
-  const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_QUEUE_MAX: '64KiB' }))
-  const told = async (): Promise<boolean> => /The last spans could not be kept/.test((await ask(sidecar.pagePort())).body)
+  const sidecar = await startHere(
+    t,
+    await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_QUEUE_MAX: '64KiB' }),
+  )
+  const told = async (): Promise<boolean> =>
+    /The last spans could not be kept/.test((await ask(sidecar.pagePort())).body)
   while ((await post(sidecar.port(), execution())).status === 200);
   assert.ok(await told())
   assert.equal((await statusOf(`127.0.0.1:${sidecar.pagePort()}`)).code, 1)
@@ -311,7 +382,13 @@ test('a data folder that cannot be used is a problem, on the page and for status
   assert.equal((await post(sidecar.port(), execution())).status, 200)
   const { code, stdout } = await statusOf(`127.0.0.1:${sidecar.pagePort()}`)
   assert.equal(code, 1)
-  assert.match(stdout, /problem +Nothing is kept or sent: the data folder cannot be used \((EEXIST|ENOTDIR)\)\. It is tried again\./)
+  assert.match(
+    stdout,
+    /problem +Nothing is kept or sent: the data folder cannot be used \((EEXIST|ENOTDIR)\)\. It is tried again\./,
+  )
   await rm(place.dataFolder)
-  await until('it is used', async () => (await statusOf(`127.0.0.1:${sidecar.pagePort()}`)).code === 0)
+  await until(
+    'it is used',
+    async () => (await statusOf(`127.0.0.1:${sidecar.pagePort()}`)).code === 0,
+  )
 })

@@ -1,5 +1,5 @@
-// How many bits a policy tells: the words of the policy language on a corpus whose counts are known, and what is stable,
-// assumed, linkable or without bound.
+// How many bits a policy tells: the words of the policy language on a corpus whose counts are
+// known, and what is stable, assumed, linkable or without bound.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ASSUMED_NODES, type Budget, budgetOf, type Share } from '../../src/policy/bits.ts'
@@ -7,9 +7,12 @@ import { parsePolicy } from '../../src/policy/parse.ts'
 import { defaultPolicy, policyText } from '../support/spans.ts'
 
 const WIDE = 'limits: {recordBits: 1000, stableBits: 1000}\n'
-const budget = (spans: string, resource = ''): Budget => budgetOf(parsePolicy(WIDE + policyText(spans, resource)))
-const compat = (spans: string): Budget => budgetOf(parsePolicy(`compat: true\nlimits: none\n${policyText(spans)}`))
-const attribute = (line: string): string => `execution:\n  attributes:\n    out: {${line}, reason: Because.}`
+const budget = (spans: string, resource = ''): Budget =>
+  budgetOf(parsePolicy(WIDE + policyText(spans, resource)))
+const compat = (spans: string): Budget =>
+  budgetOf(parsePolicy(`compat: true\nlimits: none\n${policyText(spans)}`))
+const attribute = (line: string): string =>
+  `execution:\n  attributes:\n    out: {${line}, reason: Because.}`
 const share = (line: string): Share => budget(attribute(line)).records[0]!.shares[0]!
 
 /** Outcomes of one attribute; a set of n is 2^n. */
@@ -51,12 +54,18 @@ test('a constant tells nothing', () => {
 })
 
 test('time and status add to a record, and so does the resource that it comes with', () => {
-  const of = (rule: string, resource = ''): number => budget(`execution: {${rule}}`, resource).records[0]!.bits
+  const of = (rule: string, resource = ''): number =>
+    budget(`execution: {${rule}}`, resource).records[0]!.bits
   assert.equal(of('time: day'), 0)
   assert.equal(of('time: hour').toFixed(1), '4.6')
   assert.equal(of('time: minute').toFixed(1), '10.5')
   assert.equal(of('status: keep').toFixed(1), '1.6')
-  assert.equal(of('time: hour, status: keep', 'a: {from: "fact:a", version: minor, reason: Because.}').toFixed(1), '10.2')
+  assert.equal(
+    of('time: hour, status: keep', 'a: {from: "fact:a", version: minor, reason: Because.}').toFixed(
+      1,
+    ),
+    '10.2',
+  )
 })
 
 test('what old reporters sent has no bound', () => {
@@ -81,7 +90,10 @@ test('pseudonyms and linked ids are listed with the period for which they link',
 })
 
 test('versions rest on an assumption and say so', () => {
-  assert.deepEqual([share('from: in, version: core').assumed, share('from: in, keep: [a]').assumed], [true, false])
+  assert.deepEqual(
+    [share('from: in, version: core').assumed, share('from: in, keep: [a]').assumed],
+    [true, false],
+  )
 })
 
 test('facts and resources are stable wherever they are used, events are not', () => {
@@ -93,23 +105,36 @@ test('facts and resources are stable wherever they are used, events are not', ()
     'from: "resource:r", keep: [a]',
   ])
     assert.ok(stable(line), line)
-  for (const line of ['from: in, keep: [a]', 'from: "span:status", keep: [ok]', 'from: "text:a", keep: [a]']) assert.ok(!stable(line), line)
+  for (const line of [
+    'from: in, keep: [a]',
+    'from: "span:status", keep: [ok]',
+    'from: "text:a", keep: [a]',
+  ])
+    assert.ok(!stable(line), line)
 })
 
 test('stable bits count each fact once, however often it is sent', () => {
   const line = '{from: "fact:f", version: minor, reason: Because.}'
-  const { stableBits, stable } = budget(`a:\n  attributes:\n    x: ${line}\nb:\n  attributes:\n    y: ${line}`, `z: ${line}`)
+  const { stableBits, stable } = budget(
+    `a:\n  attributes:\n    x: ${line}\nb:\n  attributes:\n    y: ${line}`,
+    `z: ${line}`,
+  )
   assert.equal(stableBits, 4)
   assert.deepEqual(
     stable.map(({ name }) => name),
     ['z'],
   )
-  const finer = budget(`a:\n  attributes:\n    x: {from: "fact:f", version: core, reason: Because.}`, `z: ${line}`)
+  const finer = budget(
+    `a:\n  attributes:\n    x: {from: "fact:f", version: core, reason: Because.}`,
+    `z: ${line}`,
+  )
   assert.equal(finer.stableBits, 10)
 })
 
 test('the cluster report is as stable as the facts that it carries, and the rows of its nodes add up', () => {
-  const of = (name: string): number => budget(`${name}:\n  attributes:\n    out: {from: in, version: major, reason: Because.}`).stableBits
+  const of = (name: string): number =>
+    budget(`${name}:\n  attributes:\n    out: {from: in, version: major, reason: Because.}`)
+      .stableBits
   assert.equal(of('execution'), 0)
   assert.equal(of('k8s.cluster'), 2)
   assert.equal(of('k8s.node'), 2 * ASSUMED_NODES)

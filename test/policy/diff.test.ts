@@ -1,5 +1,5 @@
-// What a new version of a policy would newly send: whatever lets a collector learn more, or learn it from something else,
-// is new and needs a review of its own; whatever tells less is not.
+// What a new version of a policy would newly send: whatever lets a collector learn more, or learn
+// it from something else, is new and needs a review of its own; whatever tells less is not.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { diffPolicies, type PolicyDiff } from '../../src/policy/diff.ts'
@@ -15,16 +15,32 @@ interface Texts {
   head?: string
 }
 
-const policy = ({ spans, resource = '', head = WIDE }: Texts) => parsePolicy(head + policyText(spans, resource))
+const policy = ({ spans, resource = '', head = WIDE }: Texts) =>
+  parsePolicy(head + policyText(spans, resource))
 const diff = (old: Texts, next: Texts): PolicyDiff => diffPolicies(policy(old), policy(next))
 
 /** A span with one attribute, in three pieces that a case may change. */
-const one = (line: string, rule = ''): Texts => ({ spans: `execution:\n${rule}  attributes:\n    out: {${line}, reason: Because.}` })
+const one = (line: string, rule = ''): Texts => ({
+  spans: `execution:\n${rule}  attributes:\n    out: {${line}, reason: Because.}`,
+})
 
-/** The first tells less than the second; from the first to the second something is new, and back nothing is. */
+/**
+ * The first tells less than the second; from the first to the second something is new, and back
+ * nothing is.
+ */
 const MORE: readonly [what: string, less: Texts, more: Texts, says: RegExp][] = [
-  ['a span', { spans: 'a: {}' }, { spans: 'a: {}\nb: {}' }, /^span b: the whole span, with no attributes$/],
-  ['an attribute', { spans: 'execution: {}' }, one('keep: [a]'), /^span execution: out, from the span’s attribute out \(Because\.\)$/],
+  [
+    'a span',
+    { spans: 'a: {}' },
+    { spans: 'a: {}\nb: {}' },
+    /^span b: the whole span, with no attributes$/,
+  ],
+  [
+    'an attribute',
+    { spans: 'execution: {}' },
+    one('keep: [a]'),
+    /^span execution: out, from the span’s attribute out \(Because\.\)$/,
+  ],
   [
     'an attribute of the resource',
     { spans: 'execution: {}' },
@@ -32,18 +48,73 @@ const MORE: readonly [what: string, less: Texts, more: Texts, says: RegExp][] = 
     /^resource: x, from the fact app\.x/,
   ],
   ['a kept value', one('keep: [a]'), one('keep: [a, b]'), /^span execution: out: b$/],
-  ['the else of a keep', one('keep: [a], else: none'), one('keep: [a]'), /^span execution: out: other$/],
-  ['a listed value as the else', one('keep: [a], else: none'), one('keep: [a], else: a'), /^span execution: out: a for any other value$/],
-  ['a bound', one('buckets: [0, 10]'), one('buckets: [0, 5, 10]'), /^span execution: out: the bounds 5$/],
+  [
+    'the else of a keep',
+    one('keep: [a], else: none'),
+    one('keep: [a]'),
+    /^span execution: out: other$/,
+  ],
+  [
+    'a listed value as the else',
+    one('keep: [a], else: none'),
+    one('keep: [a], else: a'),
+    /^span execution: out: a for any other value$/,
+  ],
+  [
+    'a bound',
+    one('buckets: [0, 10]'),
+    one('buckets: [0, 5, 10]'),
+    /^span execution: out: the bounds 5$/,
+  ],
   ['a finer version', one('version: minor'), one('version: core'), /version core instead of minor/],
-  ['a longer pseudonym', one('pseudonym: day'), one('pseudonym: month'), /pseudonym month instead of day/],
-  ['a word where there is no value', one('keep: [a]'), one('keep: [a], absent: none'), /none where there is no value/],
-  ['linked ids', { spans: 'execution: {}' }, { spans: 'execution: {ids: linked}' }, /ids linked instead of random/],
-  ['a finer time', { spans: 'execution: {time: hour}' }, { spans: 'execution: {time: minute}' }, /time minute instead of hour/],
-  ['the status', { spans: 'execution: {}' }, { spans: 'execution: {status: keep}' }, /status keep instead of drop/],
-  ['a condition less', one('keep: [a]', '  only: {out: [a]}\n'), one('keep: [a]'), /spans whatever their out/],
-  ['a value in a condition', one('keep: [a, b]', '  only: {out: [a]}\n'), one('keep: [a, b]', '  only: {out: [a, b]}\n'), /whose out is b/],
-  ['a skip less', { spans: 'execution: {skip: [x, y]}' }, { spans: 'execution: {skip: [x]}' }, /spans that have y/],
+  [
+    'a longer pseudonym',
+    one('pseudonym: day'),
+    one('pseudonym: month'),
+    /pseudonym month instead of day/,
+  ],
+  [
+    'a word where there is no value',
+    one('keep: [a]'),
+    one('keep: [a], absent: none'),
+    /none where there is no value/,
+  ],
+  [
+    'linked ids',
+    { spans: 'execution: {}' },
+    { spans: 'execution: {ids: linked}' },
+    /ids linked instead of random/,
+  ],
+  [
+    'a finer time',
+    { spans: 'execution: {time: hour}' },
+    { spans: 'execution: {time: minute}' },
+    /time minute instead of hour/,
+  ],
+  [
+    'the status',
+    { spans: 'execution: {}' },
+    { spans: 'execution: {status: keep}' },
+    /status keep instead of drop/,
+  ],
+  [
+    'a condition less',
+    one('keep: [a]', '  only: {out: [a]}\n'),
+    one('keep: [a]'),
+    /spans whatever their out/,
+  ],
+  [
+    'a value in a condition',
+    one('keep: [a, b]', '  only: {out: [a]}\n'),
+    one('keep: [a, b]', '  only: {out: [a, b]}\n'),
+    /whose out is b/,
+  ],
+  [
+    'a skip less',
+    { spans: 'execution: {skip: [x, y]}' },
+    { spans: 'execution: {skip: [x]}' },
+    /spans that have y/,
+  ],
 ]
 
 for (const [what, less, more, says] of MORE) {
@@ -102,11 +173,17 @@ test('a value that becomes one that a condition lets through is new, although it
   for (const [more, less, wanted] of cases) {
     const only = `  only: {out: [${wanted}]}\n`
     const { added, unreviewed } = diff(one(more, only), one(less, only))
-    assert.ok(added.includes(`span execution: spans whose out was ${more.startsWith('keep') ? 'b' : '10'}`), added.join('\n'))
+    assert.ok(
+      added.includes(`span execution: spans whose out was ${more.startsWith('keep') ? 'b' : '10'}`),
+      added.join('\n'),
+    )
     assert.equal(unreviewed, true)
   }
   const both = '  only: {out: [a, b, other]}\n'
-  assert.deepEqual(diff(one('keep: [a, b]', both), one('keep: [a]', both.replace(' b,', ''))).added, [])
+  assert.deepEqual(
+    diff(one('keep: [a, b]', both), one('keep: [a]', both.replace(' b,', ''))).added,
+    [],
+  )
 })
 
 test('compat, a hash, a key and a longer text as it is are new', () => {
@@ -127,20 +204,39 @@ test('compat, a hash, a key and a longer text as it is are new', () => {
 
 test('nothing is new where only words for people, numbers of versions and the order change', () => {
   const text =
-    WIDE + policyText('a: {}\nb:\n  attributes:\n    x: {keep: [p, q], reason: Because.}\n    y: {buckets: [1, 2], reason: Because.}')
+    WIDE +
+    policyText(
+      'a: {}\nb:\n  attributes:\n    x: {keep: [p, q], reason: Because.}\n    y: {buckets: [1, 2], reason: Because.}',
+    )
   const turned =
-    WIDE + policyText('b:\n  attributes:\n    y: {buckets: [1, 2], reason: Otherwise.}\n    x: {keep: [q, p], reason: Because.}\na: {}')
-  const next = turned.replace('A test.', 'Another purpose.').replace('version: 1', 'version: 2').replace('a@example.org', 'b@example.org')
+    WIDE +
+    policyText(
+      'b:\n  attributes:\n    y: {buckets: [1, 2], reason: Otherwise.}\n    x: {keep: [q, p], reason: Because.}\na: {}',
+    )
+  const next = turned
+    .replace('A test.', 'Another purpose.')
+    .replace('version: 1', 'version: 2')
+    .replace('a@example.org', 'b@example.org')
   const { added, removed, unreviewed } = diffPolicies(parsePolicy(text), parsePolicy(next))
   assert.deepEqual([added, removed, unreviewed], [[], [], false])
 })
 
 test('to send the same for longer is told and needs no new review', () => {
-  const short = policyText('a:\n  attributes:\n    x: {keep: [p], reason: Because., expires: 2030-01-01}')
+  const short = policyText(
+    'a:\n  attributes:\n    x: {keep: [p], reason: Because., expires: 2030-01-01}',
+  )
   const cases: [string, string, RegExp][] = [
-    [short, short.replace(', expires: 2030-01-01', ''), /x for longer: until the policy ends instead of 2030-01-01/],
+    [
+      short,
+      short.replace(', expires: 2030-01-01', ''),
+      /x for longer: until the policy ends instead of 2030-01-01/,
+    ],
     [short, short.replace('2030-01-01', '2031-01-01'), /x for longer: until 2031-01-01/],
-    [short.replace('2999-12-31', '2030-12-31'), short, /all of it for longer: until 2999-12-31 instead of 2030-12-31/],
+    [
+      short.replace('2999-12-31', '2030-12-31'),
+      short,
+      /all of it for longer: until 2999-12-31 instead of 2030-12-31/,
+    ],
   ]
   for (const [old, next, says] of cases) {
     const { added, unreviewed } = diffPolicies(parsePolicy(old), parsePolicy(next))
@@ -148,7 +244,10 @@ test('to send the same for longer is told and needs no new review', () => {
     assert.equal(unreviewed, false)
     assert.deepEqual(diffPolicies(parsePolicy(next), parsePolicy(old)).added, [])
     // Beside something new it hides nothing.
-    assert.equal(diffPolicies(parsePolicy(old), parsePolicy(next.replace('[p]', '[p, q]'))).unreviewed, true)
+    assert.equal(
+      diffPolicies(parsePolicy(old), parsePolicy(next.replace('[p]', '[p, q]'))).unreviewed,
+      true,
+    )
   }
 })
 
@@ -157,7 +256,8 @@ test('what is new asks for a review that is there and is another one than before
     spans,
     head: review === '' ? WIDE : `${WIDE}review: https://example.org/${review}\n`,
   })
-  const unreviewed = (old: string, next: string, spans = 'a: {}\nb: {}'): boolean => diff(at(old, 'a: {}'), at(next, spans)).unreviewed
+  const unreviewed = (old: string, next: string, spans = 'a: {}\nb: {}'): boolean =>
+    diff(at(old, 'a: {}'), at(next, spans)).unreviewed
   assert.equal(unreviewed('reviews/1', 'reviews/1'), true)
   assert.equal(unreviewed('reviews/1', 'reviews/2'), false)
   assert.equal(unreviewed('', 'reviews/1'), false)
@@ -168,14 +268,20 @@ test('what is new asks for a review that is there and is another one than before
 
 test('another project is all new', () => {
   const text = policyText('a: {}')
-  const { added, unreviewed } = diffPolicies(parsePolicy(text), parsePolicy(text.replace('example.org/demo', 'example.org/other')))
+  const { added, unreviewed } = diffPolicies(
+    parsePolicy(text),
+    parsePolicy(text.replace('example.org/demo', 'example.org/other')),
+  )
   assert.match(added.join('\n'), /everything, for another project \(example\.org\/other\)/)
   assert.equal(unreviewed, true)
 })
 
 test('the bits of each record and of what stays the same are told before and after', () => {
   const old = one('keep: [a], else: none')
-  const next = { ...one('keep: [a, b, c], else: none'), resource: 'n: {from: "fact:k8s.nodes", buckets: [1, 2, 3], reason: Because.}' }
+  const next = {
+    ...one('keep: [a, b, c], else: none'),
+    resource: 'n: {from: "fact:k8s.nodes", buckets: [1, 2, 3], reason: Because.}',
+  }
   assert.deepEqual(diff(old, next).bits, [
     'One record of execution: 1 bit before, 4 bits now.',
     'What stays the same from day to day: 0 bits before, 2 bits now.',

@@ -1,5 +1,6 @@
-// The admin's overlay can only narrow: whatever else it says is a mistake with its line, and for random policies,
-// overlays and spans, what leaves under the overlay is a function of what would leave without it.
+// The admin's overlay can only narrow: whatever else it says is a mistake with its line, and for
+// random policies, overlays and spans, what leaves under the overlay is a function of what would
+// leave without it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -42,14 +43,38 @@ function leaves(policy: Policy, body: Uint8Array): DecodedSpan[] {
 }
 
 const WIDER: readonly [body: string, at: string, sentence: RegExp][] = [
-  ['spans: {execution: {attributes: {execution.type: {keep: [pipeline, secret]}}}}', 'secret', /not in keep of the policy/],
+  [
+    'spans: {execution: {attributes: {execution.type: {keep: [pipeline, secret]}}}}',
+    'secret',
+    /not in keep of the policy/,
+  ],
   ['spans: {execution: {attributes: {execution.type: {keep: []}}}}', '[]', /drop the attribute/],
-  ['spans: {execution: {attributes: {execution.duration: {buckets: [1, 10]}}}}', '[1, 10]', /first bound stays: 0/],
-  ['spans: {execution: {attributes: {execution.duration: {buckets: [0, 5]}}}}', '5', /not in buckets/],
-  ['spans: {execution: {attributes: {execution.type: {version: major}}}}', 'execution.type', /narrows its action, which is keep/],
-  ['spans: {execution: {attributes: {application.id: {pseudonym: month}}}}', 'month', /pseudonym is day/],
+  [
+    'spans: {execution: {attributes: {execution.duration: {buckets: [1, 10]}}}}',
+    '[1, 10]',
+    /first bound stays: 0/,
+  ],
+  [
+    'spans: {execution: {attributes: {execution.duration: {buckets: [0, 5]}}}}',
+    '5',
+    /not in buckets/,
+  ],
+  [
+    'spans: {execution: {attributes: {execution.type: {version: major}}}}',
+    'execution.type',
+    /narrows its action, which is keep/,
+  ],
+  [
+    'spans: {execution: {attributes: {application.id: {pseudonym: month}}}}',
+    'month',
+    /pseudonym is day/,
+  ],
   ['spans: {execution: {attributes: {user.email: drop}}}', 'user.email', /adds none/],
-  ['spans: {execution: {attributes: {execution.type: {from: user.email}}}}', 'from', /cannot change this/],
+  [
+    'spans: {execution: {attributes: {execution.type: {from: user.email}}}}',
+    'from',
+    /cannot change this/,
+  ],
   ['spans: {execution: {time: minute}}', 'minute', /time is day/],
   ['spans: {usage.heartbeat: {ids: linked}}', 'linked', /ids is random/],
   ['spans: {stage: {status: keep}}', 'keep', /status is drop/],
@@ -84,15 +109,41 @@ test('a condition has a value of the type that the attribute sends, also where t
   const head = 'spans: {n: {only: {'
   const condition = (only: string): (() => unknown) => {
     const narrow = (): Policy => applyOverlay(base, `${HEAD}${head}${only}}}}`)
-    return () => createAnonymizer({ policy: narrow(), facts: new Map(), secret: undefined, counters: new Counters(), maxBytes: 1024 })
+    return () =>
+      createAnonymizer({
+        policy: narrow(),
+        facts: new Map(),
+        secret: undefined,
+        counters: new Counters(),
+        maxBytes: 1024,
+      })
   }
-  for (const only of ['e: [1.5]', 'e: [.inf]', 'e: [true]', 'h: [12]', 'h: [""]', 'h: ["\\u0007"]', 'b: [5.5]', 'b: [1]'])
-    assert.throws(condition(only), { mistakes: [`3:${(head + only).indexOf('[') + 2}: This attribute can never have this value.`] }, only)
-  for (const only of ['e: [12]', 'h: [5d41402abc4b2a76b9719d911017c592]', 'b: [3, 5]']) assert.doesNotThrow(condition(only), only)
+  for (const only of [
+    'e: [1.5]',
+    'e: [.inf]',
+    'e: [true]',
+    'h: [12]',
+    'h: [""]',
+    'h: ["\\u0007"]',
+    'b: [5.5]',
+    'b: [1]',
+  ])
+    assert.throws(
+      condition(only),
+      {
+        mistakes: [
+          `3:${(head + only).indexOf('[') + 2}: This attribute can never have this value.`,
+        ],
+      },
+      only,
+    )
+  for (const only of ['e: [12]', 'h: [5d41402abc4b2a76b9719d911017c592]', 'b: [3, 5]'])
+    assert.doesNotThrow(condition(only), only)
 })
 
 test('an overlay names the project that it narrows', () => {
-  const wrong = (text: string) => assert.throws(() => applyOverlay(defaultPolicy(), text), ConfigError)
+  const wrong = (text: string) =>
+    assert.throws(() => applyOverlay(defaultPolicy(), text), ConfigError)
   wrong('apiVersion: usage-sidecar.dev/v1\nspans: {stage: drop}\n')
   wrong('apiVersion: usage-sidecar.dev/v1\nnarrows: example.org/other\n')
   wrong('narrows: example.org/demo\n')
@@ -109,27 +160,54 @@ const EXECUTION = request(
   }),
 )
 const values = (body: string): Record<string, unknown> =>
-  Object.fromEntries(leaves(overlay(body), EXECUTION).flatMap(({ attributes }) => attributes.map(({ key, value }) => [key, value.value])))
+  Object.fromEntries(
+    leaves(overlay(body), EXECUTION).flatMap(({ attributes }) =>
+      attributes.map(({ key, value }) => [key, value.value]),
+    ),
+  )
 
 test('narrows values, drops attributes and spans, and keeps the conditions of the policy', () => {
   assert.equal(values('')['execution.type'], 'orchestration')
-  assert.equal(values('spans: {execution: {attributes: {execution.type: {keep: [pipeline]}}}}')['execution.type'], 'other')
-  assert.ok(!('application.id' in values('spans: {execution: {attributes: {application.id: drop}}}')))
+  assert.equal(
+    values('spans: {execution: {attributes: {execution.type: {keep: [pipeline]}}}}')[
+      'execution.type'
+    ],
+    'other',
+  )
+  assert.ok(
+    !('application.id' in values('spans: {execution: {attributes: {application.id: drop}}}')),
+  )
   assert.deepEqual(leaves(overlay('spans: {execution: drop}'), EXECUTION), [])
-  // The policy lets only these statuses out, also where the overlay drops the attribute or narrows it to others.
-  assert.ok(!('execution.status' in values('spans: {execution: {attributes: {execution.status: drop}}}')))
-  const failed = request(span({ name: 'execution', more: [attribute('execution.status', text('running'))] }))
-  assert.deepEqual(leaves(overlay('spans: {execution: {attributes: {execution.status: drop}}}'), failed), [])
-  assert.deepEqual(leaves(overlay('spans: {execution: {only: {execution.type: [pipeline]}}}'), EXECUTION), [])
+  // The policy lets only these statuses out, also where the overlay drops the attribute or narrows
+  // it to others.
+  assert.ok(
+    !('execution.status' in values('spans: {execution: {attributes: {execution.status: drop}}}')),
+  )
+  const failed = request(
+    span({ name: 'execution', more: [attribute('execution.status', text('running'))] }),
+  )
+  assert.deepEqual(
+    leaves(overlay('spans: {execution: {attributes: {execution.status: drop}}}'), failed),
+    [],
+  )
+  assert.deepEqual(
+    leaves(overlay('spans: {execution: {only: {execution.type: [pipeline]}}}'), EXECUTION),
+    [],
+  )
   assert.deepEqual(leaves(overlay('spans: {execution: {skip: [application.name]}}'), EXECUTION), [])
 })
 
 test('what the policy skips stays skipped, and a bound becomes the largest of the overlay that is not above it', () => {
   const attributes = '{n: {buckets: [0, 10, 100, 1000], reason: Because.}}'
   const base = parsePolicy(policyText(`execution: {skip: [hidden], attributes: ${attributes}}`))
-  const narrowed = applyOverlay(base, `${HEAD}spans: {execution: {skip: [secret], attributes: {n: {buckets: [0, 100]}}}}`)
+  const narrowed = applyOverlay(
+    base,
+    `${HEAD}spans: {execution: {skip: [secret], attributes: {n: {buckets: [0, 100]}}}}`,
+  )
   const of = (...more: Uint8Array[]): unknown[] =>
-    leaves(narrowed, request(span({ more }))).map((one) => one.attributes.map(({ value }) => value.value))
+    leaves(narrowed, request(span({ more }))).map((one) =>
+      one.attributes.map(({ value }) => value.value),
+    )
   assert.deepEqual(
     [-1, 9, 50, 100, 5000].map((n) => of(attribute('n', int(n)))),
     [0n, 0n, 0n, 100n, 100n].map((bound) => [[bound]]),
@@ -154,19 +232,35 @@ const narrowed = fc.oneof(
         subset: some(keep),
       }),
     )
-    .map(({ base, narrow, subset }) => ({ base, narrow: narrow === 'keep' ? { keep: subset } : narrow })),
+    .map(({ base, narrow, subset }) => ({
+      base,
+      narrow: narrow === 'keep' ? { keep: subset } : narrow,
+    })),
   some(BOUNDS)
     .chain((buckets) =>
-      fc.record({ buckets: fc.constant(buckets), narrow: fc.constantFrom(undefined, 'drop', 'buckets'), subset: some(buckets) }),
+      fc.record({
+        buckets: fc.constant(buckets),
+        narrow: fc.constantFrom(undefined, 'drop', 'buckets'),
+        subset: some(buckets),
+      }),
     )
     .map(({ buckets, narrow, subset }) => ({
       base: { buckets },
       narrow: narrow === 'buckets' ? { buckets: [...new Set([buckets[0]!, ...subset])] } : narrow,
     })),
-  fc.record({ level: fc.nat(2), down: fc.nat(2), narrow: fc.constantFrom(undefined, 'drop', 'version') }).map(({ level, down, narrow }) => {
-    const levels = ['major', 'minor', 'core']
-    return { base: { version: levels[level] }, narrow: narrow === 'version' ? { version: levels[Math.min(level, down)] } : narrow }
-  }),
+  fc
+    .record({
+      level: fc.nat(2),
+      down: fc.nat(2),
+      narrow: fc.constantFrom(undefined, 'drop', 'version'),
+    })
+    .map(({ level, down, narrow }) => {
+      const levels = ['major', 'minor', 'core']
+      return {
+        base: { version: levels[level] },
+        narrow: narrow === 'version' ? { version: levels[Math.min(level, down)] } : narrow,
+      }
+    }),
 )
 const value = fc.oneof(
   fc.constantFrom(...WORDS, 'z', '', '1.2.3', '1.2', '1.3.4', '2').map(text),
@@ -184,14 +278,19 @@ test('what leaves under an overlay is a function of what would leave without it'
   let compared = 0
   let different = 0
   const property = fc.property(world, ({ attributes, only, onlyNarrowed, spans }) => {
-    const defined = (map: object): object => Object.fromEntries(Object.entries(map).filter(([, entry]) => entry !== undefined))
-    const base = Object.fromEntries(attributes.map((one, i) => [`k${i}`, { ...defined(one.base), reason: 'Because.' }]))
+    const defined = (map: object): object =>
+      Object.fromEntries(Object.entries(map).filter(([, entry]) => entry !== undefined))
+    const base = Object.fromEntries(
+      attributes.map((one, i) => [`k${i}`, { ...defined(one.base), reason: 'Because.' }]),
+    )
     const narrow = defined(Object.fromEntries(attributes.map((one, i) => [`k${i}`, one.narrow])))
     const first = attributes[0]!
     const keep = 'keep' in first.base ? first.base.keep : []
     const condition = only?.filter((word) => keep.includes(word)) ?? []
-    const left = typeof first.narrow === 'object' && 'keep' in first.narrow ? first.narrow.keep : keep
-    const more = first.narrow === 'drop' ? [] : (onlyNarrowed?.filter((word) => left.includes(word)) ?? [])
+    const left =
+      typeof first.narrow === 'object' && 'keep' in first.narrow ? first.narrow.keep : keep
+    const more =
+      first.narrow === 'drop' ? [] : (onlyNarrowed?.filter((word) => left.includes(word)) ?? [])
     const head = { apiVersion: 'usage-sidecar.dev/v1' }
     const rule = { attributes: base, ...(condition.length > 0 ? { only: { k0: condition } } : {}) }
     const policy = parsePolicy(
@@ -217,9 +316,18 @@ test('what leaves under an overlay is a function of what would leave without it'
     )
     const seen = new Map<string, string>()
     const told = (list: DecodedSpan[]): string =>
-      JSON.stringify(list.map((one) => one.attributes.map(({ key, value: { value } }) => [key, `${value as string | bigint}`])))
+      JSON.stringify(
+        list.map((one) =>
+          one.attributes.map(({ key, value: { value } }) => [key, `${value as string | bigint}`]),
+        ),
+      )
     for (const given of spans) {
-      const body = request(span({ name: 's', more: given.flatMap((one, i) => (one === undefined ? [] : [attribute(`k${i}`, one)])) }))
+      const body = request(
+        span({
+          name: 's',
+          more: given.flatMap((one, i) => (one === undefined ? [] : [attribute(`k${i}`, one)])),
+        }),
+      )
       const before = told(leaves(policy, body))
       const after = told(leaves(overlaid, body))
       const known = seen.get(before)

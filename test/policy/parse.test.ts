@@ -1,4 +1,5 @@
-// The checker of policies: every mistake with its line and column, all at once, and no word that is silently ignored.
+// The checker of policies: every mistake with its line and column, all at once, and no word that is
+// silently ignored.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { summary } from '../../src/datasheet/summary.ts'
@@ -17,7 +18,8 @@ function mistakes(text: string): readonly string[] {
   return []
 }
 
-const oneAttribute = (body: string): string => policyText(`execution:\n  attributes:\n    a.b: {${body}}`)
+const oneAttribute = (body: string): string =>
+  policyText(`execution:\n  attributes:\n    a.b: {${body}}`)
 
 test('accepts the shipped default policy', () => {
   const policy = defaultPolicy()
@@ -59,7 +61,10 @@ const WRONG: readonly [string, RegExp][] = [
   ['hash: sha256, reason: Because.', /only with compat: true/],
   ['constant: x, from: y', /takes no from/],
   ['from: "fact:instance.id", keep: [a], reason: Because.', /may only reach pseudonym/],
-  ['from: "resource:", keep: [a], reason: Because.', /exact key of an attribute of the incoming resource/],
+  [
+    'from: "resource:", keep: [a], reason: Because.',
+    /exact key of an attribute of the incoming resource/,
+  ],
   ['from: "span:name", keep: [a], reason: Because.', /span:duration and span:status/],
   ['buckets: [1], split: ",", reason: Because.', /split needs text/],
   ['keep: [a], absent: 1, reason: Because.', /absent is a value of the type/],
@@ -77,25 +82,37 @@ for (const [body, sentence] of WRONG) {
 test('refuses what makes YAML surprising', () => {
   const base = policyText('execution: {}')
   assert.ok(mistakes(`${base}purpose: Twice.\n`).some((mistake) => /given twice/.test(mistake)))
-  assert.ok(mistakes(base.replace('A test.', '&a A test.')).some((mistake) => /Anchors/.test(mistake)))
-  assert.ok(mistakes(base.replace('a@example.org', '!!str a@example.org')).some((mistake) => /Tags/.test(mistake)))
+  assert.ok(
+    mistakes(base.replace('A test.', '&a A test.')).some((mistake) => /Anchors/.test(mistake)),
+  )
+  assert.ok(
+    mistakes(base.replace('a@example.org', '!!str a@example.org')).some((mistake) =>
+      /Tags/.test(mistake),
+    ),
+  )
   assert.ok(mistakes(`${base}---\n${base}`).some((mistake) => /second document/.test(mistake)))
   assert.ok(mistakes('').some((mistake) => /empty/.test(mistake)))
   assert.ok(mistakes('- a\n- b\n').some((mistake) => /map/.test(mistake)))
   assert.ok(mistakes('a: [').length > 0)
   assert.ok(mistakes(`# ${'x'.repeat(1_100_000)}`).some((mistake) => /1 MiB/.test(mistake)))
-  assert.match(mistakes(`${base}# fine: "[[["\n${'# \n'.repeat(60_000)}`).join(), /^1:1: The file has more than 100000 parts/)
+  assert.match(
+    mistakes(`${base}# fine: "[[["\n${'# \n'.repeat(60_000)}`).join(),
+    /^1:1: The file has more than 100000 parts/,
+  )
   assert.match(mistakes(`${base}review: ${'['.repeat(33)}${']'.repeat(33)}\n`).join(), /brackets/i)
 })
 
 test('never repeats what stands in the file, but its own printable words', () => {
-  const found = mistakes(oneAttribute('keep: ["CANARY\\u0007SECRET"], "CANARY\\u0007KEY": 1, reason: Because.'))
+  const found = mistakes(
+    oneAttribute('keep: ["CANARY\\u0007SECRET"], "CANARY\\u0007KEY": 1, reason: Because.'),
+  )
   assert.ok(found.length > 0)
   for (const mistake of found) assert.doesNotMatch(mistake, /CANARY/)
 })
 
 test('only names an outgoing attribute and values that it can have', () => {
-  const policy = (only: string): string => policyText(`execution:\n  only: ${only}\n  attributes:\n    a: {keep: [x], reason: Because.}`)
+  const policy = (only: string): string =>
+    policyText(`execution:\n  only: ${only}\n  attributes:\n    a: {keep: [x], reason: Because.}`)
   assert.deepEqual(mistakes(policy('{a: [x]}')), [])
   assert.deepEqual(mistakes(policy('{a: [other]}')), [])
   assert.ok(mistakes(policy('{b: [x]}')).some((mistake) => /outgoing attribute/.test(mistake)))
@@ -106,7 +123,14 @@ test('only names an outgoing attribute and values that it can have', () => {
 test('the digest follows what the policy does and not the words around it', () => {
   const base = oneAttribute('keep: [a], reason: Because.')
   const digest = policyDigest(parsePolicy(base))
-  assert.equal(policyDigest(parsePolicy(base.replace('A test.', 'Another purpose.').replace('Because.', 'For another reason.'))), digest)
+  assert.equal(
+    policyDigest(
+      parsePolicy(
+        base.replace('A test.', 'Another purpose.').replace('Because.', 'For another reason.'),
+      ),
+    ),
+    digest,
+  )
   assert.notEqual(policyDigest(parsePolicy(base.replace('[a]', '[a, b]'))), digest)
   assert.notEqual(policyDigest(parsePolicy(base.replace('version: 1', 'version: 2'))), digest)
 })

@@ -1,4 +1,5 @@
-// The checker of policies, rule by rule: each line here is a policy that would do something else than it seems to say.
+// The checker of policies, rule by rule: each line here is a policy that would do something else
+// than it seems to say.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parsePolicy } from '../../src/policy/parse.ts'
@@ -17,8 +18,10 @@ function mistakes(text: string): readonly string[] {
 }
 
 const inSpan = (rule: string): string => policyText(`execution:\n  ${rule}`)
-const attribute = (body: string, name = 'a'): string => policyText(`execution:\n  attributes:\n    ${name}: {${body}, reason: Because.}`)
-const resource = (body: string): string => policyText('execution: {}', `a: {${body}, reason: Because.}`)
+const attribute = (body: string, name = 'a'): string =>
+  policyText(`execution:\n  attributes:\n    ${name}: {${body}, reason: Because.}`)
+const resource = (body: string): string =>
+  policyText('execution: {}', `a: {${body}, reason: Because.}`)
 
 /** Each policy has one mistake, with this sentence. */
 function refused(policies: readonly (readonly [string, RegExp])[]): void {
@@ -46,7 +49,15 @@ test('an alias, a merge key and a reference by them are refused', () => {
 
 test('what the parser says of a file is told in our words', () => {
   const base = policyText('execution: {}')
-  for (const bad of ['SECRET: [', '\tSECRET: 1', 'a: "SECRET', '%SECRET x\n---\na: 1', '? SECRET\n: : b', 'a: b: SECRET', '@SECRET']) {
+  for (const bad of [
+    'SECRET: [',
+    '\tSECRET: 1',
+    'a: "SECRET',
+    '%SECRET x\n---\na: 1',
+    '? SECRET\n: : b',
+    'a: b: SECRET',
+    '@SECRET',
+  ]) {
     const found = mistakes(`${base}${bad}\n`).concat(mistakes(`${bad}\n`))
     assert.ok(found.length > 1, bad)
     for (const mistake of found) assert.doesNotMatch(mistake, /SECRET/)
@@ -65,7 +76,10 @@ test('a mistake is told once, and all of them in the order of their places', () 
   assert.ok(places.length >= 5)
   const unended = mistakes(`${policyText('execution: {}')}review: [[[`)
   assert.equal(new Set(unended).size, unended.length)
-  assert.equal(mistakes(attribute('from: "fact:instance.id", or: "fact:instance.id", keep: [a]')).length, 1)
+  assert.equal(
+    mistakes(attribute('from: "fact:instance.id", or: "fact:instance.id", keep: [a]')).length,
+    1,
+  )
 })
 
 test('names and values are there, and are what they must be', () => {
@@ -118,7 +132,9 @@ test('what surrounds the attributes of a span is known and in its form', () => {
     [inSpan('skip: []'), /skip lists one or more/],
     [inSpan('skip: [1]'), /A key is the exact key/],
     [
-      inSpan('attributes:\n    a: {from: x, split: ",", keep: [a], reason: Why.}\n    b: {from: x, split: ",", keep: [a], reason: Why.}'),
+      inSpan(
+        'attributes:\n    a: {from: x, split: ",", keep: [a], reason: Why.}\n    b: {from: x, split: ",", keep: [a], reason: Why.}',
+      ),
       /may split/,
     ],
   ])
@@ -126,14 +142,34 @@ test('what surrounds the attributes of a span is known and in its form', () => {
 
 test('what is not said is the least', () => {
   const [rule] = parsePolicy(policyText('execution: {}')).spans
-  assert.deepEqual(rule, { name: 'execution', ids: 'random', time: 'day', status: 'drop', only: [], skip: [], fields: [] })
+  assert.deepEqual(rule, {
+    name: 'execution',
+    ids: 'random',
+    time: 'day',
+    status: 'drop',
+    only: [],
+    skip: [],
+    fields: [],
+  })
 })
 
 test('outgoing names are plain, short and not ours', () => {
   const keep = 'from: x, keep: [a]'
-  for (const name of ['A', 'é', 'a b', 'a..b', '.a', 'a.', '1a', 'a-b', 'x'.repeat(97), `${'x.'.repeat(48)}x`])
+  for (const name of [
+    'A',
+    'é',
+    'a b',
+    'a..b',
+    '.a',
+    'a.',
+    '1a',
+    'a-b',
+    'x'.repeat(97),
+    `${'x.'.repeat(48)}x`,
+  ])
     refused([[attribute(keep, name), /lower-case words joined by dots/]])
-  for (const name of ['usage', 'usage.batch.id', 'usage.x']) refused([[attribute(keep, name), /belong to the sidecar/]])
+  for (const name of ['usage', 'usage.batch.id', 'usage.x'])
+    refused([[attribute(keep, name), /belong to the sidecar/]])
   accepted(attribute(keep, 'usages.x'), attribute(keep, 'a_1.2.b'), attribute(keep, 'x'.repeat(96)))
 })
 
@@ -145,14 +181,20 @@ test('sources are keys, facts, literals or parts of the span', () => {
     [attribute(`from: ${'é'.repeat(129)}, keep: [a]`), /A source is/],
     [attribute('from: "fact:", keep: [a]'), /The name of a fact/],
     [attribute('from: "fact:a b", keep: [a]'), /The name of a fact/],
-    [attribute('from: x, or: "resource:", keep: [a]'), /exact key of an attribute of the incoming resource/],
+    [
+      attribute('from: x, or: "resource:", keep: [a]'),
+      /exact key of an attribute of the incoming resource/,
+    ],
     [resource('from: "resource:a", keep: [a]'), /only fact:NAME and text:WORDS/],
     [resource('from: ["fact:a", x], keep: [a]'), /only fact:NAME and text:WORDS/],
     [resource('keep: [a]'), /say where the value comes from/],
     [resource('from: x, keep: [a]'), /only fact:NAME and text:WORDS/],
     [resource('from: "span:status", keep: [ok]'), /only fact:NAME and text:WORDS/],
   ])
-  accepted(attribute(`from: ${'x'.repeat(256)}, keep: [a]`), resource('from: "fact:app.version", version: minor'))
+  accepted(
+    attribute(`from: ${'x'.repeat(256)}, keep: [a]`),
+    resource('from: "fact:app.version", version: minor'),
+  )
 })
 
 test('values that are sent are short, printable and exact', () => {
@@ -172,10 +214,16 @@ test('values that are sent are short, printable and exact', () => {
   ]) {
     refused([
       [attribute(`from: x, keep: [${value}]`), sentence],
-      [policyText(`execution:\n  attributes:\n    a: {constant: ${value}}`), value === 'null' ? /has no value|is a word/ : sentence],
+      [
+        policyText(`execution:\n  attributes:\n    a: {constant: ${value}}`),
+        value === 'null' ? /has no value|is a word/ : sentence,
+      ],
     ])
   }
-  accepted(attribute(`from: x, keep: [${'x'.repeat(64)}, é]`), attribute('from: x, keep: [9007199254740991, -1]'))
+  accepted(
+    attribute(`from: x, keep: [${'x'.repeat(64)}, é]`),
+    attribute('from: x, keep: [9007199254740991, -1]'),
+  )
 })
 
 test('words that do not go together are refused', () => {
@@ -187,12 +235,17 @@ test('words that do not go together are refused', () => {
     [resource('from: "fact:x", split: ",", keep: [a]'), /under "resource" there is none/],
     [attribute('from: x, keep: [a], else: ""'), /else is "none"/],
   ])
-  accepted(attribute('from: "fact:instance.id", pseudonym: month'), attribute('from: x, version: minor, releases: 3'))
+  accepted(
+    attribute('from: "fact:instance.id", pseudonym: month'),
+    attribute('from: x, version: minor, releases: 3'),
+  )
 })
 
 test('only has values that the attribute can have', () => {
   const only = (values: string, action: string): string =>
-    policyText(`execution:\n  only: {a: ${values}}\n  attributes:\n    a: {from: x, ${action}, reason: Because.}`)
+    policyText(
+      `execution:\n  only: {a: ${values}}\n  attributes:\n    a: {from: x, ${action}, reason: Because.}`,
+    )
   const never = /can never have this value/
   refused([
     [only('[5]', 'buckets: [1, 10]'), never],
@@ -211,8 +264,10 @@ test('only has values that the attribute can have', () => {
 })
 
 test('a policy is bounded', () => {
-  const list = (count: number, make: (i: number) => string): string => Array.from({ length: count }, (_, i) => make(i)).join(', ')
-  const attributes = (count: number): string => inSpan(`attributes: {${list(count, (i) => `a${i}: {constant: 1}`)}}`)
+  const list = (count: number, make: (i: number) => string): string =>
+    Array.from({ length: count }, (_, i) => make(i)).join(', ')
+  const attributes = (count: number): string =>
+    inSpan(`attributes: {${list(count, (i) => `a${i}: {constant: 1}`)}}`)
   refused([
     [attribute(`from: x, keep: [${list(1001, (i) => `v${i}`)}]`), /keep lists 1 to 1000/],
     [attribute('from: x, keep: []'), /keep lists 1 to 1000/],
@@ -225,7 +280,11 @@ test('a policy is bounded', () => {
     attribute(`from: x, buckets: [${list(64, String)}]`),
     attributes(2000),
   )
-  assert.equal(mistakes(policyText(list(100, (i) => `s${i}: {zzz: 1, yyy: 2}`).replaceAll('}, ', '}\n'))).length, 100)
+  assert.equal(
+    mistakes(policyText(list(100, (i) => `s${i}: {zzz: 1, yyy: 2}`).replaceAll('}, ', '}\n')))
+      .length,
+    100,
+  )
 })
 
 test('the digest is that of the meaning, whatever the order in which it is written', () => {
@@ -235,10 +294,15 @@ test('the digest is that of the meaning, whatever the order in which it is writt
   ).replace('execution:\n    {', 'execution: {')
   assert.equal(
     digest(base),
-    digest(base.replace('ids: linked, time: hour', 'time: hour, ids: linked').replace('keep: [a], fold: lower', 'fold: lower, keep: [a]')),
+    digest(
+      base
+        .replace('ids: linked, time: hour', 'time: hour, ids: linked')
+        .replace('keep: [a], fold: lower', 'fold: lower, keep: [a]'),
+    ),
   )
   const policy = parsePolicy(base)
-  const backwards = <T extends object>(of: T): T => Object.fromEntries(Object.entries(of).toReversed()) as T
+  const backwards = <T extends object>(of: T): T =>
+    Object.fromEntries(Object.entries(of).toReversed()) as T
   assert.equal(policyDigest({ ...policy, spans: policy.spans.map(backwards) }), digest(base))
   for (const [from, to] of [
     ['linked', 'random'],

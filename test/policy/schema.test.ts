@@ -1,5 +1,6 @@
-// Broken policies, each with the place and the sentence that the checker must tell, and whether the published JSON Schema
-// sees the mistake too, so that an editor underlines what the checker refuses. Sound policies pass both.
+// Broken policies, each with the place and the sentence that the checker must tell, and whether the
+// published JSON Schema sees the mistake too, so that an editor underlines what the checker
+// refuses. Sound policies pass both.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -31,9 +32,12 @@ spans:
     attributes:
       a.b: {keep: [x], reason: Because.}
 `
-const file = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+const file = (path: string): string =>
+  readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const broken = JSON.parse(file('test/fixtures/broken-policies.json')) as Broken[]
-const fitsSchema = new Ajv({ strict: false }).compile(JSON.parse(file('deploy/policy.schema.json')) as object)
+const fitsSchema = new Ajv({ strict: false }).compile(
+  JSON.parse(file('deploy/policy.schema.json')) as object,
+)
 
 function mistakesOf(text: string): readonly string[] {
   try {

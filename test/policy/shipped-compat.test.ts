@@ -1,9 +1,17 @@
-// The compat policies reproduce the reporters that they replace: every field, fold, omission and hash, with the vectors of
-// the old systems, from the span of the application to the request that would leave.
+// The compat policies reproduce the reporters that they replace: every field, fold, omission and
+// hash, with the vectors of the old systems, from the span of the application to the request that
+// would leave.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { type Event, INSTANCE, type Installation, type Plain, road, type Sent } from '../support/shipped-policy.ts'
+import {
+  type Event,
+  INSTANCE,
+  type Installation,
+  type Plain,
+  road,
+  type Sent,
+} from '../support/shipped-policy.ts'
 import { START } from '../support/spans.ts'
 
 const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex')
@@ -15,8 +23,10 @@ function only(policy: string, event: Event, installation?: Installation): Sent {
   return spans[0]!
 }
 
-const spinnaker = (name: 'execution' | 'stage', attributes: Record<string, Plain>): Record<string, Plain> =>
-  only('spinnaker-compat', { name, attributes }).attributes
+const spinnaker = (
+  name: 'execution' | 'stage',
+  attributes: Record<string, Plain>,
+): Record<string, Plain> => only('spinnaker-compat', { name, attributes }).attributes
 
 const EXECUTION = {
   'execution.id': '01EBF3A0S5K7C9W2X4Y6Z8A1B3',
@@ -32,7 +42,10 @@ const EXECUTION = {
 }
 
 test('Spinnaker: an execution leaves with every field of the old report (V1, V2, V8), the salt last (never V6)', () => {
-  const left = road('spinnaker-compat', { facts: { 'app.version': '1.26.6' } }).send({ name: 'execution', attributes: EXECUTION })
+  const left = road('spinnaker-compat', { facts: { 'app.version': '1.26.6' } }).send({
+    name: 'execution',
+    attributes: EXECUTION,
+  })
   const { 'usage.batch.id': batch, 'usage.policy.digest': digest, ...resource } = left.resource
   assert.match(String(batch), /^[0-9a-f]{32}$/)
   assert.match(String(digest), /^[0-9a-f]{64}$/)
@@ -61,11 +74,26 @@ test('Spinnaker: an execution leaves with every field of the old report (V1, V2,
 
 test('Spinnaker: the second installation of the published vectors gives its own hashes', () => {
   const instance = '01ARZ3NDEKTSV4RRFFQ69G5FAV'
-  const attributes = { 'application.name': 'orders-api', 'execution.id': '01BX5ZZKBKACTAV9WEVGEMMVRZ' }
-  const { resource, spans } = road('spinnaker-compat', { instance }).send({ name: 'execution', attributes })
-  assert.equal(resource['spinnaker.instance.id'], '8eac53b3f14d71fe51a63af287b39e9987212e1bf5310a72056379e1f254c0c4')
-  assert.equal(spans[0]!.attributes['spinnaker.application.id'], '0b190ee138da07b9f37df4d41074382f2a2687cd2031dfda18b3bcdf22851624')
-  assert.equal(spans[0]!.attributes['spinnaker.execution.id'], '1d3580381beb42f88c88ade977da61f25875e7f0bb93d438d7cf9c9ebc31763e')
+  const attributes = {
+    'application.name': 'orders-api',
+    'execution.id': '01BX5ZZKBKACTAV9WEVGEMMVRZ',
+  }
+  const { resource, spans } = road('spinnaker-compat', { instance }).send({
+    name: 'execution',
+    attributes,
+  })
+  assert.equal(
+    resource['spinnaker.instance.id'],
+    '8eac53b3f14d71fe51a63af287b39e9987212e1bf5310a72056379e1f254c0c4',
+  )
+  assert.equal(
+    spans[0]!.attributes['spinnaker.application.id'],
+    '0b190ee138da07b9f37df4d41074382f2a2687cd2031dfda18b3bcdf22851624',
+  )
+  assert.equal(
+    spans[0]!.attributes['spinnaker.execution.id'],
+    '1d3580381beb42f88c88ade977da61f25875e7f0bb93d438d7cf9c9ebc31763e',
+  )
 })
 
 test('Spinnaker: an empty id is left out, never hashed, and what has no value is UNKNOWN or left out', () => {
@@ -84,16 +112,25 @@ test('Spinnaker: an empty id is left out, never hashed, and what has no value is
 })
 
 const STATUSES =
-  'UNKNOWN NOT_STARTED RUNNING PAUSED SUSPENDED SUCCEEDED FAILED_CONTINUE TERMINAL CANCELED REDIRECT STOPPED SKIPPED BUFFERED'.split(' ')
-const PROVIDERS = 'UNKNOWN APPENGINE AWS AZURE CLOUDFOUNDRY DCOS ECS GCE KUBERNETES ORACLE'.split(' ')
-/** Incoming attribute, outgoing one, every value of the old enum; what is not listed becomes `unlisted`. */
+  'UNKNOWN NOT_STARTED RUNNING PAUSED SUSPENDED SUCCEEDED FAILED_CONTINUE TERMINAL CANCELED REDIRECT STOPPED SKIPPED BUFFERED'.split(
+    ' ',
+  )
+const PROVIDERS = 'UNKNOWN APPENGINE AWS AZURE CLOUDFOUNDRY DCOS ECS GCE KUBERNETES ORACLE'.split(
+  ' ',
+)
+/**
+ * Incoming attribute, outgoing one, every value of the old enum; what is not listed becomes
+ * `unlisted`.
+ */
 const ENUMS = [
   [
     'execution',
     'execution.type',
     'spinnaker.execution.type',
     'UNKNOWN',
-    'UNKNOWN PIPELINE ORCHESTRATION MANAGED_PIPELINE_TEMPLATE_V1 MANAGED_PIPELINE_TEMPLATE_V2'.split(' '),
+    'UNKNOWN PIPELINE ORCHESTRATION MANAGED_PIPELINE_TEMPLATE_V1 MANAGED_PIPELINE_TEMPLATE_V2'.split(
+      ' ',
+    ),
   ],
   [
     'execution',
@@ -110,7 +147,13 @@ const ENUMS = [
     'NONE',
     'NONE OTHER HALYARD KUBERNETES_OPERATOR KLEAT'.split(' '),
   ],
-  ['execution', 'environment', 'spinnaker.instance.environment', 'ENVIRONMENT_UNKNOWN', 'KUBERNETES ENVIRONMENT_UNKNOWN'.split(' ')],
+  [
+    'execution',
+    'environment',
+    'spinnaker.instance.environment',
+    'ENVIRONMENT_UNKNOWN',
+    'KUBERNETES ENVIRONMENT_UNKNOWN'.split(' '),
+  ],
   ['stage', 'stage.status', 'spinnaker.stage.status', 'UNKNOWN', STATUSES],
   ['stage', 'stage.cloud_provider', 'spinnaker.stage.cloud_provider.id', 'UNKNOWN', PROVIDERS],
 ] as const
@@ -120,32 +163,59 @@ test('Spinnaker: every enum folds as the old one, whatever the case, and everyth
     for (const value of values)
       for (const written of [value, value.toLowerCase(), value[0] + value.slice(1).toLowerCase()])
         assert.equal(spinnaker(name, { [from]: written })[to], value, `${from} ${written}`)
-    for (const odd of ['cron', 'acme-secret', `${values[1]}.`, `${values[1]}_2`, 'succeeded!', 'constructor', '__proto__'])
+    for (const odd of [
+      'cron',
+      'acme-secret',
+      `${values[1]}.`,
+      `${values[1]}_2`,
+      'succeeded!',
+      'constructor',
+      '__proto__',
+    ])
       assert.equal(spinnaker(name, { [from]: odd })[to], unlisted, `${from} ${odd}`)
   }
 })
 
 test('Spinnaker: the case is folded without a locale', () => {
   // Under a Turkish locale `i` becomes a dotted capital, and pipeline none of the values.
-  assert.equal(spinnaker('execution', { 'execution.type': 'pipeline' })['spinnaker.execution.type'], 'PIPELINE')
+  assert.equal(
+    spinnaker('execution', { 'execution.type': 'pipeline' })['spinnaker.execution.type'],
+    'PIPELINE',
+  )
   // U+017F is upper-cased to S, as Java does.
-  assert.equal(spinnaker('execution', { 'execution.status': 'ſkipped' })['spinnaker.execution.status'], 'SKIPPED')
+  assert.equal(
+    spinnaker('execution', { 'execution.status': 'ſkipped' })['spinnaker.execution.status'],
+    'SKIPPED',
+  )
 })
 
 test('Spinnaker: a stage is copied once for each provider, and goes once where there is none', () => {
   const providers = (attributes: Record<string, Plain>): (Plain | undefined)[] =>
     road('spinnaker-compat')
-      .send({ name: 'stage', attributes: { 'stage.type': 'deploy', 'stage.status': 'succeeded', ...attributes } })
+      .send({
+        name: 'stage',
+        attributes: { 'stage.type': 'deploy', 'stage.status': 'succeeded', ...attributes },
+      })
       .spans.map(({ attributes: sent }) => {
         assert.equal(sent['spinnaker.stage.type'], 'deploy')
         assert.equal(sent['spinnaker.stage.status'], 'SUCCEEDED')
         return sent['spinnaker.stage.cloud_provider.id']
       })
   assert.deepEqual(providers({ 'stage.cloud_providers': 'aws,gce' }), ['AWS', 'GCE'])
-  assert.deepEqual(providers({ 'stage.cloud_providers': ' aws , titus ,, gce' }), ['AWS', 'UNKNOWN', 'GCE'])
+  assert.deepEqual(providers({ 'stage.cloud_providers': ' aws , titus ,, gce' }), [
+    'AWS',
+    'UNKNOWN',
+    'GCE',
+  ])
   // The provider of the stage's own context comes first; only an empty one gives way.
-  assert.deepEqual(providers({ 'stage.cloud_provider': 'ecs', 'stage.cloud_providers': 'aws,gce' }), ['ECS'])
-  assert.deepEqual(providers({ 'stage.cloud_provider': '', 'stage.cloud_providers': 'aws,gce' }), ['AWS', 'GCE'])
+  assert.deepEqual(
+    providers({ 'stage.cloud_provider': 'ecs', 'stage.cloud_providers': 'aws,gce' }),
+    ['ECS'],
+  )
+  assert.deepEqual(providers({ 'stage.cloud_provider': '', 'stage.cloud_providers': 'aws,gce' }), [
+    'AWS',
+    'GCE',
+  ])
   assert.deepEqual(providers({ 'stage.cloud_provider': 'kubernetes' }), ['KUBERNETES'])
   assert.deepEqual(providers({}), [undefined])
   assert.deepEqual(providers({ 'stage.cloud_providers': '' }), [undefined])
@@ -153,18 +223,34 @@ test('Spinnaker: a stage is copied once for each provider, and goes once where t
 
 test('Spinnaker: a stage with a synthetic owner is left out, one with an empty owner is not', () => {
   const count = (owner: Plain): number =>
-    road('spinnaker-compat').send({ name: 'stage', attributes: { 'stage.type': 'wait', 'stage.synthetic_owner': owner } }).spans.length
-  assert.deepEqual([count('STAGE_BEFORE'), count('STAGE_AFTER'), count('x'), count(1), count('')], [0, 0, 0, 0, 1])
+    road('spinnaker-compat').send({
+      name: 'stage',
+      attributes: { 'stage.type': 'wait', 'stage.synthetic_owner': owner },
+    }).spans.length
+  assert.deepEqual(
+    [count('STAGE_BEFORE'), count('STAGE_AFTER'), count('x'), count(1), count('')],
+    [0, 0, 0, 0, 1],
+  )
 })
 
 test('Spinnaker: a stage points at its execution, and neither id is the one of the application', () => {
   const ids = { traceId: Buffer.alloc(16, 0xaa), spanId: Buffer.alloc(8, 0xbb) }
-  const stage = { name: 'stage', attributes: {}, traceId: ids.traceId, spanId: Buffer.alloc(8, 0xcc), parentId: ids.spanId }
-  const { spans, bytes } = road('spinnaker-compat').send({ name: 'execution', attributes: {}, ...ids }, stage)
+  const stage = {
+    name: 'stage',
+    attributes: {},
+    traceId: ids.traceId,
+    spanId: Buffer.alloc(8, 0xcc),
+    parentId: ids.spanId,
+  }
+  const { spans, bytes } = road('spinnaker-compat').send(
+    { name: 'execution', attributes: {}, ...ids },
+    stage,
+  )
   const [execution, below] = spans
   assert.equal(below!.parentSpanId, execution!.spanId)
   assert.equal(below!.traceId, execution!.traceId)
-  for (const id of [ids.traceId, ids.spanId, stage.spanId]) assert.ok(!bytes.includes(id.subarray(0, 8)))
+  for (const id of [ids.traceId, ids.spanId, stage.spanId])
+    assert.ok(!bytes.includes(id.subarray(0, 8)))
 })
 
 const NODE = {
@@ -224,7 +310,12 @@ test('Spartakus: the provider is what stands before ://, if there are two parts 
     ['AWS://foo', 'unknown'],
     ...known.map((name): [string, string] => [`${name}:///x/y`, name]),
   ]
-  for (const [id, provider] of cases) assert.equal(spartakusNode({ 'node.provider_id': id })['spartakus.node.cloud_provider'], provider, id)
+  for (const [id, provider] of cases)
+    assert.equal(
+      spartakusNode({ 'node.provider_id': id })['spartakus.node.cloud_provider'],
+      provider,
+      id,
+    )
   const { 'node.provider_id': _, ...without } = NODE
   const sent = only('spartakus-compat', { name: 'k8s.node', attributes: without })
   assert.equal(sent.attributes['spartakus.node.cloud_provider'], 'unknown')
@@ -247,8 +338,11 @@ test('Spartakus: the cluster leaves with its id, the server’s version and the 
 
 test('Kubeflow on AWS: the instance id is the last part of a provider id, and what does not look like one stays', () => {
   const sent = (id: string): Record<string, Plain> =>
-    only('kubeflow-aws-compat', { name: 'k8s.cluster', attributes: { 'one_node.provider_id': id } }).attributes
-  assert.deepEqual(sent('aws:///us-west-2a/i-0123456789abcdef0'), { 'kubeflow_aws.instance_id': 'i-0123456789abcdef0' })
+    only('kubeflow-aws-compat', { name: 'k8s.cluster', attributes: { 'one_node.provider_id': id } })
+      .attributes
+  assert.deepEqual(sent('aws:///us-west-2a/i-0123456789abcdef0'), {
+    'kubeflow_aws.instance_id': 'i-0123456789abcdef0',
+  })
   for (const odd of [
     '',
     'i-0123456789abcdef0',
@@ -264,15 +358,34 @@ test('Kusk: each event leaves with the id of the cluster, the command line with 
   const uid = '3b7c1f7e-2d58-4b60-9a4e-6f0c1d2e3f4a'
   const facts = { 'app.cluster_uid': uid }
   for (const name of ['kusk', 'kusk-heartbeat', 'kusk-api-server']) {
-    const sent = only('kusk-compat', { name, attributes: { event: 'started', version: 'v1.5.0' } }, { facts })
-    assert.deepEqual(sent.attributes, { 'kusk.anonymous_id': uid, 'kusk.properties.event': 'started', 'kusk.properties.version': 'v1.5.0' })
+    const sent = only(
+      'kusk-compat',
+      { name, attributes: { event: 'started', version: 'v1.5.0' } },
+      { facts },
+    )
+    assert.deepEqual(sent.attributes, {
+      'kusk.anonymous_id': uid,
+      'kusk.properties.event': 'started',
+      'kusk.properties.version': 'v1.5.0',
+    })
   }
   const machine = { 'machine.id': '3f2b1c0d4e5f60718293a4b5c6d7e8f9' }
   const attributes = { message: 'kusk deploy', version: 'v1.5.0', ...machine }
   const id = '83b70579d40dc2668510014bff720edaa630319bd395fb049c9253aad9240c8e'
-  const expected = { 'kusk.anonymous_id': id, 'kusk.properties.event': 'kusk deploy', 'kusk.properties.version': 'v1.5.0' }
-  assert.deepEqual(only('kusk-compat', { name: 'kusk-cli', attributes }, { facts }).attributes, expected)
-  const without = only('kusk-compat', { name: 'kusk-cli', attributes: { ...attributes, 'machine.id': '' } }, { facts })
+  const expected = {
+    'kusk.anonymous_id': id,
+    'kusk.properties.event': 'kusk deploy',
+    'kusk.properties.version': 'v1.5.0',
+  }
+  assert.deepEqual(
+    only('kusk-compat', { name: 'kusk-cli', attributes }, { facts }).attributes,
+    expected,
+  )
+  const without = only(
+    'kusk-compat',
+    { name: 'kusk-cli', attributes: { ...attributes, 'machine.id': '' } },
+    { facts },
+  )
   assert.ok(!('kusk.anonymous_id' in without.attributes))
 })
 

@@ -1,5 +1,6 @@
-// The hardened policies of the seed systems send no unkeyed hash, no free text and no id of a node, a machine or a cluster,
-// stay under the default limits, and make of real events exactly what is written here.
+// The hardened policies of the seed systems send no unkeyed hash, no free text and no id of a node,
+// a machine or a cluster, stay under the default limits, and make of real events exactly what is
+// written here.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -8,7 +9,16 @@ import { pseudonym, pseudonymKey } from '../../src/anonymize/actions/pseudonym.t
 import { budgetOf } from '../../src/policy/bits.ts'
 import { checkPolicy } from '../../src/policy/parse.ts'
 import { placesRead } from '../../src/policy/policy.ts'
-import { type Event, HARDENED, INSTANCE, type Left, NOW, type Plain, policyOf, road } from '../support/shipped-policy.ts'
+import {
+  type Event,
+  HARDENED,
+  INSTANCE,
+  type Left,
+  NOW,
+  type Plain,
+  policyOf,
+  road,
+} from '../support/shipped-policy.ts'
 import { SECRET } from '../support/spans.ts'
 
 const FACTS = {
@@ -18,8 +28,10 @@ const FACTS = {
   'k8s.provider': 'aws',
   'host.arch': 'amd64',
 }
-const day = (project: string, field: string, input: string): string => pseudonym(pseudonymKey(SECRET, project, field, '2026-10-05'), input)
-const month = (project: string): string => pseudonym(pseudonymKey(SECRET, project, 'installation.id', '2026-10'), INSTANCE)
+const day = (project: string, field: string, input: string): string =>
+  pseudonym(pseudonymKey(SECRET, project, field, '2026-10-05'), input)
+const month = (project: string): string =>
+  pseudonym(pseudonymKey(SECRET, project, 'installation.id', '2026-10'), INSTANCE)
 
 test('every system has a hardened policy beside its compat form', () => {
   assert.deepEqual(HARDENED, ['default', 'kubeflow-aws', 'kusk', 'spartakus', 'spinnaker'])
@@ -42,18 +54,31 @@ for (const name of HARDENED) {
   })
 
   test(`${name}: reads no id of a node, and no id of a cluster or an execution`, () => {
-    const forbidden = /^(node\..*|one_node\..*|cluster\.id|.*cluster_uid|execution\.id|host\.(name|id))$/
+    const forbidden =
+      /^(node\..*|one_node\..*|cluster\.id|.*cluster_uid|execution\.id|host\.(name|id))$/
     for (const place of fields.flatMap(placesRead)) {
-      const read = place.kind === 'fact' ? place.name : place.kind === 'attribute' || place.kind === 'resource' ? place.key : ''
+      const read =
+        place.kind === 'fact'
+          ? place.name
+          : place.kind === 'attribute' || place.kind === 'resource'
+            ? place.key
+            : ''
       assert.doesNotMatch(read, forbidden)
-      assert.notEqual(place.kind, 'resource', `${read}: the application’s resource holds host names`)
+      assert.notEqual(
+        place.kind,
+        'resource',
+        `${read}: the application’s resource holds host names`,
+      )
     }
     assert.ok(!policy.spans.some((rule) => rule.name === 'k8s.node'))
   })
 
   test(`${name}: stays under the default limits`, () => {
     assert.deepEqual(policy.limits, { recordBits: 40, stableBits: 16 })
-    const text = readFileSync(new URL(`../../deploy/policies/${name}.yaml`, import.meta.url), 'utf8')
+    const text = readFileSync(
+      new URL(`../../deploy/policies/${name}.yaml`, import.meta.url),
+      'utf8',
+    )
     assert.deepEqual(checkPolicy(text).over, [])
     const budget = budgetOf(policy)
     for (const { bits } of budget.records) assert.ok(bits <= 40)
@@ -61,14 +86,31 @@ for (const name of HARDENED) {
   })
 
   test(`${name}: nothing of a text that it does not list leaves, plain or hashed`, () => {
-    const texts = ['acme-payments-eu', 'ip-10-0-3-17.ec2.internal', 'i-0123456789abcdef0', '3b7c1f7e-2d58-4b60-9a4e-6f0c1d2e3f4a']
+    const texts = [
+      'acme-payments-eu',
+      'ip-10-0-3-17.ec2.internal',
+      'i-0123456789abcdef0',
+      '3b7c1f7e-2d58-4b60-9a4e-6f0c1d2e3f4a',
+    ]
     for (const secret of texts) {
-      const facts = { ...FACTS, 'app.version': secret, 'k8s.version': secret, 'k8s.provider': secret }
+      const facts = {
+        ...FACTS,
+        'app.version': secret,
+        'k8s.version': secret,
+        'k8s.provider': secret,
+      }
       const installed = road(name, { facts })
-      const keys = fields.flatMap(placesRead).flatMap((place) => (place.kind === 'attribute' ? [place.key] : []))
+      const keys = fields
+        .flatMap(placesRead)
+        .flatMap((place) => (place.kind === 'attribute' ? [place.key] : []))
       for (const { name: span, skip } of policy.spans) {
-        const attributes = Object.fromEntries(keys.filter((key) => !skip.includes(key)).map((key) => [key, secret]))
-        assertHolds(installed.send({ name: span, attributes }, { name: secret, attributes }), secret)
+        const attributes = Object.fromEntries(
+          keys.filter((key) => !skip.includes(key)).map((key) => [key, secret]),
+        )
+        assertHolds(
+          installed.send({ name: span, attributes }, { name: secret, attributes }),
+          secret,
+        )
       }
       assertHolds(installed.heartbeat(), secret)
     }
@@ -91,10 +133,16 @@ function assertHolds({ bytes }: Left, secret: string): void {
 }
 
 /** What leaves beside project, policy and batch id. */
-function leaves(name: string, ...events: Event[]): { resource: Record<string, Plain>; spans: [string, Record<string, Plain>][] } {
+function leaves(
+  name: string,
+  ...events: Event[]
+): { resource: Record<string, Plain>; spans: [string, Record<string, Plain>][] } {
   const { resource, spans } = road(name, { facts: FACTS }).send(...events)
   const own = Object.entries(resource).filter(([key]) => !key.startsWith('usage.'))
-  return { resource: Object.fromEntries(own), spans: spans.map((span) => [span.name, span.attributes]) }
+  return {
+    resource: Object.fromEntries(own),
+    spans: spans.map((span) => [span.name, span.attributes]),
+  }
 }
 
 test('spinnaker: what leaves of an execution and its stages', () => {
@@ -114,9 +162,22 @@ test('spinnaker: what leaves of an execution and its stages', () => {
         environment: 'KUBERNETES',
       },
     },
-    { name: 'stage', attributes: { 'stage.type': 'deployManifest', 'stage.status': 'SUCCEEDED', 'stage.cloud_providers': 'aws,acme' } },
-    { name: 'stage', attributes: { 'stage.type': 'Deploy to acme prod', 'stage.status': 'TERMINAL' } },
-    { name: 'stage', attributes: { 'stage.type': 'wait', 'stage.synthetic_owner': 'STAGE_BEFORE' } },
+    {
+      name: 'stage',
+      attributes: {
+        'stage.type': 'deployManifest',
+        'stage.status': 'SUCCEEDED',
+        'stage.cloud_providers': 'aws,acme',
+      },
+    },
+    {
+      name: 'stage',
+      attributes: { 'stage.type': 'Deploy to acme prod', 'stage.status': 'TERMINAL' },
+    },
+    {
+      name: 'stage',
+      attributes: { 'stage.type': 'wait', 'stage.synthetic_owner': 'STAGE_BEFORE' },
+    },
     { name: 'GET /pipelines/42', attributes: { 'stage.type': 'wait' } },
   ]
   assert.deepEqual(leaves('spinnaker', ...events), {
@@ -135,8 +196,14 @@ test('spinnaker: what leaves of an execution and its stages', () => {
           environment: 'kubernetes',
         },
       ],
-      ['stage', { 'stage.type': 'deployManifest', 'stage.status': 'succeeded', 'stage.provider': 'aws' }],
-      ['stage', { 'stage.type': 'deployManifest', 'stage.status': 'succeeded', 'stage.provider': 'other' }],
+      [
+        'stage',
+        { 'stage.type': 'deployManifest', 'stage.status': 'succeeded', 'stage.provider': 'aws' },
+      ],
+      [
+        'stage',
+        { 'stage.type': 'deployManifest', 'stage.status': 'succeeded', 'stage.provider': 'other' },
+      ],
       ['stage', { 'stage.type': 'other', 'stage.status': 'terminal' }],
     ],
   })
@@ -154,12 +221,20 @@ const CLUSTER: Event = {
     'k8s.resources.envoyfleet.gateway.kusk.io': 5000,
   },
 }
-const NODE: Event = { name: 'k8s.node', attributes: { 'node.name': 'worker-1', 'node.arch': 'amd64', 'node.os': 'linux' } }
+const NODE: Event = {
+  name: 'k8s.node',
+  attributes: { 'node.name': 'worker-1', 'node.arch': 'amd64', 'node.os': 'linux' },
+}
 
 test('spartakus: what leaves of a cluster report', () => {
   assert.deepEqual(leaves('spartakus', CLUSTER, NODE, NODE), {
     resource: {},
-    spans: [['k8s.cluster', { 'app.version': '1.38', 'k8s.version': '1.31', 'k8s.nodes': 10, 'k8s.provider': 'aws' }]],
+    spans: [
+      [
+        'k8s.cluster',
+        { 'app.version': '1.38', 'k8s.version': '1.31', 'k8s.nodes': 10, 'k8s.provider': 'aws' },
+      ],
+    ],
   })
 })
 
@@ -177,7 +252,14 @@ test('kusk: what leaves of its events', () => {
     { name: 'kusk-heartbeat', attributes: { event: 'heartbeat' } },
     { name: 'kusk-api-server', attributes: { event: 'ui-session' } },
     { name: 'kusk-cli', attributes: { event: 'deploy', version: 'v1.5.0', 'machine.id': machine } },
-    { name: 'kusk-cli', attributes: { event: 'kusk deploy -i /home/jo/api.yaml', message: 'no such file', version: 'dev' } },
+    {
+      name: 'kusk-cli',
+      attributes: {
+        event: 'kusk deploy -i /home/jo/api.yaml',
+        message: 'no such file',
+        version: 'dev',
+      },
+    },
     CLUSTER,
   ]
   assert.deepEqual(leaves('kusk', ...events), {
@@ -185,9 +267,19 @@ test('kusk: what leaves of its events', () => {
     spans: [
       ['kusk', { event: 'started' }],
       ['kusk-api-server', { event: 'ui-session' }],
-      ['kusk-cli', { event: 'deploy', version: '1.5.0', 'machine.id': day('kubeshop.io/kusk-gateway', 'machine.id', machine) }],
+      [
+        'kusk-cli',
+        {
+          event: 'deploy',
+          version: '1.5.0',
+          'machine.id': day('kubeshop.io/kusk-gateway', 'machine.id', machine),
+        },
+      ],
       ['kusk-cli', { event: 'other', version: 'other' }],
-      ['k8s.cluster', { 'resources.apis': 5, 'resources.static_routes': 0, 'resources.envoy_fleets': 20 }],
+      [
+        'k8s.cluster',
+        { 'resources.apis': 5, 'resources.static_routes': 0, 'resources.envoy_fleets': 20 },
+      ],
     ],
   })
 })

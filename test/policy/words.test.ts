@@ -1,5 +1,6 @@
-// The words of the policy language that go beyond one value and one action: lists of sources, steps, compat policies and
-// what they alone may say, days of expiry, periods that must not join, and limits on bits.
+// The words of the policy language that go beyond one value and one action: lists of sources,
+// steps, compat policies and what they alone may say, days of expiry, periods that must not join,
+// and limits on bits.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkPolicy, parsePolicy } from '../../src/policy/parse.ts'
@@ -16,7 +17,8 @@ function mistakes(text: string): readonly string[] {
   return []
 }
 
-const field = (body: string): string => policyText(`execution:\n  attributes:\n    a.b: {${body}, reason: Because.}`)
+const field = (body: string): string =>
+  policyText(`execution:\n  attributes:\n    a.b: {${body}, reason: Because.}`)
 const compat = (text: string): string => `compat: true\nlimits: none\n${text}`
 
 function refuses(text: string, sentence: RegExp): void {
@@ -50,7 +52,8 @@ const WRONG: readonly [string, RegExp][] = [
   ['exact: number', /only with compat: true/],
   ['pseudonym: forever', /pseudonym: forever reproduces .* only with compat: true/],
 ]
-for (const [body, sentence] of WRONG) test(`refuses {${body}}`, () => refuses(field(body), sentence))
+for (const [body, sentence] of WRONG)
+  test(`refuses {${body}}`, () => refuses(field(body), sentence))
 
 const WRONG_COMPAT: readonly [string, RegExp][] = [
   ['hash: sha1', /hash is one of: sha256, md5/],
@@ -63,28 +66,44 @@ const WRONG_COMPAT: readonly [string, RegExp][] = [
   ['exact: text, absent: 1', /absent is a value of the type/],
   ['from: "fact:instance.id", exact: text', /may only reach pseudonym, hash or hmac/],
 ]
-for (const [body, sentence] of WRONG_COMPAT) test(`refuses {${body}} in a compat policy`, () => refuses(compat(field(body)), sentence))
+for (const [body, sentence] of WRONG_COMPAT)
+  test(`refuses {${body}} in a compat policy`, () => refuses(compat(field(body)), sentence))
 
 test('what only a compat policy may say is taken there and refused elsewhere', () => {
-  const actions = ['hash: md5', 'hmac: sha256, key: k', 'exact: version, max: 9', 'pseudonym: forever']
+  const actions = [
+    'hash: md5',
+    'hmac: sha256, key: k',
+    'exact: version, max: 9',
+    'pseudonym: forever',
+  ]
   for (const action of actions) assert.deepEqual(mistakes(compat(field(action))), [], action)
   const exactTime = policyText('execution: {time: exact}')
   assert.deepEqual(mistakes(compat(exactTime)), [])
   refuses(exactTime, /time: exact .* only with compat: true/)
-  refuses(`limits: none\n${policyText('execution: {}')}`, /^1:9: limits: none .* only with compat: true/)
-  refuses(`compat: false\n${policyText('execution: {}')}`, /compat is true, or the line is left out/)
+  refuses(
+    `limits: none\n${policyText('execution: {}')}`,
+    /^1:9: limits: none .* only with compat: true/,
+  )
+  refuses(
+    `compat: false\n${policyText('execution: {}')}`,
+    /compat is true, or the line is left out/,
+  )
 })
 
 test('a compat policy whose record has no bound must say limits: none', () => {
   for (const action of ['hash: md5', 'hmac: sha256, key: k', 'exact: text'])
-    refuses(`compat: true\n${field(action)}`, /One record of "execution" has no bound \(a\.b\)\. .* limits: none/)
+    refuses(
+      `compat: true\n${field(action)}`,
+      /One record of "execution" has no bound \(a\.b\)\. .* limits: none/,
+    )
   refuses(`compat: true\n${policyText('execution: {time: exact}')}`, /no bound \(time\)/)
   assert.deepEqual(mistakes(`compat: true\n${field('pseudonym: forever')}`), [])
 })
 
 test('a record over its limit is a mistake that names the span and the largest parts', () => {
   const bounds = Array.from({ length: 63 }, (_, i) => i).join(', ')
-  const attribute = (name: string, values: string): string => `    ${name}: {buckets: [${values}], reason: Because.}`
+  const attribute = (name: string, values: string): string =>
+    `    ${name}: {buckets: [${values}], reason: Because.}`
   const spans = (count: number): string =>
     `execution:\n  attributes:\n${Array.from({ length: count }, (_, i) => attribute(`a${i}`, bounds)).join('\n')}\n${attribute('small', '1')}`
   assert.deepEqual(mistakes(policyText(spans(6))), [])
@@ -109,9 +128,16 @@ test('what stays the same from day to day has a limit of its own', () => {
 
 test('a pseudonym of the resource may not outlive the shortest period under spans', () => {
   const policy = (resource: string, spans: string): string =>
-    policyText(spans, `installation: {from: "fact:instance.id", pseudonym: ${resource}, reason: Because.}`)
-  const span = (period: string): string => `execution:\n  attributes:\n    app: {pseudonym: ${period}, reason: Because.}`
-  refuses(policy('month', span('day')), /^9:3: This pseudonym lasts longer \(month\) than .* \(day; .*make it pseudonym: day/)
+    policyText(
+      spans,
+      `installation: {from: "fact:instance.id", pseudonym: ${resource}, reason: Because.}`,
+    )
+  const span = (period: string): string =>
+    `execution:\n  attributes:\n    app: {pseudonym: ${period}, reason: Because.}`
+  refuses(
+    policy('month', span('day')),
+    /^9:3: This pseudonym lasts longer \(month\) than .* \(day; .*make it pseudonym: day/,
+  )
   refuses(policy('month', 'execution: {ids: linked}'), /lasts longer/)
   refuses(compat(policy('forever', span('month'))), /lasts longer \(forever\)/)
   for (const fine of [

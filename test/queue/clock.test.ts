@@ -1,4 +1,5 @@
-// A clock that is set back a day, or was wrong when spans came: the age limit goes on, for all of them.
+// A clock that is set back a day, or was wrong when spans came: the age limit goes on, for all of
+// them.
 import assert from 'node:assert/strict'
 import { utimes } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -35,7 +36,11 @@ test('what a start finds from another day of the future is kept for the age limi
   await future.queue.next(() => true)
   await future.queue.close()
   time -= 365 * DAY
-  const { queue, counters } = await openHere(t, { folder: future.folder, maxAgeMs: HOUR, now: () => time })
+  const { queue, counters } = await openHere(t, {
+    folder: future.folder,
+    maxAgeMs: HOUR,
+    now: () => time,
+  })
   assert.equal((await queue.next(() => true))?.sequence, 1)
   time += HOUR + 1
   assert.equal(await queue.next(() => true), undefined)

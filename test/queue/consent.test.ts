@@ -7,9 +7,19 @@ import { nodeDisk } from '../../src/queue/disk.ts'
 import { openQueue, wipeFolder } from '../../src/queue/queue.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { idsIn, queueOptions, recordOf } from '../support/queue-records.ts'
-import { appendAndTake, diskWith, failure, openHere, receiptsIn, temporaryFolder, yes } from './queue-setup.ts'
+import {
+  appendAndTake,
+  diskWith,
+  failure,
+  openHere,
+  receiptsIn,
+  temporaryFolder,
+  yes,
+} from './queue-setup.ts'
 
-test('relabel drops what was appended before it and keeps what comes after', { timeout: 10_000 }, async (t) => {
+test('relabel drops what was appended before it and keeps what comes after', {
+  timeout: 10_000,
+}, async (t) => {
   const { folder, counters, queue, ids, names } = await openHere(t)
   const attempted = await appendAndTake(queue, 'tried')
   await queue.recordAttempt(attempted)
@@ -18,7 +28,10 @@ test('relabel drops what was appended before it and keeps what comes after', { t
   const relabelled = queue.relabel('policy-b')
   const after = queue.append(recordOf('new'), 1)
   await Promise.all([waiting, relabelled, after])
-  assert.deepEqual([await ids('queue'), await names('sending'), await ids('sent')], [['new'], [], ['tried']])
+  assert.deepEqual(
+    [await ids('queue'), await names('sending'), await ids('sent')],
+    [['new'], [], ['tried']],
+  )
   assert.equal(counters.get('queue.dropped.policy'), 7)
   assert.equal(await readFile(join(folder, 'policy'), 'utf8'), '1 policy-b\n')
   await assert.rejects(queue.recordAttempt(attempted), { code: 'ECANCELED' })
@@ -38,7 +51,9 @@ test('the same label drops nothing, and of two changes in a row the last one hol
 
 test('nothing comes in or leaves after a change of policy that failed, until it is done', async (t) => {
   let fail = false
-  const disk = diskWith({ unlink: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.unlink(path)) })
+  const disk = diskWith({
+    unlink: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.unlink(path)),
+  })
   const { queue, ids } = await openHere(t, { disk })
   const body = await appendAndTake(queue, 'old')
   fail = true
@@ -54,7 +69,9 @@ test('nothing comes in or leaves after a change of policy that failed, until it 
 
 test('a label that could not be written is written at the next try', async (t) => {
   let fail = false
-  const disk = diskWith({ rename: (from, to) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.rename(from, to)) })
+  const disk = diskWith({
+    rename: (from, to) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.rename(from, to)),
+  })
   const { folder, queue } = await openHere(t, { disk })
   fail = true
   await assert.rejects(queue.relabel('policy-b'), { code: 'EIO' })
@@ -65,21 +82,28 @@ test('a label that could not be written is written at the next try', async (t) =
 
 test('a commit that failed half way leaves nothing behind a change of policy', async (t) => {
   let fail = false
-  const disk = diskWith({ syncFolder: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.syncFolder(path)) })
+  const disk = diskWith({
+    syncFolder: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.syncFolder(path)),
+  })
   const { queue, names } = await openHere(t, { disk })
   await queue.append(recordOf('old'), 1)
   await queue.seal()
   fail = true
   await assert.rejects(queue.next(yes), { code: 'EIO' })
   fail = false
-  assert.deepEqual([await names('queue'), await names('sending')], [['000000000001.otlp'], ['000000000001.otlp.gz']])
+  assert.deepEqual(
+    [await names('queue'), await names('sending')],
+    [['000000000001.otlp'], ['000000000001.otlp.gz']],
+  )
   await queue.relabel('policy-b')
   assert.deepEqual([await names('queue'), await names('sending')], [[], []])
 })
 
 test('nothing comes in after a wipe that failed, until it is done', async (t) => {
   let fail = false
-  const disk = diskWith({ unlink: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.unlink(path)) })
+  const disk = diskWith({
+    unlink: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.unlink(path)),
+  })
   const { queue, ids } = await openHere(t, { disk })
   await queue.append(recordOf('old'), 1)
   fail = true
@@ -103,9 +127,15 @@ test('an open under another label drops what the old policy made', async (t) => 
 
 test('wipe removes every body, keeps the receipts, and settles the appends that wait', async (t) => {
   const written: string[] = []
-  const disk = diskWith({ write: (file, bytes, at) => nodeDisk.write(file, bytes, at).then(() => void written.push(...idsIn(bytes))) })
+  const disk = diskWith({
+    write: (file, bytes, at) =>
+      nodeDisk.write(file, bytes, at).then(() => void written.push(...idsIn(bytes))),
+  })
   const { folder, counters, queue, ids, names } = await openHere(t, { disk })
-  await queue.recordOutcome(await appendAndTake(queue, 'delivered'), { result: 'delivered', status: 200 })
+  await queue.recordOutcome(await appendAndTake(queue, 'delivered'), {
+    result: 'delivered',
+    status: 200,
+  })
   const body = await appendAndTake(queue, 'committed')
   await queue.recordAttempt(body)
   await queue.append(recordOf('queued'), 1)
@@ -113,7 +143,11 @@ test('wipe removes every body, keeps the receipts, and settles the appends that 
   await queue.append(recordOf('growing'), 1)
   const waiting = queue.append(recordOf('waiting'), 1)
   await Promise.all([waiting, queue.wipe()])
-  assert.deepEqual(written, ['delivered', 'committed', 'queued', 'growing'], 'what waits never reaches the disk')
+  assert.deepEqual(
+    written,
+    ['delivered', 'committed', 'queued', 'growing'],
+    'what waits never reaches the disk',
+  )
   for (const place of ['queue', 'sending', 'sent']) assert.deepEqual(await names(place), [], place)
   assert.equal(counters.get('queue.dropped.consent'), 4)
   assert.equal((await receiptsIn(folder)).length, 2)
@@ -139,9 +173,11 @@ test('an open with wipe, and wipeFolder, remove every body and keep the receipts
     await queue.append(recordOf('two'), 1)
     await queue.close()
     const counters = new Counters()
-    if (how === 'open') await (await openQueue(queueOptions(folder, { wipe: () => true, counters }))).close()
+    if (how === 'open')
+      await (await openQueue(queueOptions(folder, { wipe: () => true, counters }))).close()
     else await wipeFolder(folder, counters)
-    for (const place of ['queue', 'sending', 'sent']) assert.deepEqual(await names(place), [], place)
+    for (const place of ['queue', 'sending', 'sent'])
+      assert.deepEqual(await names(place), [], place)
     assert.equal(counters.get('queue.dropped.consent'), 2)
     assert.equal((await receiptsIn(folder)).length, 1)
   }

@@ -1,5 +1,6 @@
-// A small data folder is cut off and changed by hand at every byte of every file of it: a start never fails, never sends
-// what was not appended, loses no more than what the damage hit, and what comes after is kept.
+// A small data folder is cut off and changed by hand at every byte of every file of it: a start
+// never fails, never sends what was not appended, loses no more than what the damage hit, and what
+// comes after is kept.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
@@ -12,9 +13,14 @@ const FOLDER = '/data'
 const NOW = 1_790_000_000_000
 
 const open = (disk: MemoryDisk, counters = new Counters()): Promise<Queue> =>
-  openQueue(queueOptions(FOLDER, { disk, counters, now: () => NOW, maxAgeMs: Number.MAX_SAFE_INTEGER }))
+  openQueue(
+    queueOptions(FOLDER, { disk, counters, now: () => NOW, maxAgeMs: Number.MAX_SAFE_INTEGER }),
+  )
 
-/** One file in queue/ with two records, one that grew alone, one body in sending/ that was attempted, one in sent/. */
+/**
+ * One file in queue/ with two records, one that grew alone, one body in sending/ that was
+ * attempted, one in sent/.
+ */
 async function smallFolder(): Promise<MemoryDisk> {
   const disk = new MemoryDisk()
   const queue = await open(disk)
@@ -47,10 +53,13 @@ const changed =
 const DAMAGES: Readonly<Record<string, Damage>> = {
   'cut off before': (bytes, at) => bytes.subarray(0, at),
   'with one bit changed at': changed((byte) => byte ^ 1),
-  'with another digit at': changed((byte) => (byte >= 0x30 && byte <= 0x38 ? byte + 1 : byte ^ 0x10)),
+  'with another digit at': changed((byte) =>
+    byte >= 0x30 && byte <= 0x38 ? byte + 1 : byte ^ 0x10,
+  ),
   'with all bits changed at': changed((byte) => byte ^ 0xff),
   'with a zero at': changed(() => 0),
-  'with something put in at': (bytes, at) => Buffer.concat([bytes.subarray(0, at), Buffer.from('9'), bytes.subarray(at)]),
+  'with something put in at': (bytes, at) =>
+    Buffer.concat([bytes.subarray(0, at), Buffer.from('9'), bytes.subarray(at)]),
 }
 
 async function overwrite(disk: MemoryDisk, path: string, bytes: Buffer): Promise<void> {
@@ -63,7 +72,11 @@ async function overwrite(disk: MemoryDisk, path: string, bytes: Buffer): Promise
 async function wouldLeave(queue: Queue): Promise<string[]> {
   const ids: string[] = []
   await queue.seal()
-  for (let body = await queue.next(() => true); body !== undefined; body = await queue.next(() => true)) {
+  for (
+    let body = await queue.next(() => true);
+    body !== undefined;
+    body = await queue.next(() => true)
+  ) {
     ids.push(...idsIn(gunzipSync(body.content)))
     await queue.recordAttempt(body)
     await queue.recordOutcome(body, { result: 'delivered', status: 200 })
@@ -75,12 +88,19 @@ async function wouldLeave(queue: Queue): Promise<string[]> {
 function atRisk(path: string, at: number): readonly string[] {
   if (path.endsWith('/policy')) return ['attempted', 'first', 'second', 'third']
   if (path.includes('/sending/')) return ['attempted']
-  if (path.endsWith('queue/000000000003.otlp')) return at < recordOf('first').length + 5 ? ['first', 'second'] : ['second']
+  if (path.endsWith('queue/000000000003.otlp'))
+    return at < recordOf('first').length + 5 ? ['first', 'second'] : ['second']
   return path.endsWith('queue/000000000004.otlp') ? ['third'] : []
 }
 
 const WAITING = ['attempted', 'first', 'second', 'third']
-const FILES = ['policy', 'receipts.jsonl', 'queue/000000000003.otlp', 'queue/000000000004.otlp', 'sending/000000000002.otlp.gz']
+const FILES = [
+  'policy',
+  'receipts.jsonl',
+  'queue/000000000003.otlp',
+  'queue/000000000004.otlp',
+  'sending/000000000002.otlp.gz',
+]
 
 for (const name of FILES) {
   test(`${name} may be cut off or changed at every byte`, async () => {
@@ -93,7 +113,9 @@ for (const name of FILES) {
         const where = `${name} ${how} byte ${at}`
         const disk = MemoryDisk.replay(whole.operations)
         await overwrite(disk, path, damage(bytes, at))
-        const queue = await open(disk).catch((error: unknown) => assert.fail(`${where}: ${String(error)}`))
+        const queue = await open(disk).catch((error: unknown) =>
+          assert.fail(`${where}: ${String(error)}`),
+        )
         await queue.append(recordOf('later'), 1)
         await queue.close()
 
@@ -101,10 +123,13 @@ for (const name of FILES) {
         const ids = await wouldLeave(again)
         await again.close()
         const risk = atRisk(path, at)
-        for (const id of WAITING) if (!risk.includes(id)) assert.ok(ids.includes(id), `${id} is lost: ${where}`)
+        for (const id of WAITING)
+          if (!risk.includes(id)) assert.ok(ids.includes(id), `${id} is lost: ${where}`)
         assert.ok(ids.includes('later'), `what came after is lost: ${where}`)
-        // A receipt that is damaged may tell nothing of a body, never that another one may leave again.
-        for (const id of ids) assert.ok([...WAITING, 'later'].includes(id), `${id} leaves: ${where}`)
+        // A receipt that is damaged may tell nothing of a body, never that another one may leave
+        // again.
+        for (const id of ids)
+          assert.ok([...WAITING, 'later'].includes(id), `${id} leaves: ${where}`)
         assert.equal(new Set(ids).size, ids.length, `something leaves twice: ${where}`)
       }
     }
@@ -149,10 +174,21 @@ test('a folder of another format is emptied, counted, and used from then on; its
 })
 
 test('no sequence that a receipt names makes a file that is not found again', async () => {
-  for (const sequence of [999_999_999_998, 999_999_999_999, 10 ** 12, 10 ** 15, Number.MAX_SAFE_INTEGER, -5]) {
+  for (const sequence of [
+    999_999_999_998,
+    999_999_999_999,
+    10 ** 12,
+    10 ** 15,
+    Number.MAX_SAFE_INTEGER,
+    -5,
+  ]) {
     const disk = await smallFolder()
     const text = (await disk.read(`${FOLDER}/receipts.jsonl`)).toString()
-    await overwrite(disk, `${FOLDER}/receipts.jsonl`, Buffer.from(text.replaceAll('"sequence":1,', `"sequence":${sequence},`)))
+    await overwrite(
+      disk,
+      `${FOLDER}/receipts.jsonl`,
+      Buffer.from(text.replaceAll('"sequence":1,', `"sequence":${sequence},`)),
+    )
     const queue = await open(disk)
     for (const id of ['a', 'b', 'c']) {
       await queue.append(recordOf(id), 1)

@@ -1,5 +1,5 @@
-// The real disk under the queue, call by call: what it says is durable was synced, and an error is never taken for a
-// thing that is not there.
+// The real disk under the queue, call by call: what it says is durable was synced, and an error is
+// never taken for a thing that is not there.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { readFile, stat, writeFile } from 'node:fs/promises'
@@ -42,7 +42,9 @@ test('a file for appends is open so that each write reaches the disk, and what t
   await nodeDisk.write(appends, Buffer.from('a'), 0)
   await nodeDisk.sync(appends)
   if (process.platform === 'linux') {
-    const flags = /^flags:\s+(\d+)$/m.exec(await readFile(`/proc/self/fdinfo/${appends}`, 'utf8'))![1]!
+    const flags = /^flags:\s+(\d+)$/m.exec(
+      await readFile(`/proc/self/fdinfo/${appends}`, 'utf8'),
+    )![1]!
     assert.notEqual(Number.parseInt(flags, 8) & fs.constants.O_DSYNC, 0)
     assert.deepEqual(inodes, [])
   } else assert.deepEqual(inodes, [await inodeOf(join(folder, 'a'))])
@@ -60,7 +62,11 @@ test('a folder that is made is durable, and those above it that were made with i
   const folder = await temporaryFolder(t)
   const inodes = synced(t)
   await nodeDisk.makeFolder(join(folder, 'a/b/c'))
-  assert.deepEqual(inodes, [await inodeOf(join(folder, 'a/b')), await inodeOf(join(folder, 'a')), await inodeOf(folder)])
+  assert.deepEqual(inodes, [
+    await inodeOf(join(folder, 'a/b')),
+    await inodeOf(join(folder, 'a')),
+    await inodeOf(folder),
+  ])
   await nodeDisk.makeFolder(join(folder, 'a/b/c'))
   assert.equal(inodes.length, 3)
 })
@@ -75,8 +81,14 @@ test('a file is created where there is none, and nowhere else', async (t) => {
 test('a write that the system takes in parts is whole', async (t) => {
   const path = join(await temporaryFolder(t), 'a')
   const { write } = fs
-  const inParts = (file: number, bytes: Uint8Array, from: number, length: number, at: number, done: () => void): void =>
-    write(file, bytes, from, Math.min(length, 3), at, done)
+  const inParts = (
+    file: number,
+    bytes: Uint8Array,
+    from: number,
+    length: number,
+    at: number,
+    done: () => void,
+  ): void => write(file, bytes, from, Math.min(length, 3), at, done)
   t.mock.method(fs, 'write', inParts as typeof fs.write)
   const file = await nodeDisk.create(path)
   await nodeDisk.write(file, Buffer.from('0123'), 0)

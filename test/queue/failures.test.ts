@@ -1,4 +1,5 @@
-// What the queue makes of a disk that fails: it says 503, keeps what was good, and does the rest at the next try.
+// What the queue makes of a disk that fails: it says 503, keeps what was good, and does the rest at
+// the next try.
 import assert from 'node:assert/strict'
 import { appendFile, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,12 +12,18 @@ import { appendAndTake, diskWith, failure, openHere, yes } from './queue-setup.t
 
 test('a failed sync answers 503, keeps what was good before and never writes that file again', async (t) => {
   let fail = false
-  const disk = diskWith({ sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)) })
+  const disk = diskWith({
+    sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)),
+  })
   const { counters, queue, ids, names } = await openHere(t, { disk })
   await queue.append(recordOf('good'), 1)
   fail = true
-  const results = await Promise.allSettled([queue.append(recordOf('bad1'), 1), queue.append(recordOf('bad2'), 2)])
-  for (const result of results) assert.equal(result.status === 'rejected' && (result.reason as Refusal).status, 503)
+  const results = await Promise.allSettled([
+    queue.append(recordOf('bad1'), 1),
+    queue.append(recordOf('bad2'), 2),
+  ])
+  for (const result of results)
+    assert.equal(result.status === 'rejected' && (result.reason as Refusal).status, 503)
   fail = false
   await queue.append(recordOf('after'), 1)
   assert.deepEqual(await ids('queue'), ['good', 'after'])
@@ -26,7 +33,9 @@ test('a failed sync answers 503, keeps what was good before and never writes tha
 
 test('a new file whose first record could not be written does not stay', async (t) => {
   let fail = false
-  const disk = diskWith({ sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)) })
+  const disk = diskWith({
+    sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)),
+  })
   const { queue, names } = await openHere(t, { disk })
   fail = true
   await assert.rejects(queue.append(recordOf('bad'), 1), { status: 503 })
@@ -70,7 +79,9 @@ test('a body that somebody took away before it could be moved does not hold up t
 test('a body whose file in queue/ could not be taken away for good is not lost, and not sent before it is', async (t) => {
   let failures = 0
   const syncFolder = (path: string): Promise<void> =>
-    failures > 0 && path.endsWith('/queue') && failures-- > 0 ? Promise.reject(failure('EIO')) : nodeDisk.syncFolder(path)
+    failures > 0 && path.endsWith('/queue') && failures-- > 0
+      ? Promise.reject(failure('EIO'))
+      : nodeDisk.syncFolder(path)
   const { counters, queue, names } = await openHere(t, { disk: diskWith({ syncFolder }) })
   await queue.append(recordOf('one'), 1)
   await queue.seal()
@@ -84,7 +95,9 @@ test('a body whose file in queue/ could not be taken away for good is not lost, 
 
 test('a commit that failed half way is done by the next one', async (t) => {
   let fail = false
-  const disk = diskWith({ sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)) })
+  const disk = diskWith({
+    sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)),
+  })
   const { queue, names } = await openHere(t, { disk })
   await queue.append(recordOf('one'), 1)
   await queue.seal()
@@ -112,7 +125,10 @@ for (const half of ['before', 'after'] as const) {
       await first.queue.close()
       const { folder } = first
       await appendFile(join(folder, 'receipts.jsonl'), `${'x'.repeat(1024 * 1024)}\n`)
-      const { queue } = await openHere(t, { folder, disk: diskWith({ [step]: failing(nodeDisk[step] as () => Promise<unknown>) }) })
+      const { queue } = await openHere(t, {
+        folder,
+        disk: diskWith({ [step]: failing(nodeDisk[step] as () => Promise<unknown>) }),
+      })
       const body = await queue.next(yes)
       fails = true
       await queue.recordOutcome(body!, { result: 'retry', status: 503 })

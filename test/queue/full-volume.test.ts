@@ -1,5 +1,5 @@
-// A volume that is full: appends are refused while there is still room to send what is there, so that sending makes room;
-// sent/ gives way first; and what others fill costs no span.
+// A volume that is full: appends are refused while there is still room to send what is there, so
+// that sending makes room; sent/ gives way first; and what others fill costs no span.
 import assert from 'node:assert/strict'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,7 +10,15 @@ import type { Queue, QueueOptions } from '../../src/queue/queue.ts'
 import type { Refusal } from '../../src/support/errors.ts'
 import { createLog } from '../../src/support/log.ts'
 import { idsIn, recordOf } from '../support/queue-records.ts'
-import { appendAndTake, diskWith, failure, openHere, receiptsIn, temporaryFolder, yes } from './queue-setup.ts'
+import {
+  appendAndTake,
+  diskWith,
+  failure,
+  openHere,
+  receiptsIn,
+  temporaryFolder,
+  yes,
+} from './queue-setup.ts'
 
 const MIB = 1024 * 1024
 
@@ -20,7 +28,8 @@ function volume(folder: string, bytes: number) {
   const used = async (): Promise<number> => {
     let sum = others.bytes
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
-      if (entry.isFile()) sum += (await stat(join(entry.parentPath, entry.name)).catch(() => ({ size: 0 }))).size
+      if (entry.isFile())
+        sum += (await stat(join(entry.parentPath, entry.name)).catch(() => ({ size: 0 }))).size
     return sum
   }
   const disk: Disk = diskWith({
@@ -36,7 +45,10 @@ function volume(folder: string, bytes: number) {
 async function openOn(t: TestContext, bytes: number, changes: Partial<QueueOptions> = {}) {
   const folder = await temporaryFolder(t)
   const lines: string[] = []
-  const log = createLog('info', (line) => void lines.push((JSON.parse(line) as { event: string }).event))
+  const log = createLog(
+    'info',
+    (line) => void lines.push((JSON.parse(line) as { event: string }).event),
+  )
   const small = volume(folder, bytes)
   return { ...(await openHere(t, { folder, disk: small.disk, log, ...changes })), ...small, lines }
 }
@@ -52,10 +64,16 @@ function noise(length: number): string {
   return text
 }
 const noisyRecord = (id: string): Buffer =>
-  Buffer.from(recordOf(id, 60_000).toString('latin1').replace(/\.+/, noise(60_000).slice(0, 60_000)), 'latin1')
+  Buffer.from(
+    recordOf(id, 60_000).toString('latin1').replace(/\.+/, noise(60_000).slice(0, 60_000)),
+    'latin1',
+  )
 
 /** Appends until it is refused; gives what was acknowledged. */
-async function fill(queue: Queue, prefix: string): Promise<{ acknowledged: string[]; refusal: Refusal | undefined }> {
+async function fill(
+  queue: Queue,
+  prefix: string,
+): Promise<{ acknowledged: string[]; refusal: Refusal | undefined }> {
   const acknowledged: string[] = []
   for (let number = 0; number < 400; number++) {
     const id = `${prefix}${number}`
@@ -111,7 +129,10 @@ test('a volume that others fill costs no span, whatever is to happen to the olde
     await queue.append(recordOf('before'), 1)
     await queue.seal()
     others.bytes = 64 * MIB
-    await assert.rejects(queue.append(recordOf('refused'), 1), { status: 503, retryAfterSeconds: 60 })
+    await assert.rejects(queue.append(recordOf('refused'), 1), {
+      status: 503,
+      retryAfterSeconds: 60,
+    })
     await assert.rejects(queue.next(yes), { code: 'ENOSPC' })
     assert.equal(counters.get('queue.dropped.full'), 0)
     others.bytes = 0
@@ -135,13 +156,17 @@ test('sent/ gives way to what waits, oldest first', async (t) => {
   assert.equal(left.at(-1), '000000000004.otlp.gz')
 })
 
-const bytesIn = async (queue: Queue): Promise<{ bytes: number }> => ({ bytes: queue.status().bytes + queue.status().sentBytes })
+const bytesIn = async (queue: Queue): Promise<{ bytes: number }> => ({
+  bytes: queue.status().bytes + queue.status().sentBytes,
+})
 
 test('a delivered body whose receipt could not be written is not sent again, now or after a restart', async (t) => {
   let fail = false
   const disk = diskWith({
     write: (file, content, position) =>
-      fail && Buffer.from(content).includes('"result"') ? Promise.reject(failure('ENOSPC')) : nodeDisk.write(file, content, position),
+      fail && Buffer.from(content).includes('"result"')
+        ? Promise.reject(failure('ENOSPC'))
+        : nodeDisk.write(file, content, position),
   })
   const { folder, queue, names } = await openHere(t, { disk })
   const body = await appendAndTake(queue, 'one')

@@ -1,4 +1,5 @@
-// A record that asked for a body of its own: whatever comes before, after or at the same time lies in other files.
+// A record that asked for a body of its own: whatever comes before, after or at the same time lies
+// in other files.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -20,13 +21,22 @@ describe('a record in a body of its own', () => {
     await queue.append(recordOf('after'), 1)
     await queue.seal()
     const files: string[][] = []
-    for (const name of await nodeDisk.list(join(folder, 'queue'))) files.push(idsIn(await nodeDisk.read(join(folder, 'queue', name))))
+    for (const name of await nodeDisk.list(join(folder, 'queue')))
+      files.push(idsIn(await nodeDisk.read(join(folder, 'queue', name))))
     for (const id of ['alone', 'alone-too'])
       assert.deepEqual(
         files.filter((ids) => ids.includes(id)),
         [[id]],
       )
-    assert.deepEqual(files.flat().sort(), ['after', 'alone', 'alone-too', 'before', 'with-1', 'with-2', 'with-3'])
+    assert.deepEqual(files.flat().sort(), [
+      'after',
+      'alone',
+      'alone-too',
+      'before',
+      'with-1',
+      'with-2',
+      'with-3',
+    ])
   })
 
   it('is refused by a full queue and dropped by one that can never hold it, like any other', async (t) => {
@@ -66,7 +76,9 @@ describe('a record in a body of its own', () => {
   it('is answered 503 when its write fails, and the queue goes on', async (t) => {
     let failing = false
     const { queue, ids } = await openHere(t, {
-      disk: diskWith({ sync: (file) => (failing ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)) }),
+      disk: diskWith({
+        sync: (file) => (failing ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)),
+      }),
     })
     failing = true
     await assert.rejects(queue.appendAlone(recordOf('lost'), 1), { status: 503 })

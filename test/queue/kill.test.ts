@@ -1,5 +1,6 @@
-// A process that appends is killed with SIGKILL at random instants, again and again on the same folder; whatever it
-// acknowledged is on disk. (The page cache survives the kill; power-loss.test.ts takes that away too.)
+// A process that appends is killed with SIGKILL at random instants, again and again on the same
+// folder; whatever it acknowledged is on disk. (The page cache survives the kill;
+// power-loss.test.ts takes that away too.)
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,9 +15,19 @@ import { idsOf, queueOptions } from '../support/queue-records.ts'
 const KILLS = 20
 const CHILD = new URL('../fixtures/queue/append-forever.ts', import.meta.url).pathname
 
-/** Starts the child, kills it after `acknowledged` lines and `extraMs`; gives the numbers it printed. */
-async function runAndKill(folder: string, first: number, acknowledged: number, extraMs: number): Promise<number[]> {
-  const child = spawn(process.execPath, [CHILD, folder, String(first)], { stdio: ['ignore', 'pipe', 'inherit'] })
+/**
+ * Starts the child, kills it after `acknowledged` lines and `extraMs`; gives the numbers it
+ * printed.
+ */
+async function runAndKill(
+  folder: string,
+  first: number,
+  acknowledged: number,
+  extraMs: number,
+): Promise<number[]> {
+  const child = spawn(process.execPath, [CHILD, folder, String(first)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let output = ''
   let killing = false
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -42,14 +53,28 @@ test('every acknowledged record is on disk after twenty kills', async () => {
   try {
     for (let kill = 0; kill < KILLS; kill++) {
       const soon = kill % 4 === 0
-      acknowledged.push(...(await runAndKill(folder, kill * 1_000_000, soon ? 1 : 1 + random() * 200, soon ? 0 : random() * 20)))
+      acknowledged.push(
+        ...(await runAndKill(
+          folder,
+          kill * 1_000_000,
+          soon ? 1 : 1 + random() * 200,
+          soon ? 0 : random() * 20,
+        )),
+      )
     }
     const queue = await openQueue(queueOptions(folder))
     await queue.close()
-    const there = new Set([...(await idsOf(nodeDisk, join(folder, 'queue'))), ...(await idsOf(nodeDisk, join(folder, 'sending')))])
+    const there = new Set([
+      ...(await idsOf(nodeDisk, join(folder, 'queue'))),
+      ...(await idsOf(nodeDisk, join(folder, 'sending'))),
+    ])
     assert.ok(acknowledged.length >= KILLS)
     const missing = acknowledged.filter((number) => !there.has(`n${number}`))
-    assert.deepEqual(missing, [], `seed ${seed}: ${missing.length} of ${acknowledged.length} acknowledged records are missing`)
+    assert.deepEqual(
+      missing,
+      [],
+      `seed ${seed}: ${missing.length} of ${acknowledged.length} acknowledged records are missing`,
+    )
   } finally {
     await rm(folder, { recursive: true })
   }

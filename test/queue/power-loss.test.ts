@@ -1,5 +1,6 @@
-// Takes the power away after every single file operation of the queue, in every way that a disk may lose what was not
-// synced, and recovers with the real code: nothing acknowledged is missing, nothing that left comes back.
+// Takes the power away after every single file operation of the queue, in every way that a disk may
+// lose what was not synced, and recovers with the real code: nothing acknowledged is missing,
+// nothing that left comes back.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
@@ -22,7 +23,15 @@ function seeded(seed: number): () => number {
 }
 
 const open = (disk: MemoryDisk, label: string, wipe = false): Promise<Queue> =>
-  openQueue(queueOptions(FOLDER, { disk, label, wipe: () => wipe, now: () => NOW, maxAgeMs: Number.MAX_SAFE_INTEGER }))
+  openQueue(
+    queueOptions(FOLDER, {
+      disk,
+      label,
+      wipe: () => wipe,
+      now: () => NOW,
+      maxAgeMs: Number.MAX_SAFE_INTEGER,
+    }),
+  )
 
 async function append(disk: MemoryDisk, queue: Queue, ...ids: string[]): Promise<void> {
   disk.event('appended', ids)
@@ -46,7 +55,12 @@ async function attempt(disk: MemoryDisk, queue: Queue): Promise<Body> {
   return body
 }
 
-async function settle(disk: MemoryDisk, queue: Queue, body: Body, result: 'delivered' | 'refused'): Promise<void> {
+async function settle(
+  disk: MemoryDisk,
+  queue: Queue,
+  body: Body,
+  result: 'delivered' | 'refused',
+): Promise<void> {
   disk.event('may-go', idsOfBody(body))
   disk.event('moving', [body.sha256])
   await queue.recordOutcome(body, { result, status: result === 'delivered' ? 200 : 400 })
@@ -58,7 +72,9 @@ async function settle(disk: MemoryDisk, queue: Queue, body: Body, result: 'deliv
 function everything(disk: MemoryDisk, event: 'may-go' | 'gone'): void {
   disk.event(
     event,
-    disk.operations.flatMap((operation) => (operation.kind === 'event' && operation.event === 'appended' ? operation.ids : [])),
+    disk.operations.flatMap((operation) =>
+      operation.kind === 'event' && operation.event === 'appended' ? operation.ids : [],
+    ),
   )
 }
 
@@ -168,7 +184,8 @@ function promises(history: readonly Operation[]) {
 async function filesOf(disk: MemoryDisk, ...folders: string[]): Promise<Buffer[]> {
   const files: Buffer[] = []
   for (const folder of folders)
-    for (const name of await disk.list(`${FOLDER}/${folder}`)) files.push(await disk.read(`${FOLDER}/${folder}/${name}`))
+    for (const name of await disk.list(`${FOLDER}/${folder}`))
+      files.push(await disk.read(`${FOLDER}/${folder}/${name}`))
   return files
 }
 
@@ -179,7 +196,11 @@ const textOf = (disk: MemoryDisk, name: string): Promise<string> =>
   )
 
 /** Recovers what the power left, and holds it against the promises. */
-async function check(history: readonly Operation[], most: number, random: () => number): Promise<number> {
+async function check(
+  history: readonly Operation[],
+  most: number,
+  random: () => number,
+): Promise<number> {
   const { appended, kept, gone, attempted, bodies, wiped, labels } = promises(history)
   const losses = powerLosses(history, most, random)
   for (const fates of losses) {
@@ -187,19 +208,29 @@ async function check(history: readonly Operation[], most: number, random: () => 
       const disk = MemoryDisk.replay(history, fates)
       const where = `power loss after operation ${history.length} (${JSON.stringify(history.at(-1))}), fates ${JSON.stringify([...fates])}, label ${label}`
       const queue = await open(disk, label)
-      const waiting = [...(await idsOf(disk, `${FOLDER}/queue`)), ...(await idsOf(disk, `${FOLDER}/sending`))]
+      const waiting = [
+        ...(await idsOf(disk, `${FOLDER}/queue`)),
+        ...(await idsOf(disk, `${FOLDER}/sending`)),
+      ]
       await queue.close()
-      for (const id of kept) assert.ok(waiting.includes(id), `${id} was acknowledged and is missing: ${where}`)
+      for (const id of kept)
+        assert.ok(waiting.includes(id), `${id} was acknowledged and is missing: ${where}`)
       for (const id of waiting) {
         assert.ok(appended.has(id), `${id} was never appended: ${where}`)
         assert.ok(!gone.has(id), `${id} had left and is back: ${where}`)
       }
       assert.equal(new Set(waiting).size, waiting.length, `something is there twice: ${where}`)
       const receipts = `${await textOf(disk, 'receipts.old.jsonl')}${await textOf(disk, 'receipts.jsonl')}`
-      for (const sha256 of attempted) assert.ok(receipts.includes(sha256), `the receipt of an attempt is missing: ${where}`)
+      for (const sha256 of attempted)
+        assert.ok(receipts.includes(sha256), `the receipt of an attempt is missing: ${where}`)
       const digests = (await filesOf(disk, 'sending', 'sent')).map(sha256Of)
-      for (const sha256 of wiped) assert.ok(!digests.includes(sha256), `a body that was wiped is back: ${where}`)
-      for (const sha256 of bodies) assert.ok(digests.includes(sha256), `an attempted body is in neither sending/ nor sent/: ${where}`)
+      for (const sha256 of wiped)
+        assert.ok(!digests.includes(sha256), `a body that was wiped is back: ${where}`)
+      for (const sha256 of bodies)
+        assert.ok(
+          digests.includes(sha256),
+          `an attempted body is in neither sending/ nor sent/: ${where}`,
+        )
     }
   }
   return losses.length * labels.length
@@ -209,7 +240,8 @@ test('after power loss at any operation nothing acknowledged is missing and noth
   const { operations } = await life()
   const random = seeded(1)
   let recoveries = 0
-  for (let length = 0; length <= operations.length; length++) recoveries += await check(operations.slice(0, length), MOST, random)
+  for (let length = 0; length <= operations.length; length++)
+    recoveries += await check(operations.slice(0, length), MOST, random)
   assert.ok(recoveries > 5_000, `only ${recoveries} states were recovered`)
   t.diagnostic(`${recoveries} states after a power loss were recovered`)
 })
@@ -228,7 +260,11 @@ test('what a start finds after kill -9 survives a power loss soon after', async 
     await append(disk, queue, 'k1')
     await check(disk.operations, 12, random)
     await queue.seal()
-    for (let body = await queue.next(() => true); body !== undefined; body = await queue.next(() => true)) {
+    for (
+      let body = await queue.next(() => true);
+      body !== undefined;
+      body = await queue.next(() => true)
+    ) {
       await queue.recordAttempt(body)
       disk.event('attempted', [body.sha256])
       await check(disk.operations, 12, random)
@@ -258,9 +294,17 @@ test('receipts that begin a new file forget nothing that recovery needs', async 
     await settle(disk, queue, body, 'delivered')
     settled.push(body.sha256)
     await queue.close()
-    if (id === 'r2') await fill(await disk.openFile(`${FOLDER}/receipts.jsonl`), (await disk.read(`${FOLDER}/receipts.jsonl`)).length)
+    if (id === 'r2')
+      await fill(
+        await disk.openFile(`${FOLDER}/receipts.jsonl`),
+        (await disk.read(`${FOLDER}/receipts.jsonl`)).length,
+      )
   }
-  assert.ok(!(await textOf(disk, 'receipts.old.jsonl')).includes(settled[0]!), 'the first receipt is not forgotten yet')
+  assert.ok(
+    !(await textOf(disk, 'receipts.old.jsonl')).includes(settled[0]!),
+    'the first receipt is not forgotten yet',
+  )
   const random = seeded(3)
-  for (let length = 5; length <= disk.operations.length; length++) await check(disk.operations.slice(0, length), 10, random)
+  for (let length = 5; length <= disk.operations.length; length++)
+    await check(disk.operations.slice(0, length), 10, random)
 })

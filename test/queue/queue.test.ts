@@ -11,7 +11,8 @@ import type { Refusal } from '../../src/support/errors.ts'
 import { idsIn, recordOf } from '../support/queue-records.ts'
 import { appendAndTake, diskWith, openHere, receiptsIn, yes } from './queue-setup.ts'
 
-const full503 = (error: unknown): boolean => (error as Refusal).status === 503 && (error as Refusal).retryAfterSeconds === 60
+const full503 = (error: unknown): boolean =>
+  (error as Refusal).status === 503 && (error as Refusal).retryAfterSeconds === 60
 
 test('an acknowledged record is in queue/ as a readable request', async (t) => {
   const { folder, queue, names } = await openHere(t)
@@ -32,9 +33,16 @@ test('folders and files are for our user only', async (t) => {
   const { folder, queue } = await openHere(t)
   await queue.recordAttempt(await appendAndTake(queue, 'one'))
   await queue.append(recordOf('two'), 1)
-  const mode = async (path: string): Promise<number> => (await stat(join(folder, path))).mode & 0o777
+  const mode = async (path: string): Promise<number> =>
+    (await stat(join(folder, path))).mode & 0o777
   for (const path of ['queue', 'sending', 'sent']) assert.equal(await mode(path), 0o700, path)
-  for (const path of ['lock', 'policy', 'receipts.jsonl', 'queue/000000000002.otlp', 'sending/000000000001.otlp.gz'])
+  for (const path of [
+    'lock',
+    'policy',
+    'receipts.jsonl',
+    'queue/000000000002.otlp',
+    'sending/000000000001.otlp.gz',
+  ])
     assert.equal(await mode(path), 0o600, path)
 })
 
@@ -59,7 +67,9 @@ test('appends that wait share one write and one sync', async (t) => {
   writes = syncs = 0
   // In callbacks of their own, as requests come, and more than the first buffer of a group holds.
   const later = (id: string): Promise<void> =>
-    new Promise<void>((resolve) => void setImmediate(resolve)).then(() => queue.append(recordOf(id, 20_000), 1))
+    new Promise<void>((resolve) => void setImmediate(resolve)).then(() =>
+      queue.append(recordOf(id, 20_000), 1),
+    )
   await Promise.all(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(later))
   assert.deepEqual({ writes, syncs }, { writes: 1, syncs: 1 })
   assert.deepEqual(await ids('queue'), ['first', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])
@@ -81,13 +91,23 @@ test('next gives the oldest sealed file as one body, sorted, with exactly the by
   const body = await queue.next(yes)
   assert.ok(body !== undefined)
   assert.deepEqual(idsIn(gunzipSync(body.content)), ['a', 'b', 'c'])
-  assert.deepEqual(gunzipSync(body.content), Buffer.concat(['a', 'b', 'c'].map((id) => recordOf(id))))
+  assert.deepEqual(
+    gunzipSync(body.content),
+    Buffer.concat(['a', 'b', 'c'].map((id) => recordOf(id))),
+  )
   const file = await readFile(join(folder, 'sending/000000000001.otlp.gz'))
   assert.deepEqual(body.content, file)
   const sha256 = createHash('sha256').update(file).digest('hex')
-  assert.deepEqual({ ...body, content: 0 }, { sequence: 1, content: 0, sha256, batches: 3, spans: 3 })
+  assert.deepEqual(
+    { ...body, content: 0 },
+    { sequence: 1, content: 0, sha256, batches: 3, spans: 3 },
+  )
   assert.deepEqual(await names('queue'), ['000000000002.otlp'])
-  assert.deepEqual({ ...(await queue.next(yes)) }, { ...body }, 'it stays the oldest until it is settled')
+  assert.deepEqual(
+    { ...(await queue.next(yes)) },
+    { ...body },
+    'it stays the oldest until it is settled',
+  )
 })
 
 test('next commits nothing once it is not allowed, also between its two looks', async (t) => {
@@ -116,7 +136,16 @@ test('receipts name the attempt once and every outcome, and a settled body moves
   assert.deepEqual(
     lines.map((line) => ({ ...line, time: '' })),
     [
-      { time: '', sequence: 1, sha256, bytes: body.content.length, batches: 2, spans: 2, policy: 'policy-a', event: 'attempt' },
+      {
+        time: '',
+        sequence: 1,
+        sha256,
+        bytes: body.content.length,
+        batches: 2,
+        spans: 2,
+        policy: 'policy-a',
+        event: 'attempt',
+      },
       { time: '', sequence: 1, sha256, result: 'retry', status: 503, rejected: 0 },
       { time: '', sequence: 1, sha256, result: 'delivered', status: 200, rejected: 1 },
     ],
@@ -143,7 +172,18 @@ test('spans are counted where they stand, and nothing that looks like one', asyn
     lenField(2, Buffer.alloc(0)),
   ])
   const resource = lenField(1, lenField(2, Buffer.from('resource')))
-  await queue.append(lenField(1, Buffer.concat([resource, lenField(2, spans), varintField(2, 300), lenField(3, Buffer.from('url'))])), 2)
+  await queue.append(
+    lenField(
+      1,
+      Buffer.concat([
+        resource,
+        lenField(2, spans),
+        varintField(2, 300),
+        lenField(3, Buffer.from('url')),
+      ]),
+    ),
+    2,
+  )
   assert.equal((await appendAndTake(queue)).spans, 2)
   await queue.close()
   assert.equal((await (await openHere(t, { folder })).queue.next(yes))?.spans, 2)
@@ -153,13 +193,19 @@ test('sent/ keeps the last 16 MiB', async (t) => {
   const { folder, queue } = await openHere(t)
   await queue.close()
   for (let sequence = 1; sequence <= 17; sequence++)
-    await writeFile(join(folder, 'sent', `${String(sequence).padStart(12, '0')}.otlp.gz`), Buffer.alloc(1024 * 1024))
+    await writeFile(
+      join(folder, 'sent', `${String(sequence).padStart(12, '0')}.otlp.gz`),
+      Buffer.alloc(1024 * 1024),
+    )
   const again = await openHere(t, { folder })
   const body = await appendAndTake(again.queue, 'one')
   assert.equal(body.sequence, 18, 'the sequence goes on from sent/')
   await again.queue.recordOutcome(body, { result: 'refused', status: 400 })
   const names = await again.names('sent')
-  assert.deepEqual([names.length, names[0], names.at(-1)], [16, '000000000003.otlp.gz', '000000000018.otlp.gz'])
+  assert.deepEqual(
+    [names.length, names[0], names.at(-1)],
+    [16, '000000000003.otlp.gz', '000000000018.otlp.gz'],
+  )
 })
 
 test('the sequence goes on from receipts when every file has gone', async (t) => {
@@ -191,7 +237,10 @@ test('a full queue that refuses drops nothing, even where a body is larger than 
   await queue.seal()
   const [body] = await Promise.all([queue.next(yes), queue.append(noise(), 1)])
   assert.ok(body!.content.length > noise().length + 5)
-  assert.deepEqual([await names('sending'), await names('queue')], [['000000000001.otlp.gz'], ['000000000002.otlp']])
+  assert.deepEqual(
+    [await names('sending'), await names('queue')],
+    [['000000000001.otlp.gz'], ['000000000002.otlp']],
+  )
 })
 
 test('what waits for the disk counts as queued', async (t) => {
@@ -223,7 +272,11 @@ for (const full of ['drop-oldest', 'ring'] as const) {
 test('what may wait in memory is bounded', async (t) => {
   const { queue } = await openHere(t)
   const large = recordOf('large', 5 * 1024 * 1024)
-  const results = await Promise.allSettled([queue.append(large, 1), queue.append(large, 1), queue.append(recordOf('small'), 1)])
+  const results = await Promise.allSettled([
+    queue.append(large, 1),
+    queue.append(large, 1),
+    queue.append(recordOf('small'), 1),
+  ])
   assert.deepEqual(
     results.map(({ status }) => status),
     ['fulfilled', 'rejected', 'fulfilled'],

@@ -1,7 +1,20 @@
-// What the queue makes of a folder as it finds it: torn, damaged, half committed, too old, or taken by another process.
+// What the queue makes of a folder as it finds it: torn, damaged, half committed, too old, or taken
+// by another process.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { appendFile, mkdir, readdir, readFile, rename, rm, rmdir, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -42,12 +55,16 @@ test('of a file that is damaged in the middle what stands before is kept and the
   await writeFile(path, bytes)
   const again = await openHere(t, { folder })
   assert.deepEqual(await again.ids('queue'), ['one'])
-  assert.deepEqual([again.counters.get('queue.dropped.corrupt'), again.counters.get('queue.recovered.torn')], [1, 0])
+  assert.deepEqual(
+    [again.counters.get('queue.dropped.corrupt'), again.counters.get('queue.recovered.torn')],
+    [1, 0],
+  )
 })
 
 test('a tail that the power did not let finish is torn, not damaged', async (t) => {
   const zeros = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(40)])
-  const wrong = (bytes: Buffer): Buffer => Buffer.concat([bytes, recordOf('two'), Buffer.from([0x7d, 0, 0, 0, 0])])
+  const wrong = (bytes: Buffer): Buffer =>
+    Buffer.concat([bytes, recordOf('two'), Buffer.from([0x7d, 0, 0, 0, 0])])
   for (const spoil of [zeros, wrong]) {
     const { folder, queue } = await openHere(t)
     await queue.append(recordOf('one'), 1)
@@ -56,7 +73,10 @@ test('a tail that the power did not let finish is torn, not damaged', async (t) 
     await writeFile(path, spoil(await readFile(path)))
     const again = await openHere(t, { folder })
     assert.deepEqual(await again.ids('queue'), ['one'])
-    assert.deepEqual([again.counters.get('queue.dropped.corrupt'), again.counters.get('queue.recovered.torn')], [0, 1])
+    assert.deepEqual(
+      [again.counters.get('queue.dropped.corrupt'), again.counters.get('queue.recovered.torn')],
+      [0, 1],
+    )
   }
 })
 
@@ -67,7 +87,10 @@ test('a receipt that was cut off does not spoil the next one', async (t) => {
   await appendFile(join(folder, 'receipts.jsonl'), `{"time":"${'x'.repeat(1000)}`)
   const again = await openHere(t, { folder })
   await again.queue.recordAttempt(await appendAndTake(again.queue, 'two'))
-  await again.queue.recordOutcome((await again.queue.next(yes))!, { result: 'delivered', status: 200 })
+  await again.queue.recordOutcome((await again.queue.next(yes))!, {
+    result: 'delivered',
+    status: 200,
+  })
   assert.deepEqual(
     (await receiptsIn(folder)).map(({ sequence, event, result }) => [sequence, event ?? result]),
     [
@@ -98,9 +121,16 @@ test('the sequence goes on from what is on disk, and the oldest is given first',
   await rename(join(folder, 'queue/000000000003.otlp'), join(folder, 'queue/000000000007.otlp'))
   const again = await openHere(t, { folder })
   await again.queue.append(recordOf('eight'), 1)
-  assert.deepEqual(await again.names('queue'), ['000000000002.otlp', '000000000007.otlp', '000000000008.otlp'])
+  assert.deepEqual(await again.names('queue'), [
+    '000000000002.otlp',
+    '000000000007.otlp',
+    '000000000008.otlp',
+  ])
   await again.queue.close()
-  await rename(join(folder, 'sending/000000000001.otlp.gz'), join(folder, 'sending/000000000020.otlp.gz'))
+  await rename(
+    join(folder, 'sending/000000000001.otlp.gz'),
+    join(folder, 'sending/000000000020.otlp.gz'),
+  )
   const third = await openHere(t, { folder })
   assert.equal((await third.queue.next(yes))?.sequence, 2)
   await third.queue.append(recordOf('last'), 1)
@@ -118,12 +148,19 @@ test('a body that the old receipts call settled, by its digest, is not sent agai
   await queue.close()
   await rename(join(folder, 'receipts.jsonl'), join(folder, 'receipts.old.jsonl'))
   for (const sequence of [1, 2, 3])
-    await rename(join(folder, `sent/00000000000${sequence}.otlp.gz`), join(folder, `sending/00000000000${sequence}.otlp.gz`))
+    await rename(
+      join(folder, `sent/00000000000${sequence}.otlp.gz`),
+      join(folder, `sending/00000000000${sequence}.otlp.gz`),
+    )
   await writeFile(join(folder, 'sending/000000000003.otlp.gz'), gzipSync(recordOf('another')))
   const again = await openHere(t, { folder })
   assert.deepEqual(await again.ids('sending'), ['another', 'retry'])
   await again.queue.relabel('policy-b')
-  assert.deepEqual(await again.ids('sent'), ['delivered', 'refused', 'retry'], 'what was attempted is kept to be seen')
+  assert.deepEqual(
+    await again.ids('sent'),
+    ['delivered', 'refused', 'retry'],
+    'what was attempted is kept to be seen',
+  )
 })
 
 test('a damaged or vanished file does not hold up those behind it', async (t) => {
@@ -177,7 +214,11 @@ test('files over the age limit are dropped at seal, at next and at open, and cou
   await queue.recordAttempt(body)
   time += 1_001
   assert.equal(await queue.next(yes), undefined)
-  assert.deepEqual([await names('sending'), await names('sent')], [[], ['000000000002.otlp.gz']], 'an attempted body is kept to be seen')
+  assert.deepEqual(
+    [await names('sending'), await names('sent')],
+    [[], ['000000000002.otlp.gz']],
+    'an attempted body is kept to be seen',
+  )
   await queue.append(recordOf('three'), 1)
   await queue.close()
   await utimes(join(folder, 'queue/000000000003.otlp'), time / 1000 - 2, time / 1000 - 2)
@@ -192,11 +233,19 @@ test('the age of a file is that of its oldest record, while it grows and over a 
   await queue.append(recordOf('one'), 1)
   time += 8_001
   await queue.append(recordOf('two'), 1)
-  assert.deepEqual([await ids('queue'), counters.get('queue.dropped.age')], [['two'], 1], 'the file that grows can be too old')
+  assert.deepEqual(
+    [await ids('queue'), counters.get('queue.dropped.age')],
+    [['two'], 1],
+    'the file that grows can be too old',
+  )
   time += 1_001
   await queue.append(recordOf('three'), 1)
   await queue.append(recordOf('four'), 1)
-  assert.equal((await names('queue')).length, 2, 'a file that has grown for an eighth of the limit grows no more')
+  assert.equal(
+    (await names('queue')).length,
+    2,
+    'a file that has grown for an eighth of the limit grows no more',
+  )
   time += 7_000
   await queue.append(recordOf('five'), 1)
   assert.deepEqual([await ids('queue'), counters.get('queue.dropped.age')], [['four', 'five'], 3])

@@ -1,4 +1,5 @@
-// What `run` loads of the bundle, and of Node: each room, library or part of Node that slips in costs memory in every pod.
+// What `run` loads of the bundle, and of Node: each room, library or part of Node that slips in
+// costs memory in every pod.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,34 +23,55 @@ test('run loads the rooms of the road and the libraries ulid and yaml, and no ot
     loaded.add(path)
     for (const { path: next, kind } of output.imports) if (kind === 'import-statement') visit(next)
   }
-  for (const [path, { entryPoint }] of Object.entries(outputs)) if (ENTRIES.includes(entryPoint ?? '')) visit(path)
+  for (const [path, { entryPoint }] of Object.entries(outputs))
+    if (ENTRIES.includes(entryPoint ?? '')) visit(path)
   const inputs = [...loaded].flatMap((path) => Object.keys(outputs[path]!.inputs))
-  const rooms = inputs.map((path) => /(?:^|\/)src\/([\w-]+)\/(?!.*node_modules)/.exec(path)?.[1] ?? 'none')
-  const libraries = inputs.map((path) => /node_modules\/((?:@[\w-]+\/)?[\w-]+)\//.exec(path)?.[1] ?? 'none')
-  assert.deepEqual([...new Set(rooms)].filter((room) => room !== 'none').sort(), [...ROAD, 'cli', 'page'].sort())
-  assert.deepEqual([...new Set(libraries)].filter((library) => library !== 'none').sort(), ['ulid', 'yaml'])
-  assert.ok(!inputs.includes('src/send/post.ts'), 'the door out is loaded before there is something to send')
+  const rooms = inputs.map(
+    (path) => /(?:^|\/)src\/([\w-]+)\/(?!.*node_modules)/.exec(path)?.[1] ?? 'none',
+  )
+  const libraries = inputs.map(
+    (path) => /node_modules\/((?:@[\w-]+\/)?[\w-]+)\//.exec(path)?.[1] ?? 'none',
+  )
+  assert.deepEqual(
+    [...new Set(rooms)].filter((room) => room !== 'none').sort(),
+    [...ROAD, 'cli', 'page'].sort(),
+  )
+  assert.deepEqual([...new Set(libraries)].filter((library) => library !== 'none').sort(), [
+    'ulid',
+    'yaml',
+  ])
+  assert.ok(
+    !inputs.includes('src/send/post.ts'),
+    'the door out is loaded before there is something to send',
+  )
 })
 
 test('a sidecar that has nothing to send has loaded neither the fetch of Node nor its TLS', async (t) => {
   const folder = await temporaryFolder(t)
   await bundle(folder)
   const tell = join(folder, 'tell.cjs')
-  await writeFile(tell, "process.on('exit', () => process.stdout.write(process.moduleLoadList.join('\\n')))")
-  const child = spawn(process.execPath, ['--require', tell, join(folder, 'usage-sidecar.js'), 'run'], {
-    env: {
-      USAGE_REPORTING: 'on',
-      USAGE_POLICY: DEFAULT_POLICY_FILE,
-      USAGE_ENDPOINT: 'https://127.0.0.1:1',
-      USAGE_HTTP_LISTEN: '127.0.0.1:0',
-      USAGE_HEALTH_LISTEN: '127.0.0.1:0',
-      USAGE_GRPC_LISTEN: '127.0.0.1:0',
-      USAGE_PAGE_LISTEN: '127.0.0.1:0',
-      USAGE_DATA_DIR: join(folder, 'data'),
-      USAGE_IDENTITY_DIR: join(folder, 'identity'),
+  await writeFile(
+    tell,
+    "process.on('exit', () => process.stdout.write(process.moduleLoadList.join('\\n')))",
+  )
+  const child = spawn(
+    process.execPath,
+    ['--require', tell, join(folder, 'usage-sidecar.js'), 'run'],
+    {
+      env: {
+        USAGE_REPORTING: 'on',
+        USAGE_POLICY: DEFAULT_POLICY_FILE,
+        USAGE_ENDPOINT: 'https://127.0.0.1:1',
+        USAGE_HTTP_LISTEN: '127.0.0.1:0',
+        USAGE_HEALTH_LISTEN: '127.0.0.1:0',
+        USAGE_GRPC_LISTEN: '127.0.0.1:0',
+        USAGE_PAGE_LISTEN: '127.0.0.1:0',
+        USAGE_DATA_DIR: join(folder, 'data'),
+        USAGE_IDENTITY_DIR: join(folder, 'identity'),
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  )
   t.after(() => child.kill('SIGKILL'))
   let loaded = ''
   child.stdout.on('data', (chunk: Buffer) => {

@@ -27,7 +27,9 @@ test('every path that a document for contributors names exists', () => {
   const path = /`((?:src|test|scripts|deploy|docs|\.ci|\.github|\.devcontainer)\/[\w./-]*)`/g
   const dead = documents
     .filter((file) => named.test(file))
-    .flatMap((file) => [...textOf(file).matchAll(path)].map(([, target]) => [file, target!] as const))
+    .flatMap((file) =>
+      [...textOf(file).matchAll(path)].map(([, target]) => [file, target!] as const),
+    )
     .filter(([, target]) => !existsSync(join(ROOT, target)))
   assert.deepEqual(dead, [])
 })
@@ -44,6 +46,9 @@ test('a decision without one of its three parts is refused', () => {
   const text = '# Title\n\n## Context\n\nA.\n\n## Decision\n\nB.\n\n## Consequence\n\nC.\n'
   assert.equal(decisionTitle('0001-title.md', text), 'Title')
   for (const heading of ['# Title', '## Context', '## Decision', '## Consequence'])
-    assert.throws(() => decisionTitle('0001-title.md', text.replace(`${heading}\n`, '')), /0001-title/)
+    assert.throws(
+      () => decisionTitle('0001-title.md', text.replace(`${heading}\n`, '')),
+      /0001-title/,
+    )
   assert.throws(() => decisionTitle('0001-title.md', text + '\n'.repeat(60)), /at most/)
 })

@@ -1,5 +1,5 @@
-// A request that is cancelled, because consent has ended: its connection is reset, so that the kernel never sends what it
-// still holds of the body, and one that is not there yet does not come.
+// A request that is cancelled, because consent has ended: its connection is reset, so that the
+// kernel never sends what it still holds of the body, and one that is not there yet does not come.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
@@ -23,8 +23,8 @@ const STALLS_AT = 64 * 1024
 type Over = 'plain HTTP' | 'TLS' | 'TLS through a proxy'
 
 /**
- * A relay before a collector, or a proxy that is asked for a way to it: it passes on a first piece of what comes, then takes
- * nothing until it is told to go on.
+ * A relay before a collector, or a proxy that is asked for a way to it: it passes on a first piece
+ * of what comes, then takes nothing until it is told to go on.
  */
 async function stallingRelay(t: TestContext, over: Over) {
   const secure = over !== 'plain HTTP'
@@ -45,7 +45,10 @@ async function stallingRelay(t: TestContext, over: Over) {
     client.on('data', (chunk) => {
       if (asked) {
         // It comes in one piece, and nothing else before the answer.
-        assert.match(chunk.toString('latin1'), /^CONNECT 127\.0\.0\.1:\d+ HTTP\/1\.1\r\n(?:.+\r\n)*\r\n$/)
+        assert.match(
+          chunk.toString('latin1'),
+          /^CONNECT 127\.0\.0\.1:\d+ HTTP\/1\.1\r\n(?:.+\r\n)*\r\n$/,
+        )
         asked = false
         client.write('HTTP/1.1 200 Connection established\r\n\r\n')
         return
@@ -73,7 +76,13 @@ async function stallingRelay(t: TestContext, over: Over) {
   const { port } = relay.address() as AddressInfo
   const at = over === 'TLS through a proxy' ? (collector.address() as AddressInfo).port : port
   const proxy = over === 'TLS through a proxy' ? { proxy: `http://127.0.0.1:${port}` } : {}
-  const open = () => openPoster(destinationOf(`${secure ? 'https' : 'http'}://127.0.0.1:${at}`, secure ? { caFile, ...proxy } : {}))
+  const open = () =>
+    openPoster(
+      destinationOf(
+        `${secure ? 'https' : 'http'}://127.0.0.1:${at}`,
+        secure ? { caFile, ...proxy } : {},
+      ),
+    )
   return { open, clients, ends, bytes: () => bytes, goOn }
 }
 

@@ -1,5 +1,5 @@
-// Consent is asked again before every request and every commit; where it ends, or the sidecar is stopped, in the middle
-// of a drain, nothing more is made, and what is under way ends.
+// Consent is asked again before every request and every commit; where it ends, or the sidecar is
+// stopped, in the middle of a drain, nothing more is made, and what is under way ends.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Queue } from '../../src/queue/queue.ts'
@@ -30,7 +30,10 @@ test('consent that ends before a body is committed commits, records and sends no
         return body
       },
     }
-    const { pass, drains, sender } = senderHere(t, queue, { random: () => 0, allowed: () => asked < ends })
+    const { pass, drains, sender } = senderHere(t, queue, {
+      random: () => 0,
+      allowed: () => asked < ends,
+    })
     pass(0)
     await until(() => taken)
     await settle()
@@ -83,7 +86,10 @@ test('consent that ends while a request is under way makes no other, and an answ
   await until(() => ended)
   assert.equal(got.length, 1)
   await until(() => counters.get('sent.bodies') === 1)
-  assert.deepEqual([counters.snapshot(), await names('sent')], [{ 'sent.bodies': 1, 'sent.spans': 1 }, ['000000000001.otlp.gz']])
+  assert.deepEqual(
+    [counters.snapshot(), await names('sent')],
+    [{ 'sent.bodies': 1, 'sent.spans': 1 }, ['000000000001.otlp.gz']],
+  )
   assert.deepEqual(
     (await outcomesIn(folder)).map(({ result }) => result),
     ['delivered'],
@@ -106,7 +112,10 @@ test('a stop waits for what the drain still writes, and no other body is begun',
   await queue.seal()
   await queue.append(recordOf('two'), 1)
   const { port } = await collectHere(t, statuses(200))
-  const { sender, pass } = senderHere(t, queue, { destination: destinationOf(`http://127.0.0.1:${port}`), random: () => 0 })
+  const { sender, pass } = senderHere(t, queue, {
+    destination: destinationOf(`http://127.0.0.1:${port}`),
+    random: () => 0,
+  })
   pass(0)
   await until(() => answered)
   let stopped = false

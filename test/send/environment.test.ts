@@ -1,5 +1,6 @@
-// The environment of a pod is shared with its application: no variable of the OpenTelemetry SDK, of a proxy, of a cloud or
-// of TLS reaches what the sidecar sends, where it sends it, under which headers, or to whom it trusts.
+// The environment of a pod is shared with its application: no variable of the OpenTelemetry SDK, of
+// a proxy, of a cloud or of TLS reaches what the sidecar sends, where it sends it, under which
+// headers, or to whom it trusts.
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,7 +10,16 @@ import { startCollector } from '../support/collector.ts'
 import { collectHere, statuses } from '../support/sender.ts'
 import { execution, placeOf, post, startChild, until } from '../support/sidecar.ts'
 
-const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'http_proxy', 'https_proxy', 'all_proxy', 'GRPC_PROXY', 'grpc_proxy']
+const PROXIES = [
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'ALL_PROXY',
+  'http_proxy',
+  'https_proxy',
+  'all_proxy',
+  'GRPC_PROXY',
+  'grpc_proxy',
+]
 const EXPORTERS = ['OTEL_EXPORTER_OTLP', 'OTEL_EXPORTER_OTLP_TRACES', 'OTEL_EXPORTER_ZIPKIN']
 
 /** Every variable that could tempt a program to send elsewhere, otherwise, or more. */
@@ -79,7 +89,9 @@ async function headersOf(
   assert.equal(await child.end('SIGTERM'), 0)
   const { url, rawHeaders } = got()[before]!
   assert.equal(url, '/v1/traces')
-  return rawHeaders.map((value, index) => (rawHeaders[index - 1]?.toLowerCase() === 'content-length' ? 'N' : value))
+  return rawHeaders.map((value, index) =>
+    rawHeaders[index - 1]?.toLowerCase() === 'content-length' ? 'N' : value,
+  )
 }
 
 test('variables of OpenTelemetry, of proxies and of clouds change nothing of a request', async (t) => {
@@ -88,7 +100,8 @@ test('variables of OpenTelemetry, of proxies and of clouds change nothing of a r
   const place = await placeOf(t, {})
   const file = join(place.folder, 'canary')
   await writeFile(file, 'canary')
-  const get = async (env: object): Promise<readonly string[]> => headersOf(t, collector.endpoint, () => collector.requests, env)
+  const get = async (env: object): Promise<readonly string[]> =>
+    headersOf(t, collector.endpoint, () => collector.requests, env)
   assert.deepEqual(await get(canaries(elsewhere.endpoint, file)), await get({}))
   assert.deepEqual([elsewhere.connections, elsewhere.requests.length], [0, 0])
 })
@@ -110,7 +123,8 @@ test('nor do they, or those of TLS, over https: the collector is trusted by our 
     USAGE_CA_FILE: caFile,
   }
   const endpoint = `https://127.0.0.1:${collecting.port}`
-  const get = async (variables: object): Promise<readonly string[]> => headersOf(t, endpoint, () => collecting.got, variables)
+  const get = async (variables: object): Promise<readonly string[]> =>
+    headersOf(t, endpoint, () => collecting.got, variables)
   assert.deepEqual(await get(env), await get({ USAGE_CA_FILE: caFile }))
   assert.deepEqual([elsewhere.connections, elsewhere.requests.length], [0, 0])
 })

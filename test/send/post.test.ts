@@ -1,4 +1,5 @@
-// One request to the collector: exactly these headers, no redirect, no endless answer, no wait without an end.
+// One request to the collector: exactly these headers, no redirect, no endless answer, no wait
+// without an end.
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -20,7 +21,11 @@ function posterTo(t: TestContext, endpoint: string, changes: Partial<Destination
 }
 
 /** A server of bytes: answers the first chunk with these, or nothing. */
-async function rawServer(t: TestContext, answer: string | undefined, end: boolean): Promise<string> {
+async function rawServer(
+  t: TestContext,
+  answer: string | undefined,
+  end: boolean,
+): Promise<string> {
   const server = createServer((socket) => {
     socket.on('error', () => undefined)
     socket.once('data', () => {
@@ -34,7 +39,11 @@ async function rawServer(t: TestContext, answer: string | undefined, end: boolea
   return `http://127.0.0.1:${(server.address() as { port: number }).port}`
 }
 
-const withoutBody = ({ status, code, retryAfter }: Answer): unknown => ({ status, code, retryAfter })
+const withoutBody = ({ status, code, retryAfter }: Answer): unknown => ({
+  status,
+  code,
+  retryAfter,
+})
 
 test('a request has exactly these headers', async (t) => {
   const { port, got } = await collectHere(t, statuses(200))
@@ -58,7 +67,8 @@ test('a request has exactly these headers', async (t) => {
 
 test('/v1/traces is appended to the base URL, with one slash', async (t) => {
   const { port, got } = await collectHere(t, statuses(200))
-  for (const base of ['', '/', '/base', '/base//']) await posterTo(t, `http://127.0.0.1:${port}${base}`).post(BODY, NEVER)
+  for (const base of ['', '/', '/base', '/base//'])
+    await posterTo(t, `http://127.0.0.1:${port}${base}`).post(BODY, NEVER)
   assert.deepEqual(
     got.map(({ url }) => url),
     ['/v1/traces', '/v1/traces', '/base/v1/traces', '/base/v1/traces'],
@@ -74,38 +84,76 @@ test('the headers file adds headers and changes none of ours', async (t) => {
   const { port, got } = await collectHere(t, statuses(200))
   await posterTo(t, `http://127.0.0.1:${port}`).post(BODY, NEVER)
   await posterTo(t, `http://127.0.0.1:${port}`, { headersFile }).post(BODY, NEVER)
-  assert.deepEqual(got[1]!.rawHeaders, ['authorization', 'Bearer a:b', 'x-team', 'builds', ...got[0]!.rawHeaders])
+  assert.deepEqual(got[1]!.rawHeaders, [
+    'authorization',
+    'Bearer a:b',
+    'x-team',
+    'builds',
+    ...got[0]!.rawHeaders,
+  ])
 })
 
 test('what would break the framing of a request or is no header is left out of the headers file', () => {
-  const framing = ['host', 'connection', 'transfer-encoding', 'content-length', 'content-type', 'content-encoding', 'user-agent', 'expect']
+  const framing = [
+    'host',
+    'connection',
+    'transfer-encoding',
+    'content-length',
+    'content-type',
+    'content-encoding',
+    'user-agent',
+    'expect',
+  ]
   for (const name of [...framing, 'upgrade', 'te', 'trailer']) {
     assert.deepEqual(parseHeaders(`${name}: x`), {}, name)
     assert.deepEqual(parseHeaders(`${name.toUpperCase()}: x`), {}, name)
   }
-  for (const line of ['no colon', ': no name', 'two words: x', 'umlaut: ü', 'control: a\u0001b', 'ümlaut: x', '#x: y', ' indented: x'])
+  for (const line of [
+    'no colon',
+    ': no name',
+    'two words: x',
+    'umlaut: ü',
+    'control: a\u0001b',
+    'ümlaut: x',
+    '#x: y',
+    ' indented: x',
+  ])
     assert.deepEqual(parseHeaders(line), {}, line)
-  assert.deepEqual(parseHeaders('x-empty:\nx-colons: a: b:c \t\n'), { 'x-empty': '', 'x-colons': 'a: b:c' })
+  assert.deepEqual(parseHeaders('x-empty:\nx-colons: a: b:c \t\n'), {
+    'x-empty': '',
+    'x-colons': 'a: b:c',
+  })
 })
 
 test('an answer on a connection that ends with it counts', async (t) => {
-  const endpoint = await rawServer(t, `HTTP/1.1 429 X\r\nretry-after: 7\r\ncontent-length: 30000\r\n\r\n${'x'.repeat(30_000)}`, true)
+  const endpoint = await rawServer(
+    t,
+    `HTTP/1.1 429 X\r\nretry-after: 7\r\ncontent-length: 30000\r\n\r\n${'x'.repeat(30_000)}`,
+    true,
+  )
   const answer = await posterTo(t, endpoint).post(BODY, NEVER)
   assert.deepEqual([answer.status, answer.retryAfter, answer.body.length], [429, '7', 30_000])
 })
 
 test('an answer is its status, its Retry-After and its body', async (t) => {
-  const { port } = await collectHere(t, (_request, response) => response.writeHead(429, { 'retry-after': '7' }).end('later'))
+  const { port } = await collectHere(t, (_request, response) =>
+    response.writeHead(429, { 'retry-after': '7' }).end('later'),
+  )
   const answer = await posterTo(t, `http://127.0.0.1:${port}`).post(BODY, NEVER)
   assert.deepEqual(answer, { status: 429, code: '', retryAfter: '7', body: Buffer.from('later') })
 })
 
 test('a redirect is an answer like others and not followed', async (t) => {
   const { port, got } = await collectHere(t, (_request, response) => {
-    response.writeHead([301, 302, 303, 307, 308][got.length - 1]!, { location: `http://127.0.0.1:${port}/elsewhere` }).end()
+    response
+      .writeHead([301, 302, 303, 307, 308][got.length - 1]!, {
+        location: `http://127.0.0.1:${port}/elsewhere`,
+      })
+      .end()
   })
   const poster = posterTo(t, `http://127.0.0.1:${port}`)
-  for (const status of [301, 302, 303, 307, 308]) assert.equal((await poster.post(BODY, NEVER)).status, status)
+  for (const status of [301, 302, 303, 307, 308])
+    assert.equal((await poster.post(BODY, NEVER)).status, status)
   assert.deepEqual(new Set(got.map(({ url }) => url)), new Set(['/v1/traces']))
 })
 
@@ -118,7 +166,9 @@ test('informational answers are passed over', async (t) => {
   assert.equal((await posterTo(t, endpoint).post(BODY, NEVER)).status, 204)
 })
 
-test('of an answer without an end 64 KiB are read, and no more is waited for', { timeout: 20_000 }, async (t) => {
+test('of an answer without an end 64 KiB are read, and no more is waited for', {
+  timeout: 20_000,
+}, async (t) => {
   let ended = false
   const { port } = await collectHere(t, (request, response) => {
     request.socket.once('close', () => {
@@ -138,21 +188,37 @@ test('of an answer without an end 64 KiB are read, and no more is waited for', {
 
 const BROKEN: Record<string, { answer: string | undefined; code: string }> = {
   'a connection that ends': { answer: undefined, code: 'ECONNRESET' },
-  'an answer that breaks off': { answer: 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc', code: 'ECONNRESET' },
-  'an upgrade that nobody asked for': { answer: 'HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n', code: 'ECONNRESET' },
-  'something that is no HTTP': { answer: '220 mail.example.org ESMTP\r\n', code: 'HPE_INVALID_CONSTANT' },
+  'an answer that breaks off': {
+    answer: 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc',
+    code: 'ECONNRESET',
+  },
+  'an upgrade that nobody asked for': {
+    answer: 'HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n',
+    code: 'ECONNRESET',
+  },
+  'something that is no HTTP': {
+    answer: '220 mail.example.org ESMTP\r\n',
+    code: 'HPE_INVALID_CONSTANT',
+  },
 }
 for (const [name, { answer, code }] of Object.entries(BROKEN)) {
   test(`${name} counts as no answer`, { timeout: 10_000 }, async (t) => {
     const poster = posterTo(t, await rawServer(t, answer, true))
-    assert.deepEqual(withoutBody(await poster.post(BODY, NEVER)), { status: 0, code, retryAfter: undefined })
+    assert.deepEqual(withoutBody(await poster.post(BODY, NEVER)), {
+      status: 0,
+      code,
+      retryAfter: undefined,
+    })
   })
 }
 
 test('a port where nobody listens counts as no answer', async (t) => {
   const { port, server } = await collectHere(t, statuses(200))
   await new Promise((resolve) => server.close(resolve))
-  assert.equal((await posterTo(t, `http://127.0.0.1:${port}`).post(BODY, NEVER)).code, 'ECONNREFUSED')
+  assert.equal(
+    (await posterTo(t, `http://127.0.0.1:${port}`).post(BODY, NEVER)).code,
+    'ECONNREFUSED',
+  )
 })
 
 test('a request ends at once when it is told to', async (t) => {
@@ -173,7 +239,11 @@ test('a request ends by itself after 30 seconds, also in the middle of an answer
     await until(() => got.length === 1)
     assert.deepEqual(timeout.mock.calls[0]!.arguments, [30_000])
     late.abort()
-    assert.deepEqual(withoutBody(await answer), { status: 0, code: 'DEADLINE', retryAfter: undefined })
+    assert.deepEqual(withoutBody(await answer), {
+      status: 0,
+      code: 'DEADLINE',
+      retryAfter: undefined,
+    })
     timeout.mock.restore()
   }
 })
@@ -195,5 +265,8 @@ test('the requests of one poster share a connection, which ends with it', async 
 
 test('a file that cannot be read stops the poster, by its code', () => {
   for (const file of ['headersFile', 'caFile', 'clientCertFile', 'clientKeyFile'])
-    assert.throws(() => openPoster(destinationOf('https://127.0.0.1:1', { [file]: '/nowhere/CANARY' })), { code: 'ENOENT' })
+    assert.throws(
+      () => openPoster(destinationOf('https://127.0.0.1:1', { [file]: '/nowhere/CANARY' })),
+      { code: 'ENOENT' },
+    )
 })

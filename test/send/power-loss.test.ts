@@ -1,6 +1,7 @@
-// The power goes after every single file operation of a sidecar that sends: the real sender on the real queue, before a
-// collector that answers everything and nothing, and consent that ends in the middle of a request. What is found after
-// the start is then sent to a collector that takes all of it.
+// The power goes after every single file operation of a sidecar that sends: the real sender on the
+// real queue, before a collector that answers everything and nothing, and consent that ends in the
+// middle of a request. What is found after the start is then sent to a collector that takes all of
+// it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
@@ -30,9 +31,19 @@ interface Living {
 /** What fails is tried again, as the pipeline does. */
 const again = <T>(attempt: () => Promise<T>): Promise<T> => attempt().catch(attempt)
 
-async function live(disk: MemoryDisk, wipe: boolean, allowed: () => boolean = () => true, on: Disk = disk): Promise<Living> {
+async function live(
+  disk: MemoryDisk,
+  wipe: boolean,
+  allowed: () => boolean = () => true,
+  on: Disk = disk,
+): Promise<Living> {
   let time = 1_790_000_000_000
-  const options = queueOptions(FOLDER, { disk: on, wipe: () => wipe, now: () => time, maxAgeMs: Number.MAX_SAFE_INTEGER })
+  const options = queueOptions(FOLDER, {
+    disk: on,
+    wipe: () => wipe,
+    now: () => time,
+    maxAgeMs: Number.MAX_SAFE_INTEGER,
+  })
   const opened = await again(() => openQueue(options))
   const queue: Queue = {
     ...opened,
@@ -60,7 +71,12 @@ async function live(disk: MemoryDisk, wipe: boolean, allowed: () => boolean = ()
       post: async (content): Promise<Answer> => {
         disk.event('posted', [sha256Of(content), ...idsIn(gunzipSync(content))])
         const answer = answers.length > 1 ? answers.shift()! : answers[0]!
-        return { status: typeof answer === 'number' ? answer : await answer(), code: '', retryAfter: undefined, body: Buffer.alloc(0) }
+        return {
+          status: typeof answer === 'number' ? answer : await answer(),
+          code: '',
+          retryAfter: undefined,
+          body: Buffer.alloc(0),
+        }
       },
       close: () => undefined,
     }),
@@ -86,7 +102,10 @@ async function live(disk: MemoryDisk, wipe: boolean, allowed: () => boolean = ()
   }
 }
 
-/** Consent ends: the epoch is gone at once and for good, then the queue is wiped; a start wipes before it reads. */
+/**
+ * Consent ends: the epoch is gone at once and for good, then the queue is wiped; a start wipes
+ * before it reads.
+ */
 async function turnOff({ disk, queue }: Living): Promise<void> {
   disk.event('off')
   await again(queue.wipe)
@@ -142,7 +161,10 @@ function promises(history: readonly Operation[]) {
   const gone = new Set<string>()
   /** Digest of the body in which a collector may have each id. */
   let posted = new Map<string, string>()
-  /** Digests of the bodies that are there for the admin to see; on its way to sent/, one may get lost. */
+  /**
+   * Digests of the bodies that are there for the admin to see; on its way to sent/, one may get
+   * lost.
+   */
   let seen = new Set<string>()
   let wipe = false
   for (const operation of history) {
@@ -180,7 +202,8 @@ function promises(history: readonly Operation[]) {
 async function bytesIn(disk: MemoryDisk, ...places: string[]): Promise<Buffer[]> {
   const found: Buffer[] = []
   for (const place of places)
-    for (const name of await disk.list(`${FOLDER}/${place}`)) found.push(await disk.read(`${FOLDER}/${place}/${name}`))
+    for (const name of await disk.list(`${FOLDER}/${place}`))
+      found.push(await disk.read(`${FOLDER}/${place}/${name}`))
   return found
 }
 
@@ -193,10 +216,14 @@ async function check(history: readonly Operation[], random: () => number): Promi
     const where = `power loss after operation ${history.length} (${JSON.stringify(history.at(-1))}), fates ${JSON.stringify([...fates])}`
     const disk = MemoryDisk.replay(history, fates)
     const after = await live(disk, wipe)
-    const receipts = (await disk.read(`${FOLDER}/receipts.jsonl`).catch(() => Buffer.alloc(0))).toString()
+    const receipts = (
+      await disk.read(`${FOLDER}/receipts.jsonl`).catch(() => Buffer.alloc(0))
+    ).toString()
     const bodies = (await bytesIn(disk, 'sending', 'sent')).map(sha256Of)
-    for (const sha256 of posted.values()) assert.ok(receipts.includes(sha256), `a body left and no receipt tells: ${where}`)
-    for (const sha256 of seen) assert.ok(bodies.includes(sha256), `a body left and is not there to be seen: ${where}`)
+    for (const sha256 of posted.values())
+      assert.ok(receipts.includes(sha256), `a body left and no receipt tells: ${where}`)
+    for (const sha256 of seen)
+      assert.ok(bodies.includes(sha256), `a body left and is not there to be seen: ${where}`)
     if (wipe)
       assert.deepEqual(
         (await bytesIn(disk, 'queue', 'sending', 'sent')).flatMap(idsOf),
@@ -215,11 +242,13 @@ async function check(history: readonly Operation[], random: () => number): Promi
         left.set(id, sha256!)
       }
     }
-    for (const id of must) assert.ok(left.has(id), `${id} was acknowledged and does not leave: ${where}`)
+    for (const id of must)
+      assert.ok(left.has(id), `${id} was acknowledged and does not leave: ${where}`)
     for (const [id, sha256] of left) {
       assert.ok(may.has(id) && !gone.has(id), `${id} leaves and may not: ${where}`)
       const earlier = posted.get(id)
-      if (earlier !== undefined) assert.equal(sha256, earlier, `${id} leaves again in other bytes: ${where}`)
+      if (earlier !== undefined)
+        assert.equal(sha256, earlier, `${id} leaves again in other bytes: ${where}`)
     }
   }
   return losses.length
@@ -229,7 +258,8 @@ test('after power loss at any operation of a sidecar that sends, each span leave
   const { operations } = await life()
   const random = seeded(1)
   let recoveries = 0
-  for (let length = 0; length <= operations.length; length++) recoveries += await check(operations.slice(0, length), random)
+  for (let length = 0; length <= operations.length; length++)
+    recoveries += await check(operations.slice(0, length), random)
   assert.ok(recoveries > 500, `only ${recoveries} states were recovered`)
   t.diagnostic(`${recoveries} states after a power loss were recovered`)
 })
@@ -254,20 +284,38 @@ test('what a start after power loss has sent survives the next power loss', asyn
       await second.queue.close()
       // What the first loss undid is undone for good.
       const all = disk.operations.map(
-        (operation, index): Operation => (fates.get(index) === 'lost' ? { kind: 'event', event: 'lost', ids: [] } : operation),
+        (operation, index): Operation =>
+          fates.get(index) === 'lost' ? { kind: 'event', event: 'lost', ids: [] } : operation,
       )
       for (let cut = start; cut <= all.length; cut += 4) await check(all.slice(0, cut), random)
     }
   }
 })
 
-const MAY_FAIL = ['create', 'openFile', 'write', 'sync', 'truncate', 'rename', 'unlink', 'syncFolder', 'read', 'list', 'stat'] as const
+const MAY_FAIL = [
+  'create',
+  'openFile',
+  'write',
+  'sync',
+  'truncate',
+  'rename',
+  'unlink',
+  'syncFolder',
+  'read',
+  'list',
+  'stat',
+] as const
 
 /**
- * A disk whose operation number `place` fails and no other one, a write half done, anything else before or after it has had
- * its effect; tells how many there were.
+ * A disk whose operation number `place` fails and no other one, a write half done, anything else
+ * before or after it has had its effect; tells how many there were.
  */
-function failingOnce(place: number, code: string, when: 'before' | 'after', count: { operations: number }): (disk: MemoryDisk) => Disk {
+function failingOnce(
+  place: number,
+  code: string,
+  when: 'before' | 'after',
+  count: { operations: number },
+): (disk: MemoryDisk) => Disk {
   return (disk) => {
     const failing: Disk = Object.assign({}, disk)
     for (const name of MAY_FAIL) {
@@ -276,7 +324,8 @@ function failingOnce(place: number, code: string, when: 'before' | 'after', coun
         if (count.operations++ !== place) return await operation(...given)
         if (name === 'write') disk.failNext = 'write'
         if (name === 'sync') disk.failNext = 'sync'
-        if (name === 'write' || name === 'sync' || when === 'after') await operation(...given).catch(() => undefined)
+        if (name === 'write' || name === 'sync' || when === 'after')
+          await operation(...given).catch(() => undefined)
         throw Object.assign(new Error(code), { code })
       }
       Object.assign(failing, { [name]: failed })
@@ -299,8 +348,13 @@ test('any one operation of the disk may fail: what was acknowledged leaves once,
       const { operations } = await life(failingOnce(place, code, when, { operations: 0 }))
       const { must } = promises(operations)
       const context = `operation ${place} of ${whole.operations} fails with ${code} ${when} its effect`
-      assert.ok(must.has('c3') || must.size > 0 || place > whole.operations - 10, `nothing is kept any more: ${context}`)
-      await check(operations, random).catch((error: unknown) => assert.fail(`${context}: ${String(error)}`))
+      assert.ok(
+        must.has('c3') || must.size > 0 || place > whole.operations - 10,
+        `nothing is kept any more: ${context}`,
+      )
+      await check(operations, random).catch((error: unknown) =>
+        assert.fail(`${context}: ${String(error)}`),
+      )
     }
   }
   t.diagnostic(`${3 * whole.operations} lives with one failing operation`)

@@ -1,5 +1,5 @@
-// The way through an HTTP proxy: only where our own setting names one, TLS from end to end inside, and no proxy that
-// hangs, refuses or talks nonsense holds the sender or gets the body.
+// The way through an HTTP proxy: only where our own setting names one, TLS from end to end inside,
+// and no proxy that hangs, refuses or talks nonsense holds the sender or gets the body.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
@@ -21,7 +21,10 @@ const collector = authority.issue('usage.example.org')
 
 type OnConnect = (request: IncomingMessage, client: Duplex) => void
 
-/** A proxy, and what it was asked; by default it makes the tunnel, to the collector whatever it is asked for. */
+/**
+ * A proxy, and what it was asked; by default it makes the tunnel, to the collector whatever it is
+ * asked for.
+ */
 async function proxyHere(t: TestContext, target: () => number, onConnect?: OnConnect) {
   const asked: { url: string; rawHeaders: readonly string[] }[] = []
   const seen: Buffer[] = []
@@ -62,7 +65,9 @@ async function roadThroughProxy(t: TestContext, onConnect?: OnConnect, user = ''
   const proxy = await proxyHere(t, () => collecting.port, onConnect)
   const caFile = join(await temporaryFolder(t), 'ca')
   await writeFile(caFile, authority.cert)
-  const poster = openPoster(destinationOf('https://usage.example.org', { caFile, proxy: `http://${user}${proxy.address}` }))
+  const poster = openPoster(
+    destinationOf('https://usage.example.org', { caFile, proxy: `http://${user}${proxy.address}` }),
+  )
   t.after(() => poster.close())
   return { ...collecting, proxy, poster }
 }
@@ -78,7 +83,9 @@ test('a body goes through the proxy that is set, which learns the name of the co
     [BODY, BODY, BODY],
   )
   assert.equal(connections(), 1)
-  assert.deepEqual(proxy.asked, [{ url: 'usage.example.org:443', rawHeaders: ['host', 'usage.example.org:443'] }])
+  assert.deepEqual(proxy.asked, [
+    { url: 'usage.example.org:443', rawHeaders: ['host', 'usage.example.org:443'] },
+  ])
   assert.ok(proxy.seen.length > 0)
   assert.equal(Buffer.concat(proxy.seen).includes(BODY), false)
 })
@@ -87,7 +94,10 @@ test('a proxy that asks for a password gets the one that was given for it, and t
   const { got, proxy, poster } = await roadThroughProxy(t, undefined, 'admin:p%40ss@')
   assert.equal((await poster.post(BODY, NEVER)).status, 200)
   const { rawHeaders } = proxy.asked[0]!
-  assert.equal(rawHeaders[rawHeaders.indexOf('proxy-authorization') + 1], `Basic ${Buffer.from('admin:p@ss').toString('base64')}`)
+  assert.equal(
+    rawHeaders[rawHeaders.indexOf('proxy-authorization') + 1],
+    `Basic ${Buffer.from('admin:p@ss').toString('base64')}`,
+  )
   assert.ok(!got[0]!.rawHeaders.some((text) => /proxy/i.test(text)))
 })
 
@@ -117,7 +127,9 @@ test('a proxy that is away counts as no answer', async (t) => {
   const { port } = gone.address() as AddressInfo
   gone.close()
   await once(gone, 'close')
-  const poster = openPoster(destinationOf('https://usage.example.org', { proxy: `http://127.0.0.1:${port}` }))
+  const poster = openPoster(
+    destinationOf('https://usage.example.org', { proxy: `http://127.0.0.1:${port}` }),
+  )
   t.after(() => poster.close())
   assert.equal((await poster.post(BODY, NEVER)).code, 'ECONNREFUSED')
 })
@@ -147,7 +159,9 @@ test('through a proxy, too, the collector must be who it says', async (t) => {
   const proxy = await proxyHere(t, () => collecting.port)
   const caFile = join(await temporaryFolder(t), 'ca')
   await writeFile(caFile, authority.cert)
-  const poster = openPoster(destinationOf('https://usage.example.org', { caFile, proxy: `http://${proxy.address}` }))
+  const poster = openPoster(
+    destinationOf('https://usage.example.org', { caFile, proxy: `http://${proxy.address}` }),
+  )
   t.after(() => poster.close())
   assert.equal((await poster.post(BODY, NEVER)).status, 0)
   assert.deepEqual(collecting.got, [])

@@ -1,5 +1,6 @@
-// When the sender drains: at a fresh random moment of each interval, early when the queue is half full, never before the
-// first send delay, and after a failure behind what the collector asks for, with full jitter. The clock is the test's.
+// When the sender drains: at a fresh random moment of each interval, early when the queue is half
+// full, never before the first send delay, and after a failure behind what the collector asks for,
+// with full jitter. The clock is the test's.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Body, Queue } from '../../src/queue/queue.ts'
@@ -36,7 +37,10 @@ function emptyQueue(isHalfFull: () => boolean = () => false): Queue {
 
 test('each interval has one drain, at a moment of its own', async (t) => {
   const intervalMs = 10_000
-  const { sender, drains, pass, now } = senderHere(t, emptyQueue(), { intervalMs, random: Math.random })
+  const { sender, drains, pass, now } = senderHere(t, emptyQueue(), {
+    intervalMs,
+    random: Math.random,
+  })
   const moments: number[] = []
   while (moments.length < 100) {
     const moment = sender.status().nextDrainAt
@@ -142,7 +146,10 @@ test('nothing is sent before the first send delay, and the first moment behind i
 })
 
 test('a delay that is over already changes nothing', (t) => {
-  const { sender } = senderHere(t, emptyQueue(), { notBefore: START_MS - DAY_MS, random: () => 0.25 })
+  const { sender } = senderHere(t, emptyQueue(), {
+    notBefore: START_MS - DAY_MS,
+    random: () => 0.25,
+  })
   assert.equal(sender.status().nextDrainAt, START_MS + HOUR_MS / 4)
 })
 
@@ -163,7 +170,9 @@ test('nothing is drained while it is not allowed', async (t) => {
 })
 
 test('the wait after a failure is anything below a bound that doubles up to an hour', () => {
-  const bounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600].map((seconds) => seconds * 1000)
+  const bounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600].map(
+    (seconds) => seconds * 1000,
+  )
   bounds.forEach((bound, failures) => {
     assert.equal(
       waitMs(failures, undefined, () => 0),
@@ -185,7 +194,11 @@ test('the wait after a failure is anything below a bound that doubles up to an h
 })
 
 test('each failure in a row makes the bound of the wait larger, until a body is delivered', async (t) => {
-  const { queue, drains, sender, pass, counters } = await roadHere(t, statuses(503, 0, 503, 200, 503), { random: () => 0.5 })
+  const { queue, drains, sender, pass, counters } = await roadHere(
+    t,
+    statuses(503, 0, 503, 200, 503),
+    { random: () => 0.5 },
+  )
   await queue.append(recordOf('one'), 1)
   pass(HOUR_MS / 2)
   // The first bound is a minute, a sixtieth of the interval.
@@ -217,10 +230,14 @@ const ASKED: Record<string, [string, number]> = {
 }
 for (const [name, [retryAfter, waits]] of Object.entries(ASKED)) {
   test(`the wait lies behind what Retry-After asks for: ${name}`, async (t) => {
-    const { queue, drains, sender, pass } = await roadHere(t, statuses([429, { 'retry-after': retryAfter }], 200), {
-      random: () => 0.5,
-      intervalMs: 200,
-    })
+    const { queue, drains, sender, pass } = await roadHere(
+      t,
+      statuses([429, { 'retry-after': retryAfter }], 200),
+      {
+        random: () => 0.5,
+        intervalMs: 200,
+      },
+    )
     await queue.append(recordOf('one'), 1)
     // The first moment, at half of the interval, is a tenth of a second after the start.
     pass(100)
@@ -244,10 +261,27 @@ test('Retry-After is read in every form of HTTP, wherever the machine stands', (
   const now = Date.UTC(1994, 10, 6, 8, 47, 37)
   for (const timeZone of ['UTC', 'America/New_York', 'Asia/Kolkata']) {
     process.env.TZ = timeZone
-    for (const form of ['120', ' 120 ', 'Sun, 06 Nov 1994 08:49:37 GMT', 'Sunday, 06-Nov-94 08:49:37 GMT', 'Sun Nov  6 08:49:37 1994'])
+    for (const form of [
+      '120',
+      ' 120 ',
+      'Sun, 06 Nov 1994 08:49:37 GMT',
+      'Sunday, 06-Nov-94 08:49:37 GMT',
+      'Sun Nov  6 08:49:37 1994',
+    ])
       assert.equal(retryAfterMs(form, now), 120_000, `${form} in ${timeZone}`)
     assert.equal(retryAfterMs('Sun, 06 Nov 1994 08:45:37 GMT', now), 0)
   }
-  for (const none of [undefined, '', '-1', '1.5', '1e3', '0x10', 'soon', 'March', 'Mon, 1', '1994-11-06T08:49:37Z'])
+  for (const none of [
+    undefined,
+    '',
+    '-1',
+    '1.5',
+    '1e3',
+    '0x10',
+    'soon',
+    'March',
+    'Mon, 1',
+    '1994-11-06T08:49:37Z',
+  ])
     assert.equal(retryAfterMs(none, now), undefined, String(none))
 })

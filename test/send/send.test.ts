@@ -1,5 +1,6 @@
-// What becomes of a body that is sent: delivered, refused or kept for another attempt; and that consent, a stop or a
-// fault in between loses and leaks nothing. Real queues, real requests, a clock that the test moves.
+// What becomes of a body that is sent: delivered, refused or kept for another attempt; and that
+// consent, a stop or a fault in between loses and leaks nothing. Real queues, real requests, a
+// clock that the test moves.
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,7 +13,9 @@ import { until } from '../support/wait.ts'
 
 const HOUR_MS = 3_600_000
 const outcomesIn = async (folder: string): Promise<unknown[]> =>
-  (await receiptsIn(folder)).filter(({ event }) => event !== 'attempt').map(({ result, status }) => [result, status])
+  (await receiptsIn(folder))
+    .filter(({ event }) => event !== 'attempt')
+    .map(({ result, status }) => [result, status])
 
 test('a delivered body is in sent/ as the bytes that went over the wire', async (t) => {
   const { queue, got, pass, names, folder, counters } = await roadHere(t, statuses(200))
@@ -40,12 +43,18 @@ for (const status of [200, 201, 202, 204, 299]) {
 
 for (const status of [429, 502, 503, 504, 0]) {
   test(`status ${status} is tried again, with the same bytes, until it is delivered`, async (t) => {
-    const { queue, got, pass, names, sender, counters, folder, logged } = await roadHere(t, statuses(status, status, 200))
+    const { queue, got, pass, names, sender, counters, folder, logged } = await roadHere(
+      t,
+      statuses(status, status, 200),
+    )
     await queue.append(recordOf('one'), 1)
     for (const failures of [1, 2]) {
       pass(0)
       await until(() => sender.status().failures === failures)
-      assert.deepEqual([await names('queue'), (await names('sending')).length, await names('sent')], [[], 1, []])
+      assert.deepEqual(
+        [await names('queue'), (await names('sending')).length, await names('sent')],
+        [[], 1, []],
+      )
     }
     assert.deepEqual(counters.snapshot(), {})
     pass(0)
@@ -66,12 +75,19 @@ for (const status of [429, 502, 503, 504, 0]) {
   })
 }
 
-for (const status of [301, 302, 307, 308, 400, 401, 403, 404, 405, 408, 413, 415, 421, 500, 501, 505, 511]) {
+for (const status of [
+  301, 302, 307, 308, 400, 401, 403, 404, 405, 408, 413, 415, 421, 500, 501, 505, 511,
+]) {
   test(`status ${status} drops the body, counts its spans and goes on to the next one`, async (t) => {
-    const { port, queue, got, pass, names, counters, folder, drains } = await roadHere(t, (_request, response) => {
-      const first = got.length === 1
-      response.writeHead(first ? status : 200, { location: `http://127.0.0.1:${port}/elsewhere` }).end()
-    })
+    const { port, queue, got, pass, names, counters, folder, drains } = await roadHere(
+      t,
+      (_request, response) => {
+        const first = got.length === 1
+        response
+          .writeHead(first ? status : 200, { location: `http://127.0.0.1:${port}/elsewhere` })
+          .end()
+      },
+    )
     for (const id of ['one', 'two', 'three']) await queue.append(recordOf(id), 1)
     await queue.seal()
     await queue.append(recordOf('four'), 1)
@@ -98,13 +114,20 @@ test('spans that the collector says it rejected are counted apart, and are no mo
     [9, 5],
   ] as const) {
     const answer = Buffer.from('any answer')
-    const { queue, pass, counters, folder } = await roadHere(t, (_request, response) => response.end(answer), {
-      rejectedSpans: (body) => (body.equals(answer) ? said : 0),
-    })
+    const { queue, pass, counters, folder } = await roadHere(
+      t,
+      (_request, response) => response.end(answer),
+      {
+        rejectedSpans: (body) => (body.equals(answer) ? said : 0),
+      },
+    )
     for (const id of ['a', 'b', 'c', 'd', 'e']) await queue.append(recordOf(id), 1)
     pass(0)
     await until(() => counters.get('sent.bodies') === 1)
-    assert.deepEqual([counters.get('sent.rejected'), counters.get('sent.spans')], [rejected, 5 - rejected])
+    assert.deepEqual(
+      [counters.get('sent.rejected'), counters.get('sent.spans')],
+      [rejected, 5 - rejected],
+    )
     assert.equal((await receiptsIn(folder)).at(-1)!.rejected, rejected)
     t.mock.timers.reset()
   }
@@ -127,13 +150,16 @@ test('a receipt is on disk before the request is made', async (t) => {
 test('one drain takes every body, one after the other, over one connection that ends with it', async (t) => {
   let at = 0
   let most = 0
-  const { queue, got, pass, counters, connections, server } = await roadHere(t, (_request, response) => {
-    most = Math.max(most, ++at)
-    setImmediate(() => {
-      at--
-      response.end()
-    })
-  })
+  const { queue, got, pass, counters, connections, server } = await roadHere(
+    t,
+    (_request, response) => {
+      most = Math.max(most, ++at)
+      setImmediate(() => {
+        at--
+        response.end()
+      })
+    },
+  )
   server.keepAliveTimeout = 0
   const send = async (): Promise<void> => {
     const before = counters.get('sent.bodies')
@@ -159,7 +185,9 @@ test('one drain takes every body, one after the other, over one connection that 
 
 test('no drain begins while another one goes on', async (t) => {
   const held: (() => void)[] = []
-  const { queue, pass, drains, counters } = await roadHere(t, (_request, response) => held.push(() => response.end()))
+  const { queue, pass, drains, counters } = await roadHere(t, (_request, response) =>
+    held.push(() => response.end()),
+  )
   await queue.append(recordOf('one'), 1)
   pass(0)
   await until(() => held.length === 1)
@@ -192,7 +220,12 @@ test('a drain that cannot begin is told by its code, and made up for once it can
 
 test('headers are read anew for each drain; a cookie is not kept, and nothing of an answer is told', async (t) => {
   const headersFile = join(await temporaryFolder(t), 'headers')
-  const answer = { 'set-cookie': 'CANARY=1', 'content-type': 'text/CANARY', 'x-canary': 'CANARY', location: '/CANARY' }
+  const answer = {
+    'set-cookie': 'CANARY=1',
+    'content-type': 'text/CANARY',
+    'x-canary': 'CANARY',
+    location: '/CANARY',
+  }
   const { port, got } = await collectHere(t, (_request, response) =>
     response.writeHead([503, 400, 200][got.length - 1]!, answer).end('CANARY'),
   )
@@ -211,7 +244,13 @@ test('headers are read anew for each drain; a cookie is not kept, and nothing of
   await until(() => counters.get('sent.bodies') === 1)
   const values = ({ rawHeaders }: { rawHeaders: readonly string[] }): string[] =>
     rawHeaders.filter((value, index) => index % 2 === 1 && !/^\d+$/.test(value))
-  const common = ['application/x-protobuf', 'gzip', 'usage-sidecar/0', `127.0.0.1:${port}`, 'keep-alive']
+  const common = [
+    'application/x-protobuf',
+    'gzip',
+    'usage-sidecar/0',
+    `127.0.0.1:${port}`,
+    'keep-alive',
+  ]
   assert.deepEqual(
     got.map(values),
     ['one', 'two', 'two'].map((token) => [`Bearer ${token}`, ...common]),

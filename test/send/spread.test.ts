@@ -1,5 +1,5 @@
-// When a sender sends: spread over the interval, however many begin or come back at the same moment, and never misled by
-// a clock that jumps.
+// When a sender sends: spread over the interval, however many begin or come back at the same
+// moment, and never misled by a clock that jumps.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createSchedule, type Schedule, type ScheduleOptions } from '../../src/send/schedule.ts'
@@ -19,12 +19,27 @@ function schedules(clock: Clock, changes: Partial<ScheduleOptions> = {}): Schedu
   const random = seeded(3)
   const now = (): number => clock.offset + clock.uptime
   return Array.from({ length: FLEET }, () =>
-    createSchedule({ intervalMs: HOUR, notBefore: 0, now, uptime: () => clock.uptime, random, ...changes }),
+    createSchedule({
+      intervalMs: HOUR,
+      notBefore: 0,
+      now,
+      uptime: () => clock.uptime,
+      random,
+      ...changes,
+    }),
   )
 }
 
-/** How many begin a drain in each minute of this time; the clock is looked at every second, and every drain empties its queue. */
-function dueByMinute(clock: Clock, all: readonly Schedule[], minutes: number, halfFull = false): number[] {
+/**
+ * How many begin a drain in each minute of this time; the clock is looked at every second, and
+ * every drain empties its queue.
+ */
+function dueByMinute(
+  clock: Clock,
+  all: readonly Schedule[],
+  minutes: number,
+  halfFull = false,
+): number[] {
   const pressed = new Set(halfFull ? all : [])
   return Array.from({ length: minutes }, () => {
     let due = 0
@@ -74,7 +89,10 @@ test('a queue that is half full waits a part of the time in which it filled', ()
   for (const one of all) one.due(true)
   clock.uptime += 10 * SECOND
   const due = all.filter((one) => one.due(true)).length
-  assert.ok(early + due >= FLEET && due < FLEET + 1, `${early} by their moment, ${due} of the others`)
+  assert.ok(
+    early + due >= FLEET && due < FLEET + 1,
+    `${early} by their moment, ${due} of the others`,
+  )
 })
 
 test('after a failure the waits grow to an hour, and no two sidecars wait alike', () => {
@@ -84,7 +102,10 @@ test('after a failure the waits grow to an hour, and no two sidecars wait alike'
   for (const bound of [1, 2, 4, 8, 16, 32, 60, 60].map((minutes) => minutes * MINUTE)) {
     for (const one of all) one.failed(undefined)
     const waits = waitsOf()
-    assert.ok(Math.max(...waits) <= bound && Math.max(...waits) > 0.9 * bound, `${Math.max(...waits)} of ${bound}`)
+    assert.ok(
+      Math.max(...waits) <= bound && Math.max(...waits) > 0.9 * bound,
+      `${Math.max(...waits)} of ${bound}`,
+    )
     assert.ok(new Set(waits).size > 0.9 * FLEET)
     clock.uptime += HOUR
   }
@@ -107,7 +128,10 @@ test('a clock that is set back or forward a day moves no drain', async (t) => {
     await life.until(10 * HOUR, append)
     life.setClock(jump)
     await life.until(12 * HOUR, append)
-    const inHour = Array.from({ length: 12 }, (_, hour) => life.posts.filter(({ at }) => Math.floor(at / HOUR) === hour).length)
+    const inHour = Array.from(
+      { length: 12 },
+      (_, hour) => life.posts.filter(({ at }) => Math.floor(at / HOUR) === hour).length,
+    )
     // What the clock makes old by a jump is a body of its own.
     assert.ok(
       inHour.every((posts) => posts === 1 || posts === 2),
@@ -118,7 +142,9 @@ test('a clock that is set back or forward a day moves no drain', async (t) => {
 })
 
 test('a clock that is set forward does not end the delay of the first send', async (t) => {
-  const life = await live(t, () => ({ status: 200 }), { send: { notBefore: Date.UTC(2026, 10, 25, 9) } })
+  const life = await live(t, () => ({ status: 200 }), {
+    send: { notBefore: Date.UTC(2026, 10, 25, 9) },
+  })
   await life.queue.append(recordOf('early'), 1)
   life.setClock(2 * DAY)
   await life.until(23 * HOUR)

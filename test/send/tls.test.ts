@@ -1,5 +1,5 @@
-// The collector must prove who it is, over TLS 1.2 or newer, whatever the environment says; and no connection can be
-// linked to an earlier one by a resumed session.
+// The collector must prove who it is, over TLS 1.2 or newer, whatever the environment says; and no
+// connection can be linked to an earlier one by a resumed session.
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import type { ServerOptions } from 'node:https'
@@ -21,7 +21,12 @@ const trusted = { caFile: authority.cert }
 type Files = Partial<Record<'caFile' | 'clientCertFile' | 'clientKeyFile', string>>
 
 /** One POST to a collector with these options. */
-async function post(t: TestContext, options: ServerOptions, files: Files = trusted, host = '127.0.0.1') {
+async function post(
+  t: TestContext,
+  options: ServerOptions,
+  files: Files = trusted,
+  host = '127.0.0.1',
+) {
   const folder = await temporaryFolder(t)
   const paths: Partial<Destination> = {}
   for (const [name, content] of Object.entries(files)) {
@@ -46,7 +51,11 @@ test('a collector whose certificate the given authority signed gets the body', a
 })
 
 const REFUSED: Record<string, { certificate: Certified; files: Files; code: string }> = {
-  'an authority that nobody knows': { certificate: collector, files: {}, code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+  'an authority that nobody knows': {
+    certificate: collector,
+    files: {},
+    code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  },
   'another authority of the same name': {
     certificate: createAuthority().issue('collector', '127.0.0.1'),
     files: trusted,
@@ -57,7 +66,11 @@ const REFUSED: Record<string, { certificate: Certified; files: Files; code: stri
     files: trusted,
     code: 'ERR_TLS_CERT_ALTNAME_INVALID',
   },
-  'a signature of its own': { certificate: createAuthority('127.0.0.1'), files: trusted, code: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+  'a signature of its own': {
+    certificate: createAuthority('127.0.0.1'),
+    files: trusted,
+    code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+  },
 }
 for (const [name, { certificate, files, code }] of Object.entries(REFUSED)) {
   test(`a certificate with ${name} gets nothing, even where the environment says not to look`, async (t) => {
@@ -98,15 +111,26 @@ test('certificates and keys that are replaced on disk are used from the next dra
   const clients = createAuthority('Clients')
   const [first, second] = [clients.issue('first'), clients.issue('second')]
   const folder = await temporaryFolder(t)
-  const paths = { caFile: join(folder, 'ca'), clientCertFile: join(folder, 'cert'), clientKeyFile: join(folder, 'key') }
+  const paths = {
+    caFile: join(folder, 'ca'),
+    clientCertFile: join(folder, 'cert'),
+    clientKeyFile: join(folder, 'key'),
+  }
   const place = async (ca: string, { cert, key }: Certified): Promise<void> => {
-    await Promise.all([writeFile(paths.caFile, ca), writeFile(paths.clientCertFile, cert), writeFile(paths.clientKeyFile, key)])
+    await Promise.all([
+      writeFile(paths.caFile, ca),
+      writeFile(paths.clientCertFile, cert),
+      writeFile(paths.clientKeyFile, key),
+    ])
   }
   const names: string[] = []
   const other = createAuthority('Another')
   const options = { ...collector, requestCert: true, rejectUnauthorized: true, ca: clients.cert }
   const { port, server } = await collectHere(t, statuses(200), options)
-  server.on('secureConnection', (socket: TLSSocket) => void names.push(String(socket.getPeerCertificate().subject.CN)))
+  server.on(
+    'secureConnection',
+    (socket: TLSSocket) => void names.push(String(socket.getPeerCertificate().subject.CN)),
+  )
   const to = destinationOf(`https://127.0.0.1:${port}`, paths)
   const drain = async (): Promise<number> => {
     const poster = openPoster(to)
@@ -139,14 +163,22 @@ test('TLS 1.2 is the least, also where Node is told to take less', async (t) => 
   assert.deepEqual([old.answer.status, old.answer.code], [0, 'EPROTO'])
   assert.deepEqual(old.got, [])
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const)
-    assert.equal((await post(t, { minVersion: version, maxVersion: version })).answer.status, 200, version)
+    assert.equal(
+      (await post(t, { minVersion: version, maxVersion: version })).answer.status,
+      200,
+      version,
+    )
 })
 
 test('a collector that asks who we are gets the client certificate, and nothing where there is none', async (t) => {
   const clients = createAuthority('Clients')
   const { cert, key } = clients.issue('sidecar')
   const options: ServerOptions = { requestCert: true, rejectUnauthorized: true, ca: clients.cert }
-  const { answer, got } = await post(t, options, { ...trusted, clientCertFile: cert, clientKeyFile: key })
+  const { answer, got } = await post(t, options, {
+    ...trusted,
+    clientCertFile: cert,
+    clientKeyFile: key,
+  })
   assert.equal(answer.status, 200, answer.code)
   assert.equal(got.length, 1)
   const without = await post(t, options)
@@ -163,14 +195,18 @@ test('no connection resumes the session of an earlier one, neither in another dr
     server.maxRequestsPerSocket = 1
     for (let drain = 0; drain < 2; drain++) {
       const poster = openPoster(to)
-      for (let i = 0; i < 2; i++) assert.equal((await poster.post(BODY, new AbortController().signal)).status, 200)
+      for (let i = 0; i < 2; i++)
+        assert.equal((await poster.post(BODY, new AbortController().signal)).status, 200)
       poster.close()
     }
     assert.deepEqual(resumed, [false, false, false, false], version)
   }
 })
 
-/** Of the first message that a client sends (RFC 8446 4.1.2): its session id, and its extensions by their number. */
+/**
+ * Of the first message that a client sends (RFC 8446 4.1.2): its session id, and its extensions by
+ * their number.
+ */
 function helloIn(bytes: Buffer): { session: string; extensions: Map<number, Buffer> } {
   // Behind the heads of the record and of the message, the version and the random bytes.
   let at = 5 + 4 + 2 + 32

@@ -1,5 +1,5 @@
-// Switches turned while the real process runs, with a collector that holds its answer: what is in flight is cut off, what
-// was kept goes, receipts stay, and a new time of on begins with nothing.
+// Switches turned while the real process runs, with a collector that holds its answer: what is in
+// flight is cut off, what was kept goes, receipts stay, and a new time of on begins with nothing.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -8,7 +8,17 @@ import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { spansIn, spansWaiting, startCollector } from '../support/collector.ts'
-import { atEnd, type Child, execution, filesIn, type Place, placeOf, post, startChild, until } from '../support/sidecar.ts'
+import {
+  atEnd,
+  type Child,
+  execution,
+  filesIn,
+  type Place,
+  placeOf,
+  post,
+  startChild,
+  until,
+} from '../support/sidecar.ts'
 
 /** Takes connections and bytes, and never says a word. */
 async function startSilentCollector(t: TestContext) {
@@ -30,7 +40,12 @@ async function startSilentCollector(t: TestContext) {
     server.close()
   })
   const at = server.address()
-  return { endpoint: `http://127.0.0.1:${typeof at === 'object' ? at?.port : 0}`, ends, sockets, bytes: () => bytes }
+  return {
+    endpoint: `http://127.0.0.1:${typeof at === 'object' ? at?.port : 0}`,
+    ends,
+    sockets,
+    bytes: () => bytes,
+  }
 }
 
 interface Switched extends Place {
@@ -44,9 +59,15 @@ async function switchedPlace(t: TestContext, env: Record<string, string>): Promi
   await mkdir(join(place.folder, 'switches'))
   const annotations = join(place.folder, 'switches/annotations')
   const offFile = join(place.folder, 'switches/off')
-  const annotate = (word: string): Promise<void> => writeFile(annotations, `a.example/b="c"\nusage-sidecar.dev/reporting="${word}"`)
+  const annotate = (word: string): Promise<void> =>
+    writeFile(annotations, `a.example/b="c"\nusage-sidecar.dev/reporting="${word}"`)
   await annotate('on')
-  return { ...place, env: { ...place.env, USAGE_ANNOTATIONS_FILE: annotations, USAGE_OFF_FILE: offFile }, annotate, offFile }
+  return {
+    ...place,
+    env: { ...place.env, USAGE_ANNOTATIONS_FILE: annotations, USAGE_OFF_FILE: offFile },
+    annotate,
+    offFile,
+  }
 }
 
 const decided = (child: Child): string[] =>
@@ -64,9 +85,17 @@ const typesIn = (bodies: readonly Buffer[]): unknown[] =>
 
 describe('turned off while a request is in flight', { concurrency: true }, () => {
   for (const [how, turnOff, by] of [
-    ['by the annotation', ({ annotate }: Switched) => annotate('off'), 'usage-sidecar.dev/reporting'],
+    [
+      'by the annotation',
+      ({ annotate }: Switched) => annotate('off'),
+      'usage-sidecar.dev/reporting',
+    ],
     ['by the kill switch', ({ offFile }: Switched) => writeFile(offFile, ''), 'USAGE_OFF_FILE'],
-    ['by a file of annotations that is gone', ({ env }: Switched) => rm(env.USAGE_ANNOTATIONS_FILE!), 'USAGE_ANNOTATIONS_FILE'],
+    [
+      'by a file of annotations that is gone',
+      ({ env }: Switched) => rm(env.USAGE_ANNOTATIONS_FILE!),
+      'USAGE_ANNOTATIONS_FILE',
+    ],
   ] as const) {
     it(`${how}, it is cut off, all that was kept is gone but the receipts, and the application gets its 200`, async (t) => {
       const silent = await startSilentCollector(t)
@@ -79,7 +108,10 @@ describe('turned off while a request is in flight', { concurrency: true }, () =>
       await until('a request is in flight', () => silent.bytes() > 0)
       await post(child.port, execution('orchestration'))
       const receipts = await readFile(join(place.dataFolder, 'receipts.jsonl'), 'utf8')
-      assert.deepEqual(new Set((await bodiesIn(place)).map((name) => name.split('/')[0])), new Set(['queue', 'sending', 'sent']))
+      assert.deepEqual(
+        new Set((await bodiesIn(place)).map((name) => name.split('/')[0])),
+        new Set(['queue', 'sending', 'sent']),
+      )
       await turnOff(place)
       await until('the request is cut off', () => silent.ends.length > 0)
       assert.deepEqual(silent.ends, ['ECONNRESET'])
@@ -100,7 +132,8 @@ describe('turned while it runs', { concurrency: true }, () => {
     const collector = await startCollector(t, () => 503)
     const place = await switchedPlace(t, { USAGE_ENDPOINT: collector.endpoint })
     const child = await startChild(t, place)
-    const epoch = (): Promise<string> => readFile(join(place.dataFolder, 'epoch'), 'utf8').catch(() => '')
+    const epoch = (): Promise<string> =>
+      readFile(join(place.dataFolder, 'epoch'), 'utf8').catch(() => '')
     const first = await epoch()
     await post(child.port, execution('pipeline'))
     await until('it was tried', () => collector.requests.length > 0)
@@ -132,7 +165,10 @@ describe('turned while it runs', { concurrency: true }, () => {
       await post(child.port, execution('orchestration'))
       return collector.spans().length > 0
     })
-    assert.deepEqual([...new Set(typesIn(collector.requests.map(({ body }) => body)))], ['orchestration'])
+    assert.deepEqual(
+      [...new Set(typesIn(collector.requests.map(({ body }) => body)))],
+      ['orchestration'],
+    )
     await place.annotate('local')
     await until('it is local', () => decided(child).length === 3)
     await until('what was sent is gone', async () => (await bodiesIn(place)).length === 0)
@@ -142,7 +178,13 @@ describe('turned while it runs', { concurrency: true }, () => {
       return (await spansWaiting(place.dataFolder)).length > 2
     })
     assert.deepEqual(
-      [...new Set((await spansWaiting(place.dataFolder)).map(({ attributes }) => attributes['execution.type']))],
+      [
+        ...new Set(
+          (await spansWaiting(place.dataFolder)).map(
+            ({ attributes }) => attributes['execution.type'],
+          ),
+        ),
+      ],
       ['pipeline'],
     )
     assert.equal(collector.requests.length, sent)
@@ -182,6 +224,8 @@ describe('turned while it runs', { concurrency: true }, () => {
     collector.answer = () => 200
     await post(child.port, execution('orchestration'))
     await until('a report arrived', () => collector.spans().length > 0)
-    assert.deepEqual(typesIn(collector.requests.slice(triedBefore).map(({ body }) => body)), ['orchestration'])
+    assert.deepEqual(typesIn(collector.requests.slice(triedBefore).map(({ body }) => body)), [
+      'orchestration',
+    ])
   })
 })

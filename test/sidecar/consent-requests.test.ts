@@ -1,5 +1,6 @@
-// What the application and the collector see of consent at the doors of the whole road: 200 whatever ends meanwhile,
-// nothing of a request that began in another time, and no report before the first may leave.
+// What the application and the collector see of consent at the doors of the whole road: 200
+// whatever ends meanwhile, nothing of a request that began in another time, and no report before
+// the first may leave.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -22,7 +23,9 @@ import {
 } from '../support/sidecar.ts'
 import { policyText } from '../support/spans.ts'
 
-const POLICY = policyText('execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}')
+const POLICY = policyText(
+  'execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}',
+)
 const HOUR_MS = 3_600_000
 
 const modeOf = (sidecar: Sidecar): unknown =>
@@ -43,8 +46,17 @@ test('a request whose spans could not be kept is answered 200 where off has come
   type Done = (error: Error | null) => void
   const held: Done[] = []
   // Of the queue's file; others may be written.
-  const hold = (file: number, bytes: Uint8Array, from: number, length: number, at: number, done: Done): void =>
-    Buffer.from(bytes).includes('usage.batch.id') ? void held.push(done) : write(file, bytes, from, length, at, done)
+  const hold = (
+    file: number,
+    bytes: Uint8Array,
+    from: number,
+    length: number,
+    at: number,
+    done: Done,
+  ): void =>
+    Buffer.from(bytes).includes('usage.batch.id')
+      ? void held.push(done)
+      : write(file, bytes, from, length, at, done)
   const writing = t.mock.method(fs, 'write', hold as typeof fs.write)
   const fail = (): void => held.pop()!(Object.assign(new Error('EIO'), { code: 'EIO' }))
   const refused = post(sidecar.port(), execution())
@@ -115,7 +127,11 @@ test('nothing leaves before USAGE_FIRST_SEND_DELAY, over a restart, and a change
   const collector = await startCollector(t)
   const path = join(await temporaryFolder(t), 'policy.yaml')
   await writeFile(path, POLICY)
-  const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: path, USAGE_FIRST_SEND_DELAY: '1h' })
+  const place = await placeOf(t, {
+    USAGE_ENDPOINT: collector.endpoint,
+    USAGE_POLICY: path,
+    USAGE_FIRST_SEND_DELAY: '1h',
+  })
   const arrived = (at: Collector): number => at.spans().length
   /** Another sidecar, without a delay, is the clock of what does not happen. */
   const others = await startCollector(t)

@@ -1,4 +1,5 @@
-// What the kubelet asks: two paths that answer as long as the process does, and nothing else to learn there.
+// What the kubelet asks: two paths that answer as long as the process does, and nothing else to
+// learn there.
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { request } from 'node:http'
@@ -12,17 +13,24 @@ async function healthHere(t: TestContext) {
   const { port } = await health.start()
   t.after(() => health.stop())
   const ask = (path: string, method = 'GET') =>
-    new Promise<{ status: number; headers: Record<string, unknown>; body: string }>((resolve, reject) => {
-      const asked = request({ host: '127.0.0.1', port, path, method, agent: false }, (response) => {
-        let body = ''
-        response.setEncoding('utf8').on('data', (part: string) => {
-          body += part
-        })
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
-      })
-      asked.on('error', reject)
-      asked.end(method === 'POST' ? 'body' : undefined)
-    })
+    new Promise<{ status: number; headers: Record<string, unknown>; body: string }>(
+      (resolve, reject) => {
+        const asked = request(
+          { host: '127.0.0.1', port, path, method, agent: false },
+          (response) => {
+            let body = ''
+            response.setEncoding('utf8').on('data', (part: string) => {
+              body += part
+            })
+            response.on('end', () =>
+              resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
+            )
+          },
+        )
+        asked.on('error', reject)
+        asked.end(method === 'POST' ? 'body' : undefined)
+      },
+    )
   return { health, port, ask }
 }
 
@@ -37,7 +45,18 @@ test('/startupz and /livez answer 200', async (t) => {
 
 test('nothing else is there', async (t) => {
   const { ask } = await healthHere(t)
-  for (const path of ['/', '/livez/', '/livez?x', '/LIVEZ', '/readyz', '/metrics', '/v1/traces', '//livez', '/../livez', '*']) {
+  for (const path of [
+    '/',
+    '/livez/',
+    '/livez?x',
+    '/LIVEZ',
+    '/readyz',
+    '/metrics',
+    '/v1/traces',
+    '//livez',
+    '/../livez',
+    '*',
+  ]) {
     const { status, body } = await ask(path)
     assert.deepEqual([status, body], [404, ''], path)
   }
@@ -52,9 +71,13 @@ test('another method than GET and HEAD is answered 405', async (t) => {
   assert.equal((await ask('/nowhere', 'POST')).status, 404)
 })
 
-test('many connections that say nothing keep the kubelet not out, and do not hold up its end', { timeout: 20_000 }, async (t) => {
+test('many connections that say nothing keep the kubelet not out, and do not hold up its end', {
+  timeout: 20_000,
+}, async (t) => {
   const { health, port, ask } = await healthHere(t)
-  const sockets = Array.from({ length: 300 }, () => connect(port, '127.0.0.1').on('error', () => undefined))
+  const sockets = Array.from({ length: 300 }, () =>
+    connect(port, '127.0.0.1').on('error', () => undefined),
+  )
   t.after(() => {
     for (const socket of sockets) socket.destroy()
   })

@@ -1,5 +1,5 @@
-// The sidecar's own sign of life: once per UTC day whatever happens in between, marked before it is kept, and never in
-// one body with what the application sent.
+// The sidecar's own sign of life: once per UTC day whatever happens in between, marked before it is
+// kept, and never in one body with what the application sent.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -10,7 +10,15 @@ import { createHeartbeat } from '../../src/sidecar/heartbeat.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 import { type Left, spansIn, spansWaiting, startCollector } from '../support/collector.ts'
-import { execution, filesIn, placeOf, post, startHere, temporaryFolder, until } from '../support/sidecar.ts'
+import {
+  execution,
+  filesIn,
+  placeOf,
+  post,
+  startHere,
+  temporaryFolder,
+  until,
+} from '../support/sidecar.ts'
 import { DEFAULT_POLICY_FILE, request, span } from '../support/spans.ts'
 
 async function heartbeats(t: TestContext) {
@@ -29,7 +37,8 @@ describe('a heartbeat', () => {
   it('is made once a day, by this process or by one before it, and never for a day that is over', async (t) => {
     const { days, start } = await heartbeats(t)
     const beat = start()
-    for (const day of ['2026-10-05', '2026-10-05', '2026-10-06', '2026-10-05', '2026-10-06']) beat(day)
+    for (const day of ['2026-10-05', '2026-10-05', '2026-10-06', '2026-10-05', '2026-10-06'])
+      beat(day)
     assert.deepEqual(days, ['2026-10-05', '2026-10-06'])
     const again = start()
     for (const day of ['2026-10-06', '2026-10-05', '2026-10-07']) again(day)
@@ -60,7 +69,10 @@ describe('a heartbeat', () => {
 
   it('that could not be kept is counted as lost, and no second one follows', async (t) => {
     const { folder, counters, log, days, start } = await heartbeats(t)
-    createHeartbeat({ folder, counters, log }).beat('2026-10-05', () => () => Promise.reject(new Error('full')))
+    createHeartbeat({ folder, counters, log }).beat(
+      '2026-10-05',
+      () => () => Promise.reject(new Error('full')),
+    )
     await until('it was counted', () => counters.get('heartbeats.lost') === 1)
     start()('2026-10-05')
     assert.deepEqual(days, [])
@@ -94,7 +106,10 @@ describe('a heartbeat', () => {
   it('leaves no mark in mode local', async (t) => {
     const { folder, counters, log, days } = await heartbeats(t)
     for (let i = 0; i < 2; i++)
-      createHeartbeat({ folder: undefined, counters, log }).beat('2026-10-05', () => async () => void days.push('2026-10-05'))
+      createHeartbeat({ folder: undefined, counters, log }).beat(
+        '2026-10-05',
+        () => async () => void days.push('2026-10-05'),
+      )
     assert.deepEqual(days, ['2026-10-05', '2026-10-05'])
     await assert.rejects(readFile(join(folder, 'heartbeat')), { code: 'ENOENT' })
   })
@@ -105,14 +120,20 @@ const isHeartbeat = ({ span: { name } }: Left): boolean => name === 'usage.heart
 describe('the heartbeat of a sidecar', { concurrency: true }, () => {
   it('goes out in a body of its own, once over a restart, with a pseudonym of the month', async (t) => {
     const collector = await startCollector(t)
-    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: DEFAULT_POLICY_FILE })
+    const place = await placeOf(t, {
+      USAGE_ENDPOINT: collector.endpoint,
+      USAGE_POLICY: DEFAULT_POLICY_FILE,
+    })
     for (let life = 1; life <= 2; life++) {
       const sidecar = await startHere(t, place)
-      for (let i = 0; i < 3; i++) assert.equal((await post(sidecar.port(), execution())).status, 200)
+      for (let i = 0; i < 3; i++)
+        assert.equal((await post(sidecar.port(), execution())).status, 200)
       await until('all of it arrived', () => collector.spans().length === 1 + 3 * life)
       await sidecar.stop()
     }
-    const bodies = collector.requests.map(({ body }) => spansIn(body)).filter((spans) => spans.some(isHeartbeat))
+    const bodies = collector.requests
+      .map(({ body }) => spansIn(body))
+      .filter((spans) => spans.some(isHeartbeat))
     assert.equal(bodies.length, 1)
     assert.equal(bodies[0]!.length, 1)
     const [{ attributes, resource, span: sent }] = bodies[0] as [Left]
@@ -124,7 +145,10 @@ describe('the heartbeat of a sidecar', { concurrency: true }, () => {
   it('waits in mode local as well, and one from the application is left out and counted', async (t) => {
     const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: DEFAULT_POLICY_FILE })
     const sidecar = await startHere(t, place)
-    assert.equal((await post(sidecar.port(), request(span({ name: 'usage.heartbeat' })))).status, 200)
+    assert.equal(
+      (await post(sidecar.port(), request(span({ name: 'usage.heartbeat' })))).status,
+      200,
+    )
     await until('it is kept', async () => (await spansWaiting(place.dataFolder)).length > 0)
     await sidecar.stop()
     assert.deepEqual((await spansWaiting(place.dataFolder)).map(isHeartbeat), [true])
@@ -133,7 +157,11 @@ describe('the heartbeat of a sidecar', { concurrency: true }, () => {
   })
 
   it('is not made where a setting says so', async (t) => {
-    const settings = { USAGE_REPORTING: 'local', USAGE_POLICY: DEFAULT_POLICY_FILE, USAGE_HEARTBEAT: 'off' }
+    const settings = {
+      USAGE_REPORTING: 'local',
+      USAGE_POLICY: DEFAULT_POLICY_FILE,
+      USAGE_HEARTBEAT: 'off',
+    }
     const place = await placeOf(t, settings)
     const sidecar = await startHere(t, place)
     assert.equal((await post(sidecar.port(), execution())).status, 200)
@@ -147,7 +175,9 @@ describe('the heartbeat of a sidecar', { concurrency: true }, () => {
     await until('it is kept', async () => (await spansWaiting(place.dataFolder)).length > 0)
     assert.equal((await post(sidecar.port(), execution())).status, 200)
     await sidecar.stop()
-    const files = [...(await filesIn(place.dataFolder))].filter(([name]) => /^(queue|sending)\//.test(name))
+    const files = [...(await filesIn(place.dataFolder))].filter(([name]) =>
+      /^(queue|sending)\//.test(name),
+    )
     assert.deepEqual(
       files.map(([, bytes]) => spansIn(bytes).map(isHeartbeat)),
       [[true], [false]],

@@ -1,4 +1,5 @@
-// The machine between the modes over a real folder, with switches that the test turns and senders that are only told of.
+// The machine between the modes over a real folder, with switches that the test turns and senders
+// that are only told of.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -26,9 +27,19 @@ interface Opened {
 
 export async function modesHere(
   t: TestContext,
-  { folder = '', disk = diskWith({}), at = { now: 1_790_000_000_000 }, goal, started = true }: Partial<Here> = {},
+  {
+    folder = '',
+    disk = diskWith({}),
+    at = { now: 1_790_000_000_000 },
+    goal,
+    started = true,
+  }: Partial<Here> = {},
 ) {
-  const here = { folder: folder || join(await temporaryFolder(t), 'data'), at, goal: goal ?? { mode: 'on', policy: 'a' } }
+  const here = {
+    folder: folder || join(await temporaryFolder(t), 'data'),
+    at,
+    goal: goal ?? { mode: 'on', policy: 'a' },
+  }
   const senders: Opened[] = []
   const events: string[] = []
   const lastWord = { of: Promise.resolve() }
@@ -39,7 +50,15 @@ export async function modesHere(
     folder: here.folder,
     goal: () => ({ ...here.goal }) as Goal,
     openQueue: ({ policy, mode, wipe }) =>
-      openQueue(queueOptions(here.folder, { label: policy, wipe, full: mode === 'local' ? 'ring' : 'refuse', disk, counters })),
+      openQueue(
+        queueOptions(here.folder, {
+          label: policy,
+          wipe,
+          full: mode === 'local' ? 'ring' : 'refuse',
+          disk,
+          counters,
+        }),
+      ),
     lockFolder: () => lockFolder(here.folder, disk),
     wipeFolder: () => wipeFolder(here.folder, counters, disk, 'consent'),
     openSender: (queue, notBefore, allowed) => {
@@ -75,7 +94,13 @@ export async function modesHere(
   }
   const ids = async (): Promise<string[]> => {
     try {
-      return (await Promise.all(['queue', 'sending', 'sent'].map((place) => idsOf(diskWith({}), join(here.folder, place))))).flat()
+      return (
+        await Promise.all(
+          ['queue', 'sending', 'sent'].map((place) =>
+            idsOf(diskWith({}), join(here.folder, place)),
+          ),
+        )
+      ).flat()
     } catch (error) {
       // A file went while they were read.
       if (errorCode(error) === 'ENOENT') return ids()
@@ -101,7 +126,10 @@ interface Here {
 }
 
 /** As `until` does, where the clock stands still. */
-export async function happens(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+export async function happens(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
   const deadline = process.hrtime.bigint() + 10_000_000_000n
   while (!(await holds())) {
     assert.ok(process.hrtime.bigint() < deadline, `waited in vain until ${what}`)

@@ -1,5 +1,5 @@
-// How a time of a mode begins: what a start finds, what changes while the folder is opened, and from when the first report
-// waits.
+// How a time of a mode begins: what a start finds, what changes while the folder is opened, and
+// from when the first report waits.
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
@@ -61,7 +61,12 @@ test('an epoch that somebody takes away while the folder is opened does not come
     },
   })
   // Under another policy, which is written into the epoch that is gone on with.
-  const second = await modesHere(t, { folder: first.folder, disk, goal: { mode: 'on', policy: 'b' }, started: false })
+  const second = await modesHere(t, {
+    folder: first.folder,
+    disk,
+    goal: { mode: 'on', policy: 'b' },
+    started: false,
+  })
   await until('it is opened', () => opening)
   await rm(join(first.folder, 'epoch'))
   gate.resolve()
@@ -85,7 +90,10 @@ test('a policy that changes while the folder is opened is the one whose batches 
   turn({ policy: 'b' })
   gate.resolve()
   await until('it is open', () => append('one'))
-  assert.deepEqual([await ids(), await readFile(join(folder, 'policy'), 'utf8')], [['one'], '1 b\n'])
+  assert.deepEqual(
+    [await ids(), await readFile(join(folder, 'policy'), 'utf8')],
+    [['one'], '1 b\n'],
+  )
 })
 
 test('a start that finds the epoch of its mode goes on; with any other, or none, it begins with nothing', async (t) => {
@@ -102,12 +110,23 @@ test('a start that finds the epoch of its mode goes on; with any other, or none,
     const { unlink } = diskWith({})
     const disk = diskWith({
       unlink: (path) => {
-        assert.ok(!path.endsWith('.otlp') || !existsSync(join(first.folder, 'epoch')), 'wiped before the epoch was ended')
+        assert.ok(
+          !path.endsWith('.otlp') || !existsSync(join(first.folder, 'epoch')),
+          'wiped before the epoch was ended',
+        )
         return unlink(path)
       },
     })
-    const second = await modesHere(t, { folder: first.folder, disk, goal: { mode: after, policy: 'a' } })
-    assert.deepEqual([await second.ids(), (await second.epoch()) === epoch], [kept ? ['one'] : [], kept], `${before} to ${after}`)
+    const second = await modesHere(t, {
+      folder: first.folder,
+      disk,
+      goal: { mode: after, policy: 'a' },
+    })
+    assert.deepEqual(
+      [await second.ids(), (await second.epoch()) === epoch],
+      [kept ? ['one'] : [], kept],
+      `${before} to ${after}`,
+    )
     await second.modes.stop()
     await writeFile(join(first.folder, 'epoch'), 'cut o')
     const third = await modesHere(t, { folder: first.folder, goal: { mode: after, policy: 'a' } })
@@ -124,12 +143,14 @@ test('the first report waits from the begin of the epoch, and again from a chang
   const began = at.now
   let here = await modesHere(t, { at })
   const { folder } = here
-  const waitsFrom = (expected: number, what: string): void => assert.equal(here.senders.at(-1)!.notBefore - DELAY_MS, expected, what)
+  const waitsFrom = (expected: number, what: string): void =>
+    assert.equal(here.senders.at(-1)!.notBefore - DELAY_MS, expected, what)
   const restart = async (policy: string): Promise<void> => {
     await here.modes.stop()
     here = await modesHere(t, { folder, at, goal: { mode: 'on', policy } })
   }
-  const sender = (count: number) => until('there is another sender', () => here.senders.length === count)
+  const sender = (count: number) =>
+    until('there is another sender', () => here.senders.length === count)
   waitsFrom(began, 'the start')
   later()
   await restart('a')

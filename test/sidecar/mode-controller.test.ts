@@ -36,7 +36,9 @@ const recording = (events: string[], name: string): Disk => {
 
 test('the epoch ends on disk, then the request is cancelled, then, when its sender has said all, what was kept is wiped', async (t) => {
   const wiped: string[] = []
-  const { turn, append, ids, events, lastWord } = await modesHere(t, { disk: recording(wiped, 'wipe') })
+  const { turn, append, ids, events, lastWord } = await modesHere(t, {
+    disk: recording(wiped, 'wipe'),
+  })
   const gate = Promise.withResolvers<void>()
   lastWord.of = gate.promise
   atEnd(t, async () => gate.resolve())
@@ -60,7 +62,10 @@ for (const [what, step] of [
     let fails = false
     const { unlink } = diskWith({})
     const disk = diskWith({
-      unlink: (path) => (fails && step === 'wipe' && path.endsWith('.otlp') ? Promise.reject(failure('EIO')) : unlink(path)),
+      unlink: (path) =>
+        fails && step === 'wipe' && path.endsWith('.otlp')
+          ? Promise.reject(failure('EIO'))
+          : unlink(path),
     })
     const { turn, append, ids, epoch, senders, told } = await modesHere(t, { disk })
     watchEpoch(t, [], () => fails && step === 'end')
@@ -70,7 +75,8 @@ for (const [what, step] of [
     turn({ mode: 'off' })
     assert.ok(senders[0]!.stopped)
     assert.equal(senders[0]!.allowed(), false)
-    const failed = (times: number) => happens('the failure is told', () => told('could not be wiped; it is tried again') === times)
+    const failed = (times: number) =>
+      happens('the failure is told', () => told('could not be wiped; it is tried again') === times)
     await failed(1)
     turn({ mode: 'on' })
     for (const times of [2, 3]) {

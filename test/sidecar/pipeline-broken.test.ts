@@ -1,5 +1,5 @@
-// Whatever is broken, the process lives, answers the application, keeps and sends nothing, and says why; and where the
-// cause can go away while it runs, it goes on by itself.
+// Whatever is broken, the process lives, answers the application, keeps and sends nothing, and says
+// why; and where the cause can go away while it runs, it goes on by itself.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -25,16 +25,21 @@ import {
 } from '../support/sidecar.ts'
 import { policyText } from '../support/spans.ts'
 
-const POLICY = policyText('execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}')
+const POLICY = policyText(
+  'execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}',
+)
 
-const because = (...reasons: string[]): string[] => reasons.map((reason) => `policy: nothing is kept or sent, because: ${reason}`)
+const because = (...reasons: string[]): string[] =>
+  reasons.map((reason) => `policy: nothing is kept or sent, because: ${reason}`)
 
 /** Posts to a sidecar that must answer 200, keep nothing and have said exactly this. */
 async function keepsNothing(sidecar: Sidecar, folder: string, errors: string[]): Promise<void> {
   assert.equal((await post(sidecar.port(), execution())).status, 200)
   assert.equal(sidecar.counters.get('requests.discarded'), 1)
   assert.deepEqual(errorsIn(sidecar.lines()), errors)
-  const kept = [...(await filesIn(folder)).keys()].filter((name) => /^data\/(queue|sending|sent)/.test(name))
+  const kept = [...(await filesIn(folder)).keys()].filter((name) =>
+    /^data\/(queue|sending|sent)/.test(name),
+  )
   assert.deepEqual(kept, [])
 }
 
@@ -66,7 +71,10 @@ describe('whatever is broken', { concurrency: true }, () => {
       const wrong = POLICY.replace('retention: 1d', 'retention: for ever')
         .replace('keep: [pipeline]', 'keep: []')
         .replace('version: 1', 'version: 0')
-      const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: await policyFile(t, wrong) })
+      const place = await placeOf(t, {
+        USAGE_ENDPOINT: collector.endpoint,
+        USAGE_POLICY: await policyFile(t, wrong),
+      })
       const sidecar = await startHere(t, place)
       await keepsNothing(
         sidecar,
@@ -87,7 +95,11 @@ describe('whatever is broken', { concurrency: true }, () => {
       const path = join(await temporaryFolder(t), 'policy.yaml')
       const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: path })
       const sidecar = await startHere(t, place)
-      await keepsNothing(sidecar, place.folder, because('The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.'))
+      await keepsNothing(
+        sidecar,
+        place.folder,
+        because('The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.'),
+      )
       await writeFile(path, POLICY)
       await until('the policy is in force', () => existsSync(join(place.dataFolder, 'epoch')))
       await post(sidecar.port(), execution())
@@ -95,7 +107,11 @@ describe('whatever is broken', { concurrency: true }, () => {
     })
 
     for (const [what, text, reason] of [
-      ['is not UTF-8', Buffer.from([0x61, 0xff]), 'The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.'],
+      [
+        'is not UTF-8',
+        Buffer.from([0x61, 0xff]),
+        'The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.',
+      ],
       ['is empty', '', '1:1: The file is empty.'],
     ] as const) {
       it(`one that ${what} is told, and the process lives`, async (t) => {
@@ -107,7 +123,10 @@ describe('whatever is broken', { concurrency: true }, () => {
     }
 
     it('facts that are not JSON are told with their place', async (t) => {
-      const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_FACTS: '{"app.version": secret}' })
+      const place = await placeOf(t, {
+        USAGE_REPORTING: 'local',
+        USAGE_FACTS: '{"app.version": secret}',
+      })
       const reason = 'USAGE_FACTS is not JSON. Give one object, such as {"app.version": "1.32.0"}.'
       await keepsNothing(await startHere(t, place), place.folder, because(reason))
     })
@@ -115,7 +134,11 @@ describe('whatever is broken', { concurrency: true }, () => {
 
   describe('wrong settings', () => {
     it('are told all at once, and nothing is kept or sent', async (t) => {
-      const place = await placeOf(t, { USAGE_SEND_INTERVAL: 'often', USAGE_QUEUE_FULL: 'explode', USAGE_LOG_LEVEL: 'loud' })
+      const place = await placeOf(t, {
+        USAGE_SEND_INTERVAL: 'often',
+        USAGE_QUEUE_FULL: 'explode',
+        USAGE_LOG_LEVEL: 'loud',
+      })
       const sidecar = await startHere(t, place)
       const sentences = [
         'USAGE_SEND_INTERVAL is a duration such as 30s, 5m, 1h or 7d.',
@@ -123,7 +146,9 @@ describe('whatever is broken', { concurrency: true }, () => {
         'USAGE_LOG_LEVEL is one of debug, info, warn, error.',
         'USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.',
       ]
-      const errors = sentences.map((sentence) => `settings: nothing is kept or sent, because: ${sentence}`)
+      const errors = sentences.map(
+        (sentence) => `settings: nothing is kept or sent, because: ${sentence}`,
+      )
       await keepsNothing(sidecar, place.folder, errors)
       const [line] = sidecar.lines().filter(({ event }) => event === 'consent: the mode is decided')
       assert.deepEqual([line?.mode, line?.by], ['off', 'a wrong setting'])
@@ -133,7 +158,9 @@ describe('whatever is broken', { concurrency: true }, () => {
     it('do not end the process, which stops when it is told to', async (t) => {
       const child = await startChild(t, await placeOf(t, { USAGE_REPORTING: 'maybe' }))
       assert.equal((await post(child.port, execution())).status, 200)
-      assert.deepEqual(errorsIn(child.lines()), ['settings: nothing is kept or sent, because: USAGE_REPORTING is one of off, local, on.'])
+      assert.deepEqual(errorsIn(child.lines()), [
+        'settings: nothing is kept or sent, because: USAGE_REPORTING is one of off, local, on.',
+      ])
       assert.equal(await child.end('SIGTERM'), 0)
     })
   })
@@ -146,11 +173,17 @@ describe('whatever is broken', { concurrency: true }, () => {
     ] as const) {
       it(`does not end a sidecar in mode ${mode}, which goes on when the folder can be used`, async (t) => {
         const collector = await startCollector(t)
-        const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_REPORTING: mode })
+        const place = await placeOf(t, {
+          USAGE_ENDPOINT: collector.endpoint,
+          USAGE_REPORTING: mode,
+        })
         await writeFile(place.dataFolder, 'in the way')
         const sidecar = await startHere(t, place)
         await keepsNothing(sidecar, place.folder, [sentence])
-        assert.match(String(sidecar.lines().find(({ event }) => event === sentence)?.code), /^(EEXIST|ENOTDIR)$/)
+        assert.match(
+          String(sidecar.lines().find(({ event }) => event === sentence)?.code),
+          /^(EEXIST|ENOTDIR)$/,
+        )
         await rm(place.dataFolder)
         if (mode === 'off') return
         const kept = async (): Promise<boolean> => {
@@ -167,7 +200,9 @@ describe('whatever is broken', { concurrency: true }, () => {
       const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
       await mkdir(join(place.dataFolder, 'epoch.tmp'), { recursive: true })
       const sidecar = await startHere(t, place)
-      await keepsNothing(sidecar, place.folder, ['queue: the data folder cannot be used; it is tried again'])
+      await keepsNothing(sidecar, place.folder, [
+        'queue: the data folder cannot be used; it is tried again',
+      ])
       const unlock = lockFile(join(place.dataFolder, 'lock'))
       unlock()
       await rmdir(join(place.dataFolder, 'epoch.tmp'))
@@ -183,7 +218,9 @@ describe('whatever is broken', { concurrency: true }, () => {
       const sidecar = await startHere(t, place)
       await post(sidecar.port(), execution())
       await until('a report arrived', () => collector.spans().length === 1)
-      const line = sidecar.lines().find(({ event }) => event === 'identity: there is none, so there are no pseudonyms')
+      const line = sidecar
+        .lines()
+        .find(({ event }) => event === 'identity: there is none, so there are no pseudonyms')
       assert.equal(line?.reason, 'the identity folder cannot be used (EEXIST)')
     })
   })
@@ -198,7 +235,13 @@ describe('whatever is broken', { concurrency: true }, () => {
       const away = sidecar.lines().filter(({ level }) => level === 'warn')
       assert.deepEqual(
         away.map(({ event, status, code }) => [event, status, code]),
-        [['send: the collector cannot be reached or is busy; what waits stays on disk', 0, 'ECONNRESET']],
+        [
+          [
+            'send: the collector cannot be reached or is busy; what waits stays on disk',
+            0,
+            'ECONNRESET',
+          ],
+        ],
       )
       assert.equal((await spansWaiting(place.dataFolder)).length, 1)
       collector.answer = () => 200
@@ -217,8 +260,13 @@ describe('whatever is broken', { concurrency: true }, () => {
 
     it('a taken port is said, and taken when it is free', async (t) => {
       const { address, free } = await takenPort(t)
-      const sidecar = await startHere(t, await placeOf(t, { USAGE_REPORTING: 'local', USAGE_HTTP_LISTEN: address }))
-      assert.deepEqual(errorsIn(sidecar.lines()), ['accept: the port cannot be used; it is tried again'])
+      const sidecar = await startHere(
+        t,
+        await placeOf(t, { USAGE_REPORTING: 'local', USAGE_HTTP_LISTEN: address }),
+      )
+      assert.deepEqual(errorsIn(sidecar.lines()), [
+        'accept: the port cannot be used; it is tried again',
+      ])
       assert.equal(sidecar.port(), 0)
       await free()
       await until('it listens', () => sidecar.port() !== 0)
@@ -228,8 +276,13 @@ describe('whatever is broken', { concurrency: true }, () => {
 
     it('a taken health port does not keep it from taking spans', async (t) => {
       const { address, free } = await takenPort(t)
-      const sidecar = await startHere(t, await placeOf(t, { USAGE_REPORTING: 'local', USAGE_HEALTH_LISTEN: address }))
-      assert.deepEqual(errorsIn(sidecar.lines()), ['health: the port cannot be used; it is tried again'])
+      const sidecar = await startHere(
+        t,
+        await placeOf(t, { USAGE_REPORTING: 'local', USAGE_HEALTH_LISTEN: address }),
+      )
+      assert.deepEqual(errorsIn(sidecar.lines()), [
+        'health: the port cannot be used; it is tried again',
+      ])
       assert.equal((await post(sidecar.port(), execution())).status, 200)
       assert.equal(sidecar.counters.get('spans.kept'), 1)
       await free()

@@ -1,4 +1,5 @@
-// What changes while the sidecar runs: the policy, the facts, the day. A batch leaves only under the policy that made it.
+// What changes while the sidecar runs: the policy, the facts, the day. A batch leaves only under
+// the policy that made it.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -23,15 +24,23 @@ import {
 } from '../support/sidecar.ts'
 import { policyText } from '../support/spans.ts'
 
-const POLICY = policyText('execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}')
-const NEXT_POLICY = POLICY.replace('version: 1', 'version: 2').replace('keep: [pipeline]', 'keep: [orchestration]')
+const POLICY = policyText(
+  'execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}',
+)
+const NEXT_POLICY = POLICY.replace('version: 1', 'version: 2').replace(
+  'keep: [pipeline]',
+  'keep: [orchestration]',
+)
 const because = (reason: string): string => `policy: nothing is kept or sent, because: ${reason}`
 
-// The moment of each drain is the first of its interval, and a failed attempt is followed by one at the next tick.
+// The moment of each drain is the first of its interval, and a failed attempt is followed by one at
+// the next tick.
 mock.method(Math, 'random', () => 0)
 
-const timesInForce = (sidecar: Sidecar): number => sidecar.lines().filter(({ event }) => event === 'policy: in force').length
-const versionsAt = (collector: Collector): unknown[] => collector.spans().map(({ resource }) => resource['usage.policy.version'])
+const timesInForce = (sidecar: Sidecar): number =>
+  sidecar.lines().filter(({ event }) => event === 'policy: in force').length
+const versionsAt = (collector: Collector): unknown[] =>
+  collector.spans().map(({ resource }) => resource['usage.policy.version'])
 
 /** The policy of which a data folder says that it made all that is in it. */
 const labelOf = async ({ dataFolder }: Place): Promise<string> =>
@@ -64,8 +73,14 @@ describe('while the sidecar runs', { concurrency: true }, () => {
   it('a new version takes over, and what the old one made is dropped and counted', async (t) => {
     const { collector, path, place, sidecar } = await startWithReport(t)
     await writeFile(path, NEXT_POLICY)
-    await until('the old report was dropped', () => sidecar.counters.get('queue.dropped.policy') === 1)
-    await until('the folder has its label', async () => (await labelOf(place)) === policyDigest(parsePolicy(NEXT_POLICY)))
+    await until(
+      'the old report was dropped',
+      () => sidecar.counters.get('queue.dropped.policy') === 1,
+    )
+    await until(
+      'the folder has its label',
+      async () => (await labelOf(place)) === policyDigest(parsePolicy(NEXT_POLICY)),
+    )
     collector.answer = () => 200
     for (const type of ['pipeline', 'orchestration']) await post(sidecar.port(), execution(type))
     await until('both new ones arrived', () => collector.spans().length === 2)
@@ -75,13 +90,23 @@ describe('while the sidecar runs', { concurrency: true }, () => {
   })
 
   for (const [what, spoil, reason] of [
-    ['an invalid version', (path: string) => writeFile(path, POLICY.replace('retention', 'retained')), '6:1: This is not a word'],
-    ['a file that is gone', (path: string) => rm(path), 'The policy cannot be read. USAGE_POLICY names a UTF-8 file'],
+    [
+      'an invalid version',
+      (path: string) => writeFile(path, POLICY.replace('retention', 'retained')),
+      '6:1: This is not a word',
+    ],
+    [
+      'a file that is gone',
+      (path: string) => rm(path),
+      'The policy cannot be read. USAGE_POLICY names a UTF-8 file',
+    ],
   ] as const) {
     it(`${what} stops everything until it is mended, and what waited is then sent`, async (t) => {
       const { collector, path, place, sidecar } = await startWithReport(t)
       await spoil(path)
-      await until('it is said', () => errorsIn(sidecar.lines()).some((event) => event.startsWith(because(reason))))
+      await until('it is said', () =>
+        errorsIn(sidecar.lines()).some((event) => event.startsWith(because(reason))),
+      )
       // The last request that began before has ended.
       await whileOthersSend(t, 1)
       const tried = collector.requests.length
@@ -89,7 +114,10 @@ describe('while the sidecar runs', { concurrency: true }, () => {
       assert.equal((await post(sidecar.port(), execution())).status, 200)
       assert.equal(sidecar.counters.get('requests.discarded'), 1)
       await whileOthersSend(t, 5)
-      assert.deepEqual([collector.requests.length, (await spansWaiting(place.dataFolder)).length], [tried, 1])
+      assert.deepEqual(
+        [collector.requests.length, (await spansWaiting(place.dataFolder)).length],
+        [tried, 1],
+      )
       await writeFile(path, POLICY)
       await until('what waited arrived', () => collector.spans().length === 1)
       assert.equal(sidecar.counters.get('queue.dropped.policy'), 0)
@@ -100,7 +128,10 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     const collector = await startCollector(t)
     const facts = join(await temporaryFolder(t), 'facts.json')
     await writeFile(facts, '{"k8s.nodes": 12}')
-    const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_FACTS_FILE: facts }))
+    const sidecar = await startHere(
+      t,
+      await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_FACTS_FILE: facts }),
+    )
     await post(sidecar.port(), execution())
     await until('the first arrived', () => collector.spans().length === 1)
     await writeFile(facts, '{"k8s.nodes": 60}')
@@ -122,9 +153,13 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     await until('the new version is read', () => timesInForce(sidecar) === 2)
     await post(sidecar.port(), execution())
     const label = (): Promise<string> => readFile(join(place.dataFolder, 'policy'), 'utf8')
-    await until('it has taken over', async () => (await label()).includes(policyDigest(parsePolicy(NEXT_POLICY))))
+    await until('it has taken over', async () =>
+      (await label()).includes(policyDigest(parsePolicy(NEXT_POLICY))),
+    )
     assert.deepEqual(
-      (await spansWaiting(place.dataFolder)).map(({ resource }) => resource['usage.policy.version']),
+      (await spansWaiting(place.dataFolder)).map(
+        ({ resource }) => resource['usage.policy.version'],
+      ),
       [2],
     )
   })
@@ -136,7 +171,12 @@ describe('while the sidecar runs', { concurrency: true }, () => {
       'execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}',
       'app.version: {from: "fact:app.version", version: core, reason: A test.}\nk8s.nodes: {from: "fact:k8s.nodes", buckets: [1, 10], reason: A test.}',
     )
-    const settings = { USAGE_REPORTING: 'local', USAGE_POLICY: '', USAGE_POLICY_TEXT: policy, USAGE_FACTS_FILE: file }
+    const settings = {
+      USAGE_REPORTING: 'local',
+      USAGE_POLICY: '',
+      USAGE_POLICY_TEXT: policy,
+      USAGE_FACTS_FILE: file,
+    }
     const place = await placeOf(t, { ...settings, USAGE_FACTS: '{"app.version": "1.32.0"}' })
     const sidecar = await startHere(t, place)
     await post(sidecar.port(), execution())
@@ -148,13 +188,20 @@ describe('while the sidecar runs', { concurrency: true }, () => {
   })
 
   it('an identity that is made after the start gives pseudonyms from then on', async (t) => {
-    const policy = policyText('execution:\n  attributes:\n    by: {from: "fact:instance.id", pseudonym: day, reason: A test.}')
-    const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: '', USAGE_POLICY_TEXT: policy })
+    const policy = policyText(
+      'execution:\n  attributes:\n    by: {from: "fact:instance.id", pseudonym: day, reason: A test.}',
+    )
+    const place = await placeOf(t, {
+      USAGE_REPORTING: 'local',
+      USAGE_POLICY: '',
+      USAGE_POLICY_TEXT: policy,
+    })
     // Like a volume that nobody can write to.
     await symlink('/nowhere', place.identityFolder)
     const sidecar = await startHere(t, place)
     await post(sidecar.port(), execution())
-    const named = async (): Promise<boolean[]> => (await spansWaiting(place.dataFolder)).map(({ attributes }) => 'by' in attributes)
+    const named = async (): Promise<boolean[]> =>
+      (await spansWaiting(place.dataFolder)).map(({ attributes }) => 'by' in attributes)
     assert.deepEqual(await named(), [false])
     const secret = await temporaryFolder(t)
     openIdentity(secret, true)
@@ -177,7 +224,10 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     await publish('..2026_10_05', POLICY)
     await symlink('..data/policy.yaml', join(volume, 'policy.yaml'))
     const collector = await startCollector(t)
-    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: join(volume, 'policy.yaml') })
+    const place = await placeOf(t, {
+      USAGE_ENDPOINT: collector.endpoint,
+      USAGE_POLICY: join(volume, 'policy.yaml'),
+    })
     const sidecar = await startHere(t, place)
     await post(sidecar.port(), execution())
     await until('the first arrived', () => collector.spans().length === 1)
@@ -203,10 +253,15 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     await until('the second one is', () => timesInForce(sidecar) === 2)
     assert.equal(existsSync(join(place.dataFolder, 'policy')), false)
     await writeFile(pipe, '')
-    await until('the folder has its label', async () => (await labelOf(place)) === policyDigest(parsePolicy(NEXT_POLICY)))
+    await until(
+      'the folder has its label',
+      async () => (await labelOf(place)) === policyDigest(parsePolicy(NEXT_POLICY)),
+    )
     await post(sidecar.port(), execution())
     assert.deepEqual(
-      (await spansWaiting(place.dataFolder)).map(({ resource }) => resource['usage.policy.version']),
+      (await spansWaiting(place.dataFolder)).map(
+        ({ resource }) => resource['usage.policy.version'],
+      ),
       [2],
     )
   })
@@ -234,8 +289,12 @@ describe('a policy that has expired', () => {
     const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: path })
     const sidecar = await startHere(t, place)
     assert.equal((await post(sidecar.port(), execution())).status, 200)
-    assert.deepEqual(errorsIn(sidecar.lines()), [because('It expired on 2024-02-29. Give one with a later day in "expires".')])
-    const { problems } = (await (await fetch(`http://127.0.0.1:${sidecar.pagePort()}/status.json`)).json()) as { problems: string[] }
+    assert.deepEqual(errorsIn(sidecar.lines()), [
+      because('It expired on 2024-02-29. Give one with a later day in "expires".'),
+    ])
+    const { problems } = (await (
+      await fetch(`http://127.0.0.1:${sidecar.pagePort()}/status.json`)
+    ).json()) as { problems: string[] }
     assert.match(problems.join(), /because of the policy: It expired on 2024-02-29\./)
     assert.deepEqual([sidecar.counters.get('requests.discarded'), timesInForce(sidecar)], [1, 0])
     assert.deepEqual(await spansWaiting(place.dataFolder), [])
@@ -280,7 +339,12 @@ test('a day that has begun does not end again for pseudonyms, although the clock
   )
   const facts = join(await temporaryFolder(t), 'facts.json')
   await writeFile(facts, '{"k8s.nodes": 1}')
-  const settings = { USAGE_REPORTING: 'local', USAGE_POLICY: '', USAGE_POLICY_TEXT: policy, USAGE_FACTS_FILE: facts }
+  const settings = {
+    USAGE_REPORTING: 'local',
+    USAGE_POLICY: '',
+    USAGE_POLICY_TEXT: policy,
+    USAGE_FACTS_FILE: facts,
+  }
   const place = await placeOf(t, settings)
   const setClock = runClock(t, '2026-10-05T23:59:00Z')
   const sidecar = await startHere(t, place)

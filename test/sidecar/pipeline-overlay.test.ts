@@ -1,14 +1,23 @@
-// The admin's overlay in a sidecar that runs: it is in force before the first span, changes live, and a wrong one stops
-// everything, because without it more would leave than the admin allowed.
+// The admin's overlay in a sidecar that runs: it is in force before the first span, changes live,
+// and a wrong one stops everything, because without it more would leave than the admin allowed.
 import assert from 'node:assert/strict'
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { spansWaiting } from '../support/collector.ts'
-import { errorsIn, execution, placeOf, post, startHere, temporaryFolder, until } from '../support/sidecar.ts'
+import {
+  errorsIn,
+  execution,
+  placeOf,
+  post,
+  startHere,
+  temporaryFolder,
+  until,
+} from '../support/sidecar.ts'
 import { policyText } from '../support/spans.ts'
 
-const attribute = (name: string): string => `    ${name}: {from: execution.type, keep: [pipeline], reason: A test.}`
+const attribute = (name: string): string =>
+  `    ${name}: {from: execution.type, keep: [pipeline], reason: A test.}`
 const POLICY = policyText(`execution:\n  attributes:\n${attribute('kind')}\n${attribute('more')}`)
 const NEXT_POLICY = POLICY.replace('version: 1', 'version: 2').replace('more: {', 'most: {')
 const drop = (name: string): string =>
@@ -17,7 +26,12 @@ const drop = (name: string): string =>
 test('an overlay narrows from the start, changes live, and one that is wrong or gone stops everything', async (t) => {
   const overlay = join(await temporaryFolder(t), 'overlay.yaml')
   await writeFile(overlay, drop('more'))
-  const settings = { USAGE_REPORTING: 'local', USAGE_POLICY: '', USAGE_POLICY_TEXT: POLICY, USAGE_POLICY_OVERLAY: overlay }
+  const settings = {
+    USAGE_REPORTING: 'local',
+    USAGE_POLICY: '',
+    USAGE_POLICY_TEXT: POLICY,
+    USAGE_POLICY_OVERLAY: overlay,
+  }
   const place = await placeOf(t, settings)
   const sidecar = await startHere(t, place)
   const next = async (): Promise<unknown> => {
@@ -37,7 +51,10 @@ test('an overlay narrows from the start, changes live, and one that is wrong or 
     assert.equal((await post(sidecar.port(), execution())).status, 200)
     assert.equal(sidecar.counters.get('spans.kept'), kept)
   }
-  assert.match(errorsIn(sidecar.lines()).join('\n'), /In the overlay, 3:34: The policy has no attribute[\s\S]*The overlay cannot be read/)
+  assert.match(
+    errorsIn(sidecar.lines()).join('\n'),
+    /In the overlay, 3:34: The policy has no attribute[\s\S]*The overlay cannot be read/,
+  )
 })
 
 test('a volume that changes policy and overlay together never has one of each', async (t) => {
@@ -50,7 +67,8 @@ test('a volume that changes policy and overlay together never has one of each', 
     await rename(join(volume, '..data_tmp'), join(volume, '..data'))
   }
   await publish('..1', POLICY, drop('more'))
-  for (const name of ['policy.yaml', 'overlay.yaml']) await symlink(`..data/${name}`, join(volume, name))
+  for (const name of ['policy.yaml', 'overlay.yaml'])
+    await symlink(`..data/${name}`, join(volume, name))
   const place = await placeOf(t, {
     USAGE_REPORTING: 'local',
     USAGE_POLICY: join(volume, 'policy.yaml'),
@@ -58,7 +76,8 @@ test('a volume that changes policy and overlay together never has one of each', 
   })
   const sidecar = await startHere(t, place)
   await publish('..2', NEXT_POLICY, drop('most'))
-  const versions = (): unknown[] => sidecar.lines().flatMap(({ event, version }) => (event === 'policy: in force' ? [version] : []))
+  const versions = (): unknown[] =>
+    sidecar.lines().flatMap(({ event, version }) => (event === 'policy: in force' ? [version] : []))
   await until('the next is in force', () => versions().includes(2))
   assert.deepEqual([versions(), errorsIn(sidecar.lines())], [[1, 2], []])
   await post(sidecar.port(), execution())

@@ -4,17 +4,29 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { spansWaiting, startCollector } from '../support/collector.ts'
-import { errorsIn, execution, filesIn, placeOf, post, startChild, startHere, until } from '../support/sidecar.ts'
+import {
+  errorsIn,
+  execution,
+  filesIn,
+  placeOf,
+  post,
+  startChild,
+  startHere,
+  until,
+} from '../support/sidecar.ts'
 import { policyText } from '../support/spans.ts'
 
-const POLICY = policyText('execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}')
+const POLICY = policyText(
+  'execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}',
+)
 
 describe('a data folder', { concurrency: true }, () => {
   it('outlives its process: the next one goes on in the same epoch and sends what waits, once', async (t) => {
     const collector = await startCollector(t, () => 503)
     const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
     const first = await startChild(t, place)
-    for (const type of ['pipeline', 'orchestration']) assert.equal((await post(first.port, execution(type))).status, 200)
+    for (const type of ['pipeline', 'orchestration'])
+      assert.equal((await post(first.port, execution(type))).status, 200)
     await until('it was tried', () => collector.requests.length > 0)
     assert.equal(await first.end('SIGTERM'), 0)
     const stopped = first.lines().find(({ event }) => event === 'run: stopped')
@@ -90,13 +102,21 @@ describe('a data folder', { concurrency: true }, () => {
 
   it('belongs to one process: a second one answers 200, keeps nothing, says why, and takes over when the first is gone', async (t) => {
     const collector = await startCollector(t)
-    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '1h' })
+    const place = await placeOf(t, {
+      USAGE_ENDPOINT: collector.endpoint,
+      USAGE_SEND_INTERVAL: '1h',
+    })
     const first = await startChild(t, place)
     assert.equal((await post(first.port, execution('pipeline'))).status, 200)
     const before = [...(await filesIn(join(place.dataFolder, 'queue'))).values()]
-    const second = await startChild(t, { ...place, env: { ...place.env, USAGE_SEND_INTERVAL: '100ms' } })
+    const second = await startChild(t, {
+      ...place,
+      env: { ...place.env, USAGE_SEND_INTERVAL: '100ms' },
+    })
     assert.equal((await post(second.port, execution('orchestration'))).status, 200)
-    assert.deepEqual(errorsIn(second.lines()), ['queue: the data folder cannot be used; it is tried again'])
+    assert.deepEqual(errorsIn(second.lines()), [
+      'queue: the data folder cannot be used; it is tried again',
+    ])
     const line = second.lines().find(({ level }) => level === 'error')
     assert.deepEqual([line?.code, line?.reason], ['EBUSY', 'another process uses it'])
     assert.deepEqual([...(await filesIn(join(place.dataFolder, 'queue'))).values()], before)
@@ -107,7 +127,10 @@ describe('a data folder', { concurrency: true }, () => {
     await post(second.port, execution('orchestration'))
     await until('it keeps and sends its own', () => collector.spans().length === 2)
     assert.equal(await second.end('SIGTERM'), 0)
-    assert.equal(second.lines().find(({ event }) => event === 'run: stopped')?.['requests.discarded'], 1)
+    assert.equal(
+      second.lines().find(({ event }) => event === 'run: stopped')?.['requests.discarded'],
+      1,
+    )
   })
 
   const seconds: Record<string, Record<string, string>> = {
@@ -119,7 +142,10 @@ describe('a data folder', { concurrency: true }, () => {
   for (const [what, env] of Object.entries(seconds)) {
     it(`is touched by no second process while the first lives (${what})`, async (t) => {
       const collector = await startCollector(t)
-      const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '1h' })
+      const place = await placeOf(t, {
+        USAGE_ENDPOINT: collector.endpoint,
+        USAGE_SEND_INTERVAL: '1h',
+      })
       const first = await startChild(t, place)
       assert.equal((await post(first.port, execution('pipeline'))).status, 200)
       const before = await filesIn(place.dataFolder)
@@ -127,7 +153,9 @@ describe('a data folder', { concurrency: true }, () => {
       const second = await startHere(t, { ...place, env: { ...place.env, ...env } })
       assert.equal((await post(second.port(), execution('orchestration'))).status, 200)
       assert.equal(second.lines().find(({ level }) => level === 'error')?.code, 'EBUSY')
-      const { problems } = (await (await fetch(`http://127.0.0.1:${second.pagePort()}/status.json`)).json()) as { problems: string[] }
+      const { problems } = (await (
+        await fetch(`http://127.0.0.1:${second.pagePort()}/status.json`)
+      ).json()) as { problems: string[] }
       assert.match(problems.join(), /another process uses it/)
       assert.deepEqual(await filesIn(place.dataFolder), before)
       await second.stop()
@@ -136,12 +164,18 @@ describe('a data folder', { concurrency: true }, () => {
 
     it(`belongs to the second process once the first is gone, and its switches count (${what})`, async (t) => {
       const collector = await startCollector(t)
-      const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '1h' })
+      const place = await placeOf(t, {
+        USAGE_ENDPOINT: collector.endpoint,
+        USAGE_SEND_INTERVAL: '1h',
+      })
       const first = await startChild(t, place)
       assert.equal((await post(first.port, execution('pipeline'))).status, 200)
       const second = await startHere(t, { ...place, env: { ...place.env, ...env } })
       assert.equal(await first.end('SIGKILL'), 'SIGKILL')
-      await until('what the first had is gone', async () => (await spansWaiting(place.dataFolder)).length === 0)
+      await until(
+        'what the first had is gone',
+        async () => (await spansWaiting(place.dataFolder)).length === 0,
+      )
       await second.stop()
       assert.deepEqual(collector.spans(), [])
     })
@@ -149,7 +183,10 @@ describe('a data folder', { concurrency: true }, () => {
 
   it('that another process had is gone on with by the first, whose epoch was not ended', async (t) => {
     const collector = await startCollector(t)
-    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '1h' })
+    const place = await placeOf(t, {
+      USAGE_ENDPOINT: collector.endpoint,
+      USAGE_SEND_INTERVAL: '1h',
+    })
     const first = await startChild(t, place)
     assert.equal((await post(first.port, execution('pipeline'))).status, 200)
     const second = await startHere(t, { ...place, env: { ...place.env, USAGE_REPORTING: 'off' } })

@@ -1,5 +1,5 @@
-// The road as a whole in its three modes: on reports, local keeps what would be reported, off is silent, and the
-// application gets its 200 in each.
+// The road as a whole in its three modes: on reports, local keeps what would be reported, off is
+// silent, and the application gets its 200 in each.
 import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,7 +8,16 @@ import { Cursor, LEN } from '../../src/otlp/wire.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import { policyDigest } from '../../src/policy/policy.ts'
 import { spansIn, spansWaiting, startCollector } from '../support/collector.ts'
-import { execution, filesIn, type Place, placeOf, post, startChild, startHere, until } from '../support/sidecar.ts'
+import {
+  execution,
+  filesIn,
+  type Place,
+  placeOf,
+  post,
+  startChild,
+  startHere,
+  until,
+} from '../support/sidecar.ts'
 import { request, span } from '../support/spans.ts'
 
 const TELL_CONNECTIONS = new URL('../fixtures/pipeline/report-connections.ts', import.meta.url).href
@@ -35,23 +44,40 @@ const withMode = (place: Place, mode: string, more: Record<string, string> = {})
 
 /** What of a data folder is not the receipts, the lock and the policy's digest. */
 const heldIn = async (dataFolder: string): Promise<string[]> =>
-  [...(await filesIn(dataFolder)).keys()].filter((name) => !['receipts.jsonl', 'lock', 'policy'].includes(name))
+  [...(await filesIn(dataFolder)).keys()].filter(
+    (name) => !['receipts.jsonl', 'lock', 'policy'].includes(name),
+  )
 
 describe('mode on', { concurrency: true }, () => {
   it('reports what the policy lets out of each request, and nothing else', async (t) => {
     const collector = await startCollector(t)
-    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_FACTS: '{"k8s.nodes": 12}' })
+    const place = await placeOf(t, {
+      USAGE_ENDPOINT: collector.endpoint,
+      USAGE_FACTS: '{"k8s.nodes": 12}',
+    })
     const sidecar = await startHere(t, place)
     const unlisted = span({ name: 'GET /users/7' })
     for (const body of [execution('pipeline'), request(unlisted), execution('made up')]) {
-      assert.deepEqual(await post(sidecar.port(), body).then(({ status, body: answer }) => [status, answer.length]), [200, 0])
+      assert.deepEqual(
+        await post(sidecar.port(), body).then(({ status, body: answer }) => [
+          status,
+          answer.length,
+        ]),
+        [200, 0],
+      )
     }
     await until('both arrived', () => collector.spans().length === 2)
     const types = ['pipeline', 'other']
-    const [first, second] = types.map((type) => collector.spans().find(({ attributes }) => attributes['execution.type'] === type))
+    const [first, second] = types.map((type) =>
+      collector.spans().find(({ attributes }) => attributes['execution.type'] === type),
+    )
     assert.deepEqual(
       [first, second].map((left) => left?.attributes),
-      types.map((type) => ({ 'execution.type': type, 'execution.status': 'succeeded', 'execution.duration': 0 })),
+      types.map((type) => ({
+        'execution.type': type,
+        'execution.status': 'succeeded',
+        'execution.duration': 0,
+      })),
     )
     const { 'usage.batch.id': batchId, ...resource } = first!.resource
     assert.match(String(batchId), /^[0-9a-f]{32}$/)
@@ -63,7 +89,10 @@ describe('mode on', { concurrency: true }, () => {
       'k8s.nodes': 10,
       'host.arch': 'amd64',
     })
-    assert.deepEqual([first!.span.name, first!.span.startTimeUnixNano % 86_400_000_000_000n], ['execution', 0n])
+    assert.deepEqual(
+      [first!.span.name, first!.span.startTimeUnixNano % 86_400_000_000_000n],
+      ['execution', 0n],
+    )
     for (const { url } of collector.requests) assert.equal(url, '/v1/traces')
     await until('both are counted', () => sidecar.counters.get('sent.spans') === 2)
   })
@@ -72,7 +101,10 @@ describe('mode on', { concurrency: true }, () => {
     const collector = await startCollector(t)
     const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
     const digest = policyDigest(parsePolicy(await readFile(place.env.USAGE_POLICY!, 'utf8')))
-    const sidecar = await startHere(t, { ...place, env: { ...place.env, USAGE_POLICY_DIGEST: digest } })
+    const sidecar = await startHere(t, {
+      ...place,
+      env: { ...place.env, USAGE_POLICY_DIGEST: digest },
+    })
     await post(sidecar.port(), execution())
     await until('a report arrived', () => collector.spans().length === 1)
     assert.equal(collector.spans()[0]?.resource['usage.policy.digest'], digest)
@@ -81,7 +113,10 @@ describe('mode on', { concurrency: true }, () => {
   it('tells the application of spans that are not valid, and reports the others', async (t) => {
     const collector = await startCollector(t)
     const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint }))
-    const { status, body } = await post(sidecar.port(), Buffer.concat([request(span({ traceId: Buffer.alloc(16) })), execution()]))
+    const { status, body } = await post(
+      sidecar.port(),
+      Buffer.concat([request(span({ traceId: Buffer.alloc(16) })), execution()]),
+    )
     assert.equal(status, 200)
     const cursor = new Cursor(body)
     assert.equal(cursor.tag(), (1 << 3) | LEN)
@@ -96,7 +131,8 @@ describe('mode on', { concurrency: true }, () => {
     const sidecar = await startHere(t, place)
     let taken = 0
     let last = await post(sidecar.port(), execution())
-    for (; last.status === 200 && taken < 1000; taken++) last = await post(sidecar.port(), execution())
+    for (; last.status === 200 && taken < 1000; taken++)
+      last = await post(sidecar.port(), execution())
     assert.deepEqual([last.status, last.headers['retry-after']], [503, '60'])
     assert.equal((await spansWaiting(place.dataFolder)).length, taken)
     collector.answer = () => 200
@@ -136,7 +172,10 @@ describe('mode local', { concurrency: true }, () => {
     const waiting = await spansWaiting(place.dataFolder)
     assert.equal(waiting.at(-1)?.attributes['execution.type'], 'orchestration')
     assert.equal(waiting.length, posted + 1 - sidecar.counters.get('queue.dropped.full'))
-    const bytes = [...(await filesIn(join(place.dataFolder, 'queue'))).values()].reduce((sum, { length }) => sum + length, 0)
+    const bytes = [...(await filesIn(join(place.dataFolder, 'queue'))).values()].reduce(
+      (sum, { length }) => sum + length,
+      0,
+    )
     assert.ok(bytes <= 65_536, `${bytes} bytes`)
   })
 
@@ -152,7 +191,10 @@ describe('mode off', { concurrency: true }, () => {
   it('opens no connection, looks up no name, makes no file, and answers 200', async (t) => {
     const collector = await startCollector(t)
     const start = async (mode: string) => {
-      const place = await placeOf(t, { USAGE_REPORTING: mode, USAGE_ENDPOINT: `http://localhost:${collector.port}` })
+      const place = await placeOf(t, {
+        USAGE_REPORTING: mode,
+        USAGE_ENDPOINT: `http://localhost:${collector.port}`,
+      })
       const child = await startChild(t, place, ['--import', TELL_CONNECTIONS])
       assert.equal((await post(child.port, execution())).status, 200)
       const end = async (): Promise<string[]> => {
@@ -165,7 +207,10 @@ describe('mode off', { concurrency: true }, () => {
     // The clock of the silent one, and the proof that a connection is seen.
     const on = await start('on')
     await until('it has sent', () => collector.requests.length === 1)
-    assert.deepEqual(on.output.stdout.trimEnd().split('\n').sort(), ['dns.lookup', 'net.client.socket'])
+    assert.deepEqual(on.output.stdout.trimEnd().split('\n').sort(), [
+      'dns.lookup',
+      'net.client.socket',
+    ])
     const made = await on.end()
     assert.ok(made.includes('data/epoch') && made.includes('identity/instance-id'))
     assert.deepEqual(await silent.end(), [])
@@ -189,7 +234,9 @@ describe('mode off', { concurrency: true }, () => {
     await until('what came later arrived', () => collector.requests.length === 3)
     await on.stop()
     assert.deepEqual(
-      collector.requests.map(({ body }) => spansIn(body).map(({ attributes }) => attributes['execution.type'])),
+      collector.requests.map(({ body }) =>
+        spansIn(body).map(({ attributes }) => attributes['execution.type']),
+      ),
       [['pipeline'], ['orchestration'], ['other']],
     )
   })
@@ -213,7 +260,10 @@ describe('mode off', { concurrency: true }, () => {
       const sidecar = await startHere(t, place)
       assert.equal((await post(sidecar.port(), execution())).status, 200)
       const [line] = sidecar.lines().filter(({ event }) => event === 'consent: the mode is decided')
-      assert.deepEqual([line?.mode, line?.by], silent ? ['off', 'DO_NOT_TRACK'] : ['on', 'USAGE_REPORTING'])
+      assert.deepEqual(
+        [line?.mode, line?.by],
+        silent ? ['off', 'DO_NOT_TRACK'] : ['on', 'USAGE_REPORTING'],
+      )
       if (silent) assert.deepEqual(await readdir(place.folder), [])
       else await until('it arrived', () => collector.spans().length === 1)
       assert.equal(sidecar.counters.get('requests.discarded'), silent ? 1 : 0)

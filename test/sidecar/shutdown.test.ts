@@ -1,5 +1,5 @@
-// How the sidecar ends: after the application, not before it; with one chance for a send whose time has come; and at once
-// for those who ask twice.
+// How the sidecar ends: after the application, not before it; with one chance for a send whose time
+// has come; and at once for those who ask twice.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
@@ -13,16 +13,33 @@ import { createLog } from '../../src/support/log.ts'
 import { spansWaiting, startCollector } from '../support/collector.ts'
 import { recordOf } from '../support/queue-records.ts'
 import { HOUR, live } from '../support/sender-life.ts'
-import { atEnd, type Child, execution, PROTOBUF, placeOf, post, startChild } from '../support/sidecar.ts'
+import {
+  atEnd,
+  type Child,
+  execution,
+  PROTOBUF,
+  placeOf,
+  post,
+  startChild,
+} from '../support/sidecar.ts'
 
 /** An application whose SDK keeps its connection, and that has sent once. */
 async function application(t: TestContext, port: number) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   atEnd(t, async () => agent.destroy())
   const send = async (type: string): Promise<number> => {
-    const outgoing = httpRequest({ host: '127.0.0.1', port, path: '/v1/traces', method: 'POST', agent, headers: PROTOBUF })
+    const outgoing = httpRequest({
+      host: '127.0.0.1',
+      port,
+      path: '/v1/traces',
+      method: 'POST',
+      agent,
+      headers: PROTOBUF,
+    })
     outgoing.end(execution(type))
-    const [response] = (await once(outgoing, 'response')) as [{ statusCode: number; resume(): void }]
+    const [response] = (await once(outgoing, 'response')) as [
+      { statusCode: number; resume(): void },
+    ]
     response.resume()
     await once(response as never, 'end')
     return response.statusCode
@@ -32,7 +49,9 @@ async function application(t: TestContext, port: number) {
 }
 
 const typesWaiting = async (dataFolder: string): Promise<unknown[]> =>
-  (await spansWaiting(dataFolder)).map(({ attributes }) => String(attributes['execution.type'])).sort((a, b) => (a < b ? -1 : 1))
+  (await spansWaiting(dataFolder))
+    .map(({ attributes }) => String(attributes['execution.type']))
+    .sort((a, b) => (a < b ? -1 : 1))
 
 /** The same over gRPC, whose connection is open as long as the application lives. */
 async function grpcApplication(t: TestContext, port: number) {
@@ -44,7 +63,12 @@ async function grpcApplication(t: TestContext, port: number) {
     const head = Buffer.alloc(5)
     head.writeUInt32BE(body.length, 1)
     const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
-    const call = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' })
+    const call = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    })
     const trailers = once(call, 'trailers') as Promise<[{ 'grpc-status': string }]>
     call.resume()
     call.end(Buffer.concat([head, body]))
@@ -57,18 +81,30 @@ async function grpcApplication(t: TestContext, port: number) {
 
 for (const [protocol, connected] of [
   ['HTTP', (t: TestContext, child: Child) => application(t, child.port)],
-  ['gRPC', (t: TestContext, child: Child) => grpcApplication(t, Number(child.lines().find(({ grpc }) => grpc)?.grpc))],
+  [
+    'gRPC',
+    (t: TestContext, child: Child) =>
+      grpcApplication(t, Number(child.lines().find(({ grpc }) => grpc)?.grpc)),
+  ],
 ] as const) {
   test(`after SIGTERM the sidecar takes spans in as long as the application is connected, and ends when it is gone (${protocol})`, async (t) => {
     const collector = await startCollector(t, () => 503)
-    const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_SEND_INTERVAL: '1h' })
+    const place = await placeOf(t, {
+      USAGE_ENDPOINT: collector.endpoint,
+      USAGE_SEND_INTERVAL: '1h',
+    })
     const sidecar = await startChild(t, place)
     const { send, gone } = await connected(t, sidecar)
     const ended = sidecar.end('SIGTERM')
-    // Longer than it waits for somebody who is not connected. However slow this machine is, it must still be there.
+    // Longer than it waits for somebody who is not connected. However slow this machine is, it must
+    // still be there.
     await new Promise((resolve) => setTimeout(resolve, 1_500))
     assert.equal(await send('orchestration'), 200)
-    assert.equal((await post(sidecar.port, execution('made up'))).status, 200, 'a new connection, too')
+    assert.equal(
+      (await post(sidecar.port, execution('made up'))).status,
+      200,
+      'a new connection, too',
+    )
     gone()
     assert.equal(await ended, 0)
     assert.deepEqual(await typesWaiting(place.dataFolder), ['orchestration', 'other', 'pipeline'])
@@ -89,9 +125,18 @@ test('a second signal ends the sidecar at once, and what it acknowledged is on d
 test('an application that never goes away does not hold the sidecar for ever', async () => {
   const counters = new Counters()
   const log = createLog('error', () => undefined)
-  const handle = async (): Promise<{ rejected: number; message: string }> => ({ rejected: 0, message: '' })
+  const handle = async (): Promise<{ rejected: number; message: string }> => ({
+    rejected: 0,
+    message: '',
+  })
   const limits = { maxBody: 1024, maxJsonBody: 1024, budget: new Budget(1024) }
-  const accept = createAccept({ listen: { host: '127.0.0.1', port: 0 }, ...limits, handle, counters, log })
+  const accept = createAccept({
+    listen: { host: '127.0.0.1', port: 0 },
+    ...limits,
+    handle,
+    counters,
+    log,
+  })
   const { port } = await accept.start()
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
@@ -115,7 +160,8 @@ test('a drain that has begun gets its time at the end, and what is not answered 
         open: () => ({
           post: (_, signal) =>
             new Promise((resolve) => {
-              const done = (status: number, code: string): void => resolve({ status, code, retryAfter: undefined, body: Buffer.alloc(0) })
+              const done = (status: number, code: string): void =>
+                resolve({ status, code, retryAfter: undefined, body: Buffer.alloc(0) })
               answer = (status) => done(status, '')
               signal.addEventListener('abort', () => done(0, 'ABORTED'))
               posted()
@@ -131,7 +177,10 @@ test('a drain that has begun gets its time at the end, and what is not answered 
     const stopped = life.sender.stop(answers ? 1_000_000 : 50)
     if (answers) answer(200)
     await Promise.all([stopped, drain])
-    assert.deepEqual([life.counters.get('sent.spans'), life.queue.status().files], answers ? [1, 0] : [0, 1])
+    assert.deepEqual(
+      [life.counters.get('sent.spans'), life.queue.status().files],
+      answers ? [1, 0] : [0, 1],
+    )
   }
 })
 

@@ -1,4 +1,5 @@
-// The pass with a policy of a few lines, and what it makes of one span or one value, for the tests of its rules.
+// The pass with a policy of a few lines, and what it makes of one span or one value, for the tests
+// of its rules.
 import assert from 'node:assert/strict'
 import { createAnonymizer, type Passed } from '../../src/anonymize/anonymize.ts'
 import { lenField } from '../../src/otlp/wire.ts'
@@ -27,15 +28,19 @@ export function anonymizer(
 
 /** The spans that left, decoded by the generated codec. */
 export function spansOf(passed: Passed) {
-  return ExportTraceServiceRequest.decode(lenField(1, lenField(2, passed.bytes))).resourceSpans[0]!.scopeSpans[0]!.spans
+  return ExportTraceServiceRequest.decode(lenField(1, lenField(2, passed.bytes))).resourceSpans[0]!
+    .scopeSpans[0]!.spans
 }
 
 /** What one attribute line makes of one incoming value of `in`. */
 export function outcome(line: string, ...more: Uint8Array[]): Scalar | undefined {
-  const passed = anonymizer(policyText(`execution:\n  attributes:\n    out: {${line}, reason: Because.}`), {
-    version: 'v1.31.4-gke.100',
-    nodes: 12,
-  }).pass(request(span({ more })), NOW)
+  const passed = anonymizer(
+    policyText(`execution:\n  attributes:\n    out: {${line}, reason: Because.}`),
+    {
+      version: 'v1.31.4-gke.100',
+      nodes: 12,
+    },
+  ).pass(request(span({ more })), NOW)
   const [sent, ...rest] = spansOf(passed)[0]!.attributes
   assert.equal(rest.length, 0)
   if (sent === undefined) return undefined

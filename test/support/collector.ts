@@ -1,4 +1,5 @@
-// A usage collector for tests: records what it gets and answers as it is told; and what left, as plain spans.
+// A usage collector for tests: records what it gets and answers as it is told; and what left, as
+// plain spans.
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -16,23 +17,37 @@ export interface Left {
 }
 
 const plain = (attributes: readonly Attribute[]): Record<string, unknown> =>
-  Object.fromEntries(attributes.map(({ key, value }) => [key, value.kind === 'int' ? Number(value.value) : value.value]))
+  Object.fromEntries(
+    attributes.map(({ key, value }) => [
+      key,
+      value.kind === 'int' ? Number(value.value) : value.value,
+    ]),
+  )
 
 /** The spans of a request or of a file of the queue, packed or not. */
 export function spansIn(bytes: Buffer): Left[] {
   const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b
-  return decodeRequest(isGzip ? gunzipSync(bytes) : bytes).resourceSpans.flatMap(({ attributes, scopeSpans }) => {
-    const resource = plain(attributes)
-    const batchId = String(resource['usage.batch.id'])
-    const spans = scopeSpans.flatMap((scope) => scope.spans)
-    return spans.map((one) => ({ batchId, resource, attributes: plain(one.attributes), span: one }))
-  })
+  return decodeRequest(isGzip ? gunzipSync(bytes) : bytes).resourceSpans.flatMap(
+    ({ attributes, scopeSpans }) => {
+      const resource = plain(attributes)
+      const batchId = String(resource['usage.batch.id'])
+      const spans = scopeSpans.flatMap((scope) => scope.spans)
+      return spans.map((one) => ({
+        batchId,
+        resource,
+        attributes: plain(one.attributes),
+        span: one,
+      }))
+    },
+  )
 }
 
 /** The spans that wait in a data folder. */
 export async function spansWaiting(dataFolder: string): Promise<Left[]> {
   const files = await filesIn(dataFolder)
-  return [...files].filter(([name]) => /^(queue|sending)\/\d+\.otlp(\.gz)?$/.test(name)).flatMap(([, bytes]) => spansIn(bytes))
+  return [...files]
+    .filter(([name]) => /^(queue|sending)\/\d+\.otlp(\.gz)?$/.test(name))
+    .flatMap(([, bytes]) => spansIn(bytes))
 }
 
 /** `close` ends the connection without an answer. */
@@ -59,8 +74,16 @@ export interface Collector {
   spans(): Left[]
 }
 
-export async function startCollector(t: TestContext, answer: Collector['answer'] = () => 200, host = '127.0.0.1'): Promise<Collector> {
-  const finish = async (incoming: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> => {
+export async function startCollector(
+  t: TestContext,
+  answer: Collector['answer'] = () => 200,
+  host = '127.0.0.1',
+): Promise<Collector> {
+  const finish = async (
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    body: Buffer,
+  ): Promise<void> => {
     const { url = '', rawHeaders } = incoming
     const request: Collected = { url, rawHeaders, body, verdict: undefined }
     collector.requests.push(request)
@@ -80,7 +103,10 @@ export async function startCollector(t: TestContext, answer: Collector['answer']
     requests: [],
     connections: 0,
     answer,
-    spans: () => collector.requests.filter(({ verdict }) => verdict === 200).flatMap(({ body }) => spansIn(body)),
+    spans: () =>
+      collector.requests
+        .filter(({ verdict }) => verdict === 200)
+        .flatMap(({ body }) => spansIn(body)),
   }
   server.on('connection', () => void collector.connections++)
   server.listen(0, host)

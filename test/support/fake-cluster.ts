@@ -1,6 +1,6 @@
-// A FAKE of the few paths of the Kubernetes API that the facts job asks for, for tests that need no cluster: it knows rights,
-// pages and the shape of answers, and notes every question. What the real kube-apiserver does with the same job is shown
-// by test/e2e/facts.e2e.ts.
+// A FAKE of the few paths of the Kubernetes API that the facts job asks for, for tests that need no
+// cluster: it knows rights, pages and the shape of answers, and notes every question. What the real
+// kube-apiserver does with the same job is shown by test/e2e/facts.e2e.ts.
 import type { Answer, Cluster, Question } from '../../src/facts/cluster.ts'
 
 export interface FakeNode {
@@ -16,7 +16,10 @@ export interface Fake extends Cluster {
   asked: string[]
   questions: Question[]
   /** The ConfigMap that the job may write. */
-  configMap: { data: Record<string, string>; metadata: { creationTimestamp: string; annotations: Record<string, string> } }
+  configMap: {
+    data: Record<string, string>
+    metadata: { creationTimestamp: string; annotations: Record<string, string> }
+  }
   /** Set by a test: what a question is answered instead. */
   answer: (question: Question) => number | undefined
 }
@@ -50,14 +53,31 @@ export const WORKER: FakeNode = {
   capacity: { cpu: '3920m', memory: '16Gi', pods: '110', 'ephemeral-storage': '95551679124' },
 }
 
-const nodeJson = ({ name, labels = {}, providerId = '', info = {}, capacity = {} }: FakeNode): object => ({
+const nodeJson = ({
+  name,
+  labels = {},
+  providerId = '',
+  info = {},
+  capacity = {},
+}: FakeNode): object => ({
   metadata: { name, labels, annotations: { 'example.com/secret': 'annotation-CANARY' } },
   spec: { providerID: providerId, podCIDR: '10.9.8.0/24' },
-  status: { nodeInfo: info, capacity, addresses: [{ type: 'InternalIP', address: '10.1.2.3' }], images: [{ names: ['image-CANARY'] }] },
+  status: {
+    nodeInfo: info,
+    capacity,
+    addresses: [{ type: 'InternalIP', address: '10.1.2.3' }],
+    images: [{ names: ['image-CANARY'] }],
+  },
 })
 
 export function fakeCluster(options: FakeOptions = {}): Fake {
-  const { version = 'v1.31.4', nodes = [WORKER], objects = {}, openshift = false, created = '2026-01-01T00:00:00Z' } = options
+  const {
+    version = 'v1.31.4',
+    nodes = [WORKER],
+    objects = {},
+    openshift = false,
+    created = '2026-01-01T00:00:00Z',
+  } = options
   const fake: Fake = {
     namespace: 'apps',
     asked: [],
@@ -68,7 +88,9 @@ export function fakeCluster(options: FakeOptions = {}): Fake {
       fake.questions.push(question)
       fake.asked.push(`${question.method} ${question.path}`)
       const instead = fake.answer(question)
-      return Promise.resolve(instead === undefined ? answered(question) : { status: instead, body: undefined })
+      return Promise.resolve(
+        instead === undefined ? answered(question) : { status: instead, body: undefined },
+      )
     },
     close: () => Promise.resolve(),
   }
@@ -78,7 +100,10 @@ export function fakeCluster(options: FakeOptions = {}): Fake {
     const from = Number(query.get('continue') ?? 0)
     const to = from + Number(query.get('limit') ?? items.length)
     const rest = items.length - to
-    return good({ metadata: rest > 0 ? { continue: String(to), remainingItemCount: rest } : {}, items: items.slice(from, to) })
+    return good({
+      metadata: rest > 0 ? { continue: String(to), remainingItemCount: rest } : {},
+      items: items.slice(from, to),
+    })
   }
   const good = (body: unknown): Answer => ({ status: 200, body })
   const none: Answer = { status: 404, body: undefined }
@@ -92,10 +117,13 @@ export function fakeCluster(options: FakeOptions = {}): Fake {
       const all = nodes.map(nodeJson) as { metadata: object }[]
       return listed(metadataOnly ? all.map(({ metadata }) => ({ metadata })) : all, searchParams)
     }
-    const [, group, listVersion, plural] = /^\/apis\/([^/]+)(?:\/([^/]+)\/([^/]+))?$/.exec(pathname) ?? []
+    const [, group, listVersion, plural] =
+      /^\/apis\/([^/]+)(?:\/([^/]+)\/([^/]+))?$/.exec(pathname) ?? []
     if (group !== undefined && listVersion === undefined) {
       const known = Object.keys(objects).some((name) => name.endsWith(`.${group}`))
-      return known ? good({ preferredVersion: { groupVersion: `${group}/v1`, version: 'v1' } }) : none
+      return known
+        ? good({ preferredVersion: { groupVersion: `${group}/v1`, version: 'v1' } })
+        : none
     }
     const count = objects[`${plural}.${group}`]
     if (count !== undefined)
@@ -103,8 +131,14 @@ export function fakeCluster(options: FakeOptions = {}): Fake {
         Array.from({ length: count }, () => ({ metadata: { name: 'object-CANARY' } })),
         searchParams,
       )
-    if (method === 'PATCH' && pathname === '/api/v1/namespaces/apps/configmaps/usage-sidecar-facts') {
-      const { data, metadata } = body!.json as { data?: Record<string, string>; metadata?: { annotations: Record<string, string> } }
+    if (
+      method === 'PATCH' &&
+      pathname === '/api/v1/namespaces/apps/configmaps/usage-sidecar-facts'
+    ) {
+      const { data, metadata } = body!.json as {
+        data?: Record<string, string>
+        metadata?: { annotations: Record<string, string> }
+      }
       Object.assign(fake.configMap.data, data)
       Object.assign(fake.configMap.metadata.annotations, metadata?.annotations)
       return good(structuredClone(fake.configMap))

@@ -1,5 +1,5 @@
-// A port of loopback that nobody listens on, for a program that must be told which. Another one could take it before it is
-// used; the port of a moment ago is not given out again soon.
+// A port of loopback that nobody listens on, for a program that must be told which. Another one
+// could take it before it is used; the port of a moment ago is not given out again soon.
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 

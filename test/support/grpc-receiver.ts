@@ -47,7 +47,15 @@ export async function openDoor(
   })
   const { port } = await door.start()
   atEnd(t, () => door.stop())
-  return { port, url: `http://127.0.0.1:${port}`, got, counters, budget, lines, stop: () => door.stop() }
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    got,
+    counters,
+    budget,
+    lines,
+    stop: () => door.stop(),
+  }
 }
 
 export interface Answer {
@@ -73,7 +81,13 @@ export function call(
   { path = EXPORT, ...more }: Record<string, string> = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...more })
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      ...more,
+    })
     const chunks: Buffer[] = []
     let headers: Record<string, unknown> = {}
     stream.on('response', (head) => (headers = { ...headers, ...head }))
@@ -85,7 +99,10 @@ export function call(
         status: Number(headers[':status']),
         grpc: headers['grpc-status'] as string | undefined,
         message: decodeURIComponent((headers['grpc-message'] as string | undefined) ?? ''),
-        details: Buffer.from((headers['grpc-status-details-bin'] as string | undefined) ?? '', 'base64'),
+        details: Buffer.from(
+          (headers['grpc-status-details-bin'] as string | undefined) ?? '',
+          'base64',
+        ),
         body: Buffer.concat(chunks),
         headers,
       }),

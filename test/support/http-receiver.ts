@@ -1,4 +1,5 @@
-// The door on a free port, with a `handle` of the test's own, and a client that says every header and byte itself.
+// The door on a free port, with a `handle` of the test's own, and a client that says every header
+// and byte itself.
 import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
@@ -11,7 +12,10 @@ import { createLog } from '../../src/support/log.ts'
 import { until } from './wait.ts'
 
 export const KIB = 1024
-export const TYPES: Record<Encoding, string> = { protobuf: 'application/x-protobuf', json: 'application/json' }
+export const TYPES: Record<Encoding, string> = {
+  protobuf: 'application/x-protobuf',
+  json: 'application/json',
+}
 
 export interface Sent {
   method?: string
@@ -59,20 +63,48 @@ export async function openDoor(t: TestContext, changes: Partial<AcceptOptions> =
     sockets.push(line.socket)
     return line
   }
-  return { accept, port, budget, counters, logged, bodies, send: (sent: Sent) => send(port, sent), open }
+  return {
+    accept,
+    port,
+    budget,
+    counters,
+    logged,
+    bodies,
+    send: (sent: Sent) => send(port, sent),
+    open,
+  }
 }
 
-function send(port: number, { method = 'POST', path = '/v1/traces', headers = {}, body = '', agent }: Sent): Promise<Reply> {
+function send(
+  port: number,
+  { method = 'POST', path = '/v1/traces', headers = {}, body = '', agent }: Sent,
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const chunks = body instanceof Uint8Array || typeof body === 'string' ? undefined : body
-    const framing = chunks === undefined ? { 'content-length': Buffer.byteLength(body as Uint8Array | string) } : {}
-    const request = httpRequest({ port, host: '127.0.0.1', method, path, agent: agent ?? false, headers: { ...framing, ...headers } })
+    const framing =
+      chunks === undefined
+        ? { 'content-length': Buffer.byteLength(body as Uint8Array | string) }
+        : {}
+    const request = httpRequest({
+      port,
+      host: '127.0.0.1',
+      method,
+      path,
+      agent: agent ?? false,
+      headers: { ...framing, ...headers },
+    })
     request.on('error', reject)
     request.on('response', (response) => {
       const parts: Buffer[] = []
       response.on('data', (part: Buffer) => parts.push(part))
       response.on('error', reject)
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts) }))
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body: Buffer.concat(parts),
+        }),
+      )
     })
     for (const chunk of chunks ?? []) request.write(chunk)
     request.end(chunks === undefined ? body : undefined)
@@ -100,7 +132,8 @@ async function openLine(port: number): Promise<Line> {
 
 /** google.rpc.Status: code = 1, message = 2 (google/rpc/status.proto). */
 export function readStatus(encoding: Encoding, body: Buffer): { code: number; message: string } {
-  if (encoding === 'json') return JSON.parse(body.toString('utf8')) as { code: number; message: string }
+  if (encoding === 'json')
+    return JSON.parse(body.toString('utf8')) as { code: number; message: string }
   const cursor = new Cursor(body)
   const status = { code: 0, message: '' }
   while (cursor.pos < cursor.end) {

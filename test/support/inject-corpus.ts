@@ -1,5 +1,6 @@
-// The pods of test/fixtures/pods, and what it means that two forms of injection make the same pod of one. A form is a way
-// into the pod: the command, the admission policy, the chart, the component.
+// The pods of test/fixtures/pods, and what it means that two forms of injection make the same pod
+// of one. A form is a way into the pod: the command, the admission policy, the chart, the
+// component.
 import { readdirSync, readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import { CONTAINER, literal, type Options, STANDARD } from '../../src/inject/container.ts'
@@ -18,11 +19,17 @@ export interface PodContainer {
   resources?: object
 }
 export interface PodObject {
-  metadata: { name?: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> } & Record<
-    string,
-    unknown
-  >
-  spec: { containers: PodContainer[]; initContainers?: PodContainer[]; volumes?: { name: string }[] } & Record<string, unknown>
+  metadata: {
+    name?: string
+    namespace?: string
+    labels?: Record<string, string>
+    annotations?: Record<string, string>
+  } & Record<string, unknown>
+  spec: {
+    containers: PodContainer[]
+    initContainers?: PodContainer[]
+    volumes?: { name: string }[]
+  } & Record<string, unknown>
 }
 interface KubernetesObject {
   kind: string
@@ -45,7 +52,8 @@ export const SAMPLES: readonly Sample[] = readdirSync(FOLDER).map((file) => {
   const text = readFileSync(new URL(file, FOLDER), 'utf8')
   const expected = /^# injected: (yes|no)\b/.exec(text)?.[1]
   if (expected === undefined) throw new Error(`${file} does not say what is expected`)
-  const { labels, annotations } = objectsOf(text).find(({ kind }) => kind === 'Namespace')?.metadata ?? {}
+  const { labels, annotations } =
+    objectsOf(text).find(({ kind }) => kind === 'Namespace')?.metadata ?? {}
   return {
     name: file.replace('.yaml', ''),
     text,
@@ -54,11 +62,18 @@ export const SAMPLES: readonly Sample[] = readdirSync(FOLDER).map((file) => {
   }
 })
 
-/** What every form is to put into every sample; the texts hold what Kubernetes or a template could take for its own. */
-export const TEXTS = { policy: 'project: example.org/demo # $(HOME) $$\npurpose: "a {{ b }} c"\n', facts: '{"app.version":"1.32.0"}' }
+/**
+ * What every form is to put into every sample; the texts hold what Kubernetes or a template could
+ * take for its own.
+ */
+export const TEXTS = {
+  policy: 'project: example.org/demo # $(HOME) $$\npurpose: "a {{ b }} c"\n',
+  facts: '{"app.version":"1.32.0"}',
+}
 export const OPTIONS: Options = {
   ...STANDARD,
-  image: 'registry.example/usage-sidecar@sha256:0000000000000000000000000000000000000000000000000000000000000000',
+  image:
+    'registry.example/usage-sidecar@sha256:0000000000000000000000000000000000000000000000000000000000000000',
   settings: {
     ...STANDARD.settings,
     USAGE_REPORTING: 'on',
@@ -69,28 +84,47 @@ export const OPTIONS: Options = {
 }
 
 function objectsOf(text: string): KubernetesObject[] {
-  return parseAllDocuments(text, { version: '1.1' }).map((document) => document.toJS() as KubernetesObject)
+  return parseAllDocuments(text, { version: '1.1' }).map(
+    (document) => document.toJS() as KubernetesObject,
+  )
 }
 
 /** The pod that the workload in this text makes, in the sample's namespace. */
 export function podOf(text: string, { name }: Sample): PodObject {
   const { kind, metadata, spec } = objectsOf(text).find((object) => object.kind !== 'Namespace')!
   const template = spec as { template?: PodObject; jobTemplate?: { spec: { template: PodObject } } }
-  const pod = kind === 'Pod' ? { metadata, spec: spec as PodObject['spec'] } : (template.template ?? template.jobTemplate!.spec.template)
-  return { apiVersion: 'v1', kind: 'Pod', metadata: { ...pod.metadata, name: 'app', namespace: name }, spec: pod.spec } as PodObject
+  const pod =
+    kind === 'Pod'
+      ? { metadata, spec: spec as PodObject['spec'] }
+      : (template.template ?? template.jobTemplate!.spec.template)
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { ...pod.metadata, name: 'app', namespace: name },
+    spec: pod.spec,
+  } as PodObject
 }
 
-export const podByCommand = (sample: Sample): PodObject => podOf(injectText(sample.text, OPTIONS).text, sample)
+export const podByCommand = (sample: Sample): PodObject =>
+  podOf(injectText(sample.text, OPTIONS).text, sample)
 
-export const sidecarOf = ({ spec }: PodObject): PodContainer | undefined => spec.initContainers?.find(({ name }) => name === CONTAINER)
+export const sidecarOf = ({ spec }: PodObject): PodContainer | undefined =>
+  spec.initContainers?.find(({ name }) => name === CONTAINER)
 
-/** What two forms may do differently: the order of what is ours and has a name, and what the server makes up for a pod. */
+/**
+ * What two forms may do differently: the order of what is ours and has a name, and what the server
+ * makes up for a pod.
+ */
 export function comparable(pod: PodObject): PodObject {
   const { metadata, spec } = structuredClone(pod)
-  for (const made of ['uid', 'creationTimestamp', 'generation', 'managedFields']) delete metadata[made]
+  for (const made of ['uid', 'creationTimestamp', 'generation', 'managedFields'])
+    delete metadata[made]
   const byName = <Named extends { name: string }>(list: readonly Named[] = []): Named[] =>
     list
-      .map((item) => ({ ...item, name: item.name.replace(/^kube-api-access-.*/, 'kube-api-access') }))
+      .map((item) => ({
+        ...item,
+        name: item.name.replace(/^kube-api-access-.*/, 'kube-api-access'),
+      }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   const container = (one: PodContainer): PodContainer => ({
     ...one,
@@ -100,6 +134,11 @@ export function comparable(pod: PodObject): PodObject {
   const { initContainers = [], containers, volumes } = spec
   return {
     metadata,
-    spec: { ...spec, volumes: byName(volumes), initContainers: initContainers.map(container), containers: containers.map(container) },
+    spec: {
+      ...spec,
+      volumes: byName(volumes),
+      initContainers: initContainers.map(container),
+      containers: containers.map(container),
+    },
   }
 }

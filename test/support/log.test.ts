@@ -1,5 +1,5 @@
-// A log of whole lines of JSON, at its level and bounded. What is said again and again fills no disk, and a state that
-// came back after a pause is said at once.
+// A log of whole lines of JSON, at its level and bounded. What is said again and again fills no
+// disk, and a state that came back after a pause is said at once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createLog, LOG_LEVELS } from '../../src/support/log.ts'
@@ -33,13 +33,17 @@ test('an event is one line of JSON with its time, its level and its fields', () 
   )
   log.warn('queue: full', { bytes: 12, ring: true, code: 'ENOSPC\n"' })
   const time = new Date(START).toISOString()
-  assert.deepEqual(written, [`{"time":"${time}","level":"warn","event":"queue: full","bytes":12,"ring":true,"code":"ENOSPC\\n\\""}\n`])
+  assert.deepEqual(written, [
+    `{"time":"${time}","level":"warn","event":"queue: full","bytes":12,"ring":true,"code":"ENOSPC\\n\\""}\n`,
+  ])
 })
 
 test('what is below the level is not written, nor counted as repeated', () => {
   LOG_LEVELS.forEach((level, index) => {
     const written: Record<string, unknown>[] = []
-    const log = createLog(level, (line) => written.push(JSON.parse(line) as Record<string, unknown>))
+    const log = createLog(level, (line) =>
+      written.push(JSON.parse(line) as Record<string, unknown>),
+    )
     for (const at of LOG_LEVELS) log[at]('event')
     assert.deepEqual(
       written.map((line) => [line.level, line.repeated]),
@@ -76,7 +80,8 @@ test('a line that comes every five seconds for a week is written after ten secon
 
 test('a line is written at once when it is another one, or comes back after a pause', () => {
   const { log, lines, pass } = logAt()
-  for (const code of ['EBUSY', 'EBUSY', 'EROFS', 'EBUSY']) log.error('the folder cannot be used', { code })
+  for (const code of ['EBUSY', 'EBUSY', 'EROFS', 'EBUSY'])
+    log.error('the folder cannot be used', { code })
   assert.equal(lines.length, 2)
   for (let i = 0; i < 100; i++) {
     pass(5_000)

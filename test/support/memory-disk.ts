@@ -1,6 +1,7 @@
-// A disk in memory for the queue, which records every operation, and can be rebuilt as it could look after the power
-// went at any of them: data is durable after a sync of its file, a name after a sync of its folder; before that, each
-// write (whole, in part, as zeros), creation, rename and unlink may or may not have happened, in any order.
+// A disk in memory for the queue, which records every operation, and can be rebuilt as it could
+// look after the power went at any of them: data is durable after a sync of its file, a name after
+// a sync of its folder; before that, each write (whole, in part, as zeros), creation, rename and
+// unlink may or may not have happened, in any order.
 import { basename, dirname } from 'node:path'
 import type { Disk } from '../../src/queue/queue.ts'
 
@@ -8,7 +9,10 @@ export type Operation =
   | { kind: 'write'; inode: number; at: number; bytes: Buffer }
   | { kind: 'truncate'; inode: number; length: number }
   | { kind: 'sync' | 'sync-failed'; inode: number }
-  /** A name in a folder: created, renamed within the folder (`from` goes in the same instant), or renamed from another one. */
+  /**
+   * A name in a folder: created, renamed within the folder (`from` goes in the same instant), or
+   * renamed from another one.
+   */
   | { kind: 'name'; path: string; inode: number; from?: string }
   | { kind: 'unname'; path: string; inode: number }
   | { kind: 'sync-folder'; path: string }
@@ -49,15 +53,26 @@ export class MemoryDisk implements Disk {
       this.#data.set(inode, grown)
     } else if (operation.kind === 'truncate') {
       const old = this.#data.get(operation.inode) ?? Buffer.alloc(0)
-      this.#data.set(operation.inode, Buffer.concat([old.subarray(0, operation.length)], Math.max(0, operation.length)))
+      this.#data.set(
+        operation.inode,
+        Buffer.concat([old.subarray(0, operation.length)], Math.max(0, operation.length)),
+      )
     } else if (operation.kind === 'name') {
       this.#names.set(operation.path, operation.inode)
-      if (operation.from !== undefined && this.#names.get(operation.from) === operation.inode) this.#names.delete(operation.from)
-    } else if (operation.kind === 'unname' && this.#names.get(operation.path) === operation.inode) this.#names.delete(operation.path)
+      if (operation.from !== undefined && this.#names.get(operation.from) === operation.inode)
+        this.#names.delete(operation.from)
+    } else if (operation.kind === 'unname' && this.#names.get(operation.path) === operation.inode)
+      this.#names.delete(operation.path)
   }
 
-  /** The disk that has seen these operations, each with its fate. Later ones are recorded behind them. */
-  static replay(operations: readonly Operation[], fates: ReadonlyMap<number, Fate> = new Map()): MemoryDisk {
+  /**
+   * The disk that has seen these operations, each with its fate. Later ones are recorded behind
+   * them.
+   */
+  static replay(
+    operations: readonly Operation[],
+    fates: ReadonlyMap<number, Fate> = new Map(),
+  ): MemoryDisk {
     const disk = new MemoryDisk()
     for (const [index, operation] of operations.entries()) {
       if ('inode' in operation) disk.#lastInode = Math.max(disk.#lastInode, operation.inode)
@@ -92,7 +107,12 @@ export class MemoryDisk implements Disk {
   openFile = async (path: string): Promise<number> => this.#find(path)
   write = async (inode: number, bytes: Uint8Array, at: number): Promise<void> => {
     const fails = this.#failing('write')
-    this.#do({ kind: 'write', inode, at, bytes: Buffer.from(fails ? bytes.subarray(0, bytes.length - 3) : bytes) })
+    this.#do({
+      kind: 'write',
+      inode,
+      at,
+      bytes: Buffer.from(fails ? bytes.subarray(0, bytes.length - 3) : bytes),
+    })
     if (fails) throw failure('ENOSPC')
   }
   sync = async (inode: number): Promise<void> => {
@@ -100,16 +120,22 @@ export class MemoryDisk implements Disk {
     this.#do({ kind: fails ? 'sync-failed' : 'sync', inode })
     if (fails) throw failure('EIO')
   }
-  truncate = async (inode: number, length: number): Promise<void> => this.#do({ kind: 'truncate', inode, length })
-  read = async (path: string): Promise<Buffer> => Buffer.from(this.#data.get(this.#find(path)) ?? [])
+  truncate = async (inode: number, length: number): Promise<void> =>
+    this.#do({ kind: 'truncate', inode, length })
+  read = async (path: string): Promise<Buffer> =>
+    Buffer.from(this.#data.get(this.#find(path)) ?? [])
   rename = async (from: string, to: string): Promise<void> => {
     const inode = this.#find(from)
     if (dirname(from) === dirname(to)) return this.#do({ kind: 'name', path: to, inode, from })
     this.#do({ kind: 'name', path: to, inode })
     this.#do({ kind: 'unname', path: from, inode })
   }
-  unlink = async (path: string): Promise<void> => this.#do({ kind: 'unname', path, inode: this.#find(path) })
-  stat = async (path: string): Promise<{ bytes: number; modifiedAt: number }> => ({ bytes: (await this.read(path)).length, modifiedAt: 0 })
+  unlink = async (path: string): Promise<void> =>
+    this.#do({ kind: 'unname', path, inode: this.#find(path) })
+  stat = async (path: string): Promise<{ bytes: number; modifiedAt: number }> => ({
+    bytes: (await this.read(path)).length,
+    modifiedAt: 0,
+  })
 
   #failing(kind: 'write' | 'sync'): boolean {
     if (this.failNext !== kind) return false
@@ -126,18 +152,37 @@ function unsafe(operations: readonly Operation[]): number[] {
   for (let index = operations.length - 1; index >= 0; index--) {
     const operation = operations[index]!
     if (operation.kind === 'sync') files.add(operation.inode)
-    // What a failed sync did not write, no later one does: the kernel has forgotten that it is dirty.
+    // What a failed sync did not write, no later one does: the kernel has forgotten that it is
+    // dirty.
     if (operation.kind === 'sync-failed') files.delete(operation.inode)
     if (operation.kind === 'sync-folder') folders.add(operation.path)
-    if ((operation.kind === 'write' || operation.kind === 'truncate') && !files.has(operation.inode)) found.push(index)
-    if ((operation.kind === 'name' || operation.kind === 'unname') && !folders.has(dirname(operation.path))) found.push(index)
+    if (
+      (operation.kind === 'write' || operation.kind === 'truncate') &&
+      !files.has(operation.inode)
+    )
+      found.push(index)
+    if (
+      (operation.kind === 'name' || operation.kind === 'unname') &&
+      !folders.has(dirname(operation.path))
+    )
+      found.push(index)
   }
   return found
 }
 
-/** All fates the unsafe operations can have together, or `most` of them by `random` (0 to 1), all lost and all kept among them. */
-export function powerLosses(operations: readonly Operation[], most: number, random: () => number): Map<number, Fate>[] {
-  const open = unsafe(operations).map((index) => ({ index, fates: operations[index]!.kind === 'write' ? WRITE_FATES : OTHER_FATES }))
+/**
+ * All fates the unsafe operations can have together, or `most` of them by `random` (0 to 1), all
+ * lost and all kept among them.
+ */
+export function powerLosses(
+  operations: readonly Operation[],
+  most: number,
+  random: () => number,
+): Map<number, Fate>[] {
+  const open = unsafe(operations).map((index) => ({
+    index,
+    fates: operations[index]!.kind === 'write' ? WRITE_FATES : OTHER_FATES,
+  }))
   const combinations = open.reduce((product, { fates }) => product * fates.length, 1)
   const pick = (choose: (fates: readonly Fate[], place: number) => Fate): Map<number, Fate> =>
     new Map(open.map(({ index, fates }, place) => [index, choose(fates, place)]))
@@ -151,6 +196,8 @@ export function powerLosses(operations: readonly Operation[], most: number, rand
       })
     })
   }
-  const sampled = Array.from({ length: most - 2 }, () => pick((fates) => fates[Math.floor(random() * fates.length)]!))
+  const sampled = Array.from({ length: most - 2 }, () =>
+    pick((fates) => fates[Math.floor(random() * fates.length)]!),
+  )
   return [pick(() => 'lost'), pick(() => 'kept'), ...sampled]
 }

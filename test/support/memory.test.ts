@@ -1,5 +1,6 @@
-// Large buffers are given back when they are done with, not when the garbage collector comes. What is given back is
-// counted where it happens, because what is left can only be measured as long as the garbage collector keeps away.
+// Large buffers are given back when they are done with, not when the garbage collector comes. What
+// is given back is counted where it happens, because what is left can only be measured as long as
+// the garbage collector keeps away.
 import assert from 'node:assert/strict'
 import { randomBytes, randomFillSync } from 'node:crypto'
 import { once } from 'node:events'
@@ -40,9 +41,14 @@ async function givenBack(work: () => unknown): Promise<number> {
 }
 
 /** 2.2 MiB. */
-const stages = request(...Array.from({ length: 30_000 }, () => span({ name: 'stage', more: [attribute('stage.type', text('bake'))] })))
+const stages = request(
+  ...Array.from({ length: 30_000 }, () =>
+    span({ name: 'stage', more: [attribute('stage.type', text('bake'))] }),
+  ),
+)
 /** 4 MiB of one string. */
-const json = (end: string): Buffer => Buffer.from(`{"resourceSpans":[{"schemaUrl":"${'.'.repeat(4 * MIB)}"}]${end}`)
+const json = (end: string): Buffer =>
+  Buffer.from(`{"resourceSpans":[{"schemaUrl":"${'.'.repeat(4 * MIB)}"}]${end}`)
 
 test('a buffer of its own is given back, a slice of what Node shares is not', () => {
   const large = Buffer.alloc(MIB, 1)
@@ -64,7 +70,13 @@ for (const [ids, expected] of [
 ] as const) {
   test(`the pass gives back what it outgrew, ${ids} ids in between, and what it made when that is done with`, async () => {
     const policy = parsePolicy(policyText(`stage: {ids: ${ids}}`))
-    const anonymizer = createAnonymizer({ policy, facts: new Map(), secret: SECRET, counters: new Counters(), maxBytes: 64 * MIB })
+    const anonymizer = createAnonymizer({
+      policy,
+      facts: new Map(),
+      secret: SECRET,
+      counters: new Counters(),
+      maxBytes: 64 * MIB,
+    })
     const enricher = createEnricher(policy, 'custom', anonymizer)
     let passed: Passed | undefined
     const pass = await givenBack(() => {
@@ -73,7 +85,13 @@ for (const [ids, expected] of [
     const frame = await givenBack(() => enricher.frame(passed!))
     assert.deepEqual({ pass, frame, record: await givenBack(enricher.done) }, expected)
     // A request that is refused is framed by nobody: its spans go when the next one comes.
-    const refused = createAnonymizer({ policy, facts: new Map(), secret: SECRET, counters: new Counters(), maxBytes: 1.5 * MIB })
+    const refused = createAnonymizer({
+      policy,
+      facts: new Map(),
+      secret: SECRET,
+      counters: new Counters(),
+      maxBytes: 1.5 * MIB,
+    })
     assert.throws(() => refused.pass(stages, Date.now()), { status: 413 })
     assert.equal(await givenBack(() => refused.pass(request(), Date.now())), 1.5)
   })
@@ -86,7 +104,14 @@ test('ids are made for four thousand spans at once and no more', () => {
     randomFillSync(buffer)
   }
   const policy = parsePolicy(policyText('stage: {ids: random}'))
-  const made = createAnonymizer({ policy, facts: new Map(), secret: SECRET, counters: new Counters(), maxBytes: 64 * MIB, random })
+  const made = createAnonymizer({
+    policy,
+    facts: new Map(),
+    secret: SECRET,
+    counters: new Counters(),
+    maxBytes: 64 * MIB,
+    random,
+  })
   assert.equal(made.pass(stages, Date.now()).spans, 30_000)
   assert.deepEqual(asked, [...Array(7).fill(4096), 30_000 % 4096])
 })
@@ -103,20 +128,33 @@ test('inflating gives back what came and the pieces, and where it is refused wha
   const zipped = gzipSync(stages, { level: 0 })
   assert.equal(await givenBack(() => inflate(zipped, 64 * MIB, share)), 4.5)
   const bomb = gzipSync(Buffer.alloc(8 * MIB))
-  assert.equal(await givenBack(() => assert.rejects(inflate(bomb, 2 * MIB, share), { status: 413 })), 4.1)
+  assert.equal(
+    await givenBack(() => assert.rejects(inflate(bomb, 2 * MIB, share), { status: 413 })),
+    4.1,
+  )
   const understated = gzipSync(Buffer.alloc(8 * MIB))
   understated.writeUInt32LE(3 * MIB, understated.length - 4)
-  assert.equal(await givenBack(() => assert.rejects(inflate(understated, 64 * MIB, share), { status: 400 })), 28.9)
+  assert.equal(
+    await givenBack(() => assert.rejects(inflate(understated, 64 * MIB, share), { status: 400 })),
+    28.9,
+  )
 })
 
 test('the door gives back each form of a body: as it came, in blocks, whole, inflated, turned', async (t) => {
   const limits = { maxBody: 64 * MIB, maxJsonBody: 64 * MIB, budget: new Budget(256 * MIB) }
   const door = await openDoor(t, { ...limits, handle: async () => ({ rejected: 0, message: '' }) })
-  const sent = async (body: Uint8Array, headers: Record<string, string>, status = 200): Promise<number> =>
+  const sent = async (
+    body: Uint8Array,
+    headers: Record<string, string>,
+    status = 200,
+  ): Promise<number> =>
     givenBack(async () => assert.equal((await door.send({ body, headers })).status, status))
   const protobuf = { 'content-type': TYPES.protobuf }
   assert.equal(await sent(stages, protobuf), 6.6)
-  assert.equal(await sent(gzipSync(stages, { level: 0 }), { ...protobuf, 'content-encoding': 'gzip' }), 11.1)
+  assert.equal(
+    await sent(gzipSync(stages, { level: 0 }), { ...protobuf, 'content-encoding': 'gzip' }),
+    11.1,
+  )
   assert.equal(await sent(json('}'), { 'content-type': TYPES.json }), 4 + 4 + 4 + 2 + 4)
   assert.equal(await sent(json(']'), { 'content-type': TYPES.json }, 400), 4 + 4 + 4 + 2 + 4)
 })
@@ -124,13 +162,17 @@ test('the door gives back each form of a body: as it came, in blocks, whole, inf
 test('the door gives back what it has of a body that it refuses', async (t) => {
   const door = await openDoor(t, { maxBody: 4 * MIB, budget: new Budget(16 * MIB) })
   const large = { body: [Buffer.alloc(6 * MIB)], headers: { 'content-type': TYPES.protobuf } }
-  assert.ok((await givenBack(async () => assert.equal((await door.send(large)).status, 413))) >= 4 + 4)
+  assert.ok(
+    (await givenBack(async () => assert.equal((await door.send(large)).status, 413))) >= 4 + 4,
+  )
 })
 
 test('the door gives back what it reads only so that its answer is read', async (t) => {
   const { socket } = await (await openDoor(t)).open()
   const given = await givenBack(async () => {
-    socket.write(`POST /v1/traces HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: ${6 * MIB}\r\n\r\n`)
+    socket.write(
+      `POST /v1/traces HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: ${6 * MIB}\r\n\r\n`,
+    )
     socket.write(Buffer.alloc(6 * MIB))
     await once(socket, 'close')
   })
@@ -157,7 +199,13 @@ test('a body may be given back as soon as its answer is told, also where that co
     for (const socket of sockets) socket.destroy()
     server.close()
   })
-  const files = { headersFile: undefined, caFile: undefined, clientCertFile: undefined, clientKeyFile: undefined, proxy: undefined }
+  const files = {
+    headersFile: undefined,
+    caFile: undefined,
+    clientCertFile: undefined,
+    clientKeyFile: undefined,
+    proxy: undefined,
+  }
   const poster = openPoster({ endpoint: `http://127.0.0.1:${port}`, ...files })
   assert.equal((await poster.post(body, new AbortController().signal)).status, 200)
   // In the place of whatever would lie there next.
@@ -181,7 +229,10 @@ test('a body may be given back as soon as its answer is told, also where that co
 test('the queue gives back what it gathered, read, joined, and what is too small for more', async (t) => {
   const { queue } = await openHere(t)
   const append = async (): Promise<void> => {
-    await Promise.all([queue.append(recordOf('a', MIB), 1), queue.append(recordOf('b', 2 * MIB), 1)])
+    await Promise.all([
+      queue.append(recordOf('a', MIB), 1),
+      queue.append(recordOf('b', 2 * MIB), 1),
+    ])
     await queue.seal()
   }
   assert.equal(await givenBack(append), 4.1)

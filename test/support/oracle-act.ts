@@ -1,5 +1,6 @@
-// The oracle's steps and actions: what one attribute of a policy makes of what its sources hold, once for each part of a
-// split. Written from the policy language and the recipes of threats.md and seed-systems.md.
+// The oracle's steps and actions: what one attribute of a policy makes of what its sources hold,
+// once for each part of a split. Written from the policy language and the recipes of threats.md and
+// seed-systems.md.
 import { createHash, createHmac, hkdfSync } from 'node:crypto'
 import {
   type AttributeRule,
@@ -27,7 +28,12 @@ interface Doing {
 }
 
 /** One outcome for each copy of the span; `undefined` leaves the attribute out. */
-export function apply(name: string, rule: AttributeRule, read: Read, around: Surroundings): Outcome[] {
+export function apply(
+  name: string,
+  rule: AttributeRule,
+  read: Read,
+  around: Surroundings,
+): Outcome[] {
   const { tally } = around
   if (rule.constant !== undefined) {
     tally('constant')
@@ -72,20 +78,33 @@ function chosen(from: string | string[], rule: AttributeRule, read: Read, tally:
   const empty = first.state === 'value' && first.value === ''
   if (rule.or === undefined || (first.state !== 'absent' && !empty)) return first
   const second = read(rule.or)
-  tally(second.state === 'absent' ? 'or: absent as well' : empty ? 'or: for the empty text' : 'or: for an absent one')
+  tally(
+    second.state === 'absent'
+      ? 'or: absent as well'
+      : empty
+        ? 'or: for the empty text'
+        : 'or: for an absent one',
+  )
   return second.state === 'absent' ? first : second
 }
 
 const SHAPES: Record<string, (text: string) => boolean> = {
   ulid: (text) =>
-    text.length === 26 && Array.from(text).every((letter) => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'.includes(letter)) && text[0]! < '8',
+    text.length === 26 &&
+    Array.from(text).every((letter) => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'.includes(letter)) &&
+    text[0]! < '8',
   uuid: (text) => {
     const groups = text.split('-')
-    return groups.map(({ length }) => length).join() === '8,4,4,4,12' && groups.every((group) => /^[0-9a-fA-F]*$/.test(group))
+    return (
+      groups.map(({ length }) => length).join() === '8,4,4,4,12' &&
+      groups.every((group) => /^[0-9a-fA-F]*$/.test(group))
+    )
   },
-  'ec2-instance': (text) => text.length === 19 && text.startsWith('i-') && /^[0-9a-f]*$/.test(text.slice(2)),
+  'ec2-instance': (text) =>
+    text.length === 19 && text.startsWith('i-') && /^[0-9a-f]*$/.test(text.slice(2)),
   semver: isSemver,
-  'dns-label': (text) => text.length <= 63 && /^[a-z0-9-]+$/.test(text) && !text.startsWith('-') && !text.endsWith('-'),
+  'dns-label': (text) =>
+    text.length <= 63 && /^[a-z0-9-]+$/.test(text) && !text.startsWith('-') && !text.endsWith('-'),
 }
 
 /** semver.org, clauses 2, 9 and 10. */
@@ -99,22 +118,32 @@ function isSemver(text: string): boolean {
   const plain = (identifier: string): boolean => /^[0-9A-Za-z-]+$/.test(identifier)
   const noLeadingZero = (identifier: string): boolean => !/^0[0-9]+$/.test(identifier)
   if (build !== undefined && !identifiers(build).every(plain)) return false
-  if (pre !== undefined && !identifiers(pre).every((identifier) => plain(identifier) && noLeadingZero(identifier))) return false
+  if (
+    pre !== undefined &&
+    !identifiers(pre).every((identifier) => plain(identifier) && noLeadingZero(identifier))
+  )
+    return false
   const numbers = core.split('.')
-  return numbers.length === 3 && numbers.every((number) => /^[0-9]+$/.test(number) && noLeadingZero(number))
+  return (
+    numbers.length === 3 &&
+    numbers.every((number) => /^[0-9]+$/.test(number) && noLeadingZero(number))
+  )
 }
 
 /** before, after, fold, shape: in this order, whatever the order in the file. */
 function steps(value: Scalar, doing: Doing): Outcome {
   const { rule, failed, around } = doing
   const { before, after, fold, shape } = rule
-  const first = Object.entries({ before, after, fold, shape }).find(([, step]) => step !== undefined)?.[0]
+  const first = Object.entries({ before, after, fold, shape }).find(
+    ([, step]) => step !== undefined,
+  )?.[0]
   if (first === undefined) return act(value, doing)
   if (typeof value !== 'string') return failed(`${first} of another kind`)
   let text = value
   if (before !== undefined) {
     const parts = text.split(before)
-    if (parts.length !== 2) return failed(parts.length < 2 ? 'before: one part' : 'before: more parts')
+    if (parts.length !== 2)
+      return failed(parts.length < 2 ? 'before: one part' : 'before: more parts')
     around.tally('before: two parts')
     text = parts[0]!
   }
@@ -126,7 +155,8 @@ function steps(value: Scalar, doing: Doing): Outcome {
   }
   if (fold !== undefined) {
     const folded = fold === 'upper' ? text.toUpperCase() : text.toLowerCase()
-    if (folded !== text) around.tally(/^[\0-\x7f]*$/.test(text) ? 'fold: ascii' : 'fold: beyond ascii')
+    if (folded !== text)
+      around.tally(/^[\0-\x7f]*$/.test(text) ? 'fold: ascii' : 'fold: beyond ascii')
     text = folded
   }
   if (shape !== undefined) {
@@ -140,7 +170,8 @@ function steps(value: Scalar, doing: Doing): Outcome {
 function act(value: Scalar, doing: Doing): Outcome {
   const { rule, failed, around } = doing
   const { tally } = around
-  if (typeof value === 'bigint' && (value > MAX_SAFE || value < -MAX_SAFE)) tally('int-extreme: number')
+  if (typeof value === 'bigint' && (value > MAX_SAFE || value < -MAX_SAFE))
+    tally('int-extreme: number')
   if (value === '') return failed('empty text')
   if (rule.keep !== undefined) return keep(rule.keep, value, failed, tally)
   if (rule.buckets !== undefined || rule.exact === 'number') {
@@ -152,7 +183,9 @@ function act(value: Scalar, doing: Doing): Outcome {
     }
     // JavaScript compares a bigint and a number by their exact values.
     const place = rule.buckets.findLastIndex((bound) => bound <= value)
-    tally(`buckets: ${place < 0 ? 'below the first' : place === 0 ? 'first' : place === rule.buckets.length - 1 ? 'last' : 'middle'}`)
+    tally(
+      `buckets: ${place < 0 ? 'below the first' : place === 0 ? 'first' : place === rule.buckets.length - 1 ? 'last' : 'middle'}`,
+    )
     return BigInt(rule.buckets[Math.max(place, 0)]!)
   }
   if (typeof value !== 'string') return failed('word expected')
@@ -173,14 +206,16 @@ function actOfOld(text: string, { rule, read, failed, around }: Doing): Outcome 
   }
   if (rule.hmac !== undefined) {
     const key = read(rule.key!)
-    if (key.state !== 'value' || typeof key.value !== 'string' || key.value === '') return failed('hmac without a key')
+    if (key.state !== 'value' || typeof key.value !== 'string' || key.value === '')
+      return failed('hmac without a key')
     tally('hmac: sha256')
     return createHmac('sha256', Buffer.from(key.value)).update(text, 'utf8').digest('hex')
   }
   if (Buffer.byteLength(text) > (rule.max ?? 64)) return failed('exact too long')
   if (Array.from(text).some((letter) => letter < ' ' || (letter >= '\x7f' && letter <= '\x9f')))
     return failed('exact with control characters')
-  if (rule.exact === 'version' && !/^v?\d+(\.\d+)*([-+~_][\w.+~-]*)?$/.test(text)) return failed('exact without a version')
+  if (rule.exact === 'version' && !/^v?\d+(\.\d+)*([-+~_][\w.+~-]*)?$/.test(text))
+    return failed('exact without a version')
   tally(`exact: ${rule.exact}`)
   return text
 }
@@ -189,7 +224,10 @@ function pseudonym(value: string, { name, rule, failed, around }: Doing): Outcom
   const { policy, secret, nowMs } = around
   if (secret === undefined) return failed('pseudonym without a secret')
   around.tally(`pseudonym: ${rule.pseudonym}`)
-  const period = rule.pseudonym === 'forever' ? 'forever' : new Date(nowMs).toISOString().slice(0, rule.pseudonym === 'day' ? 10 : 7)
+  const period =
+    rule.pseudonym === 'forever'
+      ? 'forever'
+      : new Date(nowMs).toISOString().slice(0, rule.pseudonym === 'day' ? 10 : 7)
   const key = hkdf(secret, 'usage-sidecar/pseudonym/v1', [policy.project, name, period], 32)
   return createHmac('sha256', key)
     .update(lp(value.normalize('NFC')))
@@ -199,13 +237,18 @@ function pseudonym(value: string, { name, rule, failed, around }: Doing): Outcom
 
 function keep(values: readonly Plain[], value: Scalar, failed: Failed, tally: Tally): Outcome {
   const listed = values.map(sent).includes(value as string | bigint | boolean)
-  if (!listed) return failed(typeof value === typeof sent(values[0]!) ? 'keep: unlisted' : 'keep of another kind')
+  if (!listed)
+    return failed(
+      typeof value === typeof sent(values[0]!) ? 'keep: unlisted' : 'keep of another kind',
+    )
   tally(`keep: ${typeof value}`)
   return value
 }
 
 const otherwise = ({ keep: values, else: word }: AttributeRule): Outcome =>
-  values === undefined || word === 'none' || (word === undefined && typeof values[0] !== 'string') ? undefined : sent(word ?? 'other')
+  values === undefined || word === 'none' || (word === undefined && typeof values[0] !== 'string')
+    ? undefined
+    : sent(word ?? 'other')
 
 function cutVersion(text: string, depth: 'major' | 'minor' | 'core'): string {
   const count = { major: 1, minor: 2, core: 3 }[depth]
@@ -214,7 +257,9 @@ function cutVersion(text: string, depth: 'major' | 'minor' | 'core'): string {
     .replace(/[-+].*$/s, '')
     .split('.')
     .slice(0, count)
-  return parts.length === count && parts.every((part) => /^(0|[1-9][0-9]{0,3})$/.test(part)) ? parts.join('.') : 'other'
+  return parts.length === count && parts.every((part) => /^(0|[1-9][0-9]{0,3})$/.test(part))
+    ? parts.join('.')
+    : 'other'
 }
 
 const lp = (...texts: string[]): Buffer =>
@@ -229,7 +274,8 @@ const lp = (...texts: string[]): Buffer =>
 const derived = new Map<string, Buffer>()
 export function hkdf(secret: Buffer, salt: string, info: string[], length: number): Buffer {
   const name = [secret.toString('hex'), salt, ...info].join('\0')
-  const key = derived.get(name) ?? Buffer.from(hkdfSync('sha256', secret, salt, lp(...info), length))
+  const key =
+    derived.get(name) ?? Buffer.from(hkdfSync('sha256', secret, salt, lp(...info), length))
   derived.set(name, key)
   return key
 }

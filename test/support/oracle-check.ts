@@ -1,5 +1,5 @@
-// Runs one request through the pass and through the oracle and says where they differ. A world is a policy with facts,
-// a secret and a moment; its pass is used again for every request, as in life.
+// Runs one request through the pass and through the oracle and says where they differ. A world is a
+// policy with facts, a secret and a moment; its pass is used again for every request, as in life.
 import { randomFillSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,7 +29,8 @@ export interface World {
 
 export class Tally {
   readonly counts = new Map<string, number>()
-  readonly add = (outcome: string): void => void this.counts.set(outcome, (this.counts.get(outcome) ?? 0) + 1)
+  readonly add = (outcome: string): void =>
+    void this.counts.set(outcome, (this.counts.get(outcome) ?? 0) + 1)
 }
 
 const SECRET = Buffer.from(Array.from({ length: 32 }, (_, i) => i))
@@ -54,11 +55,35 @@ const LAST_MOMENT = Date.UTC(2026, 9, 31, 23, 59, 59, 999)
 const FIRST_MOMENT = Date.UTC(2027, 0, 1)
 
 export function worlds(): World[] {
-  const world = (file: string, facts: ReadonlyMap<string, Plain>, secret: Buffer | undefined, nowMs: number, note = ''): World => {
-    const text = readFileSync(join(import.meta.dirname, '../fixtures/policies', `${file}.yaml`), 'utf8')
+  const world = (
+    file: string,
+    facts: ReadonlyMap<string, Plain>,
+    secret: Buffer | undefined,
+    nowMs: number,
+    note = '',
+  ): World => {
+    const text = readFileSync(
+      join(import.meta.dirname, '../fixtures/policies', `${file}.yaml`),
+      'utf8',
+    )
     const counters = new Counters()
-    const anonymizer = createAnonymizer({ policy: parsePolicy(text), facts, secret, counters, maxBytes: 2 ** 26, random: fill })
-    return { name: `${file}${note}`, policy: parse(text) as PolicyFile, facts, secret, nowMs, anonymizer, counters }
+    const anonymizer = createAnonymizer({
+      policy: parsePolicy(text),
+      facts,
+      secret,
+      counters,
+      maxBytes: 2 ** 26,
+      random: fill,
+    })
+    return {
+      name: `${file}${note}`,
+      policy: parse(text) as PolicyFile,
+      facts,
+      secret,
+      nowMs,
+      anonymizer,
+      counters,
+    }
   }
   return [
     world('sample', FACTS, SECRET, Date.UTC(2026, 9, 5, 12)),
@@ -79,7 +104,11 @@ export function worlds(): World[] {
 const fill = (buffer: Uint8Array): void => void randomFillSync(buffer)
 
 /** A sentence about the first difference; `undefined` where pass and oracle agree. */
-export function difference(world: World, tree: Tree, tally: (outcome: string) => void): string | undefined {
+export function difference(
+  world: World,
+  tree: Tree,
+  tally: (outcome: string) => void,
+): string | undefined {
   const { wire, clean, faults, requestFault, ignored } = encode(tree)
   if (clean !== undefined) {
     const kept = differenceOf(world, wire, ExportTraceServiceRequest.decode(clean), faults, tally)
@@ -107,13 +136,15 @@ export function differenceOf(
   if (counts !== gotCounts) return { difference: `wanted ${counts}; got ${gotCounts}`, spans }
   const outgoing = readOutgoing(got.bytes)
   if (typeof outgoing === 'string') return { difference: outgoing, spans }
-  if (outgoing.length !== spans) return { difference: `wanted ${spans} spans on the wire, got ${outgoing.length}`, spans }
+  if (outgoing.length !== spans)
+    return { difference: `wanted ${spans} spans on the wire, got ${outgoing.length}`, spans }
   const fresh = new Set<string>()
   for (let i = 0; i < spans; i++) {
     const wanted = want.spans[i]!
     const found = outgoing[i]!
     if (wanted.spanId === 'random') {
-      if (!isFresh(found.traceId, fresh) || !isFresh(found.spanId, fresh)) return { difference: `span ${i}: ids are not fresh`, spans }
+      if (!isFresh(found.traceId, fresh) || !isFresh(found.spanId, fresh))
+        return { difference: `span ${i}: ids are not fresh`, spans }
       found.traceId = found.spanId = 'random'
     }
     const [a, b] = [render(wanted), render(found)]
@@ -139,9 +170,22 @@ export function pass({ anonymizer, counters, nowMs }: World, wire: Uint8Array): 
   const { unlisted, foreign } = count()
   try {
     const passed = anonymizer.pass(wire, nowMs)
-    return { status: 200, ...passed, unlisted: count().unlisted - unlisted, foreign: count().foreign - foreign }
+    return {
+      status: 200,
+      ...passed,
+      unlisted: count().unlisted - unlisted,
+      foreign: count().foreign - foreign,
+    }
   } catch (error) {
-    if (error instanceof Refusal) return { status: error.status, bytes: new Uint8Array(0), spans: 0, rejected: 0, unlisted: 0, foreign: 0 }
+    if (error instanceof Refusal)
+      return {
+        status: error.status,
+        bytes: new Uint8Array(0),
+        spans: 0,
+        rejected: 0,
+        unlisted: 0,
+        foreign: 0,
+      }
     throw error
   }
 }
@@ -155,9 +199,13 @@ function isFresh(id: string, seen: Set<string>): boolean {
 /** What stands in the bytes, or a sentence about what must not stand there. */
 function readOutgoing(bytes: Uint8Array): OutgoingSpan[] | string {
   const message = ScopeSpans.decode(bytes)
-  // Writing it again finds fields that a reader passes over: unknown ones, and all but the last of a repeated one.
-  const zeroTimes = message.spans.filter((span) => span.startTimeUnixNano === 0n || span.endTimeUnixNano === 0n).length
-  if (zeroTimes === 0 && ScopeSpans.encode(message).finish().length !== bytes.length) return 'there is more in the bytes than a codec reads'
+  // Writing it again finds fields that a reader passes over: unknown ones, and all but the last of
+  // a repeated one.
+  const zeroTimes = message.spans.filter(
+    (span) => span.startTimeUnixNano === 0n || span.endTimeUnixNano === 0n,
+  ).length
+  if (zeroTimes === 0 && ScopeSpans.encode(message).finish().length !== bytes.length)
+    return 'there is more in the bytes than a codec reads'
   const spans: OutgoingSpan[] = []
   for (const span of message.spans) {
     if (hasMore(span)) return `a span holds more than it may: ${Buffer.from(bytes).toString('hex')}`
@@ -172,31 +220,54 @@ function readOutgoing(bytes: Uint8Array): OutgoingSpan[] | string {
       attributes: span.attributes.map(({ key, value }) => [key, scalar(value)]),
     })
   }
-  return message.scope !== undefined || message.schemaUrl !== '' || hasUnknown(message) ? 'more than spans' : spans
+  return message.scope !== undefined || message.schemaUrl !== '' || hasUnknown(message)
+    ? 'more than spans'
+    : spans
 }
 
 function hasMore(span: Span): boolean {
   const { events, links, status } = span
-  const numbers = span.flags + span.kind + span.droppedAttributesCount + span.droppedEventsCount + span.droppedLinksCount
-  const unknown = hasUnknown(span) || span.attributes.some((attribute) => hasUnknown(attribute) || attribute.keyStrindex !== 0)
-  return unknown || numbers !== 0 || events.length > 0 || links.length > 0 || span.traceState !== '' || (status?.message ?? '') !== ''
-}
-
-const hasUnknown = ({ _unknownFields }: { _unknownFields?: object | undefined }): boolean => Object.keys(_unknownFields ?? {}).length > 0
-
-function scalar(value: AnyValue | undefined): Scalar {
+  const numbers =
+    span.flags +
+    span.kind +
+    span.droppedAttributesCount +
+    span.droppedEventsCount +
+    span.droppedLinksCount
+  const unknown =
+    hasUnknown(span) ||
+    span.attributes.some((attribute) => hasUnknown(attribute) || attribute.keyStrindex !== 0)
   return (
-    value?.stringValue ?? value?.boolValue ?? value?.intValue ?? value?.doubleValue ?? `not a scalar: ${Object.keys(value ?? {}).join()}`
+    unknown ||
+    numbers !== 0 ||
+    events.length > 0 ||
+    links.length > 0 ||
+    span.traceState !== '' ||
+    (status?.message ?? '') !== ''
   )
 }
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
+const hasUnknown = ({ _unknownFields }: { _unknownFields?: object | undefined }): boolean =>
+  Object.keys(_unknownFields ?? {}).length > 0
+
+function scalar(value: AnyValue | undefined): Scalar {
+  return (
+    value?.stringValue ??
+    value?.boolValue ??
+    value?.intValue ??
+    value?.doubleValue ??
+    `not a scalar: ${Object.keys(value ?? {}).join()}`
+  )
+}
+
+const hex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 
 /** `1`, `"1"` and the double 1 differ, and so do the two zeros. */
 function render(span: OutgoingSpan): string {
   const attributes = span.attributes
     .map(
-      ([key, value]) => `${key}=${typeof value === 'string' ? JSON.stringify(value) : typeof value === 'number' ? inspect(value) : value}`,
+      ([key, value]) =>
+        `${key}=${typeof value === 'string' ? JSON.stringify(value) : typeof value === 'number' ? inspect(value) : value}`,
     )
     .join(' ')
   return `${span.name} ${span.traceId} ${span.spanId} ${span.parentId} ${span.start}-${span.end} status ${span.status} ${attributes}`

@@ -1,5 +1,6 @@
-// What the oracle is given and gives back: the words of a policy file as the `yaml` package reads them, what the encoder
-// put into a request that the codec does not show, and spans as they must leave.
+// What the oracle is given and gives back: the words of a policy file as the `yaml` package reads
+// them, what the encoder put into a request that the codec does not show, and spans as they must
+// leave.
 export type Plain = string | number | boolean
 export type SourceWords = string | string[]
 
@@ -98,4 +99,5 @@ export interface Expected {
   spans: OutgoingSpan[]
 }
 
-export const sent = (value: Plain): string | boolean | bigint => (typeof value === 'number' ? BigInt(value) : value)
+export const sent = (value: Plain): string | boolean | bigint =>
+  typeof value === 'number' ? BigInt(value) : value

@@ -1,6 +1,14 @@
-// Where the oracle finds values: attributes of the span and of its resource, facts, literals, the span itself, and lists
-// of these.
-import type { Found, Plain, Scalar, SourceWords, SpanFaults, Surroundings, Tally } from './oracle-policy.ts'
+// Where the oracle finds values: attributes of the span and of its resource, facts, literals, the
+// span itself, and lists of these.
+import type {
+  Found,
+  Plain,
+  Scalar,
+  SourceWords,
+  SpanFaults,
+  Surroundings,
+  Tally,
+} from './oracle-policy.ts'
 import type { AnyValue, KeyValue } from './otlp-generated/opentelemetry/proto/common/v1/common.ts'
 import type { Resource } from './otlp-generated/opentelemetry/proto/resource/v1/resource.ts'
 import type { Span } from './otlp-generated/opentelemetry/proto/trace/v1/trace.ts'
@@ -39,25 +47,38 @@ function joined(parts: readonly Found[], tally: Tally): Found {
     tally('list: one missing')
     return ABSENT
   }
-  const texts = parts.flatMap((part) => (part.state === 'value' && typeof part.value === 'string' ? [part.value] : []))
+  const texts = parts.flatMap((part) =>
+    part.state === 'value' && typeof part.value === 'string' ? [part.value] : [],
+  )
   if (texts.length < parts.length) return { state: 'other', why: 'list with another kind' }
   tally(texts.includes('') ? 'list: one empty' : 'list: joined')
   return { state: 'value', value: texts.join('') }
 }
 
-function ofResource(resource: Resource | undefined, key: string, { resource: faults }: SpanFaults, tally: Tally): Found {
+function ofResource(
+  resource: Resource | undefined,
+  key: string,
+  { resource: faults }: SpanFaults,
+  tally: Tally,
+): Found {
   if (faults?.whole !== undefined) return { state: 'malformed', fault: faults.whole }
   const found = attribute(resource?.attributes ?? [], key, faults?.attributes ?? new Map())
   tally(`resource: ${found.state}`)
   return found
 }
 
-export function attribute(attributes: readonly KeyValue[], key: string, faults: ReadonlyMap<string, string>): Found {
+export function attribute(
+  attributes: readonly KeyValue[],
+  key: string,
+  faults: ReadonlyMap<string, string>,
+): Found {
   const fault = faults.get(key)
   if (fault !== undefined) return { state: 'malformed', fault }
   const found = attributes.filter((keyValue) => keyValue.key === key)
   if (found.length === 0) return ABSENT
-  return found.length > 1 ? { state: 'malformed', fault: 'repeated-key' } : anyValue(found[0]?.value)
+  return found.length > 1
+    ? { state: 'malformed', fault: 'repeated-key' }
+    : anyValue(found[0]?.value)
 }
 
 function anyValue(value: AnyValue | undefined): Found {
@@ -65,15 +86,22 @@ function anyValue(value: AnyValue | undefined): Found {
   if (value?.boolValue !== undefined) return { state: 'value', value: value.boolValue }
   if (value?.intValue !== undefined) return { state: 'value', value: value.intValue }
   if (value?.doubleValue !== undefined) {
-    return Number.isFinite(value.doubleValue) ? { state: 'value', value: value.doubleValue } : { state: 'other', why: 'double-extreme' }
+    return Number.isFinite(value.doubleValue)
+      ? { state: 'value', value: value.doubleValue }
+      : { state: 'other', why: 'double-extreme' }
   }
   if (value?.stringValueStrindex !== undefined) return { state: 'other', why: 'strindex-value' }
-  return { state: 'other', why: value?.arrayValue !== undefined || value?.kvlistValue !== undefined ? 'depth' : 'other-kind' }
+  return {
+    state: 'other',
+    why:
+      value?.arrayValue !== undefined || value?.kvlistValue !== undefined ? 'depth' : 'other-kind',
+  }
 }
 
 function fact(value: Plain | undefined): Found {
   if (value === undefined) return ABSENT
-  const scalar: Scalar = typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
+  const scalar: Scalar =
+    typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
   return { state: 'value', value: scalar }
 }
 

@@ -1,9 +1,22 @@
-// Trace requests for property tests: mostly what applications send, biased to what a policy names, with the legal oddities
-// of the wire format and, here and there, one fault of each class of malformed.md. One seed makes one request; fast-check
-// shrinks it by taking pieces out.
+// Trace requests for property tests: mostly what applications send, biased to what a policy names,
+// with the legal oddities of the wire format and, here and there, one fault of each class of
+// malformed.md. One seed makes one request; fast-check shrinks it by taking pieces out.
 import fc from 'fast-check'
 import type { PolicyFile } from './oracle-policy.ts'
-import { type Bytes, fixed32, fixed64, integer, len, type Piece, short, smaller, sound, type Tree, utf8, varint } from './otlp-pieces.ts'
+import {
+  type Bytes,
+  fixed32,
+  fixed64,
+  integer,
+  len,
+  type Piece,
+  short,
+  smaller,
+  sound,
+  type Tree,
+  utf8,
+  varint,
+} from './otlp-pieces.ts'
 import { resource } from './otlp-resource.ts'
 import { attribute, NOT_UTF8, oddKey } from './otlp-values.ts'
 import { type Vocabularies, type Vocabulary, vocabularies } from './otlp-vocabulary.ts'
@@ -31,7 +44,8 @@ class RequestArbitrary extends fc.Arbitrary<Tree> {
 }
 
 /** Requests around the moment `nowMs`. */
-export const requests = (policy: PolicyFile, nowMs: number): fc.Arbitrary<Tree> => new RequestArbitrary(policy, nowMs)
+export const requests = (policy: PolicyFile, nowMs: number): fc.Arbitrary<Tree> =>
+  new RequestArbitrary(policy, nowMs)
 
 /** The same without fast-check: the request of a seed. */
 export function requestOf(policy: PolicyFile, nowMs: number, seed: number): Tree {
@@ -52,7 +66,12 @@ function request(rng: Rng, words: Vocabularies, nowMs: number): Tree {
     make(parts)
     if (rng.chance(6)) insert(rng, parts, harmless(rng, level))
     if (rng.chance(30)) shuffle(rng, parts)
-    return { kind: level === 'span' ? 'span' : 'group', field, pad: rng.chance(3) ? rng.below(4) : 0, parts }
+    return {
+      kind: level === 'span' ? 'span' : 'group',
+      field,
+      pad: rng.chance(3) ? rng.below(4) : 0,
+      parts,
+    }
   }
   const few = (most: number): number => (rng.chance(75) ? 1 : rng.below(most + 1))
   const root = group('request', 0, (resources) => {
@@ -60,12 +79,17 @@ function request(rng: Rng, words: Vocabularies, nowMs: number): Tree {
       resources.push(
         group('resource', 1, (scopes) => {
           const read = words.resource
-          if (rng.chance(read === undefined ? 70 : 93)) scopes.push(read === undefined ? unlistedPlace(rng, 1) : resource(rng, read))
+          if (rng.chance(read === undefined ? 70 : 93))
+            scopes.push(read === undefined ? unlistedPlace(rng, 1) : resource(rng, read))
           for (let j = few(3); j > 0; j--) {
             scopes.push(
               group('scope', 2, (spans) => {
                 if (rng.chance(60)) spans.push(unlistedPlace(rng, 1))
-                for (let k = rng.chance(50) ? 1 : rng.chance(0.3) ? 70 + rng.below(200) : rng.below(5); k > 0; k--)
+                for (
+                  let k = rng.chance(50) ? 1 : rng.chance(0.3) ? 70 + rng.below(200) : rng.below(5);
+                  k > 0;
+                  k--
+                )
                   spans.push(group('span', 2, (parts) => span(rng, parts, words.spans, nowMs)))
                 if (rng.chance(20)) spans.push(unlistedPlace(rng, 3))
               }),
@@ -97,7 +121,12 @@ function shuffle(rng: Rng, parts: Part[]): void {
   }
 }
 
-function span(rng: Rng, parts: Part[], words: ReadonlyMap<string, Vocabulary>, nowMs: number): void {
+function span(
+  rng: Rng,
+  parts: Part[],
+  words: ReadonlyMap<string, Vocabulary>,
+  nowMs: number,
+): void {
   const name = spanName(rng, words)
   const vocabulary = words.get(name.text)
   const traceId = rng.chance(98.5)
@@ -164,19 +193,32 @@ function span(rng: Rng, parts: Part[], words: ReadonlyMap<string, Vocabulary>, n
 function attributes(rng: Rng, parts: Part[], vocabulary: Vocabulary | undefined): number {
   const before = parts.length
   const keys = vocabulary?.keys ?? []
-  const unlisted = ['user.password', 'http.url', 'execution.type.x', 'execution', '', 'K', 'usage.batch.id']
-  const otherKey = (): string => (keys.length > 0 && rng.chance(60) ? rng.pick(keys).key : rng.pick(unlisted))
+  const unlisted = [
+    'user.password',
+    'http.url',
+    'execution.type.x',
+    'execution',
+    '',
+    'K',
+    'usage.batch.id',
+  ]
+  const otherKey = (): string =>
+    keys.length > 0 && rng.chance(60) ? rng.pick(keys).key : rng.pick(unlisted)
   for (const { key, values } of keys) {
     if (rng.chance(22)) continue
     parts.push(attribute(rng, key, values, true, otherKey()))
     if (rng.chance(1.5)) insert(rng, parts, attribute(rng, key, values, true, otherKey()))
   }
-  for (let i = rng.below(3); i > 0; i--) parts.push(attribute(rng, rng.pick(unlisted), [], false, otherKey()))
+  for (let i = rng.below(3); i > 0; i--)
+    parts.push(attribute(rng, rng.pick(unlisted), [], false, otherKey()))
   if (rng.chance(4)) parts.push(oddKey(rng))
   return parts.length - before
 }
 
-function spanName(rng: Rng, words: ReadonlyMap<string, Vocabulary>): { text: string; piece: Piece } {
+function spanName(
+  rng: Rng,
+  words: ReadonlyMap<string, Vocabulary>,
+): { text: string; piece: Piece } {
   const names = [...words.keys()]
   if (rng.chance(88)) {
     const text = rng.pick(names)
@@ -196,7 +238,11 @@ function spanName(rng: Rng, words: ReadonlyMap<string, Vocabulary>): { text: str
 }
 
 /** Not UTF-8 where no policy looks; a name like that is simply not a listed one. */
-const badText = (field: number): Piece => ({ wire: len(field, NOT_UTF8[0]!), clean: len(field, utf8('?')), ignored: 'utf8-unlisted' })
+const badText = (field: number): Piece => ({
+  wire: len(field, NOT_UTF8[0]!),
+  clean: len(field, utf8('?')),
+  ignored: 'utf8-unlisted',
+})
 
 function parentId(rng: Rng): Bytes {
   const roll = rng.below(1000)
@@ -206,7 +252,11 @@ function parentId(rng: Rng): Bytes {
   return len(4, rng.bytes(roll < 990 ? 8 : rng.pick([1, 7, 9, 16])))
 }
 
-function spanTimes(rng: Rng, durations: readonly number[], nowMs: number): { start: Bytes; end: Bytes } {
+function spanTimes(
+  rng: Rng,
+  durations: readonly number[],
+  nowMs: number,
+): { start: Bytes; end: Bytes } {
   const units = [86_400_000_000_000n, 3_600_000_000_000n, 60_000_000_000n]
   const now = BigInt(nowMs) * 1_000_000n
   let start = now - BigInt(rng.below(2 ** 31)) * 1000n
@@ -217,16 +267,23 @@ function spanTimes(rng: Rng, durations: readonly number[], nowMs: number): { sta
   const extremes = [0n, 1n, 2n ** 32n, 2n ** 63n, 2n ** 64n - 1n, 86_400_000_000_000n]
   if (rng.chance(8)) start = rng.pick(extremes)
   if (rng.chance(8)) end = rng.pick(extremes)
-  const field = (number: number, value: bigint): Bytes => (value === 0n && rng.chance(50) ? [] : fixed64(number, BigInt.asUintN(64, value)))
+  const field = (number: number, value: bigint): Bytes =>
+    value === 0n && rng.chance(50) ? [] : fixed64(number, BigInt.asUintN(64, value))
   return { start: field(7, start), end: field(8, end) }
 }
 
 function status(rng: Rng): Piece {
-  const message = rng.chance(30) ? len(2, rng.chance(30) ? NOT_UTF8[1]! : utf8('secret message')) : []
-  const code = rng.chance(10) ? [] : integer(3, rng.chance(12) ? 0 : 1 + rng.below(2), rng.chance(5) ? 1 + rng.below(4) : 0)
+  const message = rng.chance(30)
+    ? len(2, rng.chance(30) ? NOT_UTF8[1]! : utf8('secret message'))
+    : []
+  const code = rng.chance(10)
+    ? []
+    : integer(3, rng.chance(12) ? 0 : 1 + rng.below(2), rng.chance(5) ? 1 + rng.below(4) : 0)
   if (rng.chance(90)) {
     const content = rng.chance(20) ? [...code, ...message] : [...message, ...code]
-    return message.length === 0 ? sound(len(15, content)) : { wire: len(15, content), clean: len(15, code), ignored: 'utf8-unlisted' }
+    return message.length === 0
+      ? sound(len(15, content))
+      : { wire: len(15, content), clean: len(15, code), ignored: 'utf8-unlisted' }
   }
   if (rng.chance(30)) return sound(len(15, integer(3, rng.pick([3, 4, 2n ** 31n - 1n, -1]))))
   const bad: Bytes[] = [
@@ -241,16 +298,29 @@ function status(rng: Rng): Piece {
     integer(3, 1, 5),
     integer(3, 2, 9),
   ]
-  return { wire: len(15, rng.pick(bad)), clean: len(15, []), fault: { class: 'status', outcome: 'status' } }
+  return {
+    wire: len(15, rng.pick(bad)),
+    clean: len(15, []),
+    fault: { class: 'status', outcome: 'status' },
+  }
 }
 
-/** A place that is stepped over by its length: resource, scope, schema URL, events, links. Whatever is in it fits. */
+/**
+ * A place that is stepped over by its length: resource, scope, schema URL, events, links. Whatever
+ * is in it fits.
+ */
 function unlistedPlace(rng: Rng, field: number): Piece {
   const attributeOf = (key: string): number[] =>
-    len(field === 1 ? 1 : field === 11 ? 3 : 4, [...len(1, utf8(key)), ...len(2, len(1, utf8('secret')))])
+    len(field === 1 ? 1 : field === 11 ? 3 : 4, [
+      ...len(1, utf8(key)),
+      ...len(2, len(1, utf8('secret'))),
+    ])
   const roll = rng.below(100)
   if (roll < 70) {
-    const wire = len(field, field === 3 ? utf8('https://example.org/schema') : attributeOf('execution.type'))
+    const wire = len(
+      field,
+      field === 3 ? utf8('https://example.org/schema') : attributeOf('execution.type'),
+    )
     return sound(wire)
   }
   if (roll < 85)
@@ -267,15 +337,26 @@ const FIRST_UNKNOWN: Record<Level, number> = { request: 2, resource: 4, scope: 4
 function groups(field: number, levels: number, content: Bytes): number[] {
   const start = short(field * 8 + 3)
   const end = short(field * 8 + 4)
-  return [...Array.from({ length: levels }, () => start).flat(), ...content, ...Array.from({ length: levels }, () => end).flat()]
+  return [
+    ...Array.from({ length: levels }, () => start).flat(),
+    ...content,
+    ...Array.from({ length: levels }, () => end).flat(),
+  ]
 }
 
 /** Fields that a newer sender may add: unknown ones of every wire type. */
 function harmless(rng: Rng, level: Level): Piece {
   const field = FIRST_UNKNOWN[level] + rng.pick([0, 1, 30, 1000, 2 ** 20, 2 ** 28])
   if (rng.chance(45)) {
-    const content = rng.pick<Bytes>([[], integer(1, 5), len(2, utf8('secret')), [...fixed64(9, 1n), ...fixed32(5)]])
-    const wire = rng.chance(80) ? groups(field, rng.pick([1, 1, 2, 31, 32]), content) : groups(field, 20, groups(1, 12, content))
+    const content = rng.pick<Bytes>([
+      [],
+      integer(1, 5),
+      len(2, utf8('secret')),
+      [...fixed64(9, 1n), ...fixed32(5)],
+    ])
+    const wire = rng.chance(80)
+      ? groups(field, rng.pick([1, 1, 2, 31, 32]), content)
+      : groups(field, 20, groups(1, 12, content))
     return { ...sound(wire), ignored: 'group' }
   }
   const wire = rng.pick([
@@ -293,18 +374,42 @@ function frameFault(rng: Rng, level: Level): Piece {
   const unknown = FIRST_UNKNOWN[level] + rng.below(40)
   const known: Bytes[] = {
     request: [integer(1, 1), fixed64(1, 1n), fixed32(1), groups(1, 1, [])],
-    resource: [1, 2, 3].flatMap((field) => [integer(field, 1), fixed64(field, 1n), fixed32(field), groups(field, 1, [])]),
-    scope: [1, 2, 3].flatMap((field) => [integer(field, 1), fixed64(field, 1n), fixed32(field), groups(field, 1, [])]),
+    resource: [1, 2, 3].flatMap((field) => [
+      integer(field, 1),
+      fixed64(field, 1n),
+      fixed32(field),
+      groups(field, 1, []),
+    ]),
+    scope: [1, 2, 3].flatMap((field) => [
+      integer(field, 1),
+      fixed64(field, 1n),
+      fixed32(field),
+      groups(field, 1, []),
+    ]),
     span: [
-      ...[1, 2, 3, 4, 5, 9, 11, 13, 15].flatMap((field) => [integer(field, 1), fixed64(field, 1n), groups(field, 1, [])]),
+      ...[1, 2, 3, 4, 5, 9, 11, 13, 15].flatMap((field) => [
+        integer(field, 1),
+        fixed64(field, 1n),
+        groups(field, 1, []),
+      ]),
       ...[6, 10, 12, 14].flatMap((field) => [len(field, [1]), fixed32(field)]),
       ...[7, 8, 16].flatMap((field) => [len(field, [1]), integer(field, 1)]),
       ...[7, 8].map((field) => fixed32(field)),
       fixed64(16, 1n),
     ],
   }[level]
-  const lengthDelimited = { request: [1], resource: [1, 2, 3], scope: [1, 2, 3], span: [1, 2, 3, 4, 5, 9, 11, 13, 15] }[level]
-  const fault = (name: string, wire: Bytes, last = false): Piece => ({ wire, clean: [], fault: { class: name, outcome: 'request' }, last })
+  const lengthDelimited = {
+    request: [1],
+    resource: [1, 2, 3],
+    scope: [1, 2, 3],
+    span: [1, 2, 3, 4, 5, 9, 11, 13, 15],
+  }[level]
+  const fault = (name: string, wire: Bytes, last = false): Piece => ({
+    wire,
+    clean: [],
+    fault: { class: name, outcome: 'request' },
+    last,
+  })
   switch (rng.below(4)) {
     case 0: {
       const field = rng.chance(50) ? rng.pick(lengthDelimited) : unknown

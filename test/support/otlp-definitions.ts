@@ -1,5 +1,5 @@
-// The messages of a trace request, read from the official definitions in otlp-proto/, so that a test which walks them
-// meets a field that OTLP adds.
+// The messages of a trace request, read from the official definitions in otlp-proto/, so that a
+// test which walks them meets a field that OTLP adds.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -23,7 +23,9 @@ export interface Definitions {
 export function readDefinitions(): Definitions {
   const messages = new Map<string, FieldDefinition[]>()
   const enums = new Set<string>()
-  const names = readdirSync(PROTOS, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.proto'))
+  const names = readdirSync(PROTOS, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.proto'),
+  )
   for (const name of names) readFile(readFileSync(join(PROTOS, name), 'utf8'), messages, enums)
   return { messages, enums }
 }
@@ -31,9 +33,15 @@ export function readDefinitions(): Definitions {
 const TOKEN =
   /\b(message|enum|oneof|service)\s+(\w+)\s*\{|\{|\}|(repeated\s+)?([\w.]+)\s+(\w+)\s*=\s*(\d+)\s*(?:\[[^\]]*\])?;|\b(?:syntax|option)\s[^;]*;/g
 
-function readFile(text: string, messages: Map<string, FieldDefinition[]>, enums: Set<string>): void {
+function readFile(
+  text: string,
+  messages: Map<string, FieldDefinition[]>,
+  enums: Set<string>,
+): void {
   const open: { kind: string; name: string }[] = []
-  for (const [token, kind, name, repeated, type, field, number] of text.replace(/\/\/.*$|\/\*[\s\S]*?\*\//gm, '').matchAll(TOKEN)) {
+  for (const [token, kind, name, repeated, type, field, number] of text
+    .replace(/\/\/.*$|\/\*[\s\S]*?\*\//gm, '')
+    .matchAll(TOKEN)) {
     if (kind !== undefined && name !== undefined) {
       open.push({ kind, name })
       if (kind === 'enum') enums.add(name)
@@ -43,11 +51,21 @@ function readFile(text: string, messages: Map<string, FieldDefinition[]>, enums:
       }
     } else if (token === '{') open.push({ kind: 'block', name: '' })
     else if (token === '}') open.pop()
-    else if (type !== undefined && field !== undefined && ['message', 'oneof'].includes(open.at(-1)?.kind ?? '')) {
+    else if (
+      type !== undefined &&
+      field !== undefined &&
+      ['message', 'oneof'].includes(open.at(-1)?.kind ?? '')
+    ) {
       const message = open.findLast((one) => one.kind === 'message')!.name
       const bare = type.slice(type.lastIndexOf('.') + 1)
       const oneof = open.at(-1)!.kind === 'oneof'
-      messages.get(message)!.push({ name: field, number: Number(number), type: bare, repeated: repeated !== undefined, oneof })
+      messages.get(message)!.push({
+        name: field,
+        number: Number(number),
+        type: bare,
+        repeated: repeated !== undefined,
+        oneof,
+      })
     }
   }
 }

@@ -1,6 +1,7 @@
-// A trace request as a tree of finished pieces, each in two forms: as it goes on the wire, and clean, which is what the
-// generated codec is given where the two differ. A piece that is no sound protobuf says which class of malformed.md it
-// is; every piece can be taken out alone, so that a failing request shrinks to the few that matter.
+// A trace request as a tree of finished pieces, each in two forms: as it goes on the wire, and
+// clean, which is what the generated codec is given where the two differ. A piece that is no sound
+// protobuf says which class of malformed.md it is; every piece can be taken out alone, so that a
+// failing request shrinks to the few that matter.
 import type { ResourceFaults, SpanFaults } from './oracle-policy.ts'
 
 export type Bytes = readonly number[]
@@ -9,14 +10,21 @@ export type Bytes = readonly number[]
 export interface Piece {
   wire: Bytes
   clean: Bytes
-  fault?: { class: string; outcome: 'request' | 'span' | 'status' | 'attribute' | 'resource'; keys?: readonly string[] }
+  fault?: {
+    class: string
+    outcome: 'request' | 'span' | 'status' | 'attribute' | 'resource'
+    keys?: readonly string[]
+  }
   /** A class that must have no consequence. */
   ignored?: string
   /** It only is what it says at the end of its message. */
   last?: boolean
 }
 
-/** A length-delimited field; `pad` makes its length longer than need be. Children of the root are ResourceSpans. */
+/**
+ * A length-delimited field; `pad` makes its length longer than need be. Children of the root are
+ * ResourceSpans.
+ */
 export interface Tree {
   kind: 'span' | 'group' | 'resource'
   field: number
@@ -49,7 +57,10 @@ export const short = (value: number, pad = 0): number[] => {
 }
 export const len = (field: number, content: Bytes, pad = 0): number[] =>
   short(field * 8 + 2, pad).concat(short(content.length, pad), content)
-export const integer = (field: number, value: bigint | number, pad = 0): number[] => [...short(field * 8), ...varint(value, pad)]
+export const integer = (field: number, value: bigint | number, pad = 0): number[] => [
+  ...short(field * 8),
+  ...varint(value, pad),
+]
 export function fixed64(field: number, value: bigint): number[] {
   const out = short(field * 8 + 1)
   for (let i = 0n; i < 64n; i += 8n) out.push(Number((value >> i) & 0xffn))
@@ -95,9 +106,16 @@ export function encode(tree: Tree): Encoded {
     else if (fault.outcome === 'resource') resource.whole = fault.class
     else if (fault.outcome === 'span') faultsOf(span).rejected = fault.class
     else if (fault.outcome === 'status') faultsOf(span).status = fault.class
-    else for (const key of fault.keys ?? []) (ofResource ? resource : faultsOf(span)).attributes.set(key, fault.class)
+    else
+      for (const key of fault.keys ?? [])
+        (ofResource ? resource : faultsOf(span)).attributes.set(key, fault.class)
   }
-  const contents = (parts: Tree['parts'], into: { wire: number[]; clean: number[] }, depth: number, ofResource: boolean): void => {
+  const contents = (
+    parts: Tree['parts'],
+    into: { wire: number[]; clean: number[] },
+    depth: number,
+    ofResource: boolean,
+  ): void => {
     for (const part of parts) {
       if (!isTree(part)) {
         note(part, ofResource)
@@ -110,7 +128,12 @@ export function encode(tree: Tree): Encoded {
       const first = span + 1
       const inner = { wire: [], clean: [] }
       contents(part.parts, inner, depth + 1, part.kind === 'resource')
-      append(into.wire, short(part.field * 8 + 2, part.pad), short(inner.wire.length, part.pad), inner.wire)
+      append(
+        into.wire,
+        short(part.field * 8 + 2, part.pad),
+        short(inner.wire.length, part.pad),
+        inner.wire,
+      )
       append(into.clean, short(part.field * 8 + 2), short(inner.clean.length), inner.clean)
       if (depth === 0 && (resource.whole !== undefined || resource.attributes.size > 0))
         for (let index = first; index <= span; index++) faultsOf(index).resource = resource
@@ -133,8 +156,12 @@ function append(target: number[], ...more: Bytes[]): void {
 
 /** Every tree with one part less, the largest parts first. */
 export function* smaller(tree: Tree): IterableIterator<Tree> {
-  const without = (index: number, ...instead: (Piece | Tree)[]): Tree => ({ ...tree, parts: tree.parts.toSpliced(index, 1, ...instead) })
-  for (let index = 0; index < tree.parts.length; index++) if (isTree(tree.parts[index]!)) yield without(index)
+  const without = (index: number, ...instead: (Piece | Tree)[]): Tree => ({
+    ...tree,
+    parts: tree.parts.toSpliced(index, 1, ...instead),
+  })
+  for (let index = 0; index < tree.parts.length; index++)
+    if (isTree(tree.parts[index]!)) yield without(index)
   for (let index = 0; index < tree.parts.length; index++) {
     const part = tree.parts[index]!
     if (isTree(part)) for (const inner of smaller(part)) yield without(index, inner)

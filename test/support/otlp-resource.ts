@@ -1,6 +1,18 @@
-// Resources for requests under a policy that reads them: attributes near what it names, everything legal beside them, and
-// the faults that make one attribute, or the whole resource, malformed.
-import { type Bytes, encode, fixed32, fixed64, integer, len, type Piece, short, sound, type Tree, utf8 } from './otlp-pieces.ts'
+// Resources for requests under a policy that reads them: attributes near what it names, everything
+// legal beside them, and the faults that make one attribute, or the whole resource, malformed.
+import {
+  type Bytes,
+  encode,
+  fixed32,
+  fixed64,
+  integer,
+  len,
+  type Piece,
+  short,
+  sound,
+  type Tree,
+  utf8,
+} from './otlp-pieces.ts'
 import { attribute, NOT_UTF8 } from './otlp-values.ts'
 import type { Vocabulary } from './otlp-vocabulary.ts'
 import type { Rng } from './rng.ts'
@@ -18,10 +30,17 @@ export function resource(rng: Rng, { keys }: Vocabulary): Piece | Tree {
     if (rng.chance(2)) parts.unshift(attribute(rng, key, values, true, otherKey(), ATTRIBUTES))
   }
   for (let i = rng.below(3); i > 0; i--)
-    parts.push(attribute(rng, rng.pick(['host.name', 'process.pid', '']), [], false, otherKey(), ATTRIBUTES))
+    parts.push(
+      attribute(rng, rng.pick(['host.name', 'process.pid', '']), [], false, otherKey(), ATTRIBUTES),
+    )
   if (rng.chance(20)) parts.push(rng.pick(beside()))
   if (rng.chance(4)) parts.push({ ...wholeFault(rng), clean: [] })
-  const tree: Tree = { kind: 'resource', field: RESOURCE, pad: rng.chance(3) ? rng.below(4) : 0, parts }
+  const tree: Tree = {
+    kind: 'resource',
+    field: RESOURCE,
+    pad: rng.chance(3) ? rng.below(4) : 0,
+    parts,
+  }
   if (!rng.chance(4)) return tree
   // Two as one piece, so that shrinking never leaves one of them that still says there are two.
   const { wire } = encode({ kind: 'group', field: 0, pad: 0, parts: [tree] })
@@ -55,7 +74,19 @@ function wholeFault(rng: Rng): Pick<Piece, 'wire' | 'fault' | 'last'> {
     [0x0b, 0x14],
     short(9 * 8 + 4),
   ]
-  const cut: Bytes[] = [[0x0a], [0x0a, 5, 1], [0x12, 0x80], [0x10], [0x4a, 9, 1], [0x2b, 0x08, 1], [0x8a]]
+  const cut: Bytes[] = [
+    [0x0a],
+    [0x0a, 5, 1],
+    [0x12, 0x80],
+    [0x10],
+    [0x4a, 9, 1],
+    [0x2b, 0x08, 1],
+    [0x8a],
+  ]
   const last = rng.chance(50)
-  return { wire: rng.pick(last ? cut : wrong), fault: { class: 'resource', outcome: 'resource' }, last }
+  return {
+    wire: rng.pick(last ? cut : wrong),
+    fault: { class: 'resource', outcome: 'resource' },
+    last,
+  }
 }

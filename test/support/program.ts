@@ -15,12 +15,24 @@ export interface Ended {
   stderr: string
 }
 
-export function call(args: readonly string[], input: Uint8Array | string = '', env: Record<string, string> = {}): Ended {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { input, env, timeout: 30_000 })
+export function call(
+  args: readonly string[],
+  input: Uint8Array | string = '',
+  env: Record<string, string> = {},
+): Ended {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    input,
+    env,
+    timeout: 30_000,
+  })
   return { status, stdout: stdout.toString('utf8'), stderr: stderr.toString('utf8') }
 }
 
-export async function fileWith(t: TestContext, name: string, content: Uint8Array | string): Promise<string> {
+export async function fileWith(
+  t: TestContext,
+  name: string,
+  content: Uint8Array | string,
+): Promise<string> {
   const file = join(await temporaryFolder(t), name)
   await writeFile(file, content)
   return file

@@ -1,11 +1,15 @@
-// Records as the queue gets them, each with an id in its one span, and what stands in a folder of the queue by these ids.
+// Records as the queue gets them, each with an id in its one span, and what stands in a folder of
+// the queue by these ids.
 import { gunzipSync } from 'node:zlib'
 import { lenField } from '../../src/otlp/wire.ts'
 import type { Disk, QueueOptions } from '../../src/queue/queue.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 
-/** A whole field 1 of a request: one ResourceSpans, one ScopeSpans, one span whose name is the id and filler. */
+/**
+ * A whole field 1 of a request: one ResourceSpans, one ScopeSpans, one span whose name is the id
+ * and filler.
+ */
 export const recordOf = (id: string, filler = 0): Buffer =>
   lenField(1, lenField(2, lenField(2, lenField(5, Buffer.from(`<${id}>${'.'.repeat(filler)}`)))))
 

@@ -1,14 +1,30 @@
-// HTTP/2 frame by frame (RFC 9113), for clients that do what no library lets them do. Header blocks are literals without
-// an index (RFC 7541 6.2.2), so nothing must be remembered from one to the next.
+// HTTP/2 frame by frame (RFC 9113), for clients that do what no library lets them do. Header blocks
+// are literals without an index (RFC 7541 6.2.2), so nothing must be remembered from one to the
+// next.
 import { connect, type Socket } from 'node:net'
 
-export const TYPE = { data: 0, headers: 1, priority: 2, reset: 3, settings: 4, ping: 6, goaway: 7, window: 8, continuation: 9 }
+export const TYPE = {
+  data: 0,
+  headers: 1,
+  priority: 2,
+  reset: 3,
+  settings: 4,
+  ping: 6,
+  goaway: 7,
+  window: 8,
+  continuation: 9,
+}
 export const END_STREAM = 1
 export const ACK = 1
 export const END_HEADERS = 4
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 
-export function frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
+export function frame(
+  type: number,
+  flags: number,
+  stream: number,
+  payload: Uint8Array = Buffer.alloc(0),
+): Buffer {
   const head = Buffer.alloc(9)
   head.writeUIntBE(payload.length, 0, 3)
   head[3] = type
@@ -28,7 +44,13 @@ function literal(text: string): Buffer {
 }
 
 export const headerBlock = (headers: Record<string, string>): Buffer =>
-  Buffer.concat(Object.entries(headers).flatMap(([name, value]) => [Buffer.of(0), literal(name), literal(value)]))
+  Buffer.concat(
+    Object.entries(headers).flatMap(([name, value]) => [
+      Buffer.of(0),
+      literal(name),
+      literal(value),
+    ]),
+  )
 
 export const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
 export const METRICS = '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export'
@@ -40,8 +62,11 @@ export const CALL = {
   'content-type': 'application/grpc',
   te: 'trailers',
 }
-export const callHead = (stream: number, flags = END_HEADERS, more: Record<string, string> = {}): Buffer =>
-  frame(TYPE.headers, flags, stream, headerBlock({ ...CALL, ...more }))
+export const callHead = (
+  stream: number,
+  flags = END_HEADERS,
+  more: Record<string, string> = {},
+): Buffer => frame(TYPE.headers, flags, stream, headerBlock({ ...CALL, ...more }))
 
 export const u32 = (value: number): Buffer => {
   const bytes = Buffer.alloc(4)
@@ -50,7 +75,8 @@ export const u32 = (value: number): Buffer => {
 }
 
 /** A setting is an identifier and a value. */
-export const setting = (id: number, value: number): Buffer => Buffer.concat([Buffer.of(0, id), u32(value)])
+export const setting = (id: number, value: number): Buffer =>
+  Buffer.concat([Buffer.of(0, id), u32(value)])
 
 /** One message of gRPC. */
 export function message(bytes: Uint8Array, compressed = 0): Buffer {
@@ -73,7 +99,10 @@ export interface RawClient {
 }
 
 /** Connected, with the preface and these settings sent. */
-export async function openRaw(port: number, settings: Uint8Array = Buffer.alloc(0)): Promise<RawClient> {
+export async function openRaw(
+  port: number,
+  settings: Uint8Array = Buffer.alloc(0),
+): Promise<RawClient> {
   const socket = connect(port, '127.0.0.1')
   const frames: Frame[] = []
   let rest: Buffer = Buffer.alloc(0)
@@ -90,7 +119,12 @@ export async function openRaw(port: number, settings: Uint8Array = Buffer.alloc(
     for (; rest.length >= 9; ) {
       const length = rest.readUIntBE(0, 3)
       if (rest.length < 9 + length) break
-      frames.push({ type: rest[3]!, flags: rest[4]!, stream: rest.readUInt32BE(5), payload: Buffer.from(rest.subarray(9, 9 + length)) })
+      frames.push({
+        type: rest[3]!,
+        flags: rest[4]!,
+        stream: rest.readUInt32BE(5),
+        payload: Buffer.from(rest.subarray(9, 9 + length)),
+      })
       rest = rest.subarray(9 + length)
     }
   })

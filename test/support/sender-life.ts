@@ -1,5 +1,5 @@
-// The sender with a queue on a real folder, a collector that is a function, and a clock that the test sets: a week passes
-// in a second, and every decision is the product's own.
+// The sender with a queue on a real folder, a collector that is a function, and a clock that the
+// test sets: a week passes in a second, and every decision is the product's own.
 import type { TestContext } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { openQueue, type QueueOptions } from '../../src/queue/queue.ts'
@@ -32,7 +32,10 @@ export interface Life {
   sender: ReturnType<typeof createSender>
   /** Milliseconds since the life began; by both clocks, unless the wall clock is set. */
   time(): number
-  /** Looks at the clock whenever something is due, until then; `meanwhile` is called every ten minutes. */
+  /**
+   * Looks at the clock whenever something is due, until then; `meanwhile` is called every ten
+   * minutes.
+   */
   until(time: number, meanwhile?: (time: number) => Promise<void>): Promise<void>
   /** Lets time pass without a look at the clock. */
   pass(byMs: number): void
@@ -46,7 +49,10 @@ export interface Life {
 export async function live(
   t: TestContext,
   collector: Collector,
-  { queue: queueChanges = {}, send: sendChanges = {} }: { queue?: Partial<QueueOptions>; send?: Partial<SendOptions> } = {},
+  {
+    queue: queueChanges = {},
+    send: sendChanges = {},
+  }: { queue?: Partial<QueueOptions>; send?: Partial<SendOptions> } = {},
 ): Promise<Life> {
   let elapsed = 0
   let offset = START
@@ -89,7 +95,10 @@ export async function live(
     open: () => poster,
     ...sendChanges,
   })
-  const until = async (time: number, meanwhile: (time: number) => Promise<void> = async () => undefined): Promise<void> => {
+  const until = async (
+    time: number,
+    meanwhile: (time: number) => Promise<void> = async () => undefined,
+  ): Promise<void> => {
     let next = elapsed
     while (elapsed < time) {
       await sender.look()
@@ -107,5 +116,16 @@ export async function live(
   const setClock = (byMs: number): void => {
     offset += byMs
   }
-  return { folder, counters, queue, sender, time: () => elapsed, until, pass, setClock, posts, log: lines }
+  return {
+    folder,
+    counters,
+    queue,
+    sender,
+    time: () => elapsed,
+    until,
+    pass,
+    setClock,
+    posts,
+    log: lines,
+  }
 }

@@ -1,4 +1,5 @@
-// A collector of the test's own on a free port, that keeps what it got; and a sender before it whose clock the test moves.
+// A collector of the test's own on a free port, that keeps what it got; and a sender before it
+// whose clock the test moves.
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -26,7 +27,11 @@ export interface Collecting {
 }
 
 /** Answers when the body of a request is there. */
-export async function collectHere(t: TestContext, answer: RequestListener, tls?: ServerOptions): Promise<Collecting> {
+export async function collectHere(
+  t: TestContext,
+  answer: RequestListener,
+  tls?: ServerOptions,
+): Promise<Collecting> {
   const got: Got[] = []
   let connections = 0
   const listener: RequestListener = (request, response) => {
@@ -46,7 +51,12 @@ export async function collectHere(t: TestContext, answer: RequestListener, tls?:
     server.closeAllConnections()
     return new Promise((resolve) => server.close(resolve))
   })
-  return { port: (server.address() as AddressInfo).port, server, got, connections: () => connections }
+  return {
+    port: (server.address() as AddressInfo).port,
+    server,
+    got,
+    connections: () => connections,
+  }
 }
 
 /** Answers with these statuses, one after the other; the last one again and again. */
@@ -59,7 +69,10 @@ export function statuses(...list: (number | [number, Record<string, string>])[])
   }
 }
 
-export const destinationOf = (endpoint: string, changes: Partial<Destination> = {}): Destination => ({
+export const destinationOf = (
+  endpoint: string,
+  changes: Partial<Destination> = {},
+): Destination => ({
   endpoint,
   headersFile: undefined,
   caFile: undefined,
@@ -123,9 +136,17 @@ export function senderHere(t: TestContext, queue: Queue, changes: Partial<SendOp
 }
 
 /** A queue on disk, with a sender whose first moment is now, before a collector that answers so. */
-export async function roadHere(t: TestContext, answer: RequestListener, changes: Partial<SendOptions> = {}) {
+export async function roadHere(
+  t: TestContext,
+  answer: RequestListener,
+  changes: Partial<SendOptions> = {},
+) {
   const stored = await openHere(t)
   const collecting = await collectHere(t, answer)
   const destination = destinationOf(`http://127.0.0.1:${collecting.port}`)
-  return { ...stored, ...collecting, ...senderHere(t, stored.queue, { destination, random: () => 0, ...changes }) }
+  return {
+    ...stored,
+    ...collecting,
+    ...senderHere(t, stored.queue, { destination, random: () => 0, ...changes }),
+  }
 }

@@ -1,5 +1,5 @@
-// The road of a shipped policy in a test: events of an application in, through the anonymizer and the enricher, and the
-// request that would leave out of it, decoded by the generated codec.
+// The road of a shipped policy in a test: events of an application in, through the anonymizer and
+// the enricher, and the request that would leave out of it, decoded by the generated codec.
 import { readdirSync, readFileSync } from 'node:fs'
 import { createAnonymizer, type Passed } from '../../src/anonymize/anonymize.ts'
 import { createEnricher } from '../../src/enrich/enrich.ts'
@@ -71,14 +71,25 @@ export interface Installation {
   facts?: Record<string, string | number | boolean>
 }
 
-export function road(name: string, { instance = INSTANCE, secret = SECRET, facts = {} }: Installation = {}): Road {
+export function road(
+  name: string,
+  { instance = INSTANCE, secret = SECRET, facts = {} }: Installation = {},
+): Road {
   const policy = policyOf(name)
   const all = allFacts(parseFacts(JSON.stringify(facts), 'facts'), 'x64', 'linux', instance)
-  const anonymizer = createAnonymizer({ policy, facts: all, secret, counters: new Counters(), maxBytes: 16 * 1024 * 1024 })
+  const anonymizer = createAnonymizer({
+    policy,
+    facts: all,
+    secret,
+    counters: new Counters(),
+    maxBytes: 16 * 1024 * 1024,
+  })
   const enricher = createEnricher(policy, policyDigest(policy), anonymizer)
   /** Spans in the order in which they were made, whatever the order in which they leave. */
   const leave = (passed: Passed): Left => {
-    const made = ScopeSpans.decode(passed.bytes).spans.map((one) => Buffer.from(one.spanId).toString('hex'))
+    const made = ScopeSpans.decode(passed.bytes).spans.map((one) =>
+      Buffer.from(one.spanId).toString('hex'),
+    )
     const left = decoded(Buffer.from(enricher.frame(passed)))
     const spans = made.map(
       (id) =>
@@ -89,8 +100,13 @@ export function road(name: string, { instance = INSTANCE, secret = SECRET, facts
     )
     return { ...left, spans }
   }
-  const sendAt = (nowMs: number, ...events: readonly Event[]): Left => leave(anonymizer.pass(request(...events.map(encoded)), nowMs))
-  return { sendAt, send: (...events) => sendAt(NOW, ...events), heartbeat: () => leave(anonymizer.heartbeat(NOW)) }
+  const sendAt = (nowMs: number, ...events: readonly Event[]): Left =>
+    leave(anonymizer.pass(request(...events.map(encoded)), nowMs))
+  return {
+    sendAt,
+    send: (...events) => sendAt(NOW, ...events),
+    heartbeat: () => leave(anonymizer.heartbeat(NOW)),
+  }
 }
 
 function encoded({ attributes, ...parts }: Event): Buffer {
@@ -129,7 +145,10 @@ function plainOf(attributes: readonly KeyValue[]): Record<string, Plain> {
   const pairs = attributes.map(({ key, value }): [string, Plain] => {
     const plain = value?.stringValue ?? value?.boolValue ?? value?.doubleValue ?? value?.intValue
     if (plain === undefined) throw new Error(`${key} is neither a word, a number nor a boolean`)
-    return [key, typeof plain === 'bigint' && Number.isSafeInteger(Number(plain)) ? Number(plain) : plain]
+    return [
+      key,
+      typeof plain === 'bigint' && Number.isSafeInteger(Number(plain)) ? Number(plain) : plain,
+    ]
   })
   if (new Set(pairs.map(([key]) => key)).size !== pairs.length) throw new Error('a key twice')
   return Object.fromEntries(pairs)

@@ -1,5 +1,5 @@
-// What the tests of the whole road share: the sidecar inside this process or as the process that it is in life, a place
-// for it on disk, and a client. All of it ends with its test.
+// What the tests of the whole road share: the sidecar inside this process or as the process that it
+// is in life, a place for it on disk, and a client. All of it ends with its test.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -66,14 +66,28 @@ export interface Answered {
 export const PROTOBUF = { 'content-type': 'application/x-protobuf' }
 
 /** One request on a connection of its own; rejects where there is no answer. */
-export function post(port: number, body: Uint8Array | string, headers: Record<string, string> = PROTOBUF, path = '/v1/traces') {
+export function post(
+  port: number,
+  body: Uint8Array | string,
+  headers: Record<string, string> = PROTOBUF,
+  path = '/v1/traces',
+) {
   return new Promise<Answered>((resolve, reject) => {
-    const outgoing = httpRequest({ host: '127.0.0.1', port, path, method: 'POST', agent: false, headers }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => void chunks.push(chunk))
-      response.on('error', reject)
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }))
-    })
+    const outgoing = httpRequest(
+      { host: '127.0.0.1', port, path, method: 'POST', agent: false, headers },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => void chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks),
+          }),
+        )
+      },
+    )
     outgoing.on('error', reject)
     outgoing.end(body)
   })
@@ -81,7 +95,14 @@ export function post(port: number, body: Uint8Array | string, headers: Record<st
 
 /** A request with one execution that the default policy lets out, of this `execution.type`. */
 export const execution = (type = 'pipeline'): Buffer =>
-  request(span({ more: [attribute('execution.status', text('succeeded')), attribute('execution.type', text(type))] }))
+  request(
+    span({
+      more: [
+        attribute('execution.status', text('succeeded')),
+        attribute('execution.type', text(type)),
+      ],
+    }),
+  )
 
 export interface LogLine extends LogFields {
   level: string
@@ -95,17 +116,23 @@ const linesOf = (output: string): LogLine[] =>
     .map((line) => JSON.parse(line) as LogLine)
 
 /** The events of the errors in a log, in their order. */
-export const errorsIn = (lines: readonly LogLine[]): string[] => lines.filter(({ level }) => level === 'error').map(({ event }) => event)
+export const errorsIn = (lines: readonly LogLine[]): string[] =>
+  lines.filter(({ level }) => level === 'error').map(({ event }) => event)
 
 export interface Place {
-  /** Holds all that this sidecar is given; its data folder and identity folder are made by itself. */
+  /**
+   * Holds all that this sidecar is given; its data folder and identity folder are made by itself.
+   */
   folder: string
   dataFolder: string
   identityFolder: string
   env: Record<string, string>
 }
 
-/** The default policy without its last rule: a test that counts what it sent would count the sidecar's own report as well. */
+/**
+ * The default policy without its last rule: a test that counts what it sent would count the
+ * sidecar's own report as well.
+ */
 async function policyWithoutHeartbeat(t: TestContext): Promise<string> {
   const whole = await readFile(DEFAULT_POLICY_FILE, 'utf8')
   const file = join(await temporaryFolder(t), 'default-policy.yaml')
@@ -114,8 +141,8 @@ async function policyWithoutHeartbeat(t: TestContext): Promise<string> {
 }
 
 /**
- * The settings of a sidecar that reports under the default policy, but makes no heartbeat, changed by `env`; USAGE_ENDPOINT
- * is not among them.
+ * The settings of a sidecar that reports under the default policy, but makes no heartbeat, changed
+ * by `env`; USAGE_ENDPOINT is not among them.
  */
 export async function placeOf(t: TestContext, env: Record<string, string>): Promise<Place> {
   const folder = await temporaryFolder(t)
@@ -155,7 +182,14 @@ export async function startHere(t: TestContext, { env }: Place): Promise<Sidecar
     output += line
   })
   const machine = { arch: 'x64', platform: 'linux', memoryLimit: undefined }
-  const pipeline = createPipeline({ config, mistakes, doNotTrack: env.DO_NOT_TRACK, machine, counters, log })
+  const pipeline = createPipeline({
+    config,
+    mistakes,
+    doNotTrack: env.DO_NOT_TRACK,
+    machine,
+    counters,
+    log,
+  })
   atEnd(t, () => pipeline.stop())
   await pipeline.start()
   const { addresses, stop } = pipeline
@@ -183,9 +217,19 @@ export interface Child extends StartingChild {
   healthPort: number
 }
 
-/** The sidecar as a process of its own, from its first instant. `nodeFlags` come before the program. */
-export function spawnChild(t: TestContext, { env, folder }: Place, nodeFlags: readonly string[] = []): StartingChild {
-  const child = spawn(process.execPath, [...nodeFlags, MAIN, 'run'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
+/**
+ * The sidecar as a process of its own, from its first instant. `nodeFlags` come before the program.
+ */
+export function spawnChild(
+  t: TestContext,
+  { env, folder }: Place,
+  nodeFlags: readonly string[] = [],
+): StartingChild {
+  const child = spawn(process.execPath, [...nodeFlags, MAIN, 'run'], {
+    cwd: folder,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const closed = once(child, 'close') as Promise<[number | null, string | null]>
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
@@ -208,9 +252,14 @@ export function spawnChild(t: TestContext, { env, folder }: Place, nodeFlags: re
 }
 
 /** The same; resolves when it takes spans in. */
-export async function startChild(t: TestContext, place: Place, nodeFlags: readonly string[] = []): Promise<Child> {
+export async function startChild(
+  t: TestContext,
+  place: Place,
+  nodeFlags: readonly string[] = [],
+): Promise<Child> {
   const child = spawnChild(t, place, nodeFlags)
-  const ready = (): LogLine | undefined => child.lines().find(({ event }) => event === 'accept: ready')
+  const ready = (): LogLine | undefined =>
+    child.lines().find(({ event }) => event === 'accept: ready')
   await until('the sidecar takes spans in', () => {
     if (child.hasEnded()) assert.fail(`the sidecar ended by itself:\n${child.output.stderr}`)
     return ready() !== undefined

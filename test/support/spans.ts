@@ -4,7 +4,8 @@ import { lenField, varintField } from '../../src/otlp/wire.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import type { Policy } from '../../src/policy/policy.ts'
 
-export const DEFAULT_POLICY_FILE = new URL('../../deploy/policies/default.yaml', import.meta.url).pathname
+export const DEFAULT_POLICY_FILE = new URL('../../deploy/policies/default.yaml', import.meta.url)
+  .pathname
 export const defaultPolicy = (): Policy => parsePolicy(readFileSync(DEFAULT_POLICY_FILE, 'utf8'))
 /** 00 01 … 1f, the secret of the published vectors. */
 export const SECRET = Buffer.from(Array.from({ length: 32 }, (_, i) => i))
@@ -31,8 +32,10 @@ export function double(value: number): Buffer {
   bytes.writeDoubleLE(value, 1)
   return bytes
 }
-export const keyValue = (key: string, anyValue: Uint8Array): Buffer => Buffer.concat([lenField(1, Buffer.from(key)), lenField(2, anyValue)])
-export const attribute = (key: string, anyValue: Uint8Array): Buffer => lenField(9, keyValue(key, anyValue))
+export const keyValue = (key: string, anyValue: Uint8Array): Buffer =>
+  Buffer.concat([lenField(1, Buffer.from(key)), lenField(2, anyValue)])
+export const attribute = (key: string, anyValue: Uint8Array): Buffer =>
+  lenField(9, keyValue(key, anyValue))
 
 export function fixed64(field: number, value: bigint): Buffer {
   const bytes = Buffer.alloc(9)

@@ -1,5 +1,6 @@
-// A disk whose every operation waits until the test lets it happen: between any two of them the world may change, and a
-// process that is killed leaves exactly what it had done. What is on it outlives the process.
+// A disk whose every operation waits until the test lets it happen: between any two of them the
+// world may change, and a process that is killed leaves exactly what it had done. What is on it
+// outlives the process.
 import { mkdirSync } from 'node:fs'
 import type { Disk } from '../../src/queue/queue.ts'
 import type { MemoryDisk } from './memory-disk.ts'
@@ -54,7 +55,8 @@ export class SteppedDisk implements Disk {
   syncFolder = (path: string) => this.#later(() => this.#disk.syncFolder(path))
   create = (path: string) => this.#later(() => this.#disk.create(path))
   openFile = (path: string) => this.#later(() => this.#disk.openFile(path))
-  write = (file: number, bytes: Uint8Array, at: number) => this.#later(() => this.#disk.write(file, bytes, at))
+  write = (file: number, bytes: Uint8Array, at: number) =>
+    this.#later(() => this.#disk.write(file, bytes, at))
   sync = (file: number) => this.#later(() => this.#disk.sync(file))
   truncate = (file: number, length: number) => this.#later(() => this.#disk.truncate(file, length))
   close = () => this.#later(() => this.#disk.close())

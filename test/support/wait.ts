@@ -1,4 +1,5 @@
-// How tests wait for what happens in this process: for a condition, with a deadline, and without the clock that they move.
+// How tests wait for what happens in this process: for a condition, with a deadline, and without
+// the clock that they move.
 
 const DEADLINE_MS = Number(process.env.USAGE_TEST_DEADLINE_MS ?? 10_000)
 
@@ -6,7 +7,8 @@ const DEADLINE_MS = Number(process.env.USAGE_TEST_DEADLINE_MS ?? 10_000)
 export async function until(holds: () => boolean): Promise<void> {
   const deadline = process.hrtime.bigint() + BigInt(DEADLINE_MS) * 1_000_000n
   while (!holds()) {
-    if (process.hrtime.bigint() > deadline) throw new Error(`This never came true: ${holds.toString()}`)
+    if (process.hrtime.bigint() > deadline)
+      throw new Error(`This never came true: ${holds.toString()}`)
     await new Promise((resolve) => setImmediate(resolve))
   }
 }

@@ -1,4 +1,5 @@
-// A watched file: its content as it is now, a word for every change and none without one, and nothing that could hurt.
+// A watched file: its content as it is now, a word for every change and none without one, and
+// nothing that could hurt.
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import promises, { mkdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'
@@ -143,7 +144,12 @@ test('what is larger than 1 MiB, not UTF-8 or no file is unreadable', async (t) 
   const folder = await temporaryFolder(t)
   const path = join(folder, 'policy')
   const readable = ['x'.repeat(MIB), 'ü']
-  const unreadable = [Buffer.alloc(MIB + 1, 0x78), Buffer.from('abc\xff', 'latin1'), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from([0xc3])]
+  const unreadable = [
+    Buffer.alloc(MIB + 1, 0x78),
+    Buffer.from('abc\xff', 'latin1'),
+    Buffer.from([0xed, 0xa0, 0x80]),
+    Buffer.from([0xc3]),
+  ]
   for (const content of readable) {
     await writeFile(path, content)
     const watch = watchFile(path, () => undefined)
@@ -218,6 +224,8 @@ test('a watch keeps no process alive', async (t) => {
   const source = `import { watchFile } from ${JSON.stringify(new URL('../../src/support/watch.ts', import.meta.url))}
     watchFile(${JSON.stringify(path)}, () => undefined, 1)
     setTimeout(() => undefined, 20)`
-  const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', source], { timeout: 20_000 })
+  const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
+    timeout: 20_000,
+  })
   assert.equal(status, 0)
 })

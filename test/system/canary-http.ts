@@ -24,34 +24,66 @@ export function exchange(port: number, bytes: Buffer): Promise<Buffer> {
 /** Headers that programs on the way may set, each with a secret. */
 export const secretHeaders = (secrets: Secrets): Record<string, string> =>
   Object.fromEntries(
-    ['authorization', 'cookie', 'baggage', 'tracestate', 'traceparent', 'user-agent', 'x-forwarded-for', 'x-tenant', 'referer'].map(
-      (name) => [name, secrets.text(`header ${name}`)],
-    ),
+    [
+      'authorization',
+      'cookie',
+      'baggage',
+      'tracestate',
+      'traceparent',
+      'user-agent',
+      'x-forwarded-for',
+      'x-tenant',
+      'referer',
+    ].map((name) => [name, secrets.text(`header ${name}`)]),
   )
 
 /** One request on a connection of its own. */
-export function requestBytes(headers: Record<string, string>, body: Uint8Array | string, line = 'POST /v1/traces'): Buffer {
+export function requestBytes(
+  headers: Record<string, string>,
+  body: Uint8Array | string,
+  line = 'POST /v1/traces',
+): Buffer {
   const content = Buffer.from(body)
-  const all = { host: '127.0.0.1', connection: 'close', 'content-length': String(content.length), ...headers }
+  const all = {
+    host: '127.0.0.1',
+    connection: 'close',
+    'content-length': String(content.length),
+    ...headers,
+  }
   const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
   return Buffer.concat([Buffer.from(`${line} HTTP/1.1\r\n${head.join('')}\r\n`), content])
 }
 
 /** Requests with secrets that are refused, each in its own way. */
-export function* malformedRequests(secrets: Secrets, common: Record<string, string>): IterableIterator<Buffer> {
+export function* malformedRequests(
+  secrets: Secrets,
+  common: Record<string, string>,
+): IterableIterator<Buffer> {
   let count = 0
   const secret = (): string => secrets.text(`malformed ${++count}`)
-  const send = (headers: Record<string, string>, body: Uint8Array | string, line?: string): Buffer =>
-    requestBytes({ ...common, ...headers }, body, line)
+  const send = (
+    headers: Record<string, string>,
+    body: Uint8Array | string,
+    line?: string,
+  ): Buffer => requestBytes({ ...common, ...headers }, body, line)
   const span = new CanaryRequests(secrets, 'protobuf', 'malformed protobuf').message('Span', {
     'Span.name': [{ text: 'execution' }],
     'Span.attributes': [],
   })
-  const requestOf = (message: readonly Entry[]): Buffer => Buffer.from(len(1, len(2, len(2, [...toProtobuf(message)]))))
-  yield send(PROTOBUF, requestOf([fieldOf('trace_id', 1, 'bytes', { bytes: secrets.bytes('trace id of 15 bytes', 15) }), ...span]))
+  const requestOf = (message: readonly Entry[]): Buffer =>
+    Buffer.from(len(1, len(2, len(2, [...toProtobuf(message)]))))
+  yield send(
+    PROTOBUF,
+    requestOf([
+      fieldOf('trace_id', 1, 'bytes', { bytes: secrets.bytes('trace id of 15 bytes', 15) }),
+      ...span,
+    ]),
+  )
   const protobuf = requestOf(span)
-  for (let cut = 1; cut < protobuf.length; cut += 29) yield send(PROTOBUF, protobuf.subarray(0, cut))
-  for (let at = 0; at < protobuf.length; at += 29) yield send(PROTOBUF, Buffer.from(protobuf).fill(0xff, at, at + 1))
+  for (let cut = 1; cut < protobuf.length; cut += 29)
+    yield send(PROTOBUF, protobuf.subarray(0, cut))
+  for (let at = 0; at < protobuf.length; at += 29)
+    yield send(PROTOBUF, Buffer.from(protobuf).fill(0xff, at, at + 1))
   const json = toJson(
     new CanaryRequests(secrets, 'json', 'malformed json').message('ExportTraceServiceRequest', {
       'Span.attributes': [],
@@ -59,7 +91,8 @@ export function* malformedRequests(secrets: Secrets, common: Record<string, stri
     }),
   )
   for (let cut = 1; cut < json.length; cut += 127) yield send(JSON_TYPE, json.slice(0, cut))
-  for (let at = 0; at < json.length; at += 131) yield send(JSON_TYPE, `${json.slice(0, at)}\u0001${json.slice(at)}`)
+  for (let at = 0; at < json.length; at += 131)
+    yield send(JSON_TYPE, `${json.slice(0, at)}\u0001${json.slice(at)}`)
   for (const text of [
     secret(),
     `{"${secret()}`,
@@ -69,7 +102,10 @@ export function* malformedRequests(secrets: Secrets, common: Record<string, stri
     yield send(JSON_TYPE, text)
   for (const type of [PROTOBUF, JSON_TYPE]) {
     yield send(type, secret())
-    yield send({ ...type, 'content-encoding': 'gzip' }, Buffer.concat([gzipSync(secret()).subarray(0, 14), Buffer.from(secret())]))
+    yield send(
+      { ...type, 'content-encoding': 'gzip' },
+      Buffer.concat([gzipSync(secret()).subarray(0, 14), Buffer.from(secret())]),
+    )
     yield send({ ...type, 'content-encoding': 'gzip' }, gzipSync(secret()))
     yield send({ ...type, 'content-encoding': secret() }, secret())
     yield send(type, secret(), `POST /${secret()}?${secret()}`)

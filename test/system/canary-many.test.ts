@@ -1,5 +1,6 @@
-// Many requests, each with fresh secrets everywhere, through the road in this process: no batch and no sentence of a
-// refusal holds one. USAGE_TEST_CANARIES (50000) is the number of secrets; `canary.test.ts` looks at the whole process.
+// Many requests, each with fresh secrets everywhere, through the road in this process: no batch and
+// no sentence of a refusal holds one. USAGE_TEST_CANARIES (50000) is the number of secrets;
+// `canary.test.ts` looks at the whole process.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Anonymizer, createAnonymizer } from '../../src/anonymize/anonymize.ts'
@@ -28,12 +29,22 @@ interface Road {
 
 function road(text: string): Road {
   const policy = parsePolicy(text)
-  const anonymizer = createAnonymizer({ policy, facts: FACTS, secret: SECRET, counters: new Counters(), maxBytes: 2 ** 24 })
+  const anonymizer = createAnonymizer({
+    policy,
+    facts: FACTS,
+    secret: SECRET,
+    counters: new Counters(),
+    maxBytes: 2 ** 24,
+  })
   return { anonymizer, enricher: createEnricher(policy, 'custom', anonymizer) }
 }
 
 /** The batch, or the sentence of the refusal. */
-function through({ anonymizer, enricher }: Road, body: Buffer, isJson: boolean): { left: Buffer; spans: number } {
+function through(
+  { anonymizer, enricher }: Road,
+  body: Buffer,
+  isJson: boolean,
+): { left: Buffer; spans: number } {
   try {
     const passed = anonymizer.pass(isJson ? jsonToProtobuf(body) : body, NOW)
     return { left: Buffer.from(enricher.frame(passed)), spans: passed.spans }
@@ -64,7 +75,9 @@ test('of many secrets none is in a batch or in the sentence of a refusal', (t) =
         searched += whole.left.length
         for (let i = 0; i < DAMAGED / 4; i++) {
           const at = rng.below(body.length)
-          const damaged = rng.chance(50) ? body.subarray(0, at) : Buffer.from(body).fill(rng.below(256), at, at + 1)
+          const damaged = rng.chance(50)
+            ? body.subarray(0, at)
+            : Buffer.from(body).fill(rng.below(256), at, at + 1)
           const { left } = through(one, damaged, isJson)
           searched += left.length
           assert.deepEqual(secrets.search('what a damaged request gave', left), [])

@@ -23,7 +23,8 @@ export const fieldOf = (name: string, number: number, type: string, value: Value
   value,
 })
 
-export const toProtobuf = (message: readonly Entry[]): Buffer => Buffer.from(message.flatMap(fieldBytes))
+export const toProtobuf = (message: readonly Entry[]): Buffer =>
+  Buffer.from(message.flatMap(fieldBytes))
 
 function fieldBytes({ field: { number, type }, value }: Entry): number[] {
   if ('text' in value) return len(number, utf8(value.text))
@@ -49,7 +50,9 @@ function objectOf(message: readonly Entry[]): Record<string, unknown> {
   for (const { field, value } of message) {
     const name = field.name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
     const plain = plainOf(field, value)
-    object[name] = field.repeated ? [...((object[name] as unknown[] | undefined) ?? []), plain] : plain
+    object[name] = field.repeated
+      ? [...((object[name] as unknown[] | undefined) ?? []), plain]
+      : plain
   }
   return object
 }
@@ -57,7 +60,12 @@ function objectOf(message: readonly Entry[]): Record<string, unknown> {
 function plainOf({ name, type }: FieldDefinition, value: Value): unknown {
   if ('text' in value) return value.text
   if ('bytes' in value) return value.bytes.toString(name.endsWith('_id') ? 'hex' : 'base64')
-  if ('integer' in value) return type === 'bool' ? true : type.endsWith('64') ? String(value.integer) : Number(value.integer)
+  if ('integer' in value)
+    return type === 'bool'
+      ? true
+      : type.endsWith('64')
+        ? String(value.integer)
+        : Number(value.integer)
   if ('fixed64' in value) return String(value.fixed64)
   if ('double' in value) return value.double
   if ('fixed32' in value) return value.fixed32

@@ -1,7 +1,12 @@
-// Trace requests with a secret in every place that can hold one, walked from the definitions of OTLP, as protobuf and as
-// JSON. A field of a kind that the walk does not know stops it, so that nothing that OTLP adds is left out.
+// Trace requests with a secret in every place that can hold one, walked from the definitions of
+// OTLP, as protobuf and as JSON. A field of a kind that the walk does not know stops it, so that
+// nothing that OTLP adds is left out.
 
-import { type Definitions, type FieldDefinition, readDefinitions } from '../support/otlp-definitions.ts'
+import {
+  type Definitions,
+  type FieldDefinition,
+  readDefinitions,
+} from '../support/otlp-definitions.ts'
 import { type Entry, fieldOf, type Value } from './canary-message.ts'
 import type { Secrets } from './canary-search.ts'
 
@@ -52,7 +57,9 @@ export class CanaryRequests {
     return `${this.#what} ${where} ${++this.#count}`
   }
 
-  /** A message with a secret in each of its fields and below, and in fields that it does not have. */
+  /**
+   * A message with a secret in each of its fields and below, and in fields that it does not have.
+   */
   message(name: string, given: Given = {}, depth = 0): Entry[] {
     const entries = this.#fields(name).flatMap((field): Entry[] => {
       const values = given[`${name}.${field.name}`] ?? this.#values(name, field, given, depth)
@@ -63,9 +70,12 @@ export class CanaryRequests {
 
   #values(name: string, field: FieldDefinition, given: Given, depth: number): Value[] {
     const place = `${name}.${field.name}`
-    if (field.type === 'KeyValue') return this.#kinds(depth).map((kind) => this.keyValue(undefined, kind, depth))
-    if (name === 'ArrayValue') return this.#kinds(depth).map((kind) => ({ message: [this.#ofKind(kind, depth)] }))
-    if (this.#definitions.messages.has(field.type)) return [{ message: this.message(field.type, given, depth) }]
+    if (field.type === 'KeyValue')
+      return this.#kinds(depth).map((kind) => this.keyValue(undefined, kind, depth))
+    if (name === 'ArrayValue')
+      return this.#kinds(depth).map((kind) => ({ message: [this.#ofKind(kind, depth)] }))
+    if (this.#definitions.messages.has(field.type))
+      return [{ message: this.message(field.type, given, depth) }]
     const value = this.#scalar(place, field)
     return value === undefined ? [] : [value]
   }
@@ -86,7 +96,9 @@ export class CanaryRequests {
         return { double: this.#secrets.double(this.#place(place)) }
       case 'fixed64': {
         const later = place === 'Span.end_time_unix_nano' ? DAY_MS : 0
-        return { fixed64: this.#secrets.time(this.#place(place), DAY + later, DAY + later + DAY_MS) }
+        return {
+          fixed64: this.#secrets.time(this.#place(place), DAY + later, DAY + later + DAY_MS),
+        }
       }
       // Too few bits for a secret that is surely recognised.
       case 'uint32':
@@ -102,7 +114,9 @@ export class CanaryRequests {
   }
 
   #kinds(depth: number): string[] {
-    return depth < MAX_DEPTH ? this.kinds : this.kinds.filter((kind) => !['array_value', 'kvlist_value'].includes(kind))
+    return depth < MAX_DEPTH
+      ? this.kinds
+      : this.kinds.filter((kind) => !['array_value', 'kvlist_value'].includes(kind))
   }
 
   /** One attribute with a value of this kind; its key is a secret where none is given. */
@@ -118,7 +132,9 @@ export class CanaryRequests {
   textAttribute(key: string, before: string): Value {
     const text = before + this.#secrets.text(this.#place(`${key} behind "${before}"`))
     const value = { message: [fieldOf('string_value', 1, 'string', { text })] }
-    return { message: [fieldOf('key', 1, 'string', { text: key }), fieldOf('value', 2, 'AnyValue', value)] }
+    return {
+      message: [fieldOf('key', 1, 'string', { text: key }), fieldOf('value', 2, 'AnyValue', value)],
+    }
   }
 
   #ofKind(kind: string, depth: number): Entry {
@@ -132,11 +148,14 @@ export class CanaryRequests {
   #unknown(name: string): Entry[] {
     const secret = (what: string): string => this.#secrets.text(this.#place(`${name}, ${what}`))
     // Only JSON sends names of fields.
-    const nameOf = (what: string): string => (this.#form === 'json' ? secret(`name of ${what}`) : what)
+    const nameOf = (what: string): string =>
+      this.#form === 'json' ? secret(`name of ${what}`) : what
     const inner = [fieldOf(nameOf('inner'), 1, 'string', { text: secret('unknown group') })]
     return [
       fieldOf(nameOf('text'), 100, 'string', { text: secret('unknown text') }),
-      fieldOf(nameOf('number'), 101, 'int64', { integer: this.#secrets.integer(this.#place(`${name}, unknown integer`)) }),
+      fieldOf(nameOf('number'), 101, 'int64', {
+        integer: this.#secrets.integer(this.#place(`${name}, unknown integer`)),
+      }),
       fieldOf(nameOf('group'), 102, 'group', { message: inner }),
     ]
   }

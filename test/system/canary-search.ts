@@ -1,5 +1,6 @@
-// Secrets, each with the place it was put in, and the search for them: as they are, in hex, in base64 however they lie
-// in it, and hashed. Of a hash its first eight bytes are looked for, so that one that is cut is found as well.
+// Secrets, each with the place it was put in, and the search for them: as they are, in hex, in
+// base64 however they lie in it, and hashed. Of a hash its first eight bytes are looked for, so
+// that one that is cut is found as well.
 import { createHash, randomBytes, randomInt } from 'node:crypto'
 import { gunzipSync } from 'node:zlib'
 import { varint } from '../support/otlp-pieces.ts'
@@ -29,8 +30,14 @@ export class Secrets {
   readonly #patterns = new Map<string, Pattern[]>()
 
   text(place: string): string {
-    const text = Array.from({ length: LETTERS }, () => String.fromCharCode(0x61 + randomInt(26))).join('')
-    this.#add(place, { text: Buffer.from(text), 'upper case': Buffer.from(text.toUpperCase()), 'UTF-16': Buffer.from(text, 'utf16le') })
+    const text = Array.from({ length: LETTERS }, () =>
+      String.fromCharCode(0x61 + randomInt(26)),
+    ).join('')
+    this.#add(place, {
+      text: Buffer.from(text),
+      'upper case': Buffer.from(text.toUpperCase()),
+      'UTF-16': Buffer.from(text, 'utf16le'),
+    })
     return text
   }
 
@@ -43,7 +50,9 @@ export class Secrets {
   /** At least 56 of its bits are random. */
   integer(place: string): bigint {
     const integer = randomBytes(8).readBigInt64LE() | (1n << 61n)
-    this.#number(place, String(integer), (bytes) => bytes.writeBigInt64LE(integer), { varint: Buffer.from(varint(integer)) })
+    this.#number(place, String(integer), (bytes) => bytes.writeBigInt64LE(integer), {
+      varint: Buffer.from(varint(integer)),
+    })
     return integer
   }
 
@@ -55,7 +64,9 @@ export class Secrets {
 
   /** Nanoseconds since 1970, between two moments in milliseconds. */
   time(place: string, fromMs: number, toMs: number): bigint {
-    const time = BigInt(fromMs) * 1_000_000n + (randomBytes(8).readBigUInt64LE() % (BigInt(toMs - fromMs) * 1_000_000n))
+    const time =
+      BigInt(fromMs) * 1_000_000n +
+      (randomBytes(8).readBigUInt64LE() % (BigInt(toMs - fromMs) * 1_000_000n))
     this.#number(place, String(time), (bytes) => bytes.writeBigUInt64LE(time))
     return time
   }
@@ -65,11 +76,21 @@ export class Secrets {
     this.#add(place, { text: Buffer.from(text) })
   }
 
-  #number(place: string, text: string, write: (bytes: Buffer) => void, more: Record<string, Buffer> = {}): void {
+  #number(
+    place: string,
+    text: string,
+    write: (bytes: Buffer) => void,
+    more: Record<string, Buffer> = {},
+  ): void {
     const little = Buffer.alloc(8)
     write(little)
     const big = Buffer.from(little).reverse()
-    this.#add(place, { 'little endian': little, 'big endian': big, text: Buffer.from(text), ...more })
+    this.#add(place, {
+      'little endian': little,
+      'big endian': big,
+      text: Buffer.from(text),
+      ...more,
+    })
   }
 
   #add(place: string, bases: Record<string, Buffer>): void {
@@ -94,10 +115,12 @@ export class Secrets {
     const found: Finding[] = []
     for (let at = 0; at + GRAM <= text.length; at++) {
       for (const pattern of this.#patterns.get(text.slice(at, at + GRAM)) ?? []) {
-        if (text.startsWith(pattern.bytes, at)) found.push({ place: pattern.place, form: pattern.form, where })
+        if (text.startsWith(pattern.bytes, at))
+          found.push({ place: pattern.place, form: pattern.form, where })
       }
     }
-    if (bytes[0] === 0x1f && bytes[1] === 0x8b) found.push(...this.search(`${where}, unpacked`, gunzipSync(bytes)))
+    if (bytes[0] === 0x1f && bytes[1] === 0x8b)
+      found.push(...this.search(`${where}, unpacked`, gunzipSync(bytes)))
     return found
   }
 }

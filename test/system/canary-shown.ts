@@ -1,5 +1,5 @@
-// What a sidecar shows to people: its pages and every report that they link to, its answers to requests that hold a secret
-// themselves, and what `status` and `show` print.
+// What a sidecar shows to people: its pages and every report that they link to, its answers to
+// requests that hold a secret themselves, and what `status` and `show` print.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
@@ -12,12 +12,18 @@ const AT_MOST = 256 * 1024 * 1024
 
 const printedBy = (...args: string[]): Promise<Buffer> =>
   new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, ...args], { encoding: 'buffer', maxBuffer: AT_MOST }, (_, stdout, stderr) =>
-      resolve(Buffer.concat([stdout, stderr])),
+    execFile(
+      process.execPath,
+      [MAIN, ...args],
+      { encoding: 'buffer', maxBuffer: AT_MOST },
+      (_, stdout, stderr) => resolve(Buffer.concat([stdout, stderr])),
     )
   })
 
-/** All of it, by where it was; `reports`: how many of the pages were reports. `headers` hold secrets. */
+/**
+ * All of it, by where it was; `reports`: how many of the pages were reports. `headers` hold
+ * secrets.
+ */
 export async function everythingShown(
   secrets: Secrets,
   headers: Readonly<Record<string, string>>,
@@ -28,7 +34,11 @@ export async function everythingShown(
   const shown: [string, Buffer][] = []
   let asked = secrets.places.size
   const secret = (): string => secrets.text(`request of the page ${++asked}`)
-  const ask = async (line: string, status: number, more: Record<string, string> = {}): Promise<string> => {
+  const ask = async (
+    line: string,
+    status: number,
+    more: Record<string, string> = {},
+  ): Promise<string> => {
     const answer = await exchange(port, requestBytes({ ...headers, ...more }, '', line))
     assert.equal(answer.toString('latin1', 9, 12), String(status))
     shown.push([`answer ${shown.length} of the page`, answer])
@@ -36,7 +46,9 @@ export async function everythingShown(
   }
 
   const page = await ask('GET /', 200)
-  const links = [...page.matchAll(/href="(\/(?:queue|sending|sent)\/[\d.a-z]+)"/g)].map((match) => match[1]!)
+  const links = [...page.matchAll(/href="(\/(?:queue|sending|sent)\/[\d.a-z]+)"/g)].map(
+    (match) => match[1]!,
+  )
   let text = page
   // A file may have moved on since.
   for (const link of links) text += await ask(`GET ${link}`, 200).catch(() => '')
@@ -54,7 +66,8 @@ export async function everythingShown(
     ['status', '--json', '--page', at],
     ['status', '--page', secret()],
   ]
-  for (const [name] of await filesIn(dataFolder)) if (/^(queue|sending|sent)\//.test(name)) commands.push(['show', join(dataFolder, name)])
+  for (const [name] of await filesIn(dataFolder))
+    if (/^(queue|sending|sent)\//.test(name)) commands.push(['show', join(dataFolder, name)])
   for (const args of commands) {
     const printed = await printedBy(...args)
     shown.push([`what ${args[0]} prints`, printed])

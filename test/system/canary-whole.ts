@@ -1,5 +1,5 @@
-// Policies with every action, step and source that there is, and a request in which a secret stands wherever they look and
-// wherever they do not.
+// Policies with every action, step and source that there is, and a request in which a secret stands
+// wherever they look and wherever they do not.
 
 import { policyText } from '../support/spans.ts'
 import type { Entry, Value } from './canary-message.ts'
@@ -38,12 +38,24 @@ stage:
     word: {keep: [pipeline], reason: A test.}`,
   RESOURCE,
 )}`
-const LISTED = ['word', 'words', 'number', 'flag', 'size', 'release', 'owner', 'zone', 'image', 'machine']
+const LISTED = [
+  'word',
+  'words',
+  'number',
+  'flag',
+  'size',
+  'release',
+  'owner',
+  'zone',
+  'image',
+  'machine',
+]
 const LISTED_RESOURCE = ['service.name', 'cloud.region']
 
 /**
- * What only a compat policy may say. It sends digests and values as they are, so a secret is never where one of them looks
- * in a form that it takes: those are too long, of another kind, without a version or a shape, or under a key.
+ * What only a compat policy may say. It sends digests and values as they are, so a secret is never
+ * where one of them looks in a form that it takes: those are too long, of another kind, without a
+ * version or a shape, or under a key.
  */
 export const CANARY_COMPAT_POLICY = `compat: true\nlimits: none\n${policyText(
   `execution:
@@ -76,7 +88,9 @@ export function wholeRequest(requests: CanaryRequests): { message: Entry[]; span
   const spanOf = (name: Value | undefined, attributes?: Value[]): Value => ({
     message: requests.message('Span', {
       ...(name === undefined ? {} : { 'Span.name': [name] }),
-      ...(attributes === undefined ? {} : { 'Span.attributes': attributes, 'Span.events': [], 'Span.links': [] }),
+      ...(attributes === undefined
+        ? {}
+        : { 'Span.attributes': attributes, 'Span.events': [], 'Span.links': [] }),
     }),
   })
   const [execution, stage] = [{ text: 'execution' }, { text: 'stage' }]
@@ -100,7 +114,10 @@ export function wholeRequest(requests: CanaryRequests): { message: Entry[]; span
     text('machine', ''),
     text('mail', ''),
   ])
-  const left = [spanOf(undefined, []), spanOf(stage, [requests.keyValue('synthetic', 'string_value')])]
+  const left = [
+    spanOf(undefined, []),
+    spanOf(stage, [requests.keyValue('synthetic', 'string_value')]),
+  ]
   const unlisted = (): Value[] => requests.kinds.map((kind) => requests.keyValue(undefined, kind))
   const ours = requests.message('ResourceSpans', {
     'Resource.attributes': [...unlisted(), ...LISTED_RESOURCE.map((key) => text(key, ''))],
@@ -116,7 +133,9 @@ export function wholeRequest(requests: CanaryRequests): { message: Entry[]; span
   // Nothing in this one is listed but the name of its span.
   const strange = requests.message('ResourceSpans', { 'Span.name': [execution] })
   const resourceSpans = [{ message: strange }, { message: ours }, ...kinds]
-  const message = requests.message('ExportTraceServiceRequest', { 'ExportTraceServiceRequest.resource_spans': resourceSpans })
+  const message = requests.message('ExportTraceServiceRequest', {
+    'ExportTraceServiceRequest.resource_spans': resourceSpans,
+  })
   // Of `mixed` the policy makes one for each of its words.
   return { message, spans: 1 + full.length + listed.length + 2 + kinds.length }
 }

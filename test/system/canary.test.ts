@@ -1,6 +1,7 @@
-// Nothing that the policy does not name leaves the process, in whatever form: a secret stands in every place of the
-// messages of OTLP, in headers, in the environment and in requests that are refused; what the collector got, what is on
-// disk, what was answered and what was printed is searched for each.
+// Nothing that the policy does not name leaves the process, in whatever form: a secret stands in
+// every place of the messages of OTLP, in headers, in the environment and in requests that are
+// refused; what the collector got, what is on disk, what was answered and what was printed is
+// searched for each.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
@@ -9,8 +10,21 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { spansWaiting, startCollector } from '../support/collector.ts'
-import { filesIn, PROTOBUF, placeOf, startChild, temporaryFolder, until } from '../support/sidecar.ts'
-import { exchange, JSON_TYPE, malformedRequests, requestBytes, secretHeaders } from './canary-http.ts'
+import {
+  filesIn,
+  PROTOBUF,
+  placeOf,
+  startChild,
+  temporaryFolder,
+  until,
+} from '../support/sidecar.ts'
+import {
+  exchange,
+  JSON_TYPE,
+  malformedRequests,
+  requestBytes,
+  secretHeaders,
+} from './canary-http.ts'
 import { toJson, toProtobuf } from './canary-message.ts'
 import { CanaryRequests } from './canary-request.ts'
 import { type Finding, Secrets } from './canary-search.ts'
@@ -23,8 +37,10 @@ describe('the search', () => {
     protobuf: wholeRequest(new CanaryRequests(secrets, 'protobuf')),
     json: wholeRequest(new CanaryRequests(secrets, 'json')),
   }
-  const placesOf = (found: readonly Finding[]): Set<string> => new Set(found.map(({ place }) => place))
-  const inForm = (form: string): Set<string> => new Set([...secrets.places].filter((place) => place.startsWith(form)))
+  const placesOf = (found: readonly Finding[]): Set<string> =>
+    new Set(found.map(({ place }) => place))
+  const inForm = (form: string): Set<string> =>
+    new Set([...secrets.places].filter((place) => place.startsWith(form)))
 
   it('finds the secret in every place of a request, as protobuf and as JSON, packed or not', () => {
     for (const [form, bytes] of [
@@ -49,15 +65,27 @@ describe('the search', () => {
       ['integer', Buffer.from(String(integer))],
       ['double', Buffer.from(String(double))],
     ]
-    const around = (bytes: Buffer, before: number): Buffer => Buffer.concat([randomBytes(before), bytes, randomBytes(7)])
+    const around = (bytes: Buffer, before: number): Buffer =>
+      Buffer.concat([randomBytes(before), bytes, randomBytes(7)])
     for (const [place, bytes] of plain) {
-      const hashes = ['md5', 'sha1', 'sha256', 'sha512'].map((algorithm) => createHash(algorithm).update(bytes).digest())
+      const hashes = ['md5', 'sha1', 'sha256', 'sha512'].map((algorithm) =>
+        createHash(algorithm).update(bytes).digest(),
+      )
       for (const form of [bytes, ...hashes, ...hashes.map((digest) => digest.subarray(0, 16))]) {
         for (const before of [0, 1, 2, 3, 4, 5]) {
           const whole = around(form, before)
-          const texts = [whole.toString('hex'), whole.toString('hex').toUpperCase(), whole.toString('base64'), whole.toString('base64url')]
+          const texts = [
+            whole.toString('hex'),
+            whole.toString('hex').toUpperCase(),
+            whole.toString('base64'),
+            whole.toString('base64url'),
+          ]
           for (const planted of [whole, ...texts.map((one) => Buffer.from(`{"a":"${one}"}`))]) {
-            assert.deepEqual(placesOf(mine.search('planted', planted)), new Set([place]), `${place} in ${planted.toString('hex')}`)
+            assert.deepEqual(
+              placesOf(mine.search('planted', planted)),
+              new Set([place]),
+              `${place} in ${planted.toString('hex')}`,
+            )
           }
         }
       }
@@ -68,7 +96,10 @@ describe('the search', () => {
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 
-/** A secret in every variable that OTLP, proxies and clouds read, and in some that nobody does; the addresses lead to `decoy`. */
+/**
+ * A secret in every variable that OTLP, proxies and clouds read, and in some that nobody does; the
+ * addresses lead to `decoy`.
+ */
 function environment(secrets: Secrets, decoy: number): Record<string, string> {
   const secret = (name: string): string => secrets.text(`environment ${name}`)
   const address = (name: string): string => `http://user:${secret(name)}@127.0.0.1:${decoy}`
@@ -109,7 +140,10 @@ function environment(secrets: Secrets, decoy: number): Record<string, string> {
 
 /** What of these bytes, by where they were, and of these places' names holds a secret. */
 const foundIn = (secrets: Secrets, places: Iterable<[where: string, bytes: Buffer]>): Finding[] =>
-  [...places].flatMap(([where, bytes]) => [...secrets.search(where, bytes), ...secrets.search('the name of a place', Buffer.from(where))])
+  [...places].flatMap(([where, bytes]) => [
+    ...secrets.search(where, bytes),
+    ...secrets.search('the name of a place', Buffer.from(where)),
+  ])
 
 function assertClean(secrets: Secrets, places: Iterable<[where: string, bytes: Buffer]>): void {
   const found = foundIn(secrets, places)
@@ -120,11 +154,15 @@ function assertClean(secrets: Secrets, places: Iterable<[where: string, bytes: B
 /** All files but those that hold what may not leave in the first place. */
 async function filesBut(identityFolder: string, folder: string): Promise<Map<string, Buffer>> {
   const files = await filesIn(folder)
-  for (const name of files.keys()) if (join(folder, name).startsWith(identityFolder)) files.delete(name)
+  for (const name of files.keys())
+    if (join(folder, name).startsWith(identityFolder)) files.delete(name)
   return files
 }
 
-/** Posts each request plain and packed; gives the answers and the number of spans that the policy lets out. */
+/**
+ * Posts each request plain and packed; gives the answers and the number of spans that the policy
+ * lets out.
+ */
 async function postWhole(secrets: Secrets, headers: Record<string, string>, port: number) {
   const protobuf = wholeRequest(new CanaryRequests(secrets, 'protobuf'))
   const json = wholeRequest(new CanaryRequests(secrets, 'json'))
@@ -134,7 +172,12 @@ async function postWhole(secrets: Secrets, headers: Record<string, string>, port
     [JSON_TYPE, Buffer.from(toJson(json.message))],
   ] as const) {
     answers.push(await exchange(port, requestBytes({ ...headers, ...type }, body)))
-    answers.push(await exchange(port, requestBytes({ ...headers, ...type, 'content-encoding': 'gzip' }, gzipSync(body))))
+    answers.push(
+      await exchange(
+        port,
+        requestBytes({ ...headers, ...type, 'content-encoding': 'gzip' }, gzipSync(body)),
+      ),
+    )
   }
   for (const answer of answers) assert.match(answer.toString('latin1'), /^HTTP\/1\.1 200 /)
   return { answers, spans: 2 * (protobuf.spans + json.spans) }
@@ -158,9 +201,15 @@ describe('the sidecar', () => {
       const { folder, dataFolder, identityFolder } = place
       const temporary = join(folder, 'tmp')
       await mkdir(temporary)
-      const child = await startChild(t, { ...place, env: { ...place.env, TMPDIR: temporary, HOME: temporary } })
-      for (const [name, bytes] of await filesIn(identityFolder)) secrets.existing(`identity: ${name}`, bytes.toString('utf8').trim())
-      assert.ok(secrets.places.has('identity: secret') && secrets.places.has('identity: instance-id'))
+      const child = await startChild(t, {
+        ...place,
+        env: { ...place.env, TMPDIR: temporary, HOME: temporary },
+      })
+      for (const [name, bytes] of await filesIn(identityFolder))
+        secrets.existing(`identity: ${name}`, bytes.toString('utf8').trim())
+      assert.ok(
+        secrets.places.has('identity: secret') && secrets.places.has('identity: instance-id'),
+      )
 
       const headers = secretHeaders(secrets)
       const { answers, spans } = await postWhole(secrets, headers, child.port)
@@ -186,7 +235,11 @@ describe('the sidecar', () => {
         answers.push(await exchange(child.healthPort, requestBytes(headers, '', line)))
 
       collector.answer = () => 200
-      await until('all spans arrived', async () => collector.spans().length >= spans && (await spansWaiting(dataFolder)).length === 0)
+      await until(
+        'all spans arrived',
+        async () =>
+          collector.spans().length >= spans && (await spansWaiting(dataFolder)).length === 0,
+      )
       await look()
       assert.equal(await child.end('SIGTERM'), 0)
 
@@ -196,7 +249,10 @@ describe('the sidecar', () => {
         secrets,
         answers.map((answer, index) => [`answer ${index}`, answer]),
       )
-      const printed = Object.entries(child.output).map(([name, text]): [string, Buffer] => [name, Buffer.from(text)])
+      const printed = Object.entries(child.output).map(([name, text]): [string, Buffer] => [
+        name,
+        Buffer.from(text),
+      ])
       assertClean(secrets, printed)
       for (const { url, rawHeaders, body } of collector.requests) {
         assertClean(secrets, [
@@ -230,9 +286,13 @@ describe('the sidecar', () => {
         [bytes.length - 9, 1, /Send an OTLP ExportTraceServiceRequest/],
       ] as const) {
         await writeFile(join(folder, name), bytes.subarray(0, length))
-        const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'policy', 'preview', '--policy', policy, '--input', name], {
-          cwd: folder,
-        })
+        const { status, stdout, stderr } = spawnSync(
+          process.execPath,
+          [MAIN, 'policy', 'preview', '--policy', policy, '--input', name],
+          {
+            cwd: folder,
+          },
+        )
         assert.equal(status, exitCode)
         assert.match(Buffer.concat([stdout, stderr]).toString(), says)
         assertClean(secrets, [

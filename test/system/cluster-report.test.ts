@@ -1,5 +1,6 @@
-// The whole road of the cluster report, as processes: the facts job, the sidecar in its pod, the collector. Spartakus's
-// reports come out with the vectors that were published for it; what the cluster also says reaches nobody.
+// The whole road of the cluster report, as processes: the facts job, the sidecar in its pod, the
+// collector. Spartakus's reports come out with the vectors that were published for it; what the
+// cluster also says reaches nobody.
 import assert from 'node:assert/strict'
 import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,7 +9,14 @@ import { after, type TestContext, test } from 'node:test'
 import { bundle } from '../../scripts/build.ts'
 import { type Collector, type Left, startCollector } from '../support/collector.ts'
 import { type Fake, fakeCluster, WORKER } from '../support/fake-cluster.ts'
-import { filesIn, type Place, placeOf, startChild, temporaryFolder, until } from '../support/sidecar.ts'
+import {
+  filesIn,
+  type Place,
+  placeOf,
+  startChild,
+  temporaryFolder,
+  until,
+} from '../support/sidecar.ts'
 import { type FakeServer, type Job, runJob, serve, TOKEN } from './facts-process.ts'
 
 /** Bundled, as in the image. */
@@ -18,7 +26,8 @@ await bundle(folder)
 await writeFile(join(folder, 'package.json'), '{"type": "module"}')
 const PROGRAM = join(folder, 'usage-sidecar.js')
 
-const policyFile = (name: string): string => new URL(`../../deploy/policies/${name}.yaml`, import.meta.url).pathname
+const policyFile = (name: string): string =>
+  new URL(`../../deploy/policies/${name}.yaml`, import.meta.url).pathname
 const SILENT = { name: 'worker-1', info: { machineID: '', systemUUID: '' } }
 
 /** What the pod's environment may hold for its application. */
@@ -49,10 +58,19 @@ interface Pod {
   sidecarLog: () => string
 }
 
-async function startPod(t: TestContext, policy: string, fake: Fake, env: Record<string, string> = {}): Promise<Pod> {
+async function startPod(
+  t: TestContext,
+  policy: string,
+  fake: Fake,
+  env: Record<string, string> = {},
+): Promise<Pod> {
   const collector = await startCollector(t)
   const server = await serve(t, fake)
-  const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: policyFile(policy), ...env })
+  const place = await placeOf(t, {
+    USAGE_ENDPOINT: collector.endpoint,
+    USAGE_POLICY: policyFile(policy),
+    ...env,
+  })
   const sidecar = await startChild(t, place)
   const page = sidecar.lines().find(({ event }) => event === 'accept: ready')!.page
   const report = (more: Record<string, string> = {}): Promise<Job> =>
@@ -71,12 +89,20 @@ async function startPod(t: TestContext, policy: string, fake: Fake, env: Record<
   return { collector, server, fake, place, report, sidecarLog: () => sidecar.output.stderr }
 }
 
-const placeOfSpan = ({ span, attributes }: Left): string => `${span.name} ${String(attributes['spartakus.node.id'])}`
+const placeOfSpan = ({ span, attributes }: Left): string =>
+  `${span.name} ${String(attributes['spartakus.node.id'])}`
 
 test('Spartakus: server and nodes, exactly, once for each run; and nothing else that the cluster knows', async (t) => {
   const began = Date.now()
-  const pod = await startPod(t, 'spartakus-compat', fakeCluster({ nodes: [WORKER, SILENT], version: 'v1.31.4-eks-a1b2c3' }))
-  const facts = { 'cluster.id': 'd9a7e3c1-0000-4000-8000-1b2c3d4e5f60', 'extension.seldon-core-version': '1.18.2' }
+  const pod = await startPod(
+    t,
+    'spartakus-compat',
+    fakeCluster({ nodes: [WORKER, SILENT], version: 'v1.31.4-eks-a1b2c3' }),
+  )
+  const facts = {
+    'cluster.id': 'd9a7e3c1-0000-4000-8000-1b2c3d4e5f60',
+    'extension.seldon-core-version': '1.18.2',
+  }
   const job = await pod.report({ USAGE_FACTS: JSON.stringify(facts) })
   assert.deepEqual([job.code, job.stdout], [0, ''], job.stderr)
   assert.equal(job.lines.at(-1)?.event, 'facts: the cluster report is delivered')
@@ -109,7 +135,11 @@ test('Spartakus: server and nodes, exactly, once for each run; and nothing else 
         'spartakus.node.capacity.memory': '16Gi',
         'spartakus.node.capacity.pods': '110',
       },
-      { name: 'k8s.node', 'spartakus.node.id': 'fd8beb38b0b3b008322ea4ba31a713ac', 'spartakus.node.cloud_provider': 'unknown' }, // V12
+      {
+        name: 'k8s.node',
+        'spartakus.node.id': 'fd8beb38b0b3b008322ea4ba31a713ac',
+        'spartakus.node.cloud_provider': 'unknown',
+      }, // V12
     ],
   )
   for (const { span } of pod.collector.spans()) {
@@ -120,7 +150,9 @@ test('Spartakus: server and nodes, exactly, once for each run; and nothing else 
   assert.equal((await pod.report()).code, 0)
   assert.equal(pod.collector.spans().length, 6)
 
-  const written = [...(await filesIn(pod.place.folder))].filter(([name]) => !name.startsWith('identity/'))
+  const written = [...(await filesIn(pod.place.folder))].filter(
+    ([name]) => !name.startsWith('identity/'),
+  )
   const everywhere = [
     job.stderr,
     pod.sidecarLog(),
@@ -132,15 +164,32 @@ test('Spartakus: server and nodes, exactly, once for each run; and nothing else 
     ...written.map(([, content]) => content),
     ...pod.collector.requests.map(({ body }) => body),
   ]
-  for (const secret of ['worker-1', 'CANARY', '10.1.2.3', '0123456789abcdef0123456789abcdef', '6F9619FF', 'us-west-2a', TOKEN])
-    for (const [index, content] of bytes.entries()) assert.ok(!content.includes(secret), `${secret} in ${index}`)
-  assert.deepEqual(pod.fake.asked, [...['GET /version', 'GET /api/v1/nodes?limit=50'], ...['GET /version', 'GET /api/v1/nodes?limit=50']])
+  for (const secret of [
+    'worker-1',
+    'CANARY',
+    '10.1.2.3',
+    '0123456789abcdef0123456789abcdef',
+    '6F9619FF',
+    'us-west-2a',
+    TOKEN,
+  ])
+    for (const [index, content] of bytes.entries())
+      assert.ok(!content.includes(secret), `${secret} in ${index}`)
+  assert.deepEqual(pod.fake.asked, [
+    ...['GET /version', 'GET /api/v1/nodes?limit=50'],
+    ...['GET /version', 'GET /api/v1/nodes?limit=50'],
+  ])
 })
 
 test('the hardened form: the sidecar learns what is published, and the report comes out in buckets', async (t) => {
-  const fake = fakeCluster({ nodes: Array.from({ length: 37 }, (_, i) => ({ ...WORKER, name: `n${i}` })) })
+  const fake = fakeCluster({
+    nodes: Array.from({ length: 37 }, (_, i) => ({ ...WORKER, name: `n${i}` })),
+  })
   const file = join(await temporaryFolder(t), 'facts.json')
-  const pod = await startPod(t, 'spartakus', fake, { USAGE_FACTS_FILE: file, USAGE_FACTS: '{"app.version": "1.9.2-acme"}' })
+  const pod = await startPod(t, 'spartakus', fake, {
+    USAGE_FACTS_FILE: file,
+    USAGE_FACTS: '{"app.version": "1.9.2-acme"}',
+  })
   const { ask } = fake
   fake.ask = async (question) => {
     const answer = await ask(question)
@@ -150,7 +199,9 @@ test('the hardened form: the sidecar learns what is published, and the report co
   }
   const { code, stderr } = await pod.report({ USAGE_FACTS: '{"app.version": "1.9.2-acme"}' })
   assert.equal(code, 0, stderr)
-  assert.deepEqual(fake.configMap.data, { 'facts.json': '{"app.version":"1.9","k8s.version":"1.31","k8s.nodes":10,"k8s.provider":"aws"}' })
+  assert.deepEqual(fake.configMap.data, {
+    'facts.json': '{"app.version":"1.9","k8s.version":"1.31","k8s.nodes":10,"k8s.provider":"aws"}',
+  })
   const reports = pod.collector.spans().filter(({ span }) => span.name === 'k8s.cluster')
   assert.deepEqual(
     reports.map(({ attributes }) => attributes),
@@ -159,7 +210,13 @@ test('the hardened form: the sidecar learns what is published, and the report co
 })
 
 test('the questions share their connections, and the client names itself and not the machine', async (t) => {
-  const fake = fakeCluster({ objects: { 'apis.gateway.kusk.io': 2, 'staticroutes.gateway.kusk.io': 1, 'envoyfleet.gateway.kusk.io': 0 } })
+  const fake = fakeCluster({
+    objects: {
+      'apis.gateway.kusk.io': 2,
+      'staticroutes.gateway.kusk.io': 1,
+      'envoyfleet.gateway.kusk.io': 0,
+    },
+  })
   const pod = await startPod(t, 'kusk-compat', fake, { USAGE_FACTS: '{"app.cluster_uid": "x"}' })
   const { code, stderr } = await pod.report()
   assert.equal(code, 0, stderr)
@@ -179,7 +236,10 @@ test('a collector that refuses, and a mode that sends nothing, are told as what 
   const pod = await startPod(t, 'spartakus-compat', fakeCluster())
   pod.collector.answer = () => 400
   const refused = await pod.report()
-  assert.deepEqual([refused.code, refused.lines.at(-1)?.event], [1, 'facts: the collector has refused the cluster report'])
+  assert.deepEqual(
+    [refused.code, refused.lines.at(-1)?.event],
+    [1, 'facts: the collector has refused the cluster report'],
+  )
   const local = await startPod(t, 'spartakus-compat', fakeCluster(), { USAGE_REPORTING: 'local' })
   const kept = await local.report()
   assert.equal(kept.code, 0)

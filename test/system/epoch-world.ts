@@ -1,6 +1,7 @@
-// The world of the epochs' state machine: switches that are turned whether or not anybody looks, an application, a disk
-// that goes step by step, a collector, and the sidecar's machine between them, which is killed and started again. The
-// world knows what it gave in which time of `on`, and checks at the collector's door what comes out.
+// The world of the epochs' state machine: switches that are turned whether or not anybody looks, an
+// application, a disk that goes step by step, a collector, and the sidecar's machine between them,
+// which is killed and started again. The world knows what it gave in which time of `on`, and checks
+// at the collector's door what comes out.
 import assert from 'node:assert/strict'
 import fs, { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
@@ -25,14 +26,25 @@ export const FIRST_SEND_DELAY = 4_000
 const log = createLog('error', () => undefined)
 
 /** What happened in all worlds, so that a test can tell that it looked at something. */
-export const seen = { delivered: 0, deliveredAfterKill: 0, cancelled: 0, killedInEpoch: 0, discarded: 0, wiped: 0, renewed: 0 }
+export const seen = {
+  delivered: 0,
+  deliveredAfterKill: 0,
+  cancelled: 0,
+  killedInEpoch: 0,
+  discarded: 0,
+  wiped: 0,
+  renewed: 0,
+}
 
 interface Given {
   /** Which unbroken time of one mode, as the machine has seen it, and under which policy. */
   time: number
   mode: Mode
   policy: string | undefined
-  /** Counts the changes of policy that were observed: what the old one made may be dropped, also by one that came and went. */
+  /**
+   * Counts the changes of policy that were observed: what the old one made may be dropped, also by
+   * one that came and went.
+   */
   era: number
   life: number
   acknowledged: boolean
@@ -46,7 +58,9 @@ interface Post {
 
 /** Compression on other threads would end at moments of its own. */
 type Done = (error: null, result: Buffer) => void
-mock.method(zlib, 'gzip', (bytes: InputType, options: ZlibOptions, done: Done) => done(null, gzipSync(bytes, options)))
+mock.method(zlib, 'gzip', (bytes: InputType, options: ZlibOptions, done: Done) =>
+  done(null, gzipSync(bytes, options)),
+)
 mock.method(zlib, 'gunzip', (bytes: InputType, done: Done) => done(null, gunzipSync(bytes)))
 syncBuiltinESMExports()
 
@@ -54,7 +68,8 @@ let current: World | undefined
 for (const name of ['openSync', 'renameSync', 'unlinkSync'] as const) {
   const original = fs[name] as (...args: unknown[]) => unknown
   mock.method(fs, name, (path: unknown, ...rest: unknown[]) => {
-    if (current !== undefined && String(path).startsWith(current.folder)) current.beforeEpochOperation()
+    if (current !== undefined && String(path).startsWith(current.folder))
+      current.beforeEpochOperation()
     return original(path, ...rest)
   })
 }
@@ -76,7 +91,10 @@ export class World {
   /** Counts the unbroken times of one mode that were observed. */
   #time = 0
   #now = 1_790_000_000_000
-  /** When what is accepted now could be accepted for the first time in this mode, and under this policy. */
+  /**
+   * When what is accepted now could be accepted for the first time in this mode, and under this
+   * policy.
+   */
   #openSince = 0
   #openTime = -1
   #inForce: string | undefined
@@ -144,7 +162,10 @@ export class World {
           intervalMs: 1_000,
           rejectedSpans: () => 0,
           random: () => 0,
-          open: () => ({ post: (body, signal) => this.#post(alive, body, signal), close: () => undefined }),
+          open: () => ({
+            post: (body, signal) => this.#post(alive, body, signal),
+            close: () => undefined,
+          }),
         })
         sender.start()
         return sender
@@ -174,7 +195,11 @@ export class World {
     assert.equal(this.#actual.mode, 'on', 'a request while the switches, looked at now, are not on')
     for (const id of ids) {
       const { time, mode, policy, life } = this.#given.get(id)!
-      assert.deepEqual({ time, mode }, { time: this.#time, mode: 'on' }, `${id} was not accepted in this time of on`)
+      assert.deepEqual(
+        { time, mode },
+        { time: this.#time, mode: 'on' },
+        `${id} was not accepted in this time of on`,
+      )
       assert.equal(policy, this.#actual.policy, `${id} was made under another policy`)
       if (life !== this.#lives) seen.deliveredAfterKill++
     }
@@ -205,14 +230,21 @@ export class World {
         resolve({ status: 0, code: 'ABORTED', retryAfter: undefined, body: Buffer.alloc(0) })
         if (this.#observed?.mode === 'on') return
         seen.cancelled++
-        this.#must(() => assert.ok(!existsSync(join(this.folder, 'epoch')), 'a request was cancelled before the epoch was ended'))
+        this.#must(() =>
+          assert.ok(
+            !existsSync(join(this.folder, 'epoch')),
+            'a request was cancelled before the epoch was ended',
+          ),
+        )
       })
     })
   }
 
   #receipts(): string {
     return this.#memory.operations
-      .flatMap((operation) => (operation.kind === 'write' ? [operation.bytes.toString('latin1')] : []))
+      .flatMap((operation) =>
+        operation.kind === 'write' ? [operation.bytes.toString('latin1')] : [],
+      )
       .filter((text) => text.startsWith('{'))
       .join('')
   }
@@ -240,7 +272,14 @@ export class World {
     const { mode, policy } = this.#observed!
     const id = `n${this.#given.size}`
     const time = this.#time === began.time ? this.#time : -1
-    const given: Given = { time, mode, policy, era: this.#era, life: this.#lives, acknowledged: false }
+    const given: Given = {
+      time,
+      mode,
+      policy,
+      era: this.#era,
+      life: this.#lives,
+      acknowledged: false,
+    }
     this.#given.set(id, given)
     const modes = this.#modes
     const queue = policy === undefined ? undefined : modes.queueFor(began.at)
@@ -316,7 +355,8 @@ export class World {
   async after(): Promise<void> {
     await idle()
     if (this.#wrong !== undefined) throw this.#wrong
-    // Before anybody turns a switch: an off that no living process has ended cannot be seen by the next one.
+    // Before anybody turns a switch: an off that no living process has ended cannot be seen by the
+    // next one.
     while (this.#killed) {
       this.kill()
       this.#start()
@@ -350,15 +390,19 @@ export class World {
     while (this.#disk.waiting > 0) await this.step()
     const { mode, policy } = this.#observed!
     const places = ['queue', 'sending', 'sent']
-    const ids = (await Promise.all(places.map((place) => idsOf(this.#memory, join(this.folder, place))))).flat()
+    const ids = (
+      await Promise.all(places.map((place) => idsOf(this.#memory, join(this.folder, place))))
+    ).flat()
     if (mode === 'off') {
       seen.wiped++
       assert.deepEqual(ids, [], 'something is left in mode off')
       assert.ok(!existsSync(join(this.folder, 'epoch')), 'the epoch is left in mode off')
     }
-    // Without a policy nothing is opened; what a killed process left there is wiped when there is one.
+    // Without a policy nothing is opened; what a killed process left there is wiped when there is
+    // one.
     if (policy === undefined) return
-    for (const id of ids) assert.equal(this.#given.get(id)!.time, this.#time, `${id} is left of a time that has ended`)
+    for (const id of ids)
+      assert.equal(this.#given.get(id)!.time, this.#time, `${id} is left of a time that has ended`)
   }
 
   /** In the end, all that was acknowledged and may leave has left. */
@@ -381,7 +425,10 @@ export class World {
       }
     }
     const missing = [...this.#given]
-      .filter(([id, { acknowledged, time, era }]) => acknowledged && time === this.#time && era === this.#era && !this.#settled.has(id))
+      .filter(
+        ([id, { acknowledged, time, era }]) =>
+          acknowledged && time === this.#time && era === this.#era && !this.#settled.has(id),
+      )
       .map(([id]) => id)
     assert.deepEqual(missing, [], 'acknowledged, allowed, and never sent')
     assert.ok(this.#settled.size > 0)

@@ -1,6 +1,7 @@
-// Consent as a state machine: switches turned, policies changed, processes killed between any two steps of accepting,
-// queueing, joining and sending. Nothing that was accepted outside of one unbroken time of `on`, or across its end, ever
-// reaches the collector; and nothing that may is lost.
+// Consent as a state machine: switches turned, policies changed, processes killed between any two
+// steps of accepting, queueing, joining and sending. Nothing that was accepted outside of one
+// unbroken time of `on`, or across its end, ever reaches the collector; and nothing that may is
+// lost.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -9,7 +10,10 @@ import { seen, World } from './epoch-world.ts'
 const RUNS = Number(process.env.USAGE_TEST_RUNS ?? 400)
 const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
 
-/** The world is its own model: it checks what reaches the collector, and the folder when it has settled. */
+/**
+ * The world is its own model: it checks what reaches the collector, and the folder when it has
+ * settled.
+ */
 type Model = Record<string, never>
 
 class Command implements fc.AsyncCommand<Model, World> {
@@ -29,12 +33,16 @@ class Command implements fc.AsyncCommand<Model, World> {
   toString = (): string => this.#name
 }
 
-const command = (name: string, act: (world: World) => void | Promise<void>): fc.Arbitrary<Command> => fc.constant(new Command(name, act))
+const command = (
+  name: string,
+  act: (world: World) => void | Promise<void>,
+): fc.Arbitrary<Command> => fc.constant(new Command(name, act))
 const commandOf = <T>(
   values: fc.Arbitrary<T>,
   name: string,
   act: (world: World, value: T) => void | Promise<void>,
-): fc.Arbitrary<Command> => values.map((value) => new Command(`${name}(${String(value)})`, (world) => act(world, value)))
+): fc.Arbitrary<Command> =>
+  values.map((value) => new Command(`${name}(${String(value)})`, (world) => act(world, value)))
 
 const steps = commandOf(fc.integer({ min: 1, max: 12 }), 'steps', async (world, count) => {
   for (let step = 0; step < count; step++) await world.step()
@@ -42,8 +50,12 @@ const steps = commandOf(fc.integer({ min: 1, max: 12 }), 'steps', async (world, 
 const pass = commandOf(fc.constantFrom(250, 1_000, 5_000), 'pass', (world, ms) => world.pass(ms))
 
 const COMMANDS = [
-  commandOf(fc.constantFrom('off', 'local', 'on', 'on', 'on'), 'turn', (world, mode) => world.turn(mode)),
-  commandOf(fc.constantFrom('a', 'a', 'b', undefined), 'usePolicy', (world, policy) => world.usePolicy(policy)),
+  commandOf(fc.constantFrom('off', 'local', 'on', 'on', 'on'), 'turn', (world, mode) =>
+    world.turn(mode),
+  ),
+  commandOf(fc.constantFrom('a', 'a', 'b', undefined), 'usePolicy', (world, policy) =>
+    world.usePolicy(policy),
+  ),
   command('look', (world) => world.look()),
   command('accept', (world) => world.accept()),
   command('accept', (world) => world.accept()),
@@ -57,7 +69,9 @@ const COMMANDS = [
   commandOf(fc.constantFrom(200, 200, 503, 400), 'answer', (world, status) => world.answer(status)),
   commandOf(fc.constantFrom('before', 'after'), 'fail', (world, when) => world.fail(when)),
   command('kill', (world) => world.kill()),
-  commandOf(fc.integer({ min: 0, max: 6 }), 'killInEpoch', (world, operations) => world.killInEpoch(operations)),
+  commandOf(fc.integer({ min: 0, max: 6 }), 'killInEpoch', (world, operations) =>
+    world.killInEpoch(operations),
+  ),
   command('settle', (world) => world.settle()),
 ]
 

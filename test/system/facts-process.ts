@@ -1,5 +1,6 @@
-// The facts job as a process, against a FAKE Kubernetes API that is spoken to as a real one: over TLS with a private
-// authority, a token, and a kubeconfig. For the whole road: job, sidecar, collector.
+// The facts job as a process, against a FAKE Kubernetes API that is spoken to as a real one: over
+// TLS with a private authority, a token, and a kubeconfig. For the whole road: job, sidecar,
+// collector.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
@@ -36,7 +37,11 @@ export async function serve(t: TestContext, fake: Fake): Promise<FakeServer> {
     request.on('data', (chunk: Buffer) => void chunks.push(chunk))
     request.on('end', () => void answer(request, response, Buffer.concat(chunks).toString('utf8')))
   })
-  const answer = async (request: IncomingMessage, response: ServerResponse, body: string): Promise<void> => {
+  const answer = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: string,
+  ): Promise<void> => {
     const { method, url, headers } = request
     const type = String(headers['content-type'])
     const question = {
@@ -46,13 +51,26 @@ export async function serve(t: TestContext, fake: Fake): Promise<FakeServer> {
       ...(body === '' ? {} : { body: { type, json: JSON.parse(body) as unknown } }),
     }
     const known = headers.authorization === `Bearer ${TOKEN}`
-    const { status, body: json } = known ? await fake.ask(question as Question) : { status: 401, body: undefined }
+    const { status, body: json } = known
+      ? await fake.ask(question as Question)
+      : { status: 401, body: undefined }
     // As the real one, it tells names in its errors.
-    const text = JSON.stringify(json ?? { kind: 'Status', message: 'nodes is forbidden: User "CANARY" cannot list', code: status })
+    const text = JSON.stringify(
+      json ?? {
+        kind: 'Status',
+        message: 'nodes is forbidden: User "CANARY" cannot list',
+        code: status,
+      },
+    )
     response.writeHead(status, { 'content-type': 'application/json' }).end(text)
   }
   const kubeconfig = join(folder, 'kubeconfig')
-  const served: FakeServer = { kubeconfig, connections: 0, userAgents: new Set(), instead: () => false }
+  const served: FakeServer = {
+    kubeconfig,
+    connections: 0,
+    userAgents: new Set(),
+    instead: () => false,
+  }
   server.on('connection', () => void served.connections++)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -63,16 +81,30 @@ export async function serve(t: TestContext, fake: Fake): Promise<FakeServer> {
   })
   await writeFile(join(folder, 'ca.crt'), authority.cert)
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const clusters = [{ name: 'c', cluster: { server: url, 'certificate-authority': join(folder, 'ca.crt') } }]
+  const clusters = [
+    { name: 'c', cluster: { server: url, 'certificate-authority': join(folder, 'ca.crt') } },
+  ]
   const contexts = [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: 'apps' } }]
   const users = [{ name: 'u', user: { token: TOKEN } }]
-  await writeFile(kubeconfig, JSON.stringify({ apiVersion: 'v1', kind: 'Config', clusters, contexts, users, 'current-context': 'x' }))
+  await writeFile(
+    kubeconfig,
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters,
+      contexts,
+      users,
+      'current-context': 'x',
+    }),
+  )
   return served
 }
 
 export const POLICY = { USAGE_POLICY: DEFAULT_POLICY_FILE }
 
-/** A fake cluster that is served, and the settings of a job that finds it, under the default policy. */
+/**
+ * A fake cluster that is served, and the settings of a job that finds it, under the default policy.
+ */
 export async function cluster(
   t: TestContext,
   fake: Fake = fakeCluster(),
@@ -94,8 +126,15 @@ export interface RunningJob {
 }
 
 /** It ends by itself. */
-export function startJob(args: readonly string[], env: Record<string, string>, program: string = MAIN): RunningJob {
-  const child = spawn(process.execPath, [program, 'facts', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+export function startJob(
+  args: readonly string[],
+  env: Record<string, string>,
+  program: string = MAIN,
+): RunningJob {
+  const child = spawn(process.execPath, [program, 'facts', ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (text: string) => {
@@ -103,11 +142,18 @@ export function startJob(args: readonly string[], env: Record<string, string>, p
     })
   const ended = once(child, 'close').then(([code]) => {
     const lines = output.stderr.split('\n').filter((line) => line.startsWith('{'))
-    return { code: code as number | null, ...output, lines: lines.map((line) => JSON.parse(line) as LogLine) }
+    return {
+      code: code as number | null,
+      ...output,
+      lines: lines.map((line) => JSON.parse(line) as LogLine),
+    }
   })
   return { child, ended }
 }
 
 /** At once, unless told otherwise. */
-export const runJob = (args: readonly string[], env: Record<string, string>, program?: string): Promise<Job> =>
-  startJob(['--start-within', '0', ...args], env, program).ended
+export const runJob = (
+  args: readonly string[],
+  env: Record<string, string>,
+  program?: string,
+): Promise<Job> => startJob(['--start-within', '0', ...args], env, program).ended

@@ -1,5 +1,6 @@
-// Fuzzing of the protobuf walk and of the JSON reader: sound requests, then damaged by bytes, by pieces and by the words
-// of the grammar. Whatever comes, the answer is a batch that can be read and holds nothing unlisted, or a refusal.
+// Fuzzing of the protobuf walk and of the JSON reader: sound requests, then damaged by bytes, by
+// pieces and by the words of the grammar. Whatever comes, the answer is a batch that can be read
+// and holds nothing unlisted, or a refusal.
 import { readdirSync, readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { type Anonymizer, createAnonymizer } from '../../src/anonymize/anonymize.ts'
@@ -21,13 +22,20 @@ const MAX_BYTES = 2 ** 20
 export const FORMS = ['protobuf', 'json'] as const
 export type Form = (typeof FORMS)[number]
 
-const policyFile = (name: string): string => readFileSync(new URL(`../fixtures/policies/${name}.yaml`, import.meta.url), 'utf8')
+const policyFile = (name: string): string =>
+  readFileSync(new URL(`../fixtures/policies/${name}.yaml`, import.meta.url), 'utf8')
 const POLICIES = ['resource', 'copies', 'steps'].map(policyFile)
 const FILES = POLICIES.map((text) => parse(text) as PolicyFile)
 
 export class Fuzz {
   readonly #anonymizers: readonly Anonymizer[] = POLICIES.map((text) =>
-    createAnonymizer({ policy: parsePolicy(text), facts: new Map(), secret: SECRET, counters: new Counters(), maxBytes: MAX_BYTES }),
+    createAnonymizer({
+      policy: parsePolicy(text),
+      facts: new Map(),
+      secret: SECRET,
+      counters: new Counters(),
+      maxBytes: MAX_BYTES,
+    }),
   )
   taken = 0
   refused = 0
@@ -45,9 +53,13 @@ export class Fuzz {
       try {
         const passed = anonymizer.pass(bytes, NOW)
         const batch = decodeRequest(lenField(1, lenField(2, passed.bytes)))
-        const spans = batch.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans))
-        if (spans.length !== passed.spans) throw new Error(`${passed.spans} spans are said and ${spans.length} are there`)
-        if (Buffer.from(passed.bytes).includes('secret')) throw new Error('a secret is in the batch')
+        const spans = batch.resourceSpans.flatMap(({ scopeSpans }) =>
+          scopeSpans.flatMap((scope) => scope.spans),
+        )
+        if (spans.length !== passed.spans)
+          throw new Error(`${passed.spans} spans are said and ${spans.length} are there`)
+        if (Buffer.from(passed.bytes).includes('secret'))
+          throw new Error('a secret is in the batch')
         this.taken++
       } catch (error) {
         this.#refusal(error)
@@ -57,8 +69,10 @@ export class Fuzz {
 
   #refusal(error: unknown): void {
     if (!(error instanceof Refusal)) throw error
-    if (error.status !== 400 && error.status !== 413) throw new Error(`refused with ${error.status}`)
-    if (!/^[A-Z][^\p{Cc}]{5,200}\.$/u.test(error.message)) throw new Error('a refusal without a sentence')
+    if (error.status !== 400 && error.status !== 413)
+      throw new Error(`refused with ${error.status}`)
+    if (!/^[A-Z][^\p{Cc}]{5,200}\.$/u.test(error.message))
+      throw new Error('a refusal without a sentence')
     this.refused++
   }
 }
@@ -66,7 +80,9 @@ export class Fuzz {
 /** The input of a seed. */
 export function inputOf(form: Form, seed: number): Uint8Array {
   const rng = new Rng(seed)
-  return form === 'json' ? json(rng) : damaged(rng, [...encode(requestOf(rng.pick(FILES), NOW, seed)).wire], protobufPiece)
+  return form === 'json'
+    ? json(rng)
+    : damaged(rng, [...encode(requestOf(rng.pick(FILES), NOW, seed)).wire], protobufPiece)
 }
 
 function damaged(rng: Rng, bytes: number[], piece: (rng: Rng) => readonly number[]): Uint8Array {
@@ -144,16 +160,35 @@ const WORDS = [
 function json(rng: Rng): Uint8Array {
   const value = (depth: number): string => {
     if (depth > 9 || rng.chance(25)) return rng.pick(WORDS)
-    const some = (make: () => string): string => Array.from({ length: rng.below(4) }, make).join(rng.chance(97) ? ',' : ' ')
-    return rng.chance(50) ? `[${some(() => value(depth + 1))}]` : `{${some(() => `"${rng.pick(MEMBERS)}":${value(depth + 1)}`)}}`
+    const some = (make: () => string): string =>
+      Array.from({ length: rng.below(4) }, make).join(rng.chance(97) ? ',' : ' ')
+    return rng.chance(50)
+      ? `[${some(() => value(depth + 1))}]`
+      : `{${some(() => `"${rng.pick(MEMBERS)}":${value(depth + 1)}`)}}`
   }
   const attribute = (): string =>
     `{"key":"${rng.pick(['image', 'secret', 'targets', 'user'])}","value":{"${rng.pick(MEMBERS)}":${value(7)}}}`
   const span = (): string =>
     `{"traceId":${rng.chance(90) ? '"00112233445566778899aabbccddeeff"' : value(7)},"spanId":"0011223344556677","name":${rng.chance(70) ? rng.pick(['"deploy"', '"build"', '"call"']) : value(8)},"attributes":[${attribute()},${attribute()}],"${rng.pick(MEMBERS)}":${value(6)}}`
-  const request = rng.chance(30) ? value(0) : `{"resourceSpans":[{"resource":${value(7)},"scopeSpans":[{"spans":[${span()},${span()}]}]}]}`
+  const request = rng.chance(30)
+    ? value(0)
+    : `{"resourceSpans":[{"resource":${value(7)},"scopeSpans":[{"spans":[${span()},${span()}]}]}]}`
   return damaged(rng, [...Buffer.from(request)], (one) => [
-    ...Buffer.from(one.pick([...WORDS, '{', '}', '[', ']', ',', ':', '"', '\\', '{'.repeat(200), '['.repeat(2000)])),
+    ...Buffer.from(
+      one.pick([
+        ...WORDS,
+        '{',
+        '}',
+        '[',
+        ']',
+        ',',
+        ':',
+        '"',
+        '\\',
+        '{'.repeat(200),
+        '['.repeat(2000),
+      ]),
+    ),
   ])
 }
 

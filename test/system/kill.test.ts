@@ -1,10 +1,17 @@
-// The real process is killed with SIGKILL again and again, at random instants, while clients that retry post numbered
-// spans and a collector takes, refuses for now, or takes and does not answer: no acknowledged span is lost, and once the
-// collector counts by batch id and span id, none is counted twice but those that a client itself sent again.
+// The real process is killed with SIGKILL again and again, at random instants, while clients that
+// retry post numbered spans and a collector takes, refuses for now, or takes and does not answer:
+// no acknowledged span is lost, and once the collector counts by batch id and span id, none is
+// counted twice but those that a client itself sent again.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Collected, spansIn, spansWaiting, startCollector, type Verdict } from '../support/collector.ts'
+import {
+  type Collected,
+  spansIn,
+  spansWaiting,
+  startCollector,
+  type Verdict,
+} from '../support/collector.ts'
 import { placeOf, post, spawnChild, startChild, until } from '../support/sidecar.ts'
 import { attribute, int, policyText, request, span } from '../support/spans.ts'
 
@@ -19,7 +26,9 @@ const POLICY = policyText(
 
 const numbered = (number: number): Buffer => {
   const [high, low] = [Math.floor(number / BASE), number % BASE]
-  return request(span({ name: 'job', more: [attribute('high', int(high)), attribute('low', int(low))] }))
+  return request(
+    span({ name: 'job', more: [attribute('high', int(high)), attribute('low', int(low))] }),
+  )
 }
 
 /** By number: the different records of it, as a collector counts them. */
@@ -42,8 +51,15 @@ test('twenty kills lose no acknowledged span and count none twice', async (t) =>
     return state / 2 ** 32
   }
   const verdicts: Verdict[] = ['close']
-  const collector = await startCollector(t, () => verdicts.pop() ?? (random() < 0.6 ? 200 : random() < 0.5 ? 503 : 'close'))
-  const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: '', USAGE_POLICY_TEXT: POLICY })
+  const collector = await startCollector(
+    t,
+    () => verdicts.pop() ?? (random() < 0.6 ? 200 : random() < 0.5 ? 503 : 'close'),
+  )
+  const place = await placeOf(t, {
+    USAGE_ENDPOINT: collector.endpoint,
+    USAGE_POLICY: '',
+    USAGE_POLICY_TEXT: POLICY,
+  })
 
   let port = 0
   let posted = 0
@@ -88,21 +104,32 @@ test('twenty kills lose no acknowledged span and count none twice', async (t) =>
   posting = false
   await Promise.all(clients)
   collector.answer = () => 200
-  await until('all of it is delivered', async () => (await spansWaiting(place.dataFolder)).length === 0)
+  await until(
+    'all of it is delivered',
+    async () => (await spansWaiting(place.dataFolder)).length === 0,
+  )
   assert.equal(await last.end('SIGTERM'), 0)
 
   // What the sidecar may rely on, and what a collector may have counted without saying so.
   const delivered = recordsIn(collector.requests.filter(({ verdict }) => verdict === 200))
-  const counted = recordsIn(collector.requests.filter(({ verdict }) => verdict === 200 || verdict === 'close'))
+  const counted = recordsIn(
+    collector.requests.filter(({ verdict }) => verdict === 200 || verdict === 'close'),
+  )
   const lost = [...acknowledged].filter((number) => !delivered.has(number))
   const twice = [...counted].filter(([, records]) => records.size > 1)
-  const unexplained = twice.filter(([number, records]) => records.size > 1 + (unanswered.get(number) ?? 0))
-  const received = collector.requests.filter(({ verdict }) => verdict !== 503).flatMap(({ body }) => spansIn(body)).length
+  const unexplained = twice.filter(
+    ([number, records]) => records.size > 1 + (unanswered.get(number) ?? 0),
+  )
+  const received = collector.requests
+    .filter(({ verdict }) => verdict !== 503)
+    .flatMap(({ body }) => spansIn(body)).length
   const different = [...counted.values()].reduce((sum, { size }) => sum + size, 0)
   t.diagnostic(
     `seed ${seed}: ${acknowledged.size} acknowledged, ${lost.length} lost, ${received - different} copies that de-duplication takes out`,
   )
-  t.diagnostic(`${unanswered.size} sent again by a client that got no answer, ${twice.length} of these counted twice`)
+  t.diagnostic(
+    `${unanswered.size} sent again by a client that got no answer, ${twice.length} of these counted twice`,
+  )
   assert.deepEqual(lost, [], `seed ${seed}: acknowledged and not delivered`)
   assert.deepEqual(unexplained, [], `seed ${seed}: counted twice`)
   assert.ok(acknowledged.size > KILLS && received > different, 'something was tested')

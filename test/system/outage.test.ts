@@ -1,17 +1,27 @@
-// A collector that is away for a week, lived through with the real sender and the real queue: bounded disk, an attempt
-// an hour, two lines in the log; and when it comes back, no flood and nothing uncounted.
+// A collector that is away for a week, lived through with the real sender and the real queue:
+// bounded disk, an attempt an hour, two lines in the log; and when it comes back, no flood and
+// nothing uncounted.
 import assert from 'node:assert/strict'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { recordOf } from '../support/queue-records.ts'
-import { type Collector, DAY, HOUR, type Life, live, MINUTE, SECOND } from '../support/sender-life.ts'
+import {
+  type Collector,
+  DAY,
+  HOUR,
+  type Life,
+  live,
+  MINUTE,
+  SECOND,
+} from '../support/sender-life.ts'
 
 const MIB = 1024 * 1024
 const OUTAGE_FROM = 2 * HOUR
 const OUTAGE_TO = OUTAGE_FROM + 7 * DAY
 
-const away: Collector = (at) => (at >= OUTAGE_FROM && at < OUTAGE_TO ? { status: 0, code: 'ECONNREFUSED' } : { status: 200 })
+const away: Collector = (at) =>
+  at >= OUTAGE_FROM && at < OUTAGE_TO ? { status: 0, code: 'ECONNREFUSED' } : { status: 200 }
 
 async function bytesIn(folder: string): Promise<number> {
   let bytes = 0
@@ -20,21 +30,28 @@ async function bytesIn(folder: string): Promise<number> {
   return bytes
 }
 
-/** An application that sends ten spans every ten minutes; what was acknowledged, and the most that was on disk. */
+/**
+ * An application that sends ten spans every ten minutes; what was acknowledged, and the most that
+ * was on disk.
+ */
 async function liveWithApplication(life: Life, toMs: number, filler = 500) {
   const acknowledged: string[] = []
   let most = 0
   let number = 0
   await life.until(toMs, async (time) => {
     const ids = Array.from({ length: 10 }, () => `s${number++}`)
-    const answers = await Promise.allSettled(ids.map((id) => life.queue.append(recordOf(id, filler), 1)))
+    const answers = await Promise.allSettled(
+      ids.map((id) => life.queue.append(recordOf(id, filler), 1)),
+    )
     acknowledged.push(...ids.filter((_, i) => answers[i]!.status === 'fulfilled'))
     if (time % HOUR < 10 * MINUTE) most = Math.max(most, await bytesIn(life.folder))
   })
   return { acknowledged, number, most }
 }
 
-/** Every span is delivered once, refused to the application, dropped and counted, or still on disk. */
+/**
+ * Every span is delivered once, refused to the application, dropped and counted, or still on disk.
+ */
 async function balance(life: Life, acknowledged: readonly string[], number: number): Promise<void> {
   const { counters, posts } = life
   const delivered = posts.filter(({ status }) => status === 200).flatMap(({ ids }) => ids)
@@ -69,7 +86,9 @@ test('a week without a collector costs an attempt an hour, a bounded disk and on
   await life.until(OUTAGE_TO + 2 * HOUR)
   assert.ok(life.posts.length - before <= files + 1)
   await balance(life, acknowledged, number)
-  assert.deepEqual(life.log.map(({ event }) => event).slice(1), ['send: the collector takes bodies again'])
+  assert.deepEqual(life.log.map(({ event }) => event).slice(1), [
+    'send: the collector takes bodies again',
+  ])
   t.diagnostic(
     `${failed.length} attempts in seven days, ${lastDay} on the last; ${most} bytes on disk at most; then ${life.posts.length - before} requests brought ${acknowledged.length} spans`,
   )
@@ -92,7 +111,8 @@ test('the drain after an outage stops at every answer that asks for a wait, and 
   assert.ok(life.queue.status().files > 10)
   await life.until(2 * DAY)
   assert.ok(waits.length > 10)
-  for (const wait of waits) assert.ok(wait >= 120 * SECOND && wait <= 240 * SECOND + SECOND, `came back after ${wait} ms`)
+  for (const wait of waits)
+    assert.ok(wait >= 120 * SECOND && wait <= 240 * SECOND + SECOND, `came back after ${wait} ms`)
   await balance(life, acknowledged, number)
 })
 
@@ -109,7 +129,10 @@ for (const [full, reason] of [
       life.log.map(({ event }) => event).filter((event) => event.startsWith('queue')),
       [reason],
     )
-    const lost = full === 'refuse' ? life.counters.get('queue.refused') : life.counters.get('queue.dropped.full')
+    const lost =
+      full === 'refuse'
+        ? life.counters.get('queue.refused')
+        : life.counters.get('queue.dropped.full')
     assert.ok(lost > number / 2, `${lost} of ${number}`)
     await liveOn(life)
     await balance(life, acknowledged, number)
@@ -149,7 +172,11 @@ test('nothing is sent, and nothing looked for, as long as nothing waits', async 
   const posts = life.posts.length
   assert.ok(posts > 0)
   assert.equal(life.counters.get('queue.dropped.age'), 1)
-  assert.equal(life.sender.status().failures, 0, 'the wait for a collector ends with what waited for it')
+  assert.equal(
+    life.sender.status().failures,
+    0,
+    'the wait for a collector ends with what waited for it',
+  )
   await life.until(2 * DAY)
   assert.equal(life.posts.length, posts)
 })

@@ -1,5 +1,6 @@
-// Ten thousand sidecars at one collector, with the sender's own schedule: nothing that they do together is a flood. In a
-// process of its own, because a test runner that follows every promise makes millions of them slow.
+// Ten thousand sidecars at one collector, with the sender's own schedule: nothing that they do
+// together is a flood. In a process of its own, because a test runner that follows every promise
+// makes millions of them slow.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
@@ -15,7 +16,9 @@ const MOST: readonly [title: string, peak: number][] = [
 ]
 
 test('ten thousand sidecars that start, or come back, together spread their requests, and the picture shows it as it is', async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [ROLLOUT, '--check']).catch((error: { stdout: string }) => error)
+  const { stdout } = await promisify(execFile)(process.execPath, [ROLLOUT, '--check']).catch(
+    (error: { stdout: string }) => error,
+  )
   assert.doesNotMatch(stdout, /is old/)
   const lines = stdout.trimEnd().split('\n')
   assert.equal(lines.length, MOST.length)

@@ -1,5 +1,5 @@
-// The bytes on disk are the bytes on the wire: what `show` prints the digest of, what the receipt names, the file in
-// sending/ and then in sent/, and the body that the collector got.
+// The bytes on disk are the bytes on the wire: what `show` prints the digest of, what the receipt
+// names, the file in sending/ and then in sent/, and the body that the collector got.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -7,7 +7,15 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { type Collector, spansIn, startCollector, type Verdict } from '../support/collector.ts'
-import { execution, filesIn, type Place, placeOf, post, startHere, until } from '../support/sidecar.ts'
+import {
+  execution,
+  filesIn,
+  type Place,
+  placeOf,
+  post,
+  startHere,
+  until,
+} from '../support/sidecar.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const NAME = '000000000001.otlp.gz'
@@ -34,7 +42,11 @@ const receiptsOf = async ({ dataFolder }: Place): Promise<Record<string, unknown
 async function assertShown(place: Place, folder: string, body: Buffer): Promise<void> {
   const files = await filesIn(join(place.dataFolder, folder))
   assert.deepEqual([...files], [[NAME, body]])
-  const { status, stdout } = spawnSync(process.execPath, [MAIN, 'show', join(place.dataFolder, folder, NAME)], { encoding: 'utf8' })
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [MAIN, 'show', join(place.dataFolder, folder, NAME)],
+    { encoding: 'utf8' },
+  )
   assert.equal(status, 0)
   assert.equal(stdout.trimEnd().split('\n').at(-1), `sha256 ${sha256(body)}  ${body.length} bytes`)
   const batches = new Set(spansIn(body).map(({ batchId }) => batchId))
@@ -51,10 +63,17 @@ describe('one body', { concurrency: true }, () => {
       const collector = await startCollector(t)
       const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
       // Three batches in one body: one life takes them, the next one sends them.
-      const first = await startHere(t, { ...place, env: { ...place.env, USAGE_FIRST_SEND_DELAY: '1d' } })
-      for (const type of ['pipeline', 'orchestration', 'made up']) await post(first.port(), execution(type))
+      const first = await startHere(t, {
+        ...place,
+        env: { ...place.env, USAGE_FIRST_SEND_DELAY: '1d' },
+      })
+      for (const type of ['pipeline', 'orchestration', 'made up'])
+        await post(first.port(), execution(type))
       await first.stop()
-      const { request, answer } = await heldRequest(collector, async () => void (await startHere(t, place)))
+      const { request, answer } = await heldRequest(
+        collector,
+        async () => void (await startHere(t, place)),
+      )
       const { body } = request
       const digest = { sequence: 1, sha256: sha256(body) }
       const [attempt, ...none] = await receiptsOf(place)
@@ -64,7 +83,10 @@ describe('one body', { concurrency: true }, () => {
       await assertShown(place, 'sending', body)
 
       answer(verdict)
-      await until('it is in sent/', async () => (await filesIn(join(place.dataFolder, 'sent'))).size === 1)
+      await until(
+        'it is in sent/',
+        async () => (await filesIn(join(place.dataFolder, 'sent'))).size === 1,
+      )
       await assertShown(place, 'sent', body)
       const outcome = (await receiptsOf(place))[1]
       assert.deepEqual({ ...outcome, ...digest, result, status: verdict, rejected: 0 }, outcome)
@@ -76,7 +98,10 @@ describe('one body', { concurrency: true }, () => {
     const collector = await startCollector(t)
     const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
     const first = await startHere(t, place)
-    const { request, answer } = await heldRequest(collector, async () => void (await post(first.port(), execution())))
+    const { request, answer } = await heldRequest(
+      collector,
+      async () => void (await post(first.port(), execution())),
+    )
     answer(503)
     await until('it is tried again', () => collector.requests.length > 1)
     await first.stop()
@@ -87,7 +112,10 @@ describe('one body', { concurrency: true }, () => {
     for (const { body } of collector.requests) assert.deepEqual(body, request.body)
     await assertShown(place, 'sent', request.body)
     const receipts = await receiptsOf(place)
-    assert.deepEqual(new Set(receipts.map(({ sha256: digest }) => digest)), new Set([sha256(request.body)]))
+    assert.deepEqual(
+      new Set(receipts.map(({ sha256: digest }) => digest)),
+      new Set([sha256(request.body)]),
+    )
     assert.equal(receipts.filter(({ event }) => event === 'attempt').length, 1)
     assert.equal(receipts.at(-1)?.result, 'delivered')
   })

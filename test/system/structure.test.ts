@@ -1,9 +1,9 @@
-// The structure of src, held as data: who may import whom, no cycles, no long files, every file says what it is.
+// The structure of src, held as data: who may import whom, no cycles, no long files, every file
+// says what it is.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
-import { guards } from '../mutate/guards.ts'
 
 const SRC = new URL('../../src/', import.meta.url).pathname
 /** Folder: the folders that it may import besides itself and support. */
@@ -30,12 +30,16 @@ const WIRING = ['sidecar', 'cli', 'main.ts']
 const FORBIDDEN_NAMES = /^(index|utils?|common|helpers?|misc)(\.ts)?$/
 const MAX_LINES = 400
 
-const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>
+  file.endsWith('.ts'),
+)
 const imports = new Map(files.map((file) => [file, importsOf(file)]))
 
 function importsOf(file: string): string[] {
   const text = readFileSync(join(SRC, file), 'utf8')
-  const found = [...text.matchAll(/(?:from\s+|import\(\s*|import\s+)'(\.[^']+)'/g)].map((match) => match[1]!)
+  const found = [...text.matchAll(/(?:from\s+|import\(\s*|import\s+)'(\.[^']+)'/g)].map(
+    (match) => match[1]!,
+  )
   return found.map((target) => relative(SRC, join(SRC, dirname(file), target)))
 }
 
@@ -47,7 +51,8 @@ test('folders import only what the table allows', () => {
     const folder = folderOf(file)
     if (WIRING.includes(folder)) continue
     const allowed = [folder, 'support', ...(MAY_IMPORT[folder] ?? [])]
-    for (const target of targets) if (!allowed.includes(folderOf(target))) wrong.push(`${file} may not import ${target}`)
+    for (const target of targets)
+      if (!allowed.includes(folderOf(target))) wrong.push(`${file} may not import ${target}`)
   }
   assert.deepEqual(wrong, [])
 })
@@ -90,9 +95,15 @@ test('only main.ts touches process', () => {
 
 test('only send opens outgoing connections in the sidecar', () => {
   // The demo asks the collector's page for its counts; it is not part of `run`.
-  const outside = /\bfetch\(|\bhttps?Request\b|\brequest as |from 'node:(https|tls|dgram|dns)'|\bconnect\(|createConnection/
-  const opening = files.filter((file) => outside.test(readFileSync(join(SRC, file), 'utf8').replace(/\/\/.*$/gm, '')))
-  assert.deepEqual([...new Set(opening.filter((file) => file !== 'cli/demo.ts').map(folderOf))], ['send'])
+  const outside =
+    /\bfetch\(|\bhttps?Request\b|\brequest as |from 'node:(https|tls|dgram|dns)'|\bconnect\(|createConnection/
+  const opening = files.filter((file) =>
+    outside.test(readFileSync(join(SRC, file), 'utf8').replace(/\/\/.*$/gm, '')),
+  )
+  assert.deepEqual(
+    [...new Set(opening.filter((file) => file !== 'cli/demo.ts').map(folderOf))],
+    ['send'],
+  )
 })
 
 test('no string in the source silences a check', () => {
@@ -102,16 +113,4 @@ test('no string in the source silences a check', () => {
       /@ts-(ignore|expect-error|nocheck)|biome-ignore|eslint-disable|oxlint-disable/,
       file,
     )
-})
-
-test('every guard stands once in its file, and every table of guards is in use', () => {
-  const unfit = guards.flatMap((table) =>
-    Object.entries(table).flatMap(([file, those]) => {
-      const source = readFileSync(join(SRC, '..', file), 'utf8')
-      return those.filter(({ text }) => source.split(text).length !== 2).map(({ promise }) => `${file}: ${promise}`)
-    }),
-  )
-  assert.deepEqual(unfit, [])
-  const tables = readdirSync(new URL('../mutate/', import.meta.url)).filter((file) => !/^(guards?|reporter|run)\.ts$/.test(file))
-  assert.equal(guards.length, tables.length)
 })

@@ -1,6 +1,7 @@
-// The actions of the policy language, compiled: a value goes in, the finished bytes of the outgoing attribute come out.
-// All outcomes of keep, buckets and constant are encoded when the policy compiles, versions when first seen, pseudonyms
-// and hashes are digits of our own making: outside `exact` no byte of the input is ever copied into what leaves.
+// The actions of the policy language, compiled: a value goes in, the finished bytes of the outgoing
+// attribute come out. All outcomes of keep, buckets and constant are encoded when the policy
+// compiles, versions when first seen, pseudonyms and hashes are digits of our own making: outside
+// `exact` no byte of the input is ever copied into what leaves.
 
 import type { Field, Fold, Scalar, Source, VersionLevel } from '../../policy/policy.ts'
 import { BOOL, DOUBLE, INT, MALFORMED, STRING, type Value } from '../attribute-slots.ts'
@@ -19,7 +20,10 @@ export interface CompiledAction {
   failed: Outcome
 }
 
-/** `fold` is given where nothing else has to be done before the action: a keep folds while it looks up. */
+/**
+ * `fold` is given where nothing else has to be done before the action: a keep folds while it looks
+ * up.
+ */
 export function compileAction(
   { name, action }: Field,
   outer: number,
@@ -28,7 +32,11 @@ export function compileAction(
   resolve: (source: Source) => Value,
 ): CompiledAction {
   const encode: Encode = (value) => encodeAttribute(outer, name, value)
-  const plain = (apply: Apply, otherwise?: Outcome): CompiledAction => ({ apply, otherwise, failed: undefined })
+  const plain = (apply: Apply, otherwise?: Outcome): CompiledAction => ({
+    apply,
+    otherwise,
+    failed: undefined,
+  })
   switch (action.kind) {
     case 'keep': {
       const otherwise = action.otherwise === undefined ? undefined : encode(action.otherwise)
@@ -51,7 +59,11 @@ export function compileAction(
     case 'hmac':
       return plain(keyedHash(action.algorithm, resolve(action.key), encode))
     case 'exact':
-      return plain(action.what === 'number' ? exactNumber(outer, name) : exactText(action.what, action.maxBytes, encode))
+      return plain(
+        action.what === 'number'
+          ? exactNumber(outer, name)
+          : exactText(action.what, action.maxBytes, encode),
+      )
   }
 }
 
@@ -77,7 +89,12 @@ function keep(values: readonly Scalar[], fold: Fold, otherwise: Outcome, encode:
   }
   const kind = typeof values[0] === 'boolean' ? BOOL : INT
   const byNumber = new Map(values.map((value, index) => [Number(value), encoded[index]!]))
-  return (value) => (value.kind === kind ? (byNumber.get(value.number) ?? otherwise) : value.kind === MALFORMED ? undefined : otherwise)
+  return (value) =>
+    value.kind === kind
+      ? (byNumber.get(value.number) ?? otherwise)
+      : value.kind === MALFORMED
+        ? undefined
+        : otherwise
 }
 
 function buckets(bounds: readonly number[], encode: Encode): Apply {
@@ -110,7 +127,10 @@ function version(level: VersionLevel, other: Uint8Array, encode: Encode): Apply 
   }
 }
 
-/** `v1.31.4-gke.100` gives `1`, `1.31` or `1.31.4`; `undefined` where a part is missing or is not a plain number below 10000. */
+/**
+ * `v1.31.4-gke.100` gives `1`, `1.31` or `1.31.4`; `undefined` where a part is missing or is not a
+ * plain number below 10000.
+ */
 export function shortVersion(text: string, level: VersionLevel): string | undefined {
   const parts = text
     .replace(/^v/, '')

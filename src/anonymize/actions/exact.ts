@@ -1,23 +1,28 @@
-// The action of compat policies that sends a value as it is: a number, a version or a short text. The one place besides
-// `before`, `after` and exact times where something of the input leaves, so it is bounded: what is longer, has control
-// characters or is of another kind is left out.
+// The action of compat policies that sends a value as it is: a number, a version or a short text.
+// The one place besides `before`, `after` and exact times where something of the input leaves, so
+// it is bounded: what is longer, has control characters or is of another kind is left out.
 import { FIXED64, lenField, tag, varintField } from '../../otlp/wire.ts'
 import { DOUBLE, INT, STRING, type Value } from '../attribute-slots.ts'
 import { Memo } from '../bounded-cache.ts'
 import type { Apply, Encode } from '../encoded-attribute.ts'
 import { textOf } from '../text.ts'
 
-/** Digits joined by dots, with or without `v` before and something behind: v1.31.4-gke.100, 1.32, 2.0.0+build.7. */
+/**
+ * Digits joined by dots, with or without `v` before and something behind: v1.31.4-gke.100, 1.32,
+ * 2.0.0+build.7.
+ */
 const VERSION = /^v?[0-9]+(?:\.[0-9]+)*(?:[-+~_][0-9A-Za-z.+~_-]*)?$/
 
 export function exactText(what: 'version' | 'text', maxBytes: number, encode: Encode): Apply {
   const made = new Memo<Uint8Array>()
   return (value) => {
-    if (value.kind !== STRING || value.start === value.end || value.end - value.start > maxBytes) return undefined
+    if (value.kind !== STRING || value.start === value.end || value.end - value.start > maxBytes)
+      return undefined
     const known = made.get(value)
     if (known !== undefined) return known
     const text = textOf(value)
-    if (text === undefined || /\p{Cc}/u.test(text) || (what === 'version' && !VERSION.test(text))) return undefined
+    if (text === undefined || /\p{Cc}/u.test(text) || (what === 'version' && !VERSION.test(text)))
+      return undefined
     const outcome = encode(text)
     made.set(value, outcome)
     return outcome
@@ -27,7 +32,8 @@ export function exactText(what: 'version' | 'text', maxBytes: number, encode: En
 /** An integer stays one, over all 64 bits, and a double stays one. */
 export function exactNumber(outer: number, key: string): Apply {
   const keyField = lenField(1, Buffer.from(key, 'utf8'))
-  const encode = (anyValue: Uint8Array): Uint8Array => lenField(outer, Buffer.concat([keyField, lenField(2, anyValue)]))
+  const encode = (anyValue: Uint8Array): Uint8Array =>
+    lenField(outer, Buffer.concat([keyField, lenField(2, anyValue)]))
   return (value) => {
     if (value.kind === INT) return encode(varintField(3, integer(value)))
     if (value.kind !== DOUBLE) return undefined

@@ -1,5 +1,6 @@
-// The actions that send a digest: pseudonyms of the strong recipe, and for compat policies the plain hash and the HMAC of
-// an old reporter. What is hashed is the text as it came, or as the steps left it; an empty text is never hashed.
+// The actions that send a digest: pseudonyms of the strong recipe, and for compat policies the
+// plain hash and the HMAC of an old reporter. What is hashed is the text as it came, or as the
+// steps left it; an empty text is never hashed.
 import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'
 import type { Period } from '../../policy/policy.ts'
 import { STRING, type Value } from '../attribute-slots.ts'
@@ -15,8 +16,16 @@ export interface PseudonymContext {
   period: (of: Period) => string
 }
 
-/** `field` is the name of the outgoing attribute: another one, another project or period gives another pseudonym. */
-export function pseudonyms(field: string, period: Period, context: PseudonymContext, encode: Encode): Apply {
+/**
+ * `field` is the name of the outgoing attribute: another one, another project or period gives
+ * another pseudonym.
+ */
+export function pseudonyms(
+  field: string,
+  period: Period,
+  context: PseudonymContext,
+  encode: Encode,
+): Apply {
   const { secret, project } = context
   if (secret === undefined) return () => undefined
   const made = new Memo<Uint8Array>()
@@ -53,7 +62,9 @@ export function plainHash(algorithm: 'sha256' | 'md5', encode: Encode): Apply {
   }
 }
 
-/** The text is the message. Without a key that is a text, and not an empty one, there is no value. */
+/**
+ * The text is the message. Without a key that is a text, and not an empty one, there is no value.
+ */
 export function keyedHash(algorithm: 'sha256', key: Value, encode: Encode): Apply {
   const made = new Memo<Uint8Array>()
   let keyBytes: Buffer = Buffer.alloc(0)

@@ -1,5 +1,6 @@
-// Pseudonyms of the strong recipe: the same input gives the same 32 hex digits within one project, field and period, and
-// nothing that links it to another. Without the installation's secret there are none; there is no fallback.
+// Pseudonyms of the strong recipe: the same input gives the same 32 hex digits within one project,
+// field and period, and nothing that links it to another. Without the installation's secret there
+// are none; there is no fallback.
 //
 //   lp(x…)  each UTF-8 text as 4-byte big-endian length, then its bytes
 //   key     HKDF-SHA256(secret, salt "usage-sidecar/pseudonym/v1", info lp(project, field, period), 32 bytes)
@@ -22,13 +23,25 @@ export function lengthPrefixed(...texts: string[]): Buffer {
 }
 
 /** HKDF-SHA256 of the installation's secret (32 bytes) for one purpose. */
-export function deriveKey(secret: Uint8Array, salt: string, info: Uint8Array, bytes: number): Buffer {
+export function deriveKey(
+  secret: Uint8Array,
+  salt: string,
+  info: Uint8Array,
+  bytes: number,
+): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, salt, info, bytes))
 }
 
 /** A prebuilt KeyObject: handing createHmac the raw key costs ten times as much at every call. */
-export function pseudonymKey(secret: Uint8Array, project: string, field: string, period: string): KeyObject {
-  return createSecretKey(deriveKey(secret, PSEUDONYM_SALT, lengthPrefixed(project, field, period), 32))
+export function pseudonymKey(
+  secret: Uint8Array,
+  project: string,
+  field: string,
+  period: string,
+): KeyObject {
+  return createSecretKey(
+    deriveKey(secret, PSEUDONYM_SALT, lengthPrefixed(project, field, period), 32),
+  )
 }
 
 /** 32 hex digits. */

@@ -1,10 +1,21 @@
-// Who does the same job beside each other: the sidecar as it ships, the OpenTelemetry Collector with its queue on disk
-// (fsynced) and in memory, and the floor. Each stands in front of a sink of its own and is told apart by nothing else.
+// Who does the same job beside each other: the sidecar as it ships, the OpenTelemetry Collector
+// with its queue on disk (fsynced) and in memory, and the floor. Each stands in front of a sink of
+// its own and is told apart by nothing else.
 import { setTimeout as wait } from 'node:timers/promises'
 import { collectorBinary } from '../../e2e/collector.ts'
 import { freePort } from '../../support/free-port.ts'
 import type { LoadOptions, LoadResult } from '../generator.ts'
-import { IMAGE_FLAGS, load, ROOT, type Running, scratchFolder, startFloor, startOther, startOurs, startSink } from '../processes.ts'
+import {
+  IMAGE_FLAGS,
+  load,
+  ROOT,
+  type Running,
+  scratchFolder,
+  startFloor,
+  startOther,
+  startOurs,
+  startSink,
+} from '../processes.ts'
 import type { Totals } from '../sink.ts'
 
 export type Name = 'ours' | 'durable' | 'memory' | 'floor'
@@ -18,7 +29,9 @@ export const NAMES: Record<Name, string> = {
 const FOLDER = `${ROOT}test/bench/collector`
 /** Only hex: it is pasted into OTTL. */
 const SALT = '6a09e667f3bcc908bb67ae8584caa73b'
-/** The sidecar's own limit is the 96 MiB of its container; the Collector's heap may have that alone. */
+/**
+ * The sidecar's own limit is the 96 MiB of its container; the Collector's heap may have that alone.
+ */
 const MEMORY_MIB = '96'
 const ARRIVAL_MS = 60_000
 
@@ -27,7 +40,10 @@ export async function begin(name: Name, sink: Running, folder = scratchFolder())
   if (name === 'ours') return startOurs(sink, IMAGE_FLAGS, undefined, folder)
   if (name === 'floor') return startFloor(sink, IMAGE_FLAGS)
   const port = await freePort()
-  const configs = [`${FOLDER}/durable.yaml`, ...(name === 'memory' ? [`${FOLDER}/memory.yaml`] : [])]
+  const configs = [
+    `${FOLDER}/durable.yaml`,
+    ...(name === 'memory' ? [`${FOLDER}/memory.yaml`] : []),
+  ]
   const env = {
     BENCH_FOLDER: folder,
     BENCH_PORT: String(port),
@@ -81,7 +97,8 @@ export class Contender {
     const deadline = Date.now() + ARRIVAL_MS
     for (;;) {
       const { spans, bytes } = await totalsOf(this.#sink)
-      if (spans === this.#accepted) return { ...loaded, wire: (bytes - before.bytes) / (spans - before.spans) }
+      if (spans === this.#accepted)
+        return { ...loaded, wire: (bytes - before.bytes) / (spans - before.spans) }
       if (Date.now() > deadline || spans > this.#accepted)
         throw new Error(`${this.name}: ${this.#accepted} spans were accepted, ${spans} arrived.`)
       await wait(50)

@@ -1,5 +1,6 @@
-// As fast as answers come, until every accepted span has arrived: spans for each CPU-second of the whole process, sending
-// included, accepted spans a second, memory at its highest, bytes on the wire. All sides in turns within one repetition.
+// As fast as answers come, until every accepted span has arrived: spans for each CPU-second of the
+// whole process, sending included, accepted spans a second, memory at its highest, bytes on the
+// wire. All sides in turns within one repetition.
 import { median, range } from '../load.ts'
 import { cpuSeconds, memoryOf } from '../processes.ts'
 import { Contender, NAMES, type Name } from './contenders.ts'
@@ -29,7 +30,11 @@ interface Measured {
   wire: number
 }
 
-async function measure(one: Contender, { spans, connections }: Case, seconds: number): Promise<Measured> {
+async function measure(
+  one: Contender,
+  { spans, connections }: Case,
+  seconds: number,
+): Promise<Measured> {
   const { pid } = one.program
   const before = cpuSeconds(pid)
   const memory = [memoryOf(pid)]
@@ -51,14 +56,19 @@ export interface Length {
   seconds: number
 }
 
-export async function fullSpeed({ repetitions, seconds }: Length): Promise<{ table: string; missed: string[] }> {
+export async function fullSpeed({
+  repetitions,
+  seconds,
+}: Length): Promise<{ table: string; missed: string[] }> {
   const results = CASES.map(() => new Map<Name, Measured[]>(ALL.map((name) => [name, []])))
   for (let repetition = 0; repetition < repetitions; repetition++) {
     const contenders: Contender[] = []
     for (const name of ALL) contenders.push(await Contender.start(name))
-    for (const one of contenders) await one.run({ connections: 8, spans: 100, seconds: Math.min(2, seconds) })
+    for (const one of contenders)
+      await one.run({ connections: 8, spans: 100, seconds: Math.min(2, seconds) })
     for (const [i, which] of CASES.entries())
-      for (const one of contenders) results[i]!.get(one.name)!.push(await measure(one, which, seconds))
+      for (const one of contenders)
+        results[i]!.get(one.name)!.push(await measure(one, which, seconds))
     for (const one of contenders) await one.stop()
   }
   return report(results)
@@ -71,14 +81,20 @@ function report(results: readonly Map<Name, Measured[]>[]): { table: string; mis
     const of = results[i]!
     const title = `${spans} spans a request, ${connections} ${connections === 1 ? 'connection' : 'connections'}`
     const between = (one: Name, other: Name): number[] =>
-      of.get(one)!.map(({ perCpuSecond }, repetition) => perCpuSecond / of.get(other)![repetition]!.perCpuSecond)
+      of
+        .get(one)!
+        .map(
+          ({ perCpuSecond }, repetition) => perCpuSecond / of.get(other)![repetition]!.perCpuSecond,
+        )
     const ratios = (name: Name): number[] => between('ours', name)
     // Where not even the floor gets there, the limit is the runtime's.
     const check = (name: Name, least: number): void => {
       const ahead = median(ratios(name))
       if (ahead >= least) return
       const floor = median(between('floor', name))
-      missed.push(`${title}: ${times(ahead)} the spans for each CPU-second of "${NAMES[name]}", not ${least}; the floor: ${times(floor)}`)
+      missed.push(
+        `${title}: ${times(ahead)} the spans for each CPU-second of "${NAMES[name]}", not ${least}; the floor: ${times(floor)}`,
+      )
     }
     check('durable', target)
     check('memory', 1)

@@ -1,5 +1,6 @@
-// What a kill loses: each side is killed while it is under load and nobody takes its reports, and started again on what it
-// left; then the other end comes back. Lost: acknowledged, but never arrived. Once, and again shortly after each start.
+// What a kill loses: each side is killed while it is under load and nobody takes its reports, and
+// started again on what it left; then the other end comes back. Lost: acknowledged, but never
+// arrived. Once, and again shortly after each start.
 import { setTimeout as wait } from 'node:timers/promises'
 import { load, type Running, scratchFolder, startSink } from '../processes.ts'
 import { begin, NAMES, type Name, totalsOf } from './contenders.ts'
@@ -9,7 +10,10 @@ const SPANS = 10
 /** 2 000 spans a second. */
 const RATE = 200
 const LOADED_SECONDS = 2
-/** Nothing has arrived for so long: nothing more will. More than the Collector's wait after its first refusal. */
+/**
+ * Nothing has arrived for so long: nothing more will. More than the Collector's wait after its
+ * first refusal.
+ */
 const QUIET_MS = 12_000
 const LONGEST_MS = 120_000
 
@@ -80,16 +84,24 @@ export async function whatAKillLoses(kills: number): Promise<{ table: string; mi
   ]
   for (const [name, again] of cases) {
     const { accepted, arrived, twice } = await lostBy(name, kills, again)
-    // What was on disk but not yet answered arrives as well, so the true loss may be greater by so much.
+    // What was on disk but not yet answered arrives as well, so the true loss may be greater by so
+    // much.
     const unanswered = kills * CONNECTIONS * SPANS
     const lost = Math.max(0, accepted - arrived)
-    if (name === 'ours' && (lost > 0 || arrived > accepted + unanswered)) missed.push(`kills: ${lost} spans lost`)
+    if (name === 'ours' && (lost > 0 || arrived > accepted + unanswered))
+      missed.push(`kills: ${lost} spans lost`)
     if (name === 'ours' && twice > 0) missed.push(`kills: ${twice} spans arrived twice`)
     const how = `${kills} kills${again ? ', each followed by another within 300 ms of the start' : ''}`
-    rows.push(`| ${NAMES[name]} | ${how} | ${accepted} | **${lost}** (${((lost / accepted) * 100).toFixed(1)} %) | ${twice} |`)
+    rows.push(
+      `| ${NAMES[name]} | ${how} | ${accepted} | **${lost}** (${((lost / accepted) * 100).toFixed(1)} %) | ${twice} |`,
+    )
   }
   return {
-    table: ['| kill -9 | | acknowledged spans | lost, at least | arrived twice |', '|---|---|---|---|---|', ...rows].join('\n'),
+    table: [
+      '| kill -9 | | acknowledged spans | lost, at least | arrived twice |',
+      '|---|---|---|---|---|',
+      ...rows,
+    ].join('\n'),
     missed,
   }
 }

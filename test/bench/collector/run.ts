@@ -1,6 +1,7 @@
-// `npm run bench:collector`: the OpenTelemetry Collector and the sidecar at the same job, on the same machine under the
-// same load, in one run; printed and written to test/bench/README.md. `--quick` tries everything once and writes nothing.
-// Ends with 1 where a target is missed. Needs Linux, Go (or Debian's, which it installs) and strace.
+// `npm run bench:collector`: the OpenTelemetry Collector and the sidecar at the same job, on the
+// same machine under the same load, in one run; printed and written to test/bench/README.md.
+// `--quick` tries everything once and writes nothing. Ends with 1 where a target is missed. Needs
+// Linux, Go (or Debian's, which it installs) and strace.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { collectorBinary } from '../../e2e/collector.ts'
@@ -25,7 +26,10 @@ function say(text: string): void {
   process.stdout.write(`\n${text}\n`)
 }
 
-async function part(text: string, bench: () => Promise<{ table: string; missed: string[] }>): Promise<void> {
+async function part(
+  text: string,
+  bench: () => Promise<{ table: string; missed: string[] }>,
+): Promise<void> {
   const { table, missed: more } = await bench()
   missed.push(...more)
   say(`${text}\n\n${table}`)
@@ -39,8 +43,12 @@ async function proveFsync(): Promise<{ table: string; missed: string[] }> {
     for (const name of ['durable', 'ours'] as const) {
       const { answers, syncs, without } = await traced(await Contender.start(name), connections)
       if (answers === 0 || answers > connections * syncs || (connections === 1 && without > 0))
-        failed.push(`fsync of ${NAMES[name]}: ${answers} answers 200, ${syncs} syncs, ${without} answers without one of their own`)
-      rows.push(`| ${NAMES[name]} | ${connections} | ${answers} | ${syncs} | ${connections === 1 ? without : 'shared'} |`)
+        failed.push(
+          `fsync of ${NAMES[name]}: ${answers} answers 200, ${syncs} syncs, ${without} answers without one of their own`,
+        )
+      rows.push(
+        `| ${NAMES[name]} | ${connections} | ${answers} | ${syncs} | ${connections === 1 ? without : 'shared'} |`,
+      )
     }
   }
   const head = [
@@ -50,22 +58,44 @@ async function proveFsync(): Promise<{ table: string; missed: string[] }> {
   return { table: [...head, ...rows].join('\n'), missed: failed }
 }
 
-if (spawnSync(process.execPath, [join(ROOT, 'scripts/build.ts')], { stdio: 'inherit' }).status !== 0)
+if (
+  spawnSync(process.execPath, [join(ROOT, 'scripts/build.ts')], { stdio: 'inherit' }).status !== 0
+)
   throw new Error('The bundle could not be built.')
 installDebian([['/usr/bin/strace', 'strace']])
-const version = spawnSync(collectorBinary('sidecar'), ['--version'], { encoding: 'utf8' }).stdout.trim()
+const version = spawnSync(collectorBinary('sidecar'), ['--version'], {
+  encoding: 'utf8',
+}).stdout.trim()
 
 const began = Date.now()
 const load = othersLoad()
 say(await proveSameJob())
-await part('A 200 of either means "on disk": a sync is an `fdatasync`, or a write to a file that is open with `O_DSYNC`.', proveFsync)
-await part('As fast as answers come:', () => fullSpeed({ repetitions: REPETITIONS, seconds: isQuick ? 1 : 3 }))
-await part('10 spans a request, 8 connections:', () => fixedRate({ repetitions: REPETITIONS, seconds: isQuick ? 2 : 8 }))
-say(await startAndIdle(isQuick ? { starts: 1, repetitions: 1, idleSeconds: 2 } : { starts: 7, repetitions: REPETITIONS, idleSeconds: 15 }))
-await part('What a kill loses, while nobody takes the reports:', () => whatAKillLoses(isQuick ? 2 : 6))
+await part(
+  'A 200 of either means "on disk": a sync is an `fdatasync`, or a write to a file that is open with `O_DSYNC`.',
+  proveFsync,
+)
+await part('As fast as answers come:', () =>
+  fullSpeed({ repetitions: REPETITIONS, seconds: isQuick ? 1 : 3 }),
+)
+await part('10 spans a request, 8 connections:', () =>
+  fixedRate({ repetitions: REPETITIONS, seconds: isQuick ? 2 : 8 }),
+)
+say(
+  await startAndIdle(
+    isQuick
+      ? { starts: 1, repetitions: 1, idleSeconds: 2 }
+      : { starts: 7, repetitions: REPETITIONS, idleSeconds: 15 },
+  ),
+)
+await part('What a kill loses, while nobody takes the reports:', () =>
+  whatAKillLoses(isQuick ? 2 : 6),
+)
 
 const seconds = Math.round((Date.now() - began) / 1000)
-const verdict = missed.length === 0 ? 'All targets are met.' : `Missed:\n${missed.map((one) => `- ${one}`).join('\n')}`
+const verdict =
+  missed.length === 0
+    ? 'All targets are met.'
+    : `Missed:\n${missed.map((one) => `- ${one}`).join('\n')}`
 const head = `## Beside the OpenTelemetry Collector
 
 Written by \`npm run bench:collector\` (${seconds} s): ${machine()}; load average of others as it began ${load}.

@@ -1,4 +1,5 @@
-// From the start of the process to its first 200, and the memory that it has when it has had nothing to do for a while.
+// From the start of the process to its first 200, and the memory that it has when it has had
+// nothing to do for a while.
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -23,9 +24,17 @@ export async function startAndIdle({ starts, repetitions, idleSeconds }: Length)
       const began = performance.now()
       const program = await begin(name, sink)
       const headers = { 'content-type': 'application/x-protobuf', 'content-length': 0 }
-      const post = request({ port: program.port, host: '127.0.0.1', path: '/v1/traces', method: 'POST', agent: false, headers }).end()
+      const post = request({
+        port: program.port,
+        host: '127.0.0.1',
+        path: '/v1/traces',
+        method: 'POST',
+        agent: false,
+        headers,
+      }).end()
       const [answer] = (await once(post, 'response')) as [IncomingMessage]
-      if (answer.statusCode !== 200) throw new Error(`The first answer of ${name} was ${answer.statusCode}.`)
+      if (answer.statusCode !== 200)
+        throw new Error(`The first answer of ${name} was ${answer.statusCode}.`)
       answer.resume()
       ms.get(name)!.push(performance.now() - began)
       await program.stop()
@@ -40,7 +49,8 @@ export async function startAndIdle({ starts, repetitions, idleSeconds }: Length)
   }
   await sink.stop()
   const row = (name: Name): string => {
-    const one = (values: readonly number[], digits: number): string => `${median(values).toFixed(digits)} (${range(values, digits)})`
+    const one = (values: readonly number[], digits: number): string =>
+      `${median(values).toFixed(digits)} (${range(values, digits)})`
     const field = (of: keyof Memory): string =>
       one(
         idle.get(name)!.map((memory) => memory[of]),

@@ -1,5 +1,6 @@
-// The schemas of Kubernetes 1.29 to 1.37, in which an unknown field is a mistake, as the Python package kubernetes-validate
-// carries them: made from the OpenAPI description of each release. The package is pinned by its digest.
+// The schemas of Kubernetes 1.29 to 1.37, in which an unknown field is a mistake, as the Python
+// package kubernetes-validate carries them: made from the OpenAPI description of each release. The
+// package is pinned by its digest.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
@@ -19,7 +20,17 @@ export function installSchemas(): void {
     writeFileSync(requirements, `kubernetes-validate==${VERSION} --hash=sha256:${SHA256}\n`)
     const environment = join(folder, 'environment')
     runTool('python3', ['-m', 'venv', environment])
-    const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--no-compile', '--require-hashes', '--target', folder]
+    const pip = [
+      '-m',
+      'pip',
+      'install',
+      '--quiet',
+      '--no-deps',
+      '--no-compile',
+      '--require-hashes',
+      '--target',
+      folder,
+    ]
     runTool(join(environment, 'bin', 'python'), [...pip, '-r', requirements])
     rmSync(environment, { recursive: true })
   })
@@ -28,7 +39,12 @@ export function installSchemas(): void {
 export interface KubernetesObject {
   apiVersion: string
   kind: string
-  metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> }
+  metadata: {
+    name: string
+    namespace?: string
+    labels?: Record<string, string>
+    annotations?: Record<string, string>
+  }
   [field: string]: unknown
 }
 
@@ -42,7 +58,13 @@ function release(minor: Minor): Release {
   const known = releases.get(minor)
   if (known !== undefined) return known
   installSchemas()
-  const folder = join(CACHE, FOLDER, 'kubernetes_validate', 'kubernetes-json-schema', `v1.${minor}.0-local-strict`)
+  const folder = join(
+    CACHE,
+    FOLDER,
+    'kubernetes_validate',
+    'kubernetes-json-schema',
+    `v1.${minor}.0-local-strict`,
+  )
   const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true })
   ajv.addSchema(
     JSON.parse(readFileSync(join(folder, '_definitions.json'), 'utf8')) as object,
@@ -55,8 +77,14 @@ function release(minor: Minor): Release {
 /** Every mistake that Kubernetes 1.`minor` would find in the shape of `object`, with its place. */
 export function mistakesIn(minor: Minor, object: KubernetesObject): string[] {
   const { ajv, folder } = release(minor)
-  const [group, version] = object.apiVersion.includes('/') ? object.apiVersion.split('/') : [undefined, object.apiVersion]
-  const name = [object.kind.toLowerCase(), ...(group === undefined ? [] : [group.split('.')[0]]), version].join('-')
+  const [group, version] = object.apiVersion.includes('/')
+    ? object.apiVersion.split('/')
+    : [undefined, object.apiVersion]
+  const name = [
+    object.kind.toLowerCase(),
+    ...(group === undefined ? [] : [group.split('.')[0]]),
+    version,
+  ].join('-')
   const file = join(folder, `${name}.json`)
   const who = `${object.kind} ${object.metadata.name}`
   let validate = ajv.getSchema(file)
@@ -71,5 +99,8 @@ export function mistakesIn(minor: Minor, object: KubernetesObject): string[] {
     validate = ajv.getSchema(file)!
   }
   if (validate(object) === true) return []
-  return (validate.errors ?? []).map(({ instancePath, message, params }) => `${who}${instancePath}: ${message} ${JSON.stringify(params)}`)
+  return (validate.errors ?? []).map(
+    ({ instancePath, message, params }) =>
+      `${who}${instancePath}: ${message} ${JSON.stringify(params)}`,
+  )
 }

@@ -1,5 +1,6 @@
-// helm and kustomize, built from Go modules that are pinned with their checksums beside this file, and a Helm chart that
-// stands in a folder of its own with its dependencies. What was built once stays in the cache.
+// helm and kustomize, built from Go modules that are pinned with their checksums beside this file,
+// and a Helm chart that stands in a folder of its own with its dependencies. What was built once
+// stays in the cache.
 import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cached, keyOf } from '../cache.ts'
@@ -12,11 +13,14 @@ export const DEPLOY = new URL('../../../deploy/', import.meta.url).pathname
 /** Builds the one command of the module `name`, whose version is in the folder's name. */
 function tool(name: string, command: string): string {
   const module = join(HERE, name)
-  const version = new RegExp(`^\\s*${/^[^/]+\/[^/]+(?:\/[^/]+)?\/v\d+/.exec(command)![0]} v(\\S+)`, 'm').exec(
-    readFileSync(join(module, 'go.mod'), 'utf8'),
-  )![1]!
+  const version = new RegExp(
+    `^\\s*${/^[^/]+\/[^/]+(?:\/[^/]+)?\/v\d+/.exec(command)![0]} v(\\S+)`,
+    'm',
+  ).exec(readFileSync(join(module, 'go.mod'), 'utf8'))![1]!
   return join(
-    cached(`${name}-${version}-${keyOf({ folder: module })}`, (folder) => goBuild(module, folder, [command])),
+    cached(`${name}-${version}-${keyOf({ folder: module })}`, (folder) =>
+      goBuild(module, folder, [command]),
+    ),
     name,
   )
 }
@@ -34,7 +38,10 @@ export function kustomize(...args: readonly string[]): string {
   return runTool(kustomizePath, args)
 }
 
-/** Copies a chart of deploy/helm into `folder`, beside the library, and brings its dependencies; gives its path. */
+/**
+ * Copies a chart of deploy/helm into `folder`, beside the library, and brings its dependencies;
+ * gives its path.
+ */
 export function chartIn(folder: string, name: string): string {
   cpSync(join(DEPLOY, 'helm'), folder, { recursive: true })
   const chart = join(folder, name)

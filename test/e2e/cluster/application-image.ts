@@ -1,4 +1,5 @@
-// The image of the tests' application: Node as in the sidecar's image, and the application in one file.
+// The image of the tests' application: Node as in the sidecar's image, and the application in one
+// file.
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -20,7 +21,9 @@ export async function buildApplication(folder: string): Promise<void> {
     format: 'esm',
     target: 'node24',
     // Parts of the SDK are CommonJS and ask for `require`.
-    banner: { js: "import { createRequire as require_ } from 'node:module'; const require = require_(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as require_ } from 'node:module'; const require = require_(import.meta.url);",
+    },
     logLevel: 'warning',
   })
   const archive = join(folder, 'application.tar')

@@ -1,5 +1,6 @@
-// Builds Kubernetes from Go modules, pinned with their checksums in kubernetes/go.mod and go.sum, because no image registry
-// is needed then. What was built once stays in the cache, by version. By hand: `node test/e2e/cluster/binaries.ts [NAME …]`.
+// Builds Kubernetes from Go modules, pinned with their checksums in kubernetes/go.mod and go.sum,
+// because no image registry is needed then. What was built once stays in the cache, by version. By
+// hand: `node test/e2e/cluster/binaries.ts [NAME …]`.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cached } from '../cache.ts'
@@ -8,7 +9,9 @@ import { runTool } from '../tools.ts'
 
 const here = import.meta.dirname
 /** Like `1.36.4`. */
-export const KUBERNETES = /^\tk8s\.io\/kubernetes v(\S+)/m.exec(readFileSync(join(here, 'kubernetes/go.mod'), 'utf8'))![1]!
+export const KUBERNETES = /^\tk8s\.io\/kubernetes v(\S+)/m.exec(
+  readFileSync(join(here, 'kubernetes/go.mod'), 'utf8'),
+)![1]!
 /** Name: module beside this file, package. */
 const PACKAGES = {
   'kube-apiserver': ['kubernetes', 'k8s.io/kubernetes/cmd/kube-apiserver'],
@@ -20,12 +23,17 @@ const PACKAGES = {
 } as const
 export type Binary = keyof typeof PACKAGES
 
-/** The path of each, built where it is not there yet: minutes for the first, and one after the other. */
+/**
+ * The path of each, built where it is not there yet: minutes for the first, and one after the
+ * other.
+ */
 export function binaries<Name extends Binary>(...names: readonly Name[]): Record<Name, string> {
   const paths = {} as Record<Name, string>
   for (const name of names) {
     const [module, main] = PACKAGES[name]
-    const folder = cached(`kubernetes-${KUBERNETES}/${name}`, (output) => build(join(here, module), main, `${output}/${name}`))
+    const folder = cached(`kubernetes-${KUBERNETES}/${name}`, (output) =>
+      build(join(here, module), main, `${output}/${name}`),
+    )
     paths[name] = join(folder, name)
   }
   return paths
@@ -34,12 +42,22 @@ export function binaries<Name extends Binary>(...names: readonly Name[]): Record
 function build(module: string, main: string, output: string): void {
   // A release says its version through the linker; without it the server would call itself v0.0.0.
   const [major, minor] = KUBERNETES.split('.')
-  const version = { gitVersion: `v${KUBERNETES}`, gitMajor: major, gitMinor: minor, gitTreeState: 'clean' }
-  const stamps = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'].flatMap((target) =>
-    Object.entries(version).map(([variable, value]) => `-X ${target}.${variable}=${value}`),
+  const version = {
+    gitVersion: `v${KUBERNETES}`,
+    gitMajor: major,
+    gitMinor: minor,
+    gitTreeState: 'clean',
+  }
+  const stamps = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'].flatMap(
+    (target) =>
+      Object.entries(version).map(([variable, value]) => `-X ${target}.${variable}=${value}`),
   )
   const env = { ...goEnvironment(), CGO_ENABLED: '0' }
-  runTool('go', ['build', '-trimpath', '-ldflags', ['-s', '-w', ...stamps].join(' '), '-o', output, main], { cwd: module, env })
+  runTool(
+    'go',
+    ['build', '-trimpath', '-ldflags', ['-s', '-w', ...stamps].join(' '), '-o', output, main],
+    { cwd: module, env },
+  )
 }
 
 if (import.meta.main) {

@@ -1,5 +1,6 @@
-// The cluster that the tests of this folder share: API server, controller-manager, scheduler, one node with the images of the
-// sidecar, and a name server for Services of the tests. It is started when the first of them imports it.
+// The cluster that the tests of this folder share: API server, controller-manager, scheduler, one
+// node with the images of the sidecar, and a name server for Services of the tests. It is started
+// when the first of them imports it.
 import { execFile } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -23,9 +24,14 @@ export const api = await startApiServer(
   { after },
   {
     address: NODE_IP,
-    // As the Service `kubernetes` says it, so that pods reach it by that address without kube-proxy.
+    // As the Service `kubernetes` says it, so that pods reach it by that address without
+    // kube-proxy.
     port: 443,
-    flags: ['--allow-privileged=true', '--kubelet-preferred-address-types=InternalIP', '--enable-aggregator-routing=true'],
+    flags: [
+      '--allow-privileged=true',
+      '--kubelet-preferred-address-types=InternalIP',
+      '--enable-aggregator-routing=true',
+    ],
     users: {
       'system:kube-controller-manager': [],
       'system:kube-scheduler': [],
@@ -33,7 +39,10 @@ export const api = await startApiServer(
     },
   },
 )
-const asAdmin = [`--authentication-kubeconfig=${api.kubeconfig}`, `--authorization-kubeconfig=${api.kubeconfig}`]
+const asAdmin = [
+  `--authentication-kubeconfig=${api.kubeconfig}`,
+  `--authorization-kubeconfig=${api.kubeconfig}`,
+]
 const alone = ['--leader-elect=false', '--bind-address=127.0.0.1']
 const paths = binaries('kube-controller-manager', 'kube-scheduler', 'kubectl')
 const controllers = startDaemon(folder, 'kube-controller-manager', [
@@ -48,7 +57,8 @@ startDaemon(folder, 'kube-scheduler', [
   ...[...asAdmin, ...alone],
 ])
 export const node = await startNode(folder, cgroup, api.kubeconfigs[`system:node:${NODE}`]!)
-for (const image of readdirSync(join(folder, 'images'))) if (image.endsWith('.tar')) node.loadImage(join(folder, 'images', image))
+for (const image of readdirSync(join(folder, 'images')))
+  if (image.endsWith('.tar')) node.loadImage(join(folder, 'images', image))
 
 async function run(program: string, args: readonly string[]): Promise<string> {
   const env = { PATH: process.env.PATH, HOME: folder, KUBECONFIG: api.kubeconfig }
@@ -56,13 +66,19 @@ async function run(program: string, args: readonly string[]): Promise<string> {
   return stdout
 }
 
-/** Without waiting for other things in this process, as a collector of a test needs it. Gives what kubectl printed. */
+/**
+ * Without waiting for other things in this process, as a collector of a test needs it. Gives what
+ * kubectl printed.
+ */
 export const kubectl = (...args: readonly string[]): Promise<string> => run(paths.kubectl, args)
 export const helm = (...args: readonly string[]): Promise<string> => run(helmProgram(), args)
 
 /** `kubectl apply` of these objects, or of text. */
 export async function apply(what: string | readonly object[]): Promise<void> {
-  const input = typeof what === 'string' ? what : JSON.stringify({ apiVersion: 'v1', kind: 'List', items: what })
+  const input =
+    typeof what === 'string'
+      ? what
+      : JSON.stringify({ apiVersion: 'v1', kind: 'List', items: what })
   const env = { PATH: process.env.PATH, HOME: folder, KUBECONFIG: api.kubeconfig }
   const running = promisify(execFile)(paths.kubectl, ['apply', '-f', '-'], { env })
   running.child.stdin!.end(input)
@@ -73,7 +89,9 @@ export async function apply(what: string | readonly object[]): Promise<void> {
 const services = new Map<string, string>()
 const names = createSocket('udp4')
 names.on('message', (query, from) => {
-  const reply = answerTo(query, (name) => (name === 'kubernetes.default.svc.cluster.local' ? API_SERVICE : services.get(name)))
+  const reply = answerTo(query, (name) =>
+    name === 'kubernetes.default.svc.cluster.local' ? API_SERVICE : services.get(name),
+  )
   names.send(reply, from.port, from.address)
 })
 names.bind(53, NODE_IP)
@@ -87,7 +105,11 @@ export function addService(namespace: string, name: string): string {
 }
 
 await ready(controllers, 'the node is Ready', () => isReady())
-await ready(controllers, 'service accounts are made', () => api.tryKubectl(['get', 'serviceaccount', 'default']).status === 0)
+await ready(
+  controllers,
+  'service accounts are made',
+  () => api.tryKubectl(['get', 'serviceaccount', 'default']).status === 0,
+)
 process.stdout.write(`cluster: Ready after ${((Date.now() - began) / 1000).toFixed(1)} s\n`)
 
 function isReady(): boolean {

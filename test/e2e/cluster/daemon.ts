@@ -1,5 +1,5 @@
-// A program of Kubernetes that runs beside a test: its output in a file, and its end certain. The kernel kills it when the
-// test's process is gone, however that went.
+// A program of Kubernetes that runs beside a test: its output in a file, and its end certain. The
+// kernel kills it when the test's process is gone, however that went.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
@@ -14,10 +14,18 @@ export interface Daemon {
   stop(): Promise<void>
 }
 
-export function startDaemon(folder: string, name: string, command: readonly string[], env: NodeJS.ProcessEnv = process.env): Daemon {
+export function startDaemon(
+  folder: string,
+  name: string,
+  command: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Daemon {
   const file = join(folder, `${name}.log`)
   const output = openSync(file, 'a')
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], { stdio: ['ignore', output, output], env })
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
+    stdio: ['ignore', output, output],
+    env,
+  })
   closeSync(output)
   // A test that has nothing more to do is over, whatever runs beside it.
   child.unref()
@@ -32,13 +40,23 @@ export function startDaemon(folder: string, name: string, command: readonly stri
   return { child, tail, stop }
 }
 
-/** Waits until it holds; throws, with what the program said last, when it has ended or the time is over. */
-export async function ready({ child, tail }: Daemon, what: string, holds: () => boolean | Promise<boolean>, seconds = 90): Promise<void> {
+/**
+ * Waits until it holds; throws, with what the program said last, when it has ended or the time is
+ * over.
+ */
+export async function ready(
+  { child, tail }: Daemon,
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  seconds = 90,
+): Promise<void> {
   const deadline = Date.now() + 1000 * seconds
   while (!(await holds())) {
     const over = Date.now() > deadline
     if (over || child.exitCode !== null || child.signalCode !== null)
-      throw new Error(`${what}: ${over ? `not after ${seconds} s` : 'the program has ended'}.\n${tail()}`)
+      throw new Error(
+        `${what}: ${over ? `not after ${seconds} s` : 'the program has ended'}.\n${tail()}`,
+      )
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }

@@ -1,5 +1,6 @@
-// The facts job as it is shipped, in real pods: with all its rights, with a part of them, and with none. What it may not read
-// it names in its log; the rest is published and reported, and the job completes.
+// The facts job as it is shipped, in real pods: with all its rights, with a part of them, and with
+// none. What it may not read it names in its log; the rest is published and reported, and the job
+// completes.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
@@ -29,9 +30,9 @@ spans:
 
 /** The file as it is shipped, for another namespace. */
 const shipped = (name: string, namespace: string): KubernetesObject[] =>
-  parseAllDocuments(readFileSync(`${root}deploy/facts/${name}`, 'utf8').replaceAll('usage-system', namespace)).map(
-    (document) => document.toJS() as KubernetesObject,
-  )
+  parseAllDocuments(
+    readFileSync(`${root}deploy/facts/${name}`, 'utf8').replaceAll('usage-system', namespace),
+  ).map((document) => document.toJS() as KubernetesObject)
 
 interface PodSpec {
   initContainers: Container[]
@@ -72,7 +73,10 @@ interface Case {
   reported: Record<string, unknown>
   missing: readonly string[]
 }
-/** Without rights of its own the account still has those of every account, among them the server's version. */
+/**
+ * Without rights of its own the account still has those of every account, among them the server's
+ * version.
+ */
 const CASES: Record<string, Case> = {
   full: {
     may: () => true,
@@ -98,25 +102,43 @@ const CASES: Record<string, Case> = {
 test('facts', { concurrency: 3 }, async (t) => {
   await Promise.all(
     Object.entries(CASES).map(([rights, one]) =>
-      t.test(`facts: with ${rights} rights the job completes, publishes and reports what it may, and names the rest`, (row) =>
-        run(row, rights, one),
+      t.test(
+        `facts: with ${rights} rights the job completes, publishes and reports what it may, and names the rest`,
+        (row) => run(row, rights, one),
       ),
     ),
   )
 })
 
-async function run(t: TestContext, rights: string, { may, published, reported, missing }: Case): Promise<void> {
+async function run(
+  t: TestContext,
+  rights: string,
+  { may, published, reported, missing }: Case,
+): Promise<void> {
   const namespace = `facts-${rights}`
   const { collector, settings } = await createWorld(t, namespace)
-  await apply([configMap(namespace, 'usage-sidecar', { 'policy.yaml': POLICY }), ...job(namespace, settings)])
+  await apply([
+    configMap(namespace, 'usage-sidecar', { 'policy.yaml': POLICY }),
+    ...job(namespace, settings),
+  ])
   await apply(shipped('rights.yaml', namespace).filter(may))
   await kubectl('create', 'job', 'once', '-n', namespace, '--from=cronjob/usage-sidecar-facts')
   await kubectl('wait', 'job/once', '-n', namespace, '--for=condition=Complete', '--timeout=240s')
   const log = await kubectl('logs', '-n', namespace, 'job/once', '-c', 'facts')
   const lines = log.split('\n').filter((line) => line.startsWith('{'))
-  const named = lines.map((line) => (JSON.parse(line) as { right?: string }).right).filter((right) => right !== undefined)
+  const named = lines
+    .map((line) => (JSON.parse(line) as { right?: string }).right)
+    .filter((right) => right !== undefined)
   assert.deepEqual([...new Set(named)].sort(), missing, log)
-  const facts = await kubectl('get', 'configmap', 'usage-sidecar-facts', '-n', namespace, '-o', 'jsonpath={.data.facts\\.json}')
+  const facts = await kubectl(
+    'get',
+    'configmap',
+    'usage-sidecar-facts',
+    '-n',
+    namespace,
+    '-o',
+    'jsonpath={.data.facts\\.json}',
+  )
   assert.equal(facts, published ?? '')
   await until('the report is there', () => collector.spans().length > 0)
   assert.deepEqual(

@@ -1,5 +1,6 @@
-// The node of the cluster: containerd and kubelet, in the namespaces that inside.sh has made. It can be switched off and on
-// again, as a machine can: everything on it dies at once, and its disk stays.
+// The node of the cluster: containerd and kubelet, in the namespaces that inside.sh has made. It
+// can be switched off and on again, as a machine can: everything on it dies at once, and its disk
+// stays.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,30 +22,64 @@ export interface KubernetesNode {
   volume(podUid: string, kind: string, name: string): string
 }
 
-export async function startNode(folder: string, cgroup: string, kubeconfig: string): Promise<KubernetesNode> {
-  for (const place of ['cni/net.d', 'cni/data', 'volume-plugins', 'pod-logs']) mkdirSync(join(folder, place), { recursive: true })
+export async function startNode(
+  folder: string,
+  cgroup: string,
+  kubeconfig: string,
+): Promise<KubernetesNode> {
+  for (const place of ['cni/net.d', 'cni/data', 'volume-plugins', 'pod-logs'])
+    mkdirSync(join(folder, place), { recursive: true })
   const socket = join(folder, 'containerd.sock')
   writeFileSync(join(folder, 'containerd.toml'), containerdSettings(folder, socket))
-  writeFileSync(join(folder, 'kubelet.json'), JSON.stringify(kubeletSettings(folder, cgroup, socket)))
+  writeFileSync(
+    join(folder, 'kubelet.json'),
+    JSON.stringify(kubeletSettings(folder, cgroup, socket)),
+  )
   writeFileSync(join(folder, 'resolv.conf'), '')
   writeFileSync(join(folder, 'cni/net.d/10-bridge.conflist'), JSON.stringify(network(folder)))
 
   const ctr = (...args: string[]): string =>
-    execFileSync('ctr', ['--address', socket, '--namespace', 'k8s.io', ...args], { encoding: 'utf8', stdio: 'pipe' })
+    execFileSync('ctr', ['--address', socket, '--namespace', 'k8s.io', ...args], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    })
   let daemons: Daemon[] = []
   const start = async (): Promise<void> => {
-    const containerd = startDaemon(folder, 'containerd', ['containerd', '--config', join(folder, 'containerd.toml')])
-    await ready(containerd, 'containerd answers', () => existsSync(socket) && succeeds(() => ctr('version')), 30)
-    const flags = [`--config=${join(folder, 'kubelet.json')}`, `--kubeconfig=${kubeconfig}`, `--hostname-override=${NODE}`]
-    const places = [`--root-dir=${join(folder, 'kubelet')}`, `--cert-dir=${join(folder, 'kubelet-tls')}`]
-    const command = [binaries('kubelet').kubelet, ...flags, ...places, `--node-ip=${NODE_IP}`, '--v=2']
+    const containerd = startDaemon(folder, 'containerd', [
+      'containerd',
+      '--config',
+      join(folder, 'containerd.toml'),
+    ])
+    await ready(
+      containerd,
+      'containerd answers',
+      () => existsSync(socket) && succeeds(() => ctr('version')),
+      30,
+    )
+    const flags = [
+      `--config=${join(folder, 'kubelet.json')}`,
+      `--kubeconfig=${kubeconfig}`,
+      `--hostname-override=${NODE}`,
+    ]
+    const places = [
+      `--root-dir=${join(folder, 'kubelet')}`,
+      `--cert-dir=${join(folder, 'kubelet-tls')}`,
+    ]
+    const command = [
+      binaries('kubelet').kubelet,
+      ...flags,
+      ...places,
+      `--node-ip=${NODE_IP}`,
+      '--v=2',
+    ]
     const startKubelet = async (tries: number): Promise<Daemon> => {
       const kubelet = startDaemon(folder, 'kubelet', command)
       try {
         await ready(kubelet, 'kubelet is healthy', isHealthy, 60)
         return kubelet
       } catch (error) {
-        // It gives up where containerd listens but is not through with its own start; elsewhere a supervisor starts it again.
+        // It gives up where containerd listens but is not through with its own start; elsewhere a
+        // supervisor starts it again.
         if (tries === 1) throw error
         await kubelet.stop()
         return startKubelet(tries - 1)
@@ -56,10 +91,15 @@ export async function startNode(folder: string, cgroup: string, kubeconfig: stri
     const ended = daemons.map(({ child }) => new Promise((resolve) => child.once('exit', resolve)))
     for (const { child } of daemons) child.kill('SIGKILL')
     await Promise.all(ended)
-    // Containers, and the shims that outlive containerd: in this namespace for processes they are ours alone.
+    // Containers, and the shims that outlive containerd: in this namespace for processes they are
+    // ours alone.
     for (const pid of processes()) {
       const name = readFile(`/proc/${pid}/comm`).trim()
-      if (name.startsWith('containerd-shim') || readFile(`/proc/${pid}/cgroup`).includes(`/${cgroup}/`)) process.kill(pid, 'SIGKILL')
+      if (
+        name.startsWith('containerd-shim') ||
+        readFile(`/proc/${pid}/cgroup`).includes(`/${cgroup}/`)
+      )
+        process.kill(pid, 'SIGKILL')
     }
   }
   await start()
@@ -70,7 +110,8 @@ export async function startNode(folder: string, cgroup: string, kubeconfig: stri
       await kill()
       await start()
     },
-    volume: (podUid, kind, name) => join(folder, 'kubelet/pods', podUid, 'volumes', `kubernetes.io~${kind}`, name),
+    volume: (podUid, kind, name) =>
+      join(folder, 'kubelet/pods', podUid, 'volumes', `kubernetes.io~${kind}`, name),
   }
 }
 
@@ -103,7 +144,10 @@ function readFile(path: string): string {
   }
 }
 
-/** restrict_oom_score_adj: without the capability for it runc fails; the machines of the tests do not give it. */
+/**
+ * restrict_oom_score_adj: without the capability for it runc fails; the machines of the tests do
+ * not give it.
+ */
 const containerdSettings = (folder: string, socket: string): string => `version = 2
 root = "${folder}/containerd"
 state = "${folder}/containerd-state"
@@ -148,7 +192,12 @@ const kubeletSettings = (folder: string, cgroup: string, socket: string): object
   volumePluginDir: join(folder, 'volume-plugins'),
   failSwapOn: false,
   // A full disk of the machine is not what is tested.
-  evictionHard: { 'memory.available': '0%', 'nodefs.available': '0%', 'imagefs.available': '0%', 'nodefs.inodesFree': '0%' },
+  evictionHard: {
+    'memory.available': '0%',
+    'nodefs.available': '0%',
+    'imagefs.available': '0%',
+    'nodefs.inodesFree': '0%',
+  },
   imageGCHighThresholdPercent: 100,
   imageGCLowThresholdPercent: 99,
 })

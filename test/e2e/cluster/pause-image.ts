@@ -10,5 +10,12 @@ export function buildPause(folder: string): void {
   const rootfs = join(folder, 'rootfs/pause')
   mkdirSync(rootfs, { recursive: true })
   copyFileSync(binaries('pause').pause, join(rootfs, 'pause'))
-  withStore((store) => commitImage(store, { name: PAUSE, archive: join(folder, 'pause.tar'), copy: rootfs, entrypoint: ['/pause'] }))
+  withStore((store) =>
+    commitImage(store, {
+      name: PAUSE,
+      archive: join(folder, 'pause.tar'),
+      copy: rootfs,
+      entrypoint: ['/pause'],
+    }),
+  )
 }

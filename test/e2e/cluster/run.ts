@@ -1,9 +1,18 @@
-// `npm run e2e:cluster [PATTERN]`: a whole Kubernetes for the tests of this folder, in namespaces of its own for network,
-// processes and mounts. Whatever happens to it, when its first process is gone the kernel ends all others and takes the
-// network and the mounts with them. Nothing in it reaches any other network. `--stay` starts it and waits, to look around.
+// `npm run e2e:cluster [PATTERN]`: a whole Kubernetes for the tests of this folder, in namespaces
+// of its own for network, processes and mounts. Whatever happens to it, when its first process is
+// gone the kernel ends all others and takes the network and the mounts with them. Nothing in it
+// reaches any other network. `--stay` starts it and waits, to look around.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildImages } from '../../../deploy/image/build.ts'
@@ -24,7 +33,14 @@ installDebian([
   ['/usr/lib/cni/bridge', 'containernetworking-plugins'],
   ['/usr/bin/buildah', 'buildah'],
 ])
-const { kubectl } = binaries('kube-apiserver', 'kubectl', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'pause')
+const { kubectl } = binaries(
+  'kube-apiserver',
+  'kubectl',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubelet',
+  'pause',
+)
 helmProgram()
 // What a run that was killed could not remove.
 removeAll((pid) => !existsSync(`/proc/${pid}`))
@@ -41,17 +57,29 @@ try {
   process.stdout.write(`images: ${seconds(began)} s\n`)
   makeCgroups(cgroup)
   const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
-  const inside = ['/bin/sh', join(import.meta.dirname, 'inside.sh'), folder, process.execPath, join(import.meta.dirname, 'inside.ts')]
+  const inside = [
+    '/bin/sh',
+    join(import.meta.dirname, 'inside.sh'),
+    folder,
+    process.execPath,
+    join(import.meta.dirname, 'inside.ts'),
+  ]
   const places = { TMPDIR: folder, USAGE_CLUSTER_FOLDER: folder, USAGE_CLUSTER_CGROUP: cgroup }
   const env = { ...process.env, ...places, USAGE_TEST_DEADLINE_MS: '90000' }
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...namespaces, ...inside, ...process.argv.slice(2)], {
-    stdio: 'inherit',
-    env,
-  })
+  const child = spawn(
+    'setpriv',
+    ['--pdeathsig', 'KILL', 'unshare', ...namespaces, ...inside, ...process.argv.slice(2)],
+    {
+      stdio: 'inherit',
+      env,
+    },
+  )
   const stop = (): void => void child.kill('SIGKILL')
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
   if (process.argv.includes('--stay'))
-    process.stdout.write(`nsenter --target ${child.pid} --net --mount env KUBECONFIG=${join(folder, 'kubeconfig')} ${kubectl} …\n`)
+    process.stdout.write(
+      `nsenter --target ${child.pid} --net --mount env KUBECONFIG=${join(folder, 'kubeconfig')} ${kubectl} …\n`,
+    )
   const [status] = (await once(child, 'exit')) as [number | null]
   code = status ?? 1
 } finally {
@@ -78,7 +106,11 @@ function makeCgroups(name: string): void {
     mkdirSync(cgroupFolder)
     // Version 1: no process may join while these are empty, as they are in a new one.
     for (const file of ['cpuset.cpus', 'cpuset.mems'])
-      if (existsSync(join(hierarchy, file)) && existsSync(join(cgroupFolder, file)) && !existsSync(join(hierarchy, 'cgroup.controllers')))
+      if (
+        existsSync(join(hierarchy, file)) &&
+        existsSync(join(cgroupFolder, file)) &&
+        !existsSync(join(hierarchy, 'cgroup.controllers'))
+      )
         writeFileSync(join(cgroupFolder, file), readFileSync(join(hierarchy, file)))
   }
 }
@@ -87,9 +119,13 @@ function makeCgroups(name: string): void {
 function removeAll(ended: (pid: number) => boolean): void {
   const left = (place: string): string[] =>
     readdirSync(place).filter(
-      (name) => /^\d+$/.test(name.slice(PREFIX.length)) && name.startsWith(PREFIX) && ended(Number(name.slice(PREFIX.length))),
+      (name) =>
+        /^\d+$/.test(name.slice(PREFIX.length)) &&
+        name.startsWith(PREFIX) &&
+        ended(Number(name.slice(PREFIX.length))),
     )
-  for (const hierarchy of hierarchies()) for (const name of left(hierarchy)) removeTree(join(hierarchy, name))
+  for (const hierarchy of hierarchies())
+    for (const name of left(hierarchy)) removeTree(join(hierarchy, name))
   for (const name of left(tmpdir())) rmSync(join(tmpdir(), name), { recursive: true })
 }
 

@@ -20,14 +20,41 @@ async function chartFolder(): Promise<string> {
 
 /** Values that report to the collector of this world, at once. */
 export function usageValues({ settings }: World): Record<string, unknown> {
-  const { USAGE_REPORTING: reporting, USAGE_ENDPOINT: endpoint, USAGE_FIRST_SEND_DELAY: firstSendDelay, ...rest } = settings
-  return { reporting, endpoint, firstSendDelay, settings: rest, policy: POLICY, image: IMAGE, identity: { create: false } }
+  const {
+    USAGE_REPORTING: reporting,
+    USAGE_ENDPOINT: endpoint,
+    USAGE_FIRST_SEND_DELAY: firstSendDelay,
+    ...rest
+  } = settings
+  return {
+    reporting,
+    endpoint,
+    firstSendDelay,
+    settings: rest,
+    policy: POLICY,
+    image: IMAGE,
+    identity: { create: false },
+  }
 }
 
 /** `helm upgrade --install` of the release `shop` with these values; gives what it said. */
-export async function installShop({ namespace }: World, values: Record<string, unknown>, ...args: readonly string[]): Promise<string> {
+export async function installShop(
+  { namespace }: World,
+  values: Record<string, unknown>,
+  ...args: readonly string[]
+): Promise<string> {
   const file = join(folder, `values-${namespace}.json`)
   const path = await chartFolder()
   writeFileSync(file, JSON.stringify({ image: APPLICATION, ...values }))
-  return helm('upgrade', '--install', 'shop', path, '--namespace', namespace, '--values', file, ...args)
+  return helm(
+    'upgrade',
+    '--install',
+    'shop',
+    path,
+    '--namespace',
+    namespace,
+    '--values',
+    file,
+    ...args,
+  )
 }

@@ -1,5 +1,5 @@
-// One installation in the life of its release: two replicas share the identity that the chart's Job has made, an upgrade
-// keeps it, and an opt-out as well, until the admin takes his word back.
+// One installation in the life of its release: two replicas share the identity that the chart's Job
+// has made, an upgrade keeps it, and an opt-out as well, until the admin takes his word back.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '../../support/sidecar.ts'
@@ -12,9 +12,20 @@ const NAMESPACE = 'release'
 test('helm: two replicas share one identity, and an upgrade keeps it and the opt-out', async (t) => {
   const world = await createWorld(t, NAMESPACE)
   const usage = { ...usageValues(world), factsImage: FACTS_IMAGE, identity: { create: true } }
-  const secret = (): Promise<string> => kubectl('get', 'secret', 'usage-sidecar-identity', '-n', NAMESPACE, '-o', 'jsonpath={.data}')
-  const install = async (replicas: number, more: Record<string, unknown>, ...args: readonly string[]): Promise<void> => {
-    await installShop(world, { replicas, usage: { ...usage, ...more } }, '--wait', '--timeout=120s', ...args)
+  const secret = (): Promise<string> =>
+    kubectl('get', 'secret', 'usage-sidecar-identity', '-n', NAMESPACE, '-o', 'jsonpath={.data}')
+  const install = async (
+    replicas: number,
+    more: Record<string, unknown>,
+    ...args: readonly string[]
+  ): Promise<void> => {
+    await installShop(
+      world,
+      { replicas, usage: { ...usage, ...more } },
+      '--wait',
+      '--timeout=120s',
+      ...args,
+    )
   }
   /** The pseudonyms of the one user, by how often they came from a Deployment's start. */
   const pseudonyms = (): string[] =>
@@ -40,7 +51,9 @@ test('helm: two replicas share one identity, and an upgrade keeps it and the opt
   })
   const sidecars = async (): Promise<number> => {
     const pods = await podsOf(NAMESPACE, 'app=deployment')
-    const names = await Promise.all(pods.map(({ name }) => initContainersOf(NAMESPACE, name).catch(() => '')))
+    const names = await Promise.all(
+      pods.map(({ name }) => initContainersOf(NAMESPACE, name).catch(() => '')),
+    )
     return names.filter((containers) => containers.includes('usage-sidecar')).length
   }
   await t.test('helm upgrade keeps the opt-out', async () => {

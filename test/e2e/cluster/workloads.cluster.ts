@@ -1,5 +1,6 @@
-// The sidecar in each kind of workload, put there in each way, in a namespace that enforces Pod Security `restricted`: what
-// an init container, the application and its SIGTERM handler send arrives, and a Job is complete.
+// The sidecar in each kind of workload, put there in each way, in a namespace that enforces Pod
+// Security `restricted`: what an init container, the application and its SIGTERM handler send
+// arrives, and a Job is complete.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '../../support/sidecar.ts'
@@ -24,26 +25,42 @@ for (const [way, install] of Object.entries(WAYS))
     await install(world)
     const sidecarOf = async (app: string): Promise<string> => {
       const [pod] = await podsOf(namespace, `app=${app}`)
-      const path = '{.spec.initContainers[0].name} {.spec.initContainers[0].restartPolicy} {.status.qosClass}'
+      const path =
+        '{.spec.initContainers[0].name} {.spec.initContainers[0].restartPolicy} {.status.qosClass}'
       return kubectl('get', 'pod', pod!.name, '-n', namespace, '-o', `jsonpath=${path}`)
     }
     const arrived = (...moments: readonly string[]): Promise<void> =>
-      until(`${moments.join(', ')} arrived`, () => moments.every((moment) => world.moments().includes(moment)))
+      until(`${moments.join(', ')} arrived`, () =>
+        moments.every((moment) => world.moments().includes(moment)),
+      )
 
     for (const kind of ['deployment', 'statefulset'])
-      await t.test(`${way}: a ${kind}: its init container, its application and its SIGTERM handler are heard`, async () => {
-        await kubectl('rollout', 'status', `${kind}/shop`, '-n', namespace, '--timeout=90s')
-        assert.equal(await sidecarOf(kind), 'usage-sidecar Always Burstable')
-        await arrived(`init-${kind}-first`, `init-${kind}-last`, `${kind}-first`)
-        await kubectl('delete', kind, 'shop', '-n', namespace, '--cascade=foreground')
-        await arrived(`${kind}-sigterm`)
-      })
+      await t.test(
+        `${way}: a ${kind}: its init container, its application and its SIGTERM handler are heard`,
+        async () => {
+          await kubectl('rollout', 'status', `${kind}/shop`, '-n', namespace, '--timeout=90s')
+          assert.equal(await sidecarOf(kind), 'usage-sidecar Always Burstable')
+          await arrived(`init-${kind}-first`, `init-${kind}-last`, `${kind}-first`)
+          await kubectl('delete', kind, 'shop', '-n', namespace, '--cascade=foreground')
+          await arrived(`${kind}-sigterm`)
+        },
+      )
     await t.test(`${way}: a Job completes with the sidecar, and all it said is heard`, async () => {
-      await kubectl('wait', 'job/shop-1', '-n', namespace, '--for=condition=Complete', '--timeout=90s')
+      await kubectl(
+        'wait',
+        'job/shop-1',
+        '-n',
+        namespace,
+        '--for=condition=Complete',
+        '--timeout=90s',
+      )
       await arrived('init-job-first', 'init-job-last', 'job-first', 'job-last')
       const [pod] = await podsOf(namespace, 'app=job')
       const code = '{.status.initContainerStatuses[0].state.terminated.exitCode}'
-      assert.equal(await kubectl('get', 'pod', pod!.name, '-n', namespace, '-o', `jsonpath=${code}`), '0')
+      assert.equal(
+        await kubectl('get', 'pod', pod!.name, '-n', namespace, '-o', `jsonpath=${code}`),
+        '0',
+      )
     })
     // Each once, and nothing else.
     const expected = ['deployment', 'job', 'statefulset'].flatMap((kind) => [
