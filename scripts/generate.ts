@@ -1,7 +1,7 @@
 // Writes what is made from the code: in README.md the table of settings and the list of commands,
-// beside every shipped policy its data sheet, what deploy/ holds of the sidecar's container, and
-// the table of conformance to OTLP. With `--check` it writes nothing and fails where a file would
-// change.
+// beside every shipped policy its data sheet, what deploy/ holds of the sidecar's container, the
+// table of conformance to OTLP, and the overview of decisions. With `--check` it writes nothing and
+// fails where a file would change.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { COMMANDS } from '../src/cli/commands.ts'
@@ -13,6 +13,7 @@ import { flagOf, SETTINGS } from '../src/support/settings.ts'
 import { keptFigures, POPULATION } from '../test/attack/uniqueness.ts'
 import { conformanceTable } from '../test/conformance/table.ts'
 import { deployFiles } from './generate-charts.ts'
+import { decisionsOverview } from './generate-decisions.ts'
 import { factsFiles } from './generate-facts.ts'
 import { injectionFile } from './generate-inject.ts'
 
@@ -100,6 +101,7 @@ const read = (path: string): string => readFileSync(path, 'utf8')
 const wanted = new Map([
   [README, generated(read(README))],
   [new URL('../docs/conformance.md', import.meta.url).pathname, conformanceTable()],
+  decisionsOverview(),
   ...deployFiles(replacePart),
   ...factsFiles(replacePart),
   [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],
