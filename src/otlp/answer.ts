@@ -5,6 +5,15 @@ import { Cursor, LEN, lenField, VARINT, varintField } from './wire.ts'
 
 export type Encoding = 'protobuf' | 'json'
 
+/**
+ * How many spans of a request were rejected, and why, for the application's developer. `message` is
+ * empty if none was.
+ */
+export interface ExportResult {
+  rejected: number
+  message: string
+}
+
 /** ExportTraceServiceResponse. "The server MUST leave the partial_success field unset in case of a successful response";
  * with nothing rejected, a message is a warning. */
 export function successBody(encoding: Encoding, rejected: number, message: string): Buffer {
