@@ -12,10 +12,10 @@ import { policyDigest } from '../src/policy/policy.ts'
 import { flagOf, SETTINGS } from '../src/support/settings.ts'
 import { keptFigures, POPULATION } from '../test/attack/uniqueness.ts'
 import { conformanceTable } from '../test/conformance/table.ts'
-import { deployFiles } from './generate-charts.ts'
 import { decisionsOverview } from './generate-decisions.ts'
-import { factsFiles } from './generate-facts.ts'
-import { injectionFile } from './generate-inject.ts'
+import { deployFiles } from './manifests/deploy-files.ts'
+import { factsFiles } from './manifests/facts-files.ts'
+import { injectionFile } from './manifests/injection-file.ts'
 
 const README = new URL('../README.md', import.meta.url).pathname
 

@@ -2,9 +2,17 @@
 // each rule with its reason.
 import { parseFacts } from '../enrich/facts.ts'
 import { needsOf } from '../facts/needs.ts'
+import { type FactsNames, rbac } from '../facts/rbac.ts'
+import { STANDARD } from '../inject/container.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
-import { NAMES, rbac } from './facts-manifest.ts'
 import { policyOf } from './policy-file.ts'
+
+/** Names in deploy/facts/. */
+export const NAMES: FactsNames = {
+  namespace: 'usage-system',
+  name: 'usage-sidecar-facts',
+  factsConfigMap: STANDARD.factsConfigMap,
+}
 
 export async function factsRights(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('facts rights takes flags only.')

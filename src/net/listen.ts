@@ -37,6 +37,10 @@ export function close(server: Server): Promise<void> {
   })
 }
 
+/** `127.0.0.1:4318`, `[::1]:4318`, or `:4318` for all addresses. */
+export const formatAddress = ({ host, port }: ListenAddress): string =>
+  `${host.includes(':') ? `[${host}]` : host}:${port}`
+
 /** Whether somebody could listen there now. */
 export async function freeListen(at: ListenAddress): Promise<boolean> {
   const server = createServer()

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { parseAllDocuments } from 'yaml'
-import { injectionFile, PLACEHOLDER } from '../../scripts/generate-inject.ts'
+import { injectionFile, PLACEHOLDER } from '../../scripts/manifests/injection-file.ts'
 import { FIXED_SETTINGS, literal } from '../../src/inject/container.ts'
 import { injectText } from '../../src/inject/inject.ts'
 import {

@@ -1,4 +1,4 @@
-{{/* Made from src/cli/facts-manifest.ts by npm run generate. */}}
+{{/* Made from scripts/manifests/facts-job.ts by npm run generate. */}}
 {{/* Takes root, image, factsImage, factsConfigMap, settings, qos, limitsStorage, doNotTrack. */}}
 {{- define "usage-sidecar.generated.facts" -}}
 apiVersion: v1

@@ -1,9 +1,8 @@
-// The facts job as Kubernetes objects, and its rights as RBAC, each with its reason: made from the
-// description of the rights (facts/rights.ts) and of the sidecar's container (inject/container.ts).
-// `npm run generate` writes deploy/facts/ from it, `facts rights` prints the RBAC for any policy.
-import { stringify } from 'yaml'
-import type { Needs } from '../facts/needs.ts'
-import { IDENTITY, type Right, rightsFor } from '../facts/rights.ts'
+// The facts job and the Job that creates the identity, as Kubernetes objects. They are made from the
+// description of the sidecar's container (src/inject/container.ts) and of the rights
+// (src/facts/rights.ts). `npm run generate` writes them to deploy/facts/ and into the chart.
+import { documents, type FactsNames, role, serviceAccount, yaml } from '../../src/facts/rbac.ts'
+import { IDENTITY } from '../../src/facts/rights.ts'
 import {
   APP_ENV,
   FIXED_SETTINGS,
@@ -15,84 +14,7 @@ import {
   STANDARD,
   sidecar,
   volumes,
-} from '../inject/container.ts'
-
-export interface FactsNames {
-  namespace: string
-  /** Of the account and the objects; in front of the namespace for what is of the whole cluster. */
-  name: string
-  factsConfigMap: string
-}
-
-export const NAMES: FactsNames = {
-  namespace: 'usage-system',
-  name: 'usage-sidecar-facts',
-  factsConfigMap: STANDARD.factsConfigMap,
-}
-
-/** kubectl reads YAML 1.1, where a plain `off` is no text. */
-const yaml = (value: unknown): string =>
-  stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
-const documents = (texts: readonly string[]): string => `${texts.join('\n---\n')}\n`
-
-/** Of a role, with its reason as a comment. */
-export function rule({ verb, of, reason }: Right): string {
-  const what =
-    'path' in of
-      ? { nonResourceURLs: [of.path] }
-      : {
-          apiGroups: [of.group],
-          resources: [of.resource],
-          ...(of.name === undefined ? {} : { resourceNames: [of.name] }),
-        }
-  return `  # ${reason}\n${yaml([{ ...what, verbs: [verb] }]).replace(/^/gm, '  ')}`
-}
-
-/** A role and who has it; in the namespace, or in the whole cluster. */
-function role(
-  kind: 'Role' | 'ClusterRole',
-  rights: readonly Right[],
-  account: string,
-  { name, namespace }: FactsNames,
-): string[] {
-  if (rights.length === 0) return []
-  // Two projects, in two namespaces, do not meet.
-  const metadata = kind === 'Role' ? { name: account, namespace } : { name: `${name}-${namespace}` }
-  const apiVersion = 'rbac.authorization.k8s.io/v1'
-  const binding = {
-    apiVersion,
-    kind: `${kind}Binding`,
-    metadata,
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind, name: metadata.name },
-    subjects: [{ kind: 'ServiceAccount', name: account, namespace }],
-  }
-  return [
-    `${yaml({ apiVersion, kind, metadata })}\nrules:\n${rights.map(rule).join('\n')}`,
-    yaml(binding),
-  ]
-}
-
-const account = (name: string, { namespace }: FactsNames): string =>
-  yaml({
-    apiVersion: 'v1',
-    kind: 'ServiceAccount',
-    metadata: { name, namespace },
-    automountServiceAccountToken: false,
-  })
-
-/** The account of the job and all that it may do. */
-export function rbac(needs: Needs, names: FactsNames): string {
-  const rights = rightsFor(needs, names.factsConfigMap)
-  const [cluster, own] = [
-    rights.filter(({ namespaced }) => !namespaced),
-    rights.filter(({ namespaced }) => namespaced),
-  ]
-  return documents([
-    account(names.name, names),
-    ...role('ClusterRole', cluster, names.name, names),
-    ...role('Role', own, names.name, names),
-  ])
-}
+} from '../../src/inject/container.ts'
 
 const SECURITY = {
   pod: {
@@ -260,5 +182,9 @@ export function identityJob({ facts }: Pick<FactsImages, 'facts'>, names: FactsN
     metadata,
     spec: { backoffLimit: 3, ttlSecondsAfterFinished: 600, template },
   }
-  return documents([account(name, names), ...role('Role', [IDENTITY], name, names), yaml(job)])
+  return documents([
+    serviceAccount(name, names),
+    ...role('Role', [IDENTITY], name, names),
+    yaml(job),
+  ])
 }

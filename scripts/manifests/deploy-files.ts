@@ -3,13 +3,13 @@
 // policy of the examples.
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
-import { SETTINGS } from '../src/support/settings.ts'
-import { helmFacts } from './generate-helm-facts.ts'
-import { injectionFile } from './generate-inject.ts'
-import { helmAdmission, helmTemplates } from './manifests/helm.ts'
-import { kustomizeFiles } from './manifests/kustomize.ts'
+import { SETTINGS } from '../../src/support/settings.ts'
+import { helmAdmission, helmTemplates } from './helm.ts'
+import { helmFacts } from './helm-facts.ts'
+import { injectionFile } from './injection-file.ts'
+import { kustomizeFiles } from './kustomize.ts'
 
-const DEPLOY = new URL('../deploy/', import.meta.url).pathname
+const DEPLOY = new URL('../../deploy/', import.meta.url).pathname
 const LIBRARY = `${DEPLOY}helm/usage-sidecar-library/`
 const CLUSTER = `${DEPLOY}helm/usage-sidecar/`
 const COMPONENT = `${DEPLOY}kustomize/components/sidecar/`

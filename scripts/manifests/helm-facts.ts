@@ -1,7 +1,7 @@
 // The facts job and its rights in the chart for a cluster: the objects of
-// src/cli/facts-manifest.ts, with what the values say in their places.
+// scripts/manifests/facts-job.ts, with what the values say in their places.
 import { parseAllDocuments, stringify } from 'yaml'
-import { factsJob, rbac, rule } from '../src/cli/facts-manifest.ts'
+import { rbac, rule } from '../../src/facts/rbac.ts'
 import {
   NODES,
   OPENSHIFT,
@@ -9,7 +9,8 @@ import {
   type Right,
   servedVersion,
   VERSION,
-} from '../src/facts/rights.ts'
+} from '../../src/facts/rights.ts'
+import { factsJob } from './facts-job.ts'
 
 const NAMES = {
   namespace: '{{ .root.Release.Namespace }}',
@@ -112,7 +113,7 @@ function rights(): string {
 }
 
 export function helmFacts(): string {
-  return `{{/* Made from src/cli/facts-manifest.ts by npm run generate. */}}
+  return `{{/* Made from scripts/manifests/facts-job.ts by npm run generate. */}}
 {{/* Takes root, image, factsImage, factsConfigMap, settings, qos, limitsStorage, doNotTrack. */}}
 {{- define "usage-sidecar.generated.facts" -}}
 ${rights().trimEnd()}

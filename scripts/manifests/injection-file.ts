@@ -2,9 +2,9 @@
 // the container's one description, with the default policy in it.
 import { readFileSync } from 'node:fs'
 import { stringify } from 'yaml'
-import { STANDARD } from '../src/inject/container.ts'
-import { SETTINGS } from '../src/support/settings.ts'
-import { admissionPolicy, PROJECT } from './manifests/admission.ts'
+import { STANDARD } from '../../src/inject/container.ts'
+import { SETTINGS } from '../../src/support/settings.ts'
+import { admissionPolicy, PROJECT } from './admission.ts'
 
 /** What everybody replaces by the name of his own project. */
 export const PLACEHOLDER = 'my-project'
@@ -15,7 +15,10 @@ export function injectionFile(): string {
     name: `${PLACEHOLDER}.usage-sidecar.dev`,
     namespace: `${PLACEHOLDER}-usage`,
   }
-  const policy = readFileSync(new URL('../deploy/policies/default.yaml', import.meta.url), 'utf8')
+  const policy = readFileSync(
+    new URL('../../deploy/policies/default.yaml', import.meta.url),
+    'utf8',
+  )
   const parameters = {
     apiVersion: 'v1',
     kind: 'ConfigMap',

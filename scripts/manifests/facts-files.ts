@@ -1,26 +1,28 @@
 // deploy/facts/: the facts job under the default policy, its rights, the identity's Job, and the
 // table of rights by policy.
 import { readdirSync, readFileSync } from 'node:fs'
-import { factsConfigMap, factsJob, identityJob, NAMES, rbac } from '../src/cli/facts-manifest.ts'
-import { type Needs, needsOf } from '../src/facts/needs.ts'
-import { rightsFor, rightText } from '../src/facts/rights.ts'
-import { STANDARD } from '../src/inject/container.ts'
-import { parsePolicy } from '../src/policy/parse.ts'
+import { NAMES } from '../../src/cli/facts-rights.ts'
+import { type Needs, needsOf } from '../../src/facts/needs.ts'
+import { rbac } from '../../src/facts/rbac.ts'
+import { rightsFor, rightText } from '../../src/facts/rights.ts'
+import { STANDARD } from '../../src/inject/container.ts'
+import { parsePolicy } from '../../src/policy/parse.ts'
+import { factsConfigMap, factsJob, identityJob } from './facts-job.ts'
 
 const { version: VERSION } = JSON.parse(
-  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ) as { version: string }
-const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname
+const POLICIES = new URL('../../deploy/policies/', import.meta.url).pathname
 const read = (path: string): string => readFileSync(path, 'utf8')
 const needsUnder = (file: string): Needs =>
   needsOf(parsePolicy(read(`${POLICIES}${file}`)), new Map())
-const FACTS = new URL('../deploy/facts/', import.meta.url).pathname
+const FACTS = new URL('../../deploy/facts/', import.meta.url).pathname
 const IMAGES = {
   sidecar: `registry.example/usage-sidecar:${VERSION}`,
   facts: `registry.example/usage-sidecar-facts:${VERSION}`,
 }
 const MADE =
-  '# Made by npm run generate from src/cli/facts-manifest.ts; README.md says how it is used.\n'
+  '# Made by npm run generate from scripts/manifests/facts-job.ts; README.md says how it is used.\n'
 
 /** The job under the default policy, and the right of each shipped policy with its reason. */
 export function factsFiles(
