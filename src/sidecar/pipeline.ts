@@ -178,7 +178,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         maxWaitingBytes: limits.maxWaiting,
         maxAgeMs: config.queueMaxAge,
         full: mode === 'local' ? 'ring' : config.queueFull,
-        label: policy,
+        policyDigest: policy,
         wipe,
         order: batchIdOf,
         counters,
@@ -241,7 +241,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const { spans } = passed
       if (spans === 0) return undefined
       const record = enricher.frame(passed)
-      return () => queue.appendAlone(record, spans)
+      return () => queue.appendIsolated(record, spans)
     })
   }
 
