@@ -152,7 +152,7 @@ export function createModes(options: ModesOptions): Modes {
     it.ready = false
     it.policy = policy
     it.policySince = now()
-    it.relabelled = it.queue.relabel(policy)
+    it.relabelled = it.queue.switchPolicy(policy)
     // Both are done again by prepare() where they fail.
     it.relabelled.catch(() => undefined)
     try {
@@ -298,7 +298,7 @@ export function createModes(options: ModesOptions): Modes {
   const prepare = async (it: Open): Promise<void> => {
     doing = 'queue: the batches of the old policy could not be dropped'
     await senders
-    it.relabelled ??= it.queue.relabel(it.policy)
+    it.relabelled ??= it.queue.switchPolicy(it.policy)
     const { relabelled, policy } = it
     try {
       await relabelled
