@@ -32,7 +32,7 @@ export interface AppendsOptions {
 export interface Appends {
   append(record: Uint8Array, spans: number): Promise<void>
   /** The same, in a file that holds nothing else. */
-  appendAlone(record: Uint8Array, spans: number): Promise<void>
+  appendIsolated(record: Uint8Array, spans: number): Promise<void>
   /** What waits now is settled at once, and nothing of it reaches the disk. */
   discard(reason: 'policy' | 'consent'): void
   waitingBytes(): number
@@ -181,7 +181,7 @@ export function createAppends(options: AppendsOptions): Appends {
       }
       return group.add(record, spans)
     },
-    appendAlone: (record, spans) => {
+    appendIsolated: (record, spans) => {
       const told = turnedAway(record.length + CHECKSUM_BYTES, spans)
       if (told !== undefined) return told
       const mine = new Group(undefined, maxWaiting)

@@ -156,7 +156,7 @@ export function createModes(options: ModesOptions): Modes {
     it.policy = policy
     it.policySince = now()
     // promise: policy-change-drops
-    it.relabelled = it.queue.relabel(policy)
+    it.relabelled = it.queue.switchPolicy(policy)
     // Both are done again by prepare() where they fail.
     it.relabelled.catch(() => undefined)
     try {
@@ -304,7 +304,7 @@ export function createModes(options: ModesOptions): Modes {
   const prepare = async (it: Open): Promise<void> => {
     doing = 'queue: the batches of the old policy could not be dropped'
     await senders
-    it.relabelled ??= it.queue.relabel(it.policy)
+    it.relabelled ??= it.queue.switchPolicy(it.policy)
     const { relabelled, policy } = it
     try {
       await relabelled

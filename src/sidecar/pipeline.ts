@@ -181,7 +181,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         maxWaitingBytes: limits.maxWaiting,
         maxAgeMs: config.queueMaxAge,
         full: mode === 'local' ? 'ring' : config.queueFull,
-        label: policy,
+        policyDigest: policy,
         wipe,
         order: batchIdOf,
         counters,
@@ -246,7 +246,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       if (spans === 0) return undefined
       const record = enricher.frame(passed)
       // promise: heartbeat-alone
-      return () => queue.appendAlone(record, spans)
+      return () => queue.appendIsolated(record, spans)
     })
   }
 

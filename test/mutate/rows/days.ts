@@ -32,7 +32,7 @@ export const days: Promised = {
     'test/sidecar/heartbeat.test.ts': {
       'heartbeat-alone': {
         keeps: 'A heartbeat has a body of its own.',
-        change: { replace: 'appendAlone', by: 'append' },
+        change: { replace: 'appendIsolated', by: 'append' },
         noticedBy: 'shares no file of the queue',
       },
     },
