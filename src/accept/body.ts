@@ -36,6 +36,7 @@ export function readBody(
 
     const onDeadline = (): void =>
       refuse(new Refusal(408, `The body did not arrive within ${DEADLINE_MS / 1000} seconds.`))
+    // promise: body-deadline
     const timer = setTimeout(onDeadline, DEADLINE_MS)
     const stop = (): void => {
       clearTimeout(timer)
@@ -50,6 +51,7 @@ export function readBody(
       reject(refusal)
     }
     const onData = (chunk: Buffer): void => {
+      // promise: body-limit
       const refusal =
         blocks.length + chunk.length > maxBytes ? tooLarge(maxBytes) : blocks.add(chunk)
       if (refusal === undefined) return

@@ -50,6 +50,7 @@ export class Share {
         `The request needs more than ${budget.max} bytes of memory. Send smaller batches, or raise USAGE_MAX_INFLIGHT.`,
       )
     if (budget.used + bytes > budget.max) budget.reclaim(bytes, this)
+    // promise: budget
     if (budget.used + bytes > budget.max)
       return retryLater(
         'Too many bytes are being received at once. Send the same request later.',

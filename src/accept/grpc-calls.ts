@@ -135,6 +135,7 @@ export class GrpcCalls {
     const timer = failAtDeadline(stream, headers)
     try {
       // The longest idle connection is closed. If no other one is idle, this call is refused.
+      // promise: calls-bounded
       if (this.#open > MAX_CALLS && !this.#limiter.evictOldest(socket)) throw TOO_MANY
       checkTarget(headers)
       if (DISCARDED.test(String(headers[':path']))) {
@@ -147,6 +148,7 @@ export class GrpcCalls {
       counters.add('requests.accepted')
       succeed(stream, successBody('protobuf', rejected, message))
     } catch (error) {
+      // promise: grpc-error-without-text
       const refusal = error instanceof Refusal ? error : internalError(error, log)
       counters.add(`requests.refused.${refusal.status}`)
       fail(stream, refusal)
@@ -212,6 +214,7 @@ function failAtDeadline(
   headers: IncomingHttpHeaders,
 ): NodeJS.Timeout | undefined {
   const ms = deadlineOf(String(headers['grpc-timeout'] ?? ''))
+  // promise: call-deadline
   return ms === undefined ? undefined : setTimeout(() => fail(stream, TOO_LATE), ms).unref()
 }
 

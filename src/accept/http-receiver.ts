@@ -54,6 +54,7 @@ const SERVER = {
    */
   keepAliveTimeout: 75_000,
   /** For one request; every connection can hold as much. */
+  // promise: header-bounded
   maxHeaderSize: 8 * 1024,
   /** `checkHeaders` refuses a request without a Host, with a reason. */
   requireHostHeader: false,
@@ -131,7 +132,9 @@ export class HttpReceiver {
       counters.add('requests.accepted')
       this.#reply(call, 200, successBody(encoding, rejected, message))
     } catch (error) {
-      this.#refuse(call, error instanceof Refusal ? error : internalError(error, log))
+      // promise: http-error-without-text
+      const refusal = error instanceof Refusal ? error : internalError(error, log)
+      this.#refuse(call, refusal)
     } finally {
       share.release()
       if (call.isComplete) this.#connections.endAnswer(request)
@@ -207,6 +210,7 @@ function sendContinue(call: Call): void {
 function fromJson(body: Uint8Array, maxBody: number, share: Share): Uint8Array {
   const refusal = share.take(body.length)
   if (refusal !== undefined) throw refusal
+  // promise: json-bounded
   const converted = jsonToProtobuf(body, maxBody)
   release(body)
   return converted

@@ -37,6 +37,7 @@ export function checkHeaders(request: IncomingMessage, isPublic: boolean): void 
     if (request.httpVersionMinor > 0) throw new Refusal(400, 'Send one Host header.')
     return
   }
+  // promise: accept-host-checked
   if (!isPublic && !isLocalHost(host))
     throw new Refusal(421, 'The Host header names another machine. Use localhost or 127.0.0.1.')
 }

@@ -23,6 +23,7 @@ export class ConnectionLimiter<C extends Closable> {
 
   /** False: all connections are being answered, and the new one is closed. */
   add(connection: C): boolean {
+    // promise: connections-bounded
     if (this.#answering.size >= this.#limit && !this.evictOldest()) {
       connection.destroy()
       return false

@@ -45,6 +45,7 @@ export class HttpConnections {
     if (unanswered.count > 0) this.#pipelined++
     unanswered.count++
     unanswered.last = { request, response }
+    // promise: pipelined-requests-bounded
     if (unanswered.count > MAX_UNANSWERED || this.#pipelined > MAX_PIPELINED) {
       stopParsing(socket)
       socket.destroy()

@@ -94,6 +94,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const handle = async (body: Uint8Array, began: number): Promise<ExportResult> => {
     const { anonymizer, enricher } = road?.current() ?? {}
     const queue = modes.queueFor(began)
+    // promise: no-policy-nothing-kept
     if (anonymizer === undefined || enricher === undefined || queue === undefined) {
       counters.add('requests.discarded')
       return { rejected: 0, message: '' }
@@ -104,6 +105,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       if (spans > 0) {
         const kept = queue.append(enricher.frame(passed), spans)
         enricher.done()
+        // promise: ack-after-append
         await kept
         refusing = false
       }
@@ -112,6 +114,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       // Where the mode has changed meanwhile, there is nothing that the application should send
       // again.
       refusing = modes.queueFor(began) === queue
+      // promise: off-answers-200
       if (refusing) throw error
     }
     return { rejected, message: rejected > 0 ? REJECTED_MESSAGE : '' }
@@ -209,6 +212,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const follow = ({ mode, by }: Decision): void => {
     // The number makes each line another one: the log keeps equal ones back for a while.
     log.info('consent: the mode is decided', { mode, by, decision: ++decisions })
+    // promise: off-makes-no-identity
     if (mode !== 'off')
       road ??= watchRoad(
         { config, machine, maxBytes: limits.maxBody, clock, counters, log },
@@ -241,6 +245,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const { spans } = passed
       if (spans === 0) return undefined
       const record = enricher.frame(passed)
+      // promise: heartbeat-alone
       return () => queue.appendIsolated(record, spans)
     })
   }
@@ -285,7 +290,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       })
       for (const error of errors) log.error(`settings: nothing is kept or sent, because: ${error}`)
       consent = watchConsent(
-        { ...config, doNotTrack: options.doNotTrack, wrongSettings: errors.length > 0 },
+        {
+          ...config,
+          doNotTrack: options.doNotTrack,
+          // promise: invalid-settings-off
+          wrongSettings: errors.length > 0,
+        },
         follow,
       )
       follow(consent.decision())
