@@ -168,8 +168,8 @@ export const factsGuards: GuardTable = {
     },
     {
       promise: 'off by the job’s own switches asks nothing',
-      text: "  if (!allowed()) {\n    log.info('facts: reporting is off, so nothing is read')",
-      instead: "  if (!allowed) {\n    log.info('facts: reporting is off, so nothing is read')",
+      text: "  if (!allowed()) {\n    log.info('facts: reporting is off; nothing is read')",
+      instead: "  if (!allowed) {\n    log.info('facts: reporting is off; nothing is read')",
       noticed: job('^off is silent'),
     },
     {
