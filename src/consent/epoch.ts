@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { join } from 'node:path'
+import { syncFolder, writeDurably } from '../support/durable-file.ts'
 import { errorCode } from '../support/errors.ts'
 
 export interface Epoch {
@@ -62,20 +63,11 @@ export function renewEpoch(
 }
 
 function writeEpoch(folder: string, epoch: Epoch): Epoch {
-  const temporary = join(folder, 'epoch.tmp')
   const time = (ms: number): string => new Date(ms).toISOString()
-  const file = fs.openSync(temporary, 'w', 0o600)
-  try {
-    fs.writeSync(
-      file,
-      `${epoch.id} ${epoch.mode}\n${time(epoch.since)}\n${epoch.policy} ${time(epoch.policySince)}\n`,
-    )
-    fs.fsyncSync(file)
-  } finally {
-    fs.closeSync(file)
-  }
-  fs.renameSync(temporary, join(folder, 'epoch'))
-  syncFolder(folder)
+  writeDurably(
+    join(folder, 'epoch'),
+    `${epoch.id} ${epoch.mode}\n${time(epoch.since)}\n${epoch.policy} ${time(epoch.policySince)}\n`,
+  )
   return epoch
 }
 
@@ -107,14 +99,5 @@ export function isUsed(folder: string): boolean {
     return fs.readdirSync(folder).some((name) => OURS.includes(name))
   } catch (error) {
     return errorCode(error) !== 'ENOENT'
-  }
-}
-
-function syncFolder(folder: string): void {
-  const directory = fs.openSync(folder, 'r')
-  try {
-    fs.fsyncSync(directory)
-  } finally {
-    fs.closeSync(directory)
   }
 }

@@ -55,6 +55,7 @@ export async function runFacts(options: FactsOptions): Promise<Done> {
   }
   // The sidecar's own switches count as well, before the first request.
   const sidecar = reports ? await whenReady(options) : undefined
+  // promise: facts-job-silent
   if (sidecar?.mode === 'off') {
     log.info('facts: reporting is off in this pod; nothing is read')
     return true

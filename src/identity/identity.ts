@@ -3,19 +3,10 @@
 // shown; what leaves is derived from it (anonymize/). Without a good secret there is no identity
 // and so no pseudonym: there is no fallback.
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { ulid } from 'ulid'
+import { createDurably, syncFolder } from '../support/durable-file.ts'
 import { errorCode } from '../support/errors.ts'
 
 export interface Identity {
@@ -48,8 +39,8 @@ export function openIdentity(folder: string | undefined, create: boolean): Ident
   try {
     if (create) {
       mkdirSync(folder, { recursive: true, mode: 0o700 })
-      make(folder, 'instance-id', NEW['instance-id'])
-      make(folder, 'secret', NEW.secret)
+      makeIfMissing(join(folder, 'instance-id'), NEW['instance-id'])
+      makeIfMissing(join(folder, 'secret'), NEW.secret)
     }
     const instanceId = readFileSync(join(folder, 'instance-id'), 'utf8').trim()
     const secret = readFileSync(join(folder, 'secret'), 'utf8').trim()
@@ -64,36 +55,9 @@ export function openIdentity(folder: string | undefined, create: boolean): Ident
   }
 }
 
-/** Makes one file whole or not at all; where another process is first, its file stays. */
-function make(folder: string, name: string, content: () => string): void {
-  const path = join(folder, name)
-  if (exists(path)) return
-  const temporary = join(folder, `.${name}-${randomBytes(8).toString('hex')}`)
-  const file = openSync(temporary, 'wx', 0o600)
-  try {
-    writeSync(file, `${content()}\n`)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-  try {
-    linkSync(temporary, path)
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error
-  } finally {
-    unlinkSync(temporary)
-  }
-  syncFolder(folder)
-}
-
-/** Without this what was made or removed in it may not outlive a loss of power. */
-function syncFolder(folder: string): void {
-  const directory = openSync(folder, 'r')
-  try {
-    fsyncSync(directory)
-  } finally {
-    closeSync(directory)
-  }
+/** If another process makes the file first, its file stays. */
+function makeIfMissing(path: string, content: () => string): void {
+  if (!exists(path)) createDurably(path, `${content()}\n`)
 }
 
 /**

@@ -83,6 +83,7 @@ function carryOut(text: string, plans: readonly Plan[]): string {
     )
     const targets = some.map(({ target }) => target)
     if (!isDeepStrictEqual(valuesIn(changed), expectedValues(text, some))) return undefined
+    // promise: inject-reversible
     return cutOut(changed, targets) === text ? changed : undefined
   })
   for (const plan of plans) {
@@ -200,6 +201,7 @@ export function uninjectText(text: string): Filtered {
   const { result, good } = changeAll(injected, (some) => {
     const targets = some.map(({ target }) => target)
     const changed = cutOut(text, targets)
+    // promise: uninject-exact
     return isDeepStrictEqual(dense(valuesIn(changed)), dense(expectedValues(text, some)))
       ? changed
       : undefined

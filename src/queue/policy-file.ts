@@ -11,22 +11,22 @@ const FORMAT = '1'
  * `undefined` where there is none, or one of another format: then nothing in the folder can be read
  * with certainty.
  */
-export async function readLabel(disk: Disk, folder: string): Promise<string | undefined> {
+export async function readPolicyDigest(disk: Disk, folder: string): Promise<string | undefined> {
   const text = (await readIfThere(disk, join(folder, 'policy')))?.toString('utf8')
-  const [format, label, ...rest] = text?.trimEnd().split(' ') ?? []
-  return format === FORMAT && rest.length === 0 ? label : undefined
+  const [format, digest, ...rest] = text?.trimEnd().split(' ') ?? []
+  return format === FORMAT && rest.length === 0 ? digest : undefined
 }
 
 /**
- * Durable when it resolves; everything that was made under the old label must be gone, durably,
+ * Durable when it resolves; everything that was made under the old digest must be gone, durably,
  * before.
  */
-export async function writeLabel(disk: Disk, folder: string, label: string): Promise<void> {
+export async function writePolicyDigest(disk: Disk, folder: string, digest: string): Promise<void> {
   const temporary = join(folder, 'policy.tmp')
   await unlinkIfThere(disk, temporary)
   const file = await disk.create(temporary)
   try {
-    await disk.write(file, Buffer.from(`${FORMAT} ${label}\n`), 0)
+    await disk.write(file, Buffer.from(`${FORMAT} ${digest}\n`), 0)
     await disk.sync(file)
   } finally {
     await disk.close(file)

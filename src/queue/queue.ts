@@ -11,7 +11,7 @@ import { createAppends } from './appends.ts'
 import { type Body, bodyOf, commitBody, type Order, takeFromQueue } from './body.ts'
 import { type Disk, nodeDisk, unlinkIfThere } from './disk.ts'
 import { createShelf, FOLDERS, wipeFolder as wipeAll } from './file-index.ts'
-import { readLabel, writeLabel } from './policy-file.ts'
+import { readPolicyDigest, writePolicyDigest } from './policy-file.ts'
 import { type OutcomeLine, openReceipts } from './receipts.ts'
 import { recover } from './recover.ts'
 
@@ -31,7 +31,7 @@ export interface QueueOptions {
   /** `ring`: mode local; the oldest goes and nothing is ever sent. */
   full: 'refuse' | 'drop-oldest' | 'ring'
   /** Digest of the policy that makes what is appended; what another one made is dropped. */
-  label: string
+  policyDigest: string
   /**
    * Whether consent was interrupted, so that nothing that is on disk may leave; asked as soon as
    * the folder is locked.
@@ -58,7 +58,7 @@ export interface Queue {
    */
   append(record: Uint8Array, spans: number): Promise<void>
   /** The same, in a body of its own: no other record comes with it. */
-  appendAlone(record: Uint8Array, spans: number): Promise<void>
+  appendIsolated(record: Uint8Array, spans: number): Promise<void>
   /** The growing file takes no more, so that next() gives it. */
   seal(): Promise<void>
   /**
@@ -78,7 +78,7 @@ export interface Queue {
    * The policy changed: what was appended before this call is dropped, what is appended after it is
    * kept.
    */
-  relabel(label: string): Promise<void>
+  switchPolicy(policyDigest: string): Promise<void>
   /**
    * Consent ended: everything but the receipts goes; appends that wait are settled without a trace.
    */
@@ -97,6 +97,7 @@ export const wipeFolder = (folder: string, counters = new Counters()): Promise<v
  * Keeps other processes out of a folder that is there; throws an error with the code EBUSY where
  * one has it.
  */
+// promise: one-process
 export const lockFolder = (folder: string, disk: Disk = nodeDisk): (() => void) =>
   disk.lock(join(folder, 'lock'))
 
@@ -128,19 +129,19 @@ async function openLocked(
 
   if (wipe) await wipeAll(folder, counters, disk, 'consent', new Map())
   await unlinkIfThere(disk, join(folder, 'policy.tmp'))
-  // What a killed process renamed here, such as the label, counts from now on: it must be durable.
+  // What a killed process renamed, such as the policy file, counts from now on: it must be durable.
   await disk.syncFolder(folder)
-  let label = await readLabel(disk, folder)
-  if (label === undefined) await wipeAll(folder, counters, disk, 'format')
+  let policyDigest = await readPolicyDigest(disk, folder)
+  if (policyDigest === undefined) await wipeAll(folder, counters, disk, 'format')
   const receipts = await openReceipts(disk, folder)
   let sequence = await recover(disk, folder, shelf, await receipts.past(), counters, log)
-  /** What relabel() was last asked for; `label` follows when all of the old is gone. */
-  let wanted = options.label
+  /** What switchPolicy() was last asked for; `policyDigest` follows when all of the old is gone. */
+  let wanted = options.policyDigest
   /**
    * Began and did not come to an end; until it is called again and does, nothing comes in and
    * nothing leaves.
    */
-  const unfinished = new Set<'relabel' | 'wipe'>()
+  const unfinished = new Set<'switchPolicy' | 'wipe'>()
   let closed = false
   let turn: Promise<unknown> = Promise.resolve()
 
@@ -154,18 +155,18 @@ async function openLocked(
   }
 
   const dropAll = async (next: string): Promise<void> => {
-    unfinished.add('relabel')
+    unfinished.add('switchPolicy')
     await growing.seal()
     for (const item of stored.values()) await shelf.drop(item, 'policy')
-    // Gone for good before the new label says that all there is was made under it.
+    // Gone for good before the new digest says that all there is was made under it.
     await disk.syncFolder(join(folder, 'queue'))
     await disk.syncFolder(join(folder, 'sending'))
-    await writeLabel(disk, folder, next)
-    label = next
-    unfinished.delete('relabel')
+    await writePolicyDigest(disk, folder, next)
+    policyDigest = next
+    unfinished.delete('switchPolicy')
   }
 
-  if (label !== wanted) await dropAll(wanted)
+  if (policyDigest !== wanted) await dropAll(wanted)
   await growing.dropOld(maxAgeMs, now())
 
   const blocked = (): boolean => unfinished.size > 0
@@ -194,7 +195,7 @@ async function openLocked(
 
   return {
     append: (record, spans) => appends.append(record, spans),
-    appendAlone: (record, spans) => appends.appendAlone(record, spans),
+    appendIsolated: (record, spans) => appends.appendIsolated(record, spans),
     seal: () =>
       inTurn(async () => {
         await growing.seal()
@@ -246,7 +247,7 @@ async function openLocked(
           bytes,
           batches,
           spans,
-          policy: label ?? '',
+          policy: policyDigest ?? '',
           event: 'attempt' as const,
         }
         await receipts.append(line, allMoved())
@@ -262,6 +263,7 @@ async function openLocked(
           status,
           rejected,
         }
+        // promise: outcome-in-receipt
         const unwritten = await receipts.append(line, allMoved()).then(
           () => undefined,
           (error: unknown) => ({ code: errorCode(error) }),
@@ -288,8 +290,8 @@ async function openLocked(
       sentBytes: shelf.sentBytes(),
     }),
     halfFull: () => 2 * (shelf.bytes() + appends.waitingBytes()) >= maxBytes,
-    relabel: async (next) => {
-      if (next === wanted && !unfinished.has('relabel')) return
+    switchPolicy: async (next) => {
+      if (next === wanted && !unfinished.has('switchPolicy')) return
       wanted = next
       appends.discard('policy')
       await inTurn(() => dropAll(next))

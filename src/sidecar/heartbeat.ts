@@ -2,17 +2,10 @@
 // its own, so that what counts installations never lies beside what they do. The day is marked on
 // disk before its record is: a crash in between loses one heartbeat, and none is ever sent twice. A
 // clock that was put back is waited for.
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Counters } from '../support/counters.ts'
+import { writeDurably } from '../support/durable-file.ts'
 import { errorCode } from '../support/errors.ts'
 import type { Log } from '../support/log.ts'
 
@@ -58,21 +51,7 @@ export function createHeartbeat({ folder, counters, log }: HeartbeatOptions): He
   const mark = (day: string): void => {
     if (path === undefined || folder === undefined) return
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const temporary = `${path}.tmp`
-    const file = openSync(temporary, 'w', 0o600)
-    try {
-      writeSync(file, `${day}\n`)
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-    renameSync(temporary, path)
-    const directory = openSync(folder, 'r')
-    try {
-      fsyncSync(directory)
-    } finally {
-      closeSync(directory)
-    }
+    writeDurably(path, `${day}\n`)
   }
 
   const lost = (error: unknown): void => {

@@ -234,10 +234,7 @@ test('the job stays until the sidecar has settled the report', async (t) => {
     true,
     'facts: reporting was turned off; the cluster report is wiped',
   ])
-  assert.match(
-    String((await end({ ...waits, mode: 'local' })).at(1)),
-    /stays in the sidecar/,
-  )
+  assert.match(String((await end({ ...waits, mode: 'local' })).at(1)), /stays in the sidecar/)
   assert.deepEqual(await end(waits, undefined), [false, 'facts: the sidecar no longer answers'])
   const [done, late] = await end({ ...waits, nextSendAt: Date.now() + 3_600_000 })
   assert.deepEqual([done, String(late).includes('was not sent in time')], [false, true])

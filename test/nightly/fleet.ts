@@ -62,7 +62,7 @@ function steadyQueue(startedAt: number, sealAfterMs: number, now: () => number):
   }
   return {
     append: () => Promise.resolve(),
-    appendAlone: () => Promise.resolve(),
+    appendIsolated: () => Promise.resolve(),
     seal: async () => {
       if (now() > sealedUpTo) seal(now())
     },
@@ -76,7 +76,7 @@ function steadyQueue(startedAt: number, sealAfterMs: number, now: () => number):
     },
     status: () => ({ bytes: 0, files: waiting.length, waitingBytes: 0, sentBytes: 0 }),
     halfFull: () => false,
-    relabel: () => Promise.resolve(),
+    switchPolicy: () => Promise.resolve(),
     wipe: () => Promise.resolve(),
     close: () => Promise.resolve(),
   }

@@ -17,7 +17,7 @@ import {
   yes,
 } from './queue-setup.ts'
 
-test('relabel drops what was appended before it and keeps what comes after', {
+test('switchPolicy drops what was appended before it and keeps what comes after', {
   timeout: 10_000,
 }, async (t) => {
   const { folder, counters, queue, ids, names } = await openHere(t)
@@ -25,9 +25,9 @@ test('relabel drops what was appended before it and keeps what comes after', {
   await queue.recordAttempt(attempted)
   await queue.append(recordOf('old'), 1)
   const waiting = queue.append(recordOf('waiting'), 5)
-  const relabelled = queue.relabel('policy-b')
+  const switched = queue.switchPolicy('policy-b')
   const after = queue.append(recordOf('new'), 1)
-  await Promise.all([waiting, relabelled, after])
+  await Promise.all([waiting, switched, after])
   assert.deepEqual(
     [await ids('queue'), await names('sending'), await ids('sent')],
     [['new'], [], ['tried']],
@@ -39,12 +39,12 @@ test('relabel drops what was appended before it and keeps what comes after', {
   assert.equal((await receiptsIn(folder)).at(-1)?.policy, 'policy-b')
 })
 
-test('the same label drops nothing, and of two changes in a row the last one holds', async (t) => {
+test('the same policy drops nothing, and of two changes in a row the last one holds', async (t) => {
   const { folder, queue, ids } = await openHere(t)
   await queue.append(recordOf('one'), 1)
-  await queue.relabel('policy-a')
+  await queue.switchPolicy('policy-a')
   assert.deepEqual(await ids('queue'), ['one'])
-  await Promise.all([queue.relabel('policy-b'), queue.relabel('policy-a')])
+  await Promise.all([queue.switchPolicy('policy-b'), queue.switchPolicy('policy-a')])
   assert.deepEqual(await ids('queue'), [])
   assert.equal(await readFile(join(folder, 'policy'), 'utf8'), '1 policy-a\n')
 })
@@ -57,26 +57,26 @@ test('nothing comes in or leaves after a change of policy that failed, until it 
   const { queue, ids } = await openHere(t, { disk })
   const body = await appendAndTake(queue, 'old')
   fail = true
-  await assert.rejects(queue.relabel('policy-b'), { code: 'EIO' })
+  await assert.rejects(queue.switchPolicy('policy-b'), { code: 'EIO' })
   await assert.rejects(queue.append(recordOf('new'), 1), { status: 503 })
   assert.equal(await queue.next(yes), undefined)
   await assert.rejects(queue.recordAttempt(body), { code: 'ECANCELED' })
   fail = false
-  await queue.relabel('policy-b')
+  await queue.switchPolicy('policy-b')
   await queue.append(recordOf('new'), 1)
   assert.deepEqual(await ids('queue'), ['new'])
 })
 
-test('a label that could not be written is written at the next try', async (t) => {
+test('a policy file that could not be written is written at the next try', async (t) => {
   let fail = false
   const disk = diskWith({
     rename: (from, to) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.rename(from, to)),
   })
   const { folder, queue } = await openHere(t, { disk })
   fail = true
-  await assert.rejects(queue.relabel('policy-b'), { code: 'EIO' })
+  await assert.rejects(queue.switchPolicy('policy-b'), { code: 'EIO' })
   fail = false
-  await queue.relabel('policy-b')
+  await queue.switchPolicy('policy-b')
   assert.equal(await readFile(join(folder, 'policy'), 'utf8'), '1 policy-b\n')
 })
 
@@ -95,7 +95,7 @@ test('a commit that failed half way leaves nothing behind a change of policy', a
     [await names('queue'), await names('sending')],
     [['000000000001.otlp'], ['000000000001.otlp.gz']],
   )
-  await queue.relabel('policy-b')
+  await queue.switchPolicy('policy-b')
   assert.deepEqual([await names('queue'), await names('sending')], [[], []])
 })
 
@@ -115,12 +115,12 @@ test('nothing comes in after a wipe that failed, until it is done', async (t) =>
   assert.deepEqual(await ids('queue'), ['new'])
 })
 
-test('an open under another label drops what the old policy made', async (t) => {
+test('an open under another policy drops what the old policy made', async (t) => {
   const { folder, queue } = await openHere(t)
   await appendAndTake(queue, 'one', 'two')
   await queue.append(recordOf('three'), 1)
   await queue.close()
-  const again = await openHere(t, { folder, label: 'policy-b' })
+  const again = await openHere(t, { folder, policyDigest: 'policy-b' })
   assert.deepEqual([await again.names('queue'), await again.names('sending')], [[], []])
   assert.equal(again.counters.get('queue.dropped.policy'), 3)
 })

@@ -13,9 +13,9 @@ describe('a record in a body of its own', () => {
     await queue.append(recordOf('before'), 1)
     await Promise.all([
       queue.append(recordOf('with-1'), 1),
-      queue.appendAlone(recordOf('alone'), 1),
+      queue.appendIsolated(recordOf('alone'), 1),
       queue.append(recordOf('with-2'), 1),
-      queue.appendAlone(recordOf('alone-too'), 1),
+      queue.appendIsolated(recordOf('alone-too'), 1),
       queue.append(recordOf('with-3'), 1),
     ])
     await queue.append(recordOf('after'), 1)
@@ -41,10 +41,10 @@ describe('a record in a body of its own', () => {
 
   it('is refused by a full queue and dropped by one that can never hold it, like any other', async (t) => {
     const full = await openHere(t, { maxBytes: 100 })
-    await assert.rejects(full.queue.appendAlone(recordOf('x', 200), 1), { status: 503 })
+    await assert.rejects(full.queue.appendIsolated(recordOf('x', 200), 1), { status: 503 })
     assert.equal(full.counters.get('queue.refused'), 1)
     const ring = await openHere(t, { maxBytes: 100, full: 'ring' })
-    await ring.queue.appendAlone(recordOf('x', 200), 1)
+    await ring.queue.appendIsolated(recordOf('x', 200), 1)
     assert.equal(ring.counters.get('queue.dropped.full'), 1)
   })
 
@@ -59,16 +59,16 @@ describe('a record in a body of its own', () => {
         },
       }),
     })
-    const waiting = watched.queue.appendAlone(recordOf('secret'), 2)
+    const waiting = watched.queue.appendIsolated(recordOf('secret'), 2)
     const wiped = watched.queue.wipe()
     await Promise.all([waiting, wiped])
     assert.deepEqual(writes, [])
     assert.equal(watched.counters.get('queue.dropped.consent'), 2)
 
-    const old = queue.appendAlone(recordOf('old'), 3)
-    const relabelled = queue.relabel('policy-b')
-    await queue.appendAlone(recordOf('new'), 1)
-    await Promise.all([old, relabelled])
+    const old = queue.appendIsolated(recordOf('old'), 3)
+    const switched = queue.switchPolicy('policy-b')
+    await queue.appendIsolated(recordOf('new'), 1)
+    await Promise.all([old, switched])
     assert.deepEqual(await idsOf(nodeDisk, join(folder, 'queue')), ['new'])
     assert.equal(counters.get('queue.dropped.policy'), 3)
   })
@@ -81,9 +81,9 @@ describe('a record in a body of its own', () => {
       }),
     })
     failing = true
-    await assert.rejects(queue.appendAlone(recordOf('lost'), 1), { status: 503 })
+    await assert.rejects(queue.appendIsolated(recordOf('lost'), 1), { status: 503 })
     failing = false
-    await queue.appendAlone(recordOf('kept'), 1)
+    await queue.appendIsolated(recordOf('kept'), 1)
     assert.deepEqual(await ids('queue'), ['kept'])
     assert.ok((await queue.next(yes)) !== undefined)
   })

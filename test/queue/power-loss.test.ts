@@ -22,11 +22,11 @@ function seeded(seed: number): () => number {
   }
 }
 
-const open = (disk: MemoryDisk, label: string, wipe = false): Promise<Queue> =>
+const open = (disk: MemoryDisk, policyDigest: string, wipe = false): Promise<Queue> =>
   openQueue(
     queueOptions(FOLDER, {
       disk,
-      label,
+      policyDigest,
       wipe: () => wipe,
       now: () => NOW,
       maxAgeMs: Number.MAX_SAFE_INTEGER,
@@ -104,11 +104,11 @@ async function life(): Promise<MemoryDisk> {
   everything(disk, 'may-go')
   disk.event('may-go', ['b0-waits'])
   disk.event('moving', [unanswered.sha256])
-  disk.event('relabel', ['policy-a', 'policy-b'])
-  await Promise.all([append(disk, queue, 'b0-waits'), queue.relabel('policy-b')])
+  disk.event('switchPolicy', ['policy-a', 'policy-b'])
+  await Promise.all([append(disk, queue, 'b0-waits'), queue.switchPolicy('policy-b')])
   disk.event('gone', ['a1', 'a2', 'a3', 'a4', 'a7', 'a9', 'a10', 'a11', 'b0-waits'])
   disk.event('moved', [unanswered.sha256])
-  disk.event('relabel', ['policy-b'])
+  disk.event('switchPolicy', ['policy-b'])
   await append(disk, queue, 'b1', 'b2')
   await queue.seal()
   await append(disk, queue, 'b3')
@@ -118,10 +118,10 @@ async function life(): Promise<MemoryDisk> {
   await queue.close()
 
   everything(disk, 'may-go')
-  disk.event('relabel', ['policy-b', 'policy-c'])
+  disk.event('switchPolicy', ['policy-b', 'policy-c'])
   queue = await open(disk, 'policy-c')
   everything(disk, 'gone')
-  disk.event('relabel', ['policy-c'])
+  disk.event('switchPolicy', ['policy-c'])
   await append(disk, queue, 'c1', 'c2')
   await queue.seal()
   await attempt(disk, queue)
@@ -159,11 +159,11 @@ function promises(history: readonly Operation[]) {
   const attempted = new Set<string>()
   const bodies = new Set<string>()
   const wiped = new Set<string>()
-  let labels: readonly string[] = ['policy-a']
+  let digests: readonly string[] = ['policy-a']
   for (const operation of history) {
     if (operation.kind !== 'event') continue
     const { event, ids } = operation
-    if (event === 'relabel') labels = ids
+    if (event === 'switchPolicy') digests = ids
     if (event === 'wiping') bodies.clear()
     if (event === 'wiped') for (const sha256 of attempted) wiped.add(sha256)
     for (const id of ids) {
@@ -178,7 +178,7 @@ function promises(history: readonly Operation[]) {
     }
   }
   const kept = [...acknowledged].filter((id) => !mayGo.has(id))
-  return { appended, kept, gone, attempted, bodies, wiped, labels }
+  return { appended, kept, gone, attempted, bodies, wiped, digests }
 }
 
 async function filesOf(disk: MemoryDisk, ...folders: string[]): Promise<Buffer[]> {
@@ -201,13 +201,13 @@ async function check(
   most: number,
   random: () => number,
 ): Promise<number> {
-  const { appended, kept, gone, attempted, bodies, wiped, labels } = promises(history)
+  const { appended, kept, gone, attempted, bodies, wiped, digests } = promises(history)
   const losses = powerLosses(history, most, random)
   for (const fates of losses) {
-    for (const label of labels) {
+    for (const digest of digests) {
       const disk = MemoryDisk.replay(history, fates)
-      const where = `power loss after operation ${history.length} (${JSON.stringify(history.at(-1))}), fates ${JSON.stringify([...fates])}, label ${label}`
-      const queue = await open(disk, label)
+      const where = `power loss after operation ${history.length} (${JSON.stringify(history.at(-1))}), fates ${JSON.stringify([...fates])}, policy ${digest}`
+      const queue = await open(disk, digest)
       const waiting = [
         ...(await idsOf(disk, `${FOLDER}/queue`)),
         ...(await idsOf(disk, `${FOLDER}/sending`)),
@@ -233,7 +233,7 @@ async function check(
         )
     }
   }
-  return losses.length * labels.length
+  return losses.length * digests.length
 }
 
 test('after power loss at any operation nothing acknowledged is missing and nothing that left is back', async (t) => {
@@ -251,12 +251,12 @@ test('what a start finds after kill -9 survives a power loss soon after', async 
   const random = seeded(2)
   for (let length = 0; length <= operations.length; length++) {
     const history = operations.slice(0, length)
-    const label = promises(history).labels.at(-1)!
+    const digest = promises(history).digests.at(-1)!
     // Killed, not cut off from power: all of it is still there, but not all of it is durable.
     const disk = MemoryDisk.replay(history)
-    if (promises(history).labels.length > 1) everything(disk, 'may-go')
-    disk.event('relabel', [label])
-    const queue = await open(disk, label)
+    if (promises(history).digests.length > 1) everything(disk, 'may-go')
+    disk.event('switchPolicy', [digest])
+    const queue = await open(disk, digest)
     await append(disk, queue, 'k1')
     await check(disk.operations, 12, random)
     await queue.seal()

@@ -155,7 +155,7 @@ test('a body that the old receipts call settled, by its digest, is not sent agai
   await writeFile(join(folder, 'sending/000000000003.otlp.gz'), gzipSync(recordOf('another')))
   const again = await openHere(t, { folder })
   assert.deepEqual(await again.ids('sending'), ['another', 'retry'])
-  await again.queue.relabel('policy-b')
+  await again.queue.switchPolicy('policy-b')
   assert.deepEqual(
     await again.ids('sent'),
     ['delivered', 'refused', 'retry'],

@@ -22,14 +22,14 @@ function emptyQueue(isHalfFull: () => boolean = () => false): Queue {
   const nothing: Promise<Body | undefined> = Promise.resolve(undefined)
   return {
     append: never,
-    appendAlone: never,
+    appendIsolated: never,
     seal: () => Promise.resolve(),
     next: () => nothing,
     recordAttempt: never,
     recordOutcome: never,
     status: never,
     halfFull: isHalfFull,
-    relabel: never,
+    switchPolicy: never,
     wipe: never,
     close: never,
   }

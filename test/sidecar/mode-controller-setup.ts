@@ -52,7 +52,7 @@ export async function modesHere(
     openQueue: ({ policy, mode, wipe }) =>
       openQueue(
         queueOptions(here.folder, {
-          label: policy,
+          policyDigest: policy,
           wipe,
           full: mode === 'local' ? 'ring' : 'refuse',
           disk,

@@ -38,7 +38,7 @@ export function queueOptions(folder: string, changes: Partial<QueueOptions> = {}
     maxWaitingBytes: 8 * 1024 * 1024,
     maxAgeMs: 7 * 86_400_000,
     full: 'refuse',
-    label: 'policy-a',
+    policyDigest: 'policy-a',
     wipe: () => false,
     order: (record) => record,
     counters: new Counters(),

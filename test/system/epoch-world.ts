@@ -132,7 +132,7 @@ export class World {
       openQueue: ({ policy, mode, wipe }) =>
         openQueue(
           queueOptions(this.folder, {
-            label: policy,
+            policyDigest: policy,
             wipe,
             full: mode === 'local' ? 'ring' : 'refuse',
             maxAgeMs: Number.MAX_SAFE_INTEGER,
