@@ -6,17 +6,20 @@ import { checkPeriods, overLimits } from './check-whole.ts'
 import { type FieldContext, isSendable, needsCompat, sentType } from './parse-action.ts'
 import { parseField } from './parse-field.ts'
 import {
+  COMPAT_TIME,
   type Field,
+  IDS,
   type Limits,
   type Policy,
   type Scalar,
   type SpanRule,
+  STATUSES,
   TIMES,
 } from './policy.ts'
 import { type Node, YamlReader } from './yaml-reader.ts'
 
 export const API_VERSION = 'usage-sidecar.dev/v1'
-const REQUIRED = [
+export const REQUIRED_WORDS = [
   'apiVersion',
   'project',
   'version',
@@ -26,11 +29,11 @@ const REQUIRED = [
   'expires',
   'spans',
 ] as const
-const TOP_WORDS = [...REQUIRED, 'review', 'compat', 'limits', 'resource'] as const
+export const POLICY_WORDS = [...REQUIRED_WORDS, 'review', 'compat', 'limits', 'resource'] as const
 const SPAN_WORDS = ['ids', 'time', 'status', 'only', 'skip', 'attributes']
 const LINE = /^[^\p{Cc}]{3,500}$/u
-const MAX_ATTRIBUTES = 2000
-const MAX_SPANS = 100
+export const MAX_ATTRIBUTES = 2000
+export const MAX_SPANS = 100
 
 /** Throws a ConfigError whose mistakes read `line:column: sentence`. */
 export function parsePolicy(text: string): Policy {
@@ -60,14 +63,15 @@ export function checkPolicy(text: string): Checked {
 function readPolicy(reader: YamlReader, root: Node): Policy | undefined {
   const given = new Map<string, Node>()
   for (const { key, keyNode, value } of reader.entries(root, 'A policy')) {
-    if ((TOP_WORDS as readonly string[]).includes(key)) given.set(key, value)
+    if ((POLICY_WORDS as readonly string[]).includes(key)) given.set(key, value)
     else
       reader.mistake(
         keyNode,
-        `This is not a word of the policy language. Allowed here: ${TOP_WORDS.join(', ')}.`,
+        `This is not a word of the policy language. Allowed here: ${POLICY_WORDS.join(', ')}.`,
       )
   }
-  for (const word of REQUIRED) if (!given.has(word)) reader.mistake(root, `"${word}" is missing.`)
+  for (const word of REQUIRED_WORDS)
+    if (!given.has(word)) reader.mistake(root, `"${word}" is missing.`)
   const text = (word: string, test: RegExp, form: string): string =>
     given.has(word) ? reader.text(given.get(word)!, word, test, form) : ''
   if (given.has('apiVersion')) reader.word(given.get('apiVersion')!, 'apiVersion', [API_VERSION])
@@ -158,11 +162,9 @@ function readSpan(
   if (splits.length > 1) reader.mistake(keyNode, 'One attribute of a span may split.')
   const rule: SpanRule = {
     name,
-    ids: given.has('ids') ? reader.word(given.get('ids')!, 'ids', ['random', 'linked']) : 'random',
+    ids: given.has('ids') ? reader.word(given.get('ids')!, 'ids', IDS) : 'random',
     time: given.has('time') ? readTime(reader, given.get('time')!, compat) : 'day',
-    status: given.has('status')
-      ? reader.word(given.get('status')!, 'status', ['drop', 'keep'])
-      : 'drop',
+    status: given.has('status') ? reader.word(given.get('status')!, 'status', STATUSES) : 'drop',
     only: given.has('only') ? readOnly(reader, given.get('only')!, fields) : [],
     skip: given.has('skip') ? readSkip(reader, given.get('skip')!) : [],
     fields,
@@ -173,7 +175,7 @@ function readSpan(
 
 function readTime(reader: YamlReader, node: Node, compat: boolean): SpanRule['time'] {
   const time = reader.word(node, 'time', TIMES)
-  if (time === 'exact' && !compat) reader.mistake(node, needsCompat('time: exact'))
+  if (time === COMPAT_TIME && !compat) reader.mistake(node, needsCompat(`time: ${COMPAT_TIME}`))
   return time
 }
 
