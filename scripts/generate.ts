@@ -1,6 +1,6 @@
 // Writes what is made from the code: in README.md the table of settings and the list of commands,
 // beside every shipped policy its data sheet, what deploy/ holds of the sidecar's container, the
-// table of conformance to OTLP, and the overview of decisions. With `--check` it writes nothing and
+// table of conformance to OTLP, the overview of decisions, and the JSON Schema of policies. With `--check` it writes nothing and
 // fails where a file would change.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -13,6 +13,7 @@ import { flagOf, SETTINGS } from '../src/support/settings.ts'
 import { keptFigures, POPULATION } from '../test/attack/uniqueness.ts'
 import { conformanceTable } from '../test/conformance/table.ts'
 import { decisionsOverview } from './generate-decisions.ts'
+import { policySchema } from './generate-policy-schema.ts'
 import { deployFiles } from './manifests/deploy-files.ts'
 import { factsFiles } from './manifests/facts-files.ts'
 import { injectionFile } from './manifests/injection-file.ts'
@@ -102,6 +103,7 @@ const wanted = new Map([
   [README, generated(read(README))],
   [new URL('../docs/conformance.md', import.meta.url).pathname, conformanceTable()],
   decisionsOverview(),
+  policySchema(),
   ...deployFiles(replacePart),
   ...factsFiles(replacePart),
   [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],

@@ -29,9 +29,15 @@ export const REQUIRED_WORDS = [
   'expires',
   'spans',
 ] as const
-export const POLICY_WORDS = [...REQUIRED_WORDS, 'review', 'compat', 'limits', 'resource'] as const
-const SPAN_WORDS = ['ids', 'time', 'status', 'only', 'skip', 'attributes']
+const POLICY_WORDS = [...REQUIRED_WORDS, 'review', 'compat', 'limits', 'resource'] as const
+const SPAN_WORDS = ['ids', 'time', 'status', 'only', 'skip', 'attributes'] as const
+export type SpanWord = (typeof SPAN_WORDS)[number]
+export type PolicyWord = (typeof POLICY_WORDS)[number]
+export const PROJECT_PATTERN = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(\/[a-z0-9._-]+){0,4}$/
+export const RETENTION_PATTERN = /^[1-9][0-9]{0,4}d$/
 const LINE = /^[^\p{Cc}]{3,500}$/u
+export const MAX_POLICY_VERSION = 9999
+export const MAX_LIMIT_BITS = 1000
 export const MAX_ATTRIBUTES = 2000
 export const MAX_SPANS = 100
 
@@ -77,18 +83,16 @@ function readPolicy(reader: YamlReader, root: Node): Policy | undefined {
   if (given.has('apiVersion')) reader.word(given.get('apiVersion')!, 'apiVersion', [API_VERSION])
   const compat = given.has('compat') && readCompat(reader, given.get('compat')!)
   return {
-    project: text(
-      'project',
-      /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(\/[a-z0-9._-]+){0,4}$/,
-      'a domain and a path, such as example.org/demo',
-    ),
-    version: given.has('version') ? reader.whole(given.get('version')!, 'version', 1, 9999) : 0,
+    project: text('project', PROJECT_PATTERN, 'a domain and a path, such as example.org/demo'),
+    version: given.has('version')
+      ? reader.whole(given.get('version')!, 'version', 1, MAX_POLICY_VERSION)
+      : 0,
     purpose: text('purpose', LINE, 'one sentence'),
     contact: text('contact', LINE, 'an address where people can ask'),
     review: given.has('review')
       ? text('review', /^https:\/\/[^\s\p{Cc}]{3,300}$/u, 'an https address')
       : undefined,
-    retention: text('retention', /^[1-9][0-9]{0,4}d$/, 'a number of days, such as 395d'),
+    retention: text('retention', RETENTION_PATTERN, 'a number of days, such as 395d'),
     expires: given.has('expires') ? reader.day(given.get('expires')!, 'expires') : '',
     compat,
     limits: readLimits(reader, given.get('limits'), compat),
@@ -113,7 +117,7 @@ function readLimits(reader: YamlReader, node: Node | undefined, compat: boolean)
   }
   for (const { key, keyNode, value } of reader.entries(node, 'limits')) {
     if (key === 'recordBits' || key === 'stableBits')
-      limits[key] = reader.whole(value, key, 0, 1000)
+      limits[key] = reader.whole(value, key, 0, MAX_LIMIT_BITS)
     else reader.mistake(keyNode, 'limits has recordBits and stableBits.')
   }
   return limits
@@ -148,7 +152,7 @@ function readSpan(
     reader.mistake(keyNode, 'The name of a span is 1 to 64 printable ASCII characters.')
   const given = new Map<string, Node>()
   for (const { key, keyNode: at, value } of reader.entries(node, 'A span')) {
-    if (SPAN_WORDS.includes(key)) given.set(key, value)
+    if ((SPAN_WORDS as readonly string[]).includes(key)) given.set(key, value)
     else
       reader.mistake(
         at,
