@@ -64,6 +64,7 @@ export function parseField(
 }
 
 function checkName(reader: YamlReader, keyNode: Node, name: string): void {
+  // promise: own-names-reserved
   if (!OUTGOING_NAME.test(name) || name.length > MAX_NAME_BYTES) {
     reader.mistake(
       keyNode,
@@ -76,6 +77,7 @@ function checkName(reader: YamlReader, keyNode: Node, name: string): void {
 function readWords(reader: YamlReader, node: Node): Given {
   const given = new Map<string, Node>()
   for (const { key, keyNode, value } of reader.entries(node, 'An attribute')) {
+    // promise: unknown-attribute-key
     if (FIELD_WORDS.includes(key)) given.set(key, value)
     else
       reader.mistake(
@@ -184,6 +186,7 @@ function checkTogether(
       'split makes copies of a span; under "resource" there is none.',
     )
   const mayHoldIdentity = word === 'pseudonym' || word === 'hash' || word === 'hmac'
+  // promise: instance-id-hashed-only
   if (
     !mayHoldIdentity &&
     [field.from, field.or].some((source) => source !== undefined && namesInstance(source))
