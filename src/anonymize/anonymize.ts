@@ -22,10 +22,10 @@ import type { CompileContext } from './compiled-field.ts'
 import { heartbeatSpan } from './heartbeat-span.ts'
 import type { Random } from './ids.ts'
 import { readResource } from './resource-slots.ts'
-import type { Facts } from './source.ts'
+import type { Facts } from './compiled-source.ts'
 import { Frame } from './span-offsets.ts'
 import { SpanWriter } from './span-writer.ts'
-import { MISS } from './table.ts'
+import { MISS } from './byte-table.ts'
 
 export interface AnonymizerOptions {
   policy: Policy

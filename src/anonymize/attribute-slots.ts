@@ -5,7 +5,7 @@
 // listed, key: secret}` pass one as the other.
 import { Cursor, FIXED64, LEN, VARINT } from '../otlp/wire.ts'
 import type { Frame } from './span-offsets.ts'
-import { type ByteTable, MISS } from './table.ts'
+import { type ByteTable, MISS } from './byte-table.ts'
 
 /**
  * Kinds of a value. OTHER is an array, a map, bytes, nothing at all, or a number that is none (NaN,

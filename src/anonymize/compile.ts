@@ -16,9 +16,9 @@ import { ABSENT, DOUBLE, MALFORMED, Slots, STRING, Value } from './attribute-slo
 import { type CompileContext, compileField, evaluate, type FieldPlan } from './compiled-field.ts'
 import { encodeAttribute, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './encoded-attribute.ts'
 import { FieldSet } from './field-set.ts'
-import { compileNarrow, type Narrow } from './narrow.ts'
-import { fixedValue, Joined, needsAttribute } from './source.ts'
-import { ByteTable } from './table.ts'
+import { compileNarrow, type Narrow } from './compile-narrowing.ts'
+import { fixedValue, Joined, needsAttribute } from './compiled-source.ts'
+import { ByteTable } from './byte-table.ts'
 import { TimeCut } from './time-cut.ts'
 
 /** The outgoing attribute of this number is there and has one of the values. */

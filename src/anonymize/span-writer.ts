@@ -9,7 +9,7 @@ import { ABSENT, STRING, Value } from './attribute-slots.ts'
 import type { SpanPlan, Test } from './compile.ts'
 import { applied, chosen, evaluate, type FieldPlan } from './compiled-field.ts'
 import { Ids, type Random } from './ids.ts'
-import type { Narrow } from './narrow.ts'
+import type { Narrow } from './compile-narrowing.ts'
 import { type Frame, NO_ID } from './span-offsets.ts'
 import { textOf } from './text.ts'
 

@@ -2,7 +2,7 @@
 // values it can have, and the leak budget: how much one record tells, what stays the same, what
 // links records, what is only assumed.
 import { type Budget, budgetOf, type Share } from '../policy/bits.ts'
-import { effective } from '../policy/overlay-narrow.ts'
+import { effective } from '../policy/overlay-values.ts'
 import { type Field, type Policy, policyDigest } from '../policy/policy.ts'
 import {
   bitsText,
@@ -11,7 +11,7 @@ import {
   sourceText,
   TIME_TEXTS,
   valuesOf,
-} from '../policy/words.ts'
+} from '../policy/describe.ts'
 import { LINKS } from './sheet-markdown.ts'
 
 const SHOWN_VALUES = 12

@@ -3,7 +3,7 @@
 // the report. The job is short-lived. It logs everything that it cannot read or write, and does the
 // rest. If reporting is off, it sends no request.
 import { narrowFacts } from '../anonymize/narrow-facts.ts'
-import type { Facts } from '../anonymize/source.ts'
+import type { Facts } from '../anonymize/compiled-source.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Log } from '../support/log.ts'
 import type { Cluster } from './cluster.ts'

@@ -14,7 +14,7 @@ import {
   TIMES,
   VERSION_LEVELS,
 } from './policy.ts'
-import { bitsText, sourceText } from './words.ts'
+import { bitsText, sourceText } from './describe.ts'
 
 export interface PolicyDiff {
   /** Sentences. */

@@ -7,7 +7,7 @@ import type { Field, Fold, Scalar, Source, VersionLevel } from '../../policy/pol
 import { BOOL, DOUBLE, INT, MALFORMED, STRING, type Value } from '../attribute-slots.ts'
 import { Memo } from '../bounded-cache.ts'
 import { type Apply, type Encode, encodeAttribute, type Outcome } from '../encoded-attribute.ts'
-import { ByteTable, NOT_ASCII } from '../table.ts'
+import { ByteTable, NOT_ASCII } from '../byte-table.ts'
 import { folded, textOf } from '../text.ts'
 import { exactNumber, exactText } from './exact.ts'
 import { keyedHash, type PseudonymContext, plainHash, pseudonyms } from './hash.ts'
