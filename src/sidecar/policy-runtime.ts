@@ -118,10 +118,12 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
   if (config.identityDir !== undefined && road?.named !== true)
     watched(join(config.identityDir, 'secret'), undefined)
   return {
+    // promise: expired-policy-nothing-kept
     current: () =>
       road === undefined || hasExpired(clock, road.policy) !== undefined ? undefined : road,
     label: () => {
       take(road)
+      // promise: invalid-policy-stops
       return road === undefined ? undefined : label
     },
     errors: () => {
@@ -153,6 +155,7 @@ function readPolicy(
       'The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.',
     ])
   const policy = parsePolicy(policyText)
+  // promise: unreadable-overlay-invalid
   if (policyOverlay === undefined) return policy
   if (overlayText === undefined)
     throw new ConfigError([
@@ -201,6 +204,7 @@ function buildRoad(
       maxBytes,
       clock,
     })
+    // promise: unknown-digest-custom
     const enricher = createEnricher(
       policy,
       digest === config.policyDigest ? digest : 'custom',
