@@ -2,13 +2,13 @@
 // it. Whatever is wrong (a setting, the policy, the folder, a port), the process lives and answers
 // the application; then it keeps and sends nothing, and says why. Raw spans exist inside `handle`
 // only.
-import { type Accept, createAccept, type Handled } from '../accept/accept.ts'
 import { Budget } from '../accept/budget.ts'
-import { createGrpcDoor } from '../accept/grpc-listen.ts'
+import { GrpcReceiver } from '../accept/grpc-receiver.ts'
+import { HttpReceiver } from '../accept/http-receiver.ts'
 import { Clock } from '../anonymize/clock.ts'
 import { type Consent, type Decision, watchConsent } from '../consent/consent.ts'
 import { batchIdOf } from '../enrich/enrich.ts'
-import { rejectedSpans } from '../otlp/answer.ts'
+import { type ExportResult, rejectedSpans } from '../otlp/answer.ts'
 import { createPage } from '../page/page.ts'
 import { lockFolder, openQueue, wipeFolder } from '../queue/queue.ts'
 import { createSender } from '../send/send.ts'
@@ -91,7 +91,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     local: createHeartbeat({ folder: undefined, counters, log }),
   }
 
-  const handle = async (body: Uint8Array, began: number): Promise<Handled> => {
+  const handle = async (body: Uint8Array, began: number): Promise<ExportResult> => {
     const { anonymizer, enricher } = road?.current() ?? {}
     const queue = modes.queueFor(began)
     // promise: no-policy-nothing-kept
@@ -122,8 +122,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   // One budget over both doors.
   const door = { ...limits, budget: new Budget(limits.maxInflight), handle, counters, log }
-  const accept: Accept = createAccept({ ...door, listen: config.httpListen })
-  const grpc = createGrpcDoor({ ...door, listen: config.grpcListen })
+  const accept = new HttpReceiver({ ...door, listen: config.httpListen })
+  const grpc = new GrpcReceiver({ ...door, listen: config.grpcListen })
   const health = createHealth(config.healthListen)
   const page = createPage({
     listen: config.pageListen,
@@ -321,7 +321,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       })
     },
     finish: async () => {
-      await Promise.all([accept, grpc].map((door) => door.untilUnused(QUIET_MS, LINGER_MS)))
+      await Promise.all([accept, grpc].map((door) => door.untilDisconnected(QUIET_MS, LINGER_MS)))
       await stop(LAST_SEND_MS)
     },
     stop,
