@@ -18,8 +18,8 @@ import {
 import { Counters } from '../support/counters.ts'
 import { Clock } from './clock.ts'
 import { type CompileContext, compileField, evaluate } from './compiled-field.ts'
-import { RESOURCE_ATTRIBUTES } from './encoded-attribute.ts'
 import { fixedValue } from './compiled-source.ts'
+import { RESOURCE_ATTRIBUTES } from './encoded-attribute.ts'
 
 export interface OwnPseudonym {
   /** `undefined`: it comes with every batch. */
