@@ -20,7 +20,8 @@ import { type Config, limitsFor } from '../support/settings.ts'
 import { WATCH_EVERY_MS } from '../support/watch.ts'
 import { createHealth } from './health.ts'
 import { createHeartbeat } from './heartbeat.ts'
-import { createModes, type Goal } from './mode-controller.ts'
+import { ModeController } from './mode-controller.ts'
+import type { DesiredState } from './mode-state.ts'
 import { type RoadWatch, watchRoad } from './policy-runtime.ts'
 import { reportOf, statusOf } from './status.ts'
 
@@ -163,22 +164,22 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     log,
   })
 
-  const goal = (): Goal => {
+  const desiredState = (): DesiredState => {
     const mode = consent === undefined ? 'off' : consent.look().mode
-    return { mode, policy: road?.label() }
+    return { mode, policyDigest: road?.label() }
   }
 
-  const modes = createModes({
+  const modes = new ModeController({
     folder: config.dataDir,
-    goal,
-    openQueue: ({ policy, mode, wipe }) =>
+    desiredState,
+    openQueue: ({ policyDigest, mode, wipe }) =>
       openQueue({
         folder: config.dataDir,
         maxBytes: config.queueMax,
         maxWaitingBytes: limits.maxWaiting,
         maxAgeMs: config.queueMaxAge,
         full: mode === 'local' ? 'ring' : config.queueFull,
-        policyDigest: policy,
+        policyDigest,
         wipe,
         order: batchIdOf,
         counters,
@@ -210,11 +211,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     // The number makes each line another one: the log keeps equal ones back for a while.
     log.info('consent: the mode is decided', { mode, by, decision: ++decisions })
     if (mode !== 'off')
-      road ??= watchRoad(
-        { config, machine, maxBytes: limits.maxBody, clock, counters, log },
-        modes.look,
+      road ??= watchRoad({ config, machine, maxBytes: limits.maxBody, clock, counters, log }, () =>
+        modes.reconcile(),
       )
-    modes.look()
+    modes.reconcile()
     if (mode !== 'off') return
     road?.stop()
     road = undefined
@@ -247,7 +247,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   /** What changes with time alone: a policy expires, a day begins. */
   const tick = (): void => {
-    modes.look()
+    modes.reconcile()
     beat()
   }
 
