@@ -47,8 +47,8 @@ const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/
 
 export async function facts(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('facts takes flags only.')
-  const { config, mistakes } = readSettings(settings, host.env, input.flags)
-  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  const { config, errors } = readSettings(settings, host.env, input.flags)
+  if (errors.length > 0) throw new ConfigError(errors)
   const { startWithin, wait } = readOwn(host, input)
   // The SDK reads them; those of a pod are meant for its application.
   host.forget('OTEL_')

@@ -68,13 +68,13 @@ function optionsOf({ flags }: Input): Options {
   const fixed = Object.keys({ ...FIXED_SETTINGS, ...POLICY_FILE }).filter(
     (name) => settings[name] !== undefined,
   )
-  const mistakes = fixed.map(
+  const errors = fixed.map(
     (name) => `--${flagOf(name)} cannot be given: the pod has its own ${name}.`,
   )
-  const { mistakes: wrong } = readConfig(
+  const { errors: wrong } = readConfig(
     settings.USAGE_POLICY_TEXT === undefined ? { ...settings, ...POLICY_FILE } : settings,
   )
-  if (mistakes.length + wrong.length > 0) throw new ConfigError([...mistakes, ...wrong])
+  if (errors.length + wrong.length > 0) throw new ConfigError([...errors, ...wrong])
   return {
     image,
     configMap: flags['config-map'] ?? STANDARD.configMap,

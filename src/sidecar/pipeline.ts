@@ -36,7 +36,7 @@ export interface Machine {
 export interface PipelineOptions {
   config: Config
   /** Of the settings; any makes the sidecar report nothing. */
-  mistakes: readonly string[]
+  errors: readonly string[]
   doNotTrack: string | undefined
   machine: Machine
   counters: Counters
@@ -74,7 +74,7 @@ const REJECTED_MESSAGE =
   'Some spans were left out because they are not valid OTLP: a trace id has 16 bytes and a span id 8, neither all zero, and no field of a span occurs twice.'
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { config, mistakes, machine, counters, log } = options
+  const { config, errors, machine, counters, log } = options
   const limits = limitsFor(config, machine.memoryLimit)
   const timers = new Set<NodeJS.Timeout>()
   let consent: Consent | undefined
@@ -134,9 +134,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         folder: config.dataDir,
         decision: consent?.decision() ?? { mode: 'off', by: 'the start' },
         problems: [
-          ...mistakes,
-          ...(road?.mistakes() ?? []).map(
-            (mistake) => `Nothing is kept or sent, because of the policy: ${mistake}`,
+          ...errors,
+          ...(road?.errors() ?? []).map(
+            (error) => `Nothing is kept or sent, because of the policy: ${error}`,
           ),
           ...(folder === undefined
             ? []
@@ -283,10 +283,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       await persist('health: the port cannot be used', async () => {
         at.health = await health.start()
       })
-      for (const mistake of mistakes)
-        log.error(`settings: nothing is kept or sent, because: ${mistake}`)
+      for (const error of errors) log.error(`settings: nothing is kept or sent, because: ${error}`)
       consent = watchConsent(
-        { ...config, doNotTrack: options.doNotTrack, wrongSettings: mistakes.length > 0 },
+        { ...config, doNotTrack: options.doNotTrack, wrongSettings: errors.length > 0 },
         follow,
       )
       follow(consent.decision())

@@ -50,7 +50,7 @@ export interface RoadWatch {
    */
   label(): string | undefined
   /** Why there is none, the day after its last one too; sentences. */
-  mistakes(): readonly string[]
+  errors(): readonly string[]
   stop(): void
 }
 
@@ -70,7 +70,7 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
   let road: Road | undefined
   let label: string | undefined
 
-  let mistakes: readonly string[] = []
+  let errors: readonly string[] = []
 
   const build = (): Road | undefined => {
     const built = buildRoad(options, {
@@ -78,7 +78,7 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
       facts: factsText(),
       overlay: overlayText(),
     })
-    mistakes = 'policy' in built ? [] : built
+    errors = 'policy' in built ? [] : built
     return 'policy' in built ? built : undefined
   }
   const take = (next: Road | undefined): void => {
@@ -124,9 +124,9 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
       take(road)
       return road === undefined ? undefined : label
     },
-    mistakes: () => {
+    errors: () => {
       const expired = road && hasExpired(clock, road.policy)
-      return expired === undefined ? mistakes : [expired]
+      return expired === undefined ? errors : [expired]
     },
     stop: () => {
       for (const watch of watches) watch.stop()
@@ -140,7 +140,7 @@ function hasExpired(clock: Clock, policy: Policy): string | undefined {
 }
 
 /**
- * Given by the setting as `undefined`: there is no overlay; one that cannot be read is a mistake,
+ * Given by the setting as `undefined`: there is no overlay; one that cannot be read is an error,
  * not none.
  */
 function readPolicy(
@@ -162,7 +162,7 @@ function readPolicy(
     return applyOverlay(policy, overlayText)
   } catch (error) {
     throw error instanceof ConfigError
-      ? new ConfigError(error.mistakes.map((mistake) => `In the overlay, ${mistake}`))
+      ? new ConfigError(error.errors.map((message) => `In the overlay, ${message}`))
       : error
   }
 }
@@ -216,8 +216,8 @@ function buildRoad(
     return { policy, digest, anonymizer, enricher, facts, named: known !== undefined }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    for (const mistake of error.mistakes)
-      log.error(`policy: nothing is kept or sent, because: ${mistake}`)
-    return error.mistakes
+    for (const message of error.errors)
+      log.error(`policy: nothing is kept or sent, because: ${message}`)
+    return error.errors
   }
 }

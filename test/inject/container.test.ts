@@ -79,8 +79,8 @@ test('of the pod it learns the annotations, and no name or uid', () => {
 
 test('its settings are right, its doors are loopback’s but that of health, its files are in its volumes', () => {
   for (const { env } of containers) assert.ok(env.length > 0)
-  const { config, mistakes } = settingsOf(container)
-  assert.deepEqual([mistakes, config.reporting, config.firstSendDelay], [[], 'local', 86_400_000])
+  const { config, errors } = settingsOf(container)
+  assert.deepEqual([errors, config.reporting, config.firstSendDelay], [[], 'local', 86_400_000])
   for (const door of [config.httpListen, config.grpcListen, config.pageListen])
     assert.equal(door.host, '127.0.0.1')
   assert.deepEqual(

@@ -45,7 +45,7 @@ function mistakesOf(text: string): readonly string[] {
     return []
   } catch (error) {
     assert.ok(error instanceof ConfigError)
-    return error.mistakes
+    return error.errors
   }
 }
 
