@@ -15,6 +15,7 @@ import { createSender } from '../send/send.ts'
 import type { Counters } from '../support/counters.ts'
 import { errorCode } from '../support/errors.ts'
 import type { Log } from '../support/log.ts'
+import type { Machine } from '../support/machine.ts'
 import type { ListenAddress } from '../support/setting-parsers.ts'
 import { type Config, limitsFor } from '../support/settings.ts'
 import { WATCH_EVERY_MS } from '../support/watch.ts'
@@ -24,14 +25,6 @@ import { ModeController } from './mode-controller.ts'
 import type { DesiredState } from './mode-state.ts'
 import { type RoadWatch, watchRoad } from './policy-runtime.ts'
 import { reportOf, statusOf } from './status.ts'
-
-/** What the process knows of its machine. */
-export interface Machine {
-  arch: string
-  platform: string
-  /** Bytes; `undefined` where there is no limit. */
-  memoryLimit: number | undefined
-}
 
 export interface PipelineOptions {
   config: Config
@@ -103,7 +96,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const { spans, rejected } = passed
     try {
       if (spans > 0) {
-        const kept = queue.append(enricher.frame(passed), spans)
+        const kept = queue.append(enricher.wrapResourceSpans(passed), spans)
         enricher.done()
         await kept
         refusing = false
@@ -240,7 +233,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const passed = anonymizer.heartbeat(Date.now())
       const { spans } = passed
       if (spans === 0) return undefined
-      const record = enricher.frame(passed)
+      const record = enricher.wrapResourceSpans(passed)
       return () => queue.appendIsolated(record, spans)
     })
   }

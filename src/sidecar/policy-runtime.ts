@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Anonymizer, createAnonymizer } from '../anonymize/anonymize.ts'
 import type { Clock } from '../anonymize/clock.ts'
 import type { Facts } from '../anonymize/source.ts'
-import { createEnricher, type Enricher } from '../enrich/enrich.ts'
+import { Enricher } from '../enrich/enrich.ts'
 import { allFacts, parseFacts } from '../enrich/facts.ts'
 import { openIdentity } from '../identity/identity.ts'
 import { expiredOn } from '../policy/expiry.ts'
@@ -201,7 +201,7 @@ function buildRoad(
       maxBytes,
       clock,
     })
-    const enricher = createEnricher(
+    const enricher = new Enricher(
       policy,
       digest === config.policyDigest ? digest : 'custom',
       anonymizer,
