@@ -95,6 +95,7 @@ const SERVER = {
    */
   keepAliveTimeout: 75_000,
   /** Of one request; every connection may hold as much. */
+  // promise: header-bounded
   maxHeaderSize: 8 * 1024,
   /** A request without one is refused below, with a sentence. */
   requireHostHeader: false,
@@ -143,6 +144,7 @@ export function createAccept(options: AcceptOptions): Accept {
   const fromJson = (body: Uint8Array, share: Share): Uint8Array => {
     const refusal = share.take(body.length)
     if (refusal !== undefined) throw refusal
+    // promise: json-bounded
     const turned = jsonToProtobuf(body, options.maxBody)
     release(body)
     return turned
@@ -179,6 +181,7 @@ export function createAccept(options: AcceptOptions): Accept {
         parting(),
       )
     } catch (error) {
+      // promise: http-error-without-text
       const refusal = error instanceof Refusal ? error : bug(error, log)
       counters.add(`requests.refused.${refusal.status}`)
       const headers = parting()
@@ -237,6 +240,7 @@ function checkAddress(request: IncomingMessage, isPublic: boolean): void {
     if (request.httpVersionMinor > 0) throw new Refusal(400, 'Send one Host header.')
     return
   }
+  // promise: accept-host-checked
   if (!isPublic && !NEAR.test(host))
     throw new Refusal(
       421,

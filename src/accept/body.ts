@@ -39,6 +39,7 @@ export function readBody(
 
     const late = (): void =>
       refuse(new Refusal(408, `The body was not there after ${DEADLINE_MS / 1000} seconds.`))
+    // promise: body-deadline
     const timer = setTimeout(late, DEADLINE_MS)
     const stop = (): void => {
       clearTimeout(timer)
@@ -53,6 +54,7 @@ export function readBody(
       reject(refusal)
     }
     const onData = (chunk: Buffer): void => {
+      // promise: body-limit
       const refusal =
         blocks.length + chunk.length > maxBytes ? tooLarge(maxBytes) : blocks.add(chunk)
       if (refusal === undefined) return

@@ -51,6 +51,7 @@ export class Share {
         `The body needs more than ${budget.max} bytes to be taken in. Send smaller batches, or raise USAGE_MAX_INFLIGHT.`,
       )
     if (budget.used + bytes > budget.max) budget.makeRoom(bytes, this)
+    // promise: budget
     if (budget.used + bytes > budget.max)
       return retryLater(
         'Too many bytes are being received at once. Send the same request later.',

@@ -129,6 +129,7 @@ export function createGrpc(
     const timer = deadline(stream, headers)
     try {
       // Who has waited longest goes; where nobody waits, the one that asks now.
+      // promise: calls-bounded
       if (calls > MAX_CALLS && !crowd.dismiss(socket)) throw TOO_MANY
       checkTarget(headers)
       if (DISCARDED.test(String(headers[':path']))) {
@@ -141,6 +142,7 @@ export function createGrpc(
       counters.add('requests.accepted')
       succeed(stream, successBody('protobuf', rejected, message))
     } catch (error) {
+      // promise: grpc-error-without-text
       const refusal = error instanceof Refusal ? error : bug(error, log)
       counters.add(`requests.refused.${refusal.status}`)
       fail(stream, refusal)
@@ -250,6 +252,7 @@ function deadline(
   const match = /^(\d{1,8})([HMSmun])$/.exec(String(headers['grpc-timeout'] ?? ''))
   if (match === null) return undefined
   const ms = Math.min(Number(match[1]) * UNIT_MS[match[2]!]!, 2 ** 31 - 1)
+  // promise: call-deadline
   return setTimeout(() => fail(stream, TOO_LATE), ms).unref()
 }
 

@@ -47,6 +47,7 @@ function inflateSmall(body: Uint8Array, size: number, share: Share): Uint8Array 
   const refusal = share.take(size)
   if (refusal !== undefined) throw refusal
   try {
+    // promise: inflate-bounded
     return gunzipSync(body, { maxOutputLength: size, chunkSize: size })
   } catch (error) {
     if (errorCode(error) !== 'ERR_BUFFER_TOO_LARGE') throw broken(body)
@@ -77,6 +78,7 @@ function inflateLarge(
     }
     /** Room for `needed` bytes, or why there is none. */
     const grow = (needed: number): Refusal | undefined => {
+      // promise: inflate-pieces-bounded
       if (needed > maxBytes) return tooLarge(maxBytes)
       const capacity = Math.min(maxBytes, Math.max(needed, out.length * 2))
       const refusal = share.take(capacity - out.length)

@@ -50,6 +50,7 @@ export function factsNamed(policy: Policy): string[] {
 
 /** The facts that the policy names, narrowed; every other one is left out. */
 export function narrowFacts(policy: Policy, facts: Facts): Map<string, Scalar> {
+  // promise: facts-by-policy-only
   return new Map(
     factsNamed(policy).flatMap((name): [string, Scalar][] => {
       const value = facts.get(name)

@@ -63,6 +63,7 @@ export async function runFacts(options: FactsOptions): Promise<Done> {
   }
   // Also the sidecar's own switches count, before anything is asked.
   const sidecar = reports ? await whenReady(options) : undefined
+  // promise: facts-job-silent
   if (sidecar?.mode === 'off') {
     log.info('facts: reporting is off in the sidecar of this pod, so nothing is read')
     return true

@@ -32,6 +32,7 @@ export function additionsTo(
     labels: INJECTED,
     container: sidecar(options, traits),
     volumes: volumes(options),
+    // promise: inject-endpoint-kept
     env: all.map((container) => [
       ...(has(container, APP_ENV.name) ? [] : [APP_ENV]),
       ...(otel && mayHaveOtel(container) ? OTEL_ENV : []),

@@ -85,6 +85,7 @@ const lower = (setting: string, atMost: string | undefined): string => {
   if (atMost === undefined) return setting
   const rank = (word: string): number =>
     Math.max(0, REPORTING_WORDS.indexOf(word as (typeof REPORTING_WORDS)[number]))
+  // promise: inject-namespace-lowers
   return REPORTING_WORDS[Math.min(rank(setting), rank(atMost))]!
 }
 
@@ -194,6 +195,7 @@ export function volumes({
         items: [{ path: 'annotations', fieldRef: { fieldPath: 'metadata.annotations' } }],
       },
     },
+    // promise: inject-policy-optional
     { name: `${CONTAINER}-project`, configMap: { name: configMap, optional: true } },
     { name: `${CONTAINER}-facts`, configMap: { name: factsConfigMap, optional: true } },
     { name: `${CONTAINER}-identity`, secret: { secretName: identitySecret, optional: true } },

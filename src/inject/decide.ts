@@ -53,6 +53,7 @@ export function decide(pod: Pod, namespace: Metadata | undefined, workload?: Met
   const { spec } = pod
   const annotations = pod.metadata?.annotations ?? {}
   const all = allContainers(pod)
+  // promise: one-sidecar
   if (all.some(({ name }) => name === CONTAINER))
     return no(`it has a container ${CONTAINER} already`)
   const label = namespace?.labels?.[INJECT]
@@ -67,11 +68,13 @@ export function decide(pod: Pod, namespace: Metadata | undefined, workload?: Met
     },
     { who: 'its namespace has', word: namespace?.annotations?.[INJECT] },
   ].find(({ word }) => word !== undefined)
+  // promise: inject-disabled
   if (said?.word === 'disabled') return no(`${said.who} the annotation ${INJECT}: disabled`)
   if (said !== undefined && said.word !== 'enabled')
     return no(
       `${said.who} the annotation ${INJECT} with a word that is not "enabled" or "disabled"`,
     )
+  // promise: inject-host-network
   if ((spec.hostNetwork ?? false) !== false)
     return no('it uses the network of its node (hostNetwork), where loopback is not its own')
   if (
@@ -82,6 +85,7 @@ export function decide(pod: Pod, namespace: Metadata | undefined, workload?: Met
   if ('kubernetes.io/config.mirror' in annotations) return no('it is the mirror of a static pod')
   if (spec.volumes?.some(({ name }) => String(name).startsWith(`${CONTAINER}-`)))
     return no(`it has a volume whose name begins with ${CONTAINER}-`)
+  // promise: inject-ports
   if (all.some(({ ports }) => ports?.some(({ containerPort }) => OURS.includes(containerPort))))
     return no(`a container listens on one of the ports ${PORTS.grpc} to ${PORTS.page}`)
   const mesh = meshInTheWay(pod.metadata ?? {}, namespace ?? {})

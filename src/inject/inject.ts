@@ -83,6 +83,7 @@ function carryOut(text: string, plans: readonly Plan[]): string {
     )
     const targets = some.map(({ target }) => target)
     if (!isDeepStrictEqual(valuesIn(changed), meant(text, some))) return undefined
+    // promise: inject-reversible
     return cutOut(changed, targets) === text ? changed : undefined
   })
   for (const plan of plans) {
@@ -199,6 +200,7 @@ export function uninjectText(text: string): Filtered {
   const { result, good } = most(having, (some) => {
     const targets = some.map(({ target }) => target)
     const changed = cutOut(text, targets)
+    // promise: uninject-exact
     return isDeepStrictEqual(dense(valuesIn(changed)), dense(meant(text, some)))
       ? changed
       : undefined

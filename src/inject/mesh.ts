@@ -58,6 +58,7 @@ export function meshInTheWay({ labels, annotations }: Named, namespace: Named): 
     const isLeft =
       typeof left === 'string' &&
       left.split(',').some((port) => port.trim() === String(PORTS.health))
+    // promise: inject-mesh
     return isIn && !isLeft
   })
 }

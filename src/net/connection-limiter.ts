@@ -23,6 +23,7 @@ export class Crowd<G extends Guest> {
 
   /** False: there is no room, and the newcomer has been sent away. */
   enter(guest: G): boolean {
+    // promise: connections-bounded
     if (this.#busy.size >= this.#max && !this.dismiss()) {
       guest.destroy()
       return false

@@ -54,6 +54,7 @@ export function watchConnections(server: Server, max: number): Connections {
       if (line.count > 0) behind++
       line.count++
       line.last = { request, response }
+      // promise: pipelined-requests-bounded
       if (line.count > MAX_UNANSWERED || behind > MAX_BEHIND) {
         stopParsing(socket)
         socket.destroy()

@@ -98,6 +98,7 @@ export class Cursor {
   }
 
   #skipGroup(field: number, depth: number): void {
+    // promise: groups-nest-bounded
     if (depth >= MAX_GROUP_DEPTH) throw badRequest('Groups are nested too deeply', this.pos)
     while (this.pos < this.end) {
       const inner = this.tag()

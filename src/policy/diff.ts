@@ -102,6 +102,7 @@ class Changes {
         wanted.includes(becomes)
       )
     })
+    // promise: diff-more-spans
     if (moved.length > 0) this.add(`${place}: spans whose ${name} was ${moved.join(', ')}`)
   }
 

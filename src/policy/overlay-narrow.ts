@@ -48,6 +48,7 @@ function subset<Value extends Scalar>(
     reader.mistake(node, 'An empty list keeps nothing; drop the attribute instead.')
   return items.flatMap((item) => {
     const found = base.find((value) => value === reader.scalar(item))
+    // promise: overlay-values-subset
     if (found === undefined)
       reader.mistake(item, `An overlay can only narrow: this is not in ${what} of the policy.`)
     return found === undefined ? [] : [found]

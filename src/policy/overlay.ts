@@ -16,6 +16,7 @@ const SPAN_WORDS = ['ids', 'time', 'status', 'only', 'skip', 'attributes']
 export function applyOverlay(base: Policy, text: string): Policy {
   const reader = new YamlReader(text)
   const narrowed = reader.root === null ? base : narrowPolicy(reader, reader.root, base)
+  // promise: invalid-overlay-refused
   if (reader.mistakes.length > 0) throw new ConfigError(reader.sorted())
   return narrowed
 }
@@ -104,6 +105,7 @@ export function noMore<Word extends string>(
 ): Word {
   if (node === undefined) return base
   const word = reader.word(node, what, order)
+  // promise: overlay-no-finer
   if (order.indexOf(word) > order.indexOf(base))
     reader.mistake(node, `An overlay can only narrow: ${what} is ${base} in the policy.`)
   return word
@@ -125,6 +127,7 @@ function narrowFields(
 ): Field[] {
   const changes = new Map(reader.entries(node, what).map((entry) => [entry.key, entry]))
   for (const [name, { keyNode }] of changes) {
+    // promise: overlay-adds-no-attribute
     if (!base.some((field) => field.name === name))
       reader.mistake(keyNode, 'The policy has no attribute of this name; an overlay adds none.')
   }
@@ -147,6 +150,7 @@ function narrowField(reader: YamlReader, keyNode: Node, node: Node, base: Field)
     'pseudonym',
   ])
   const change = given.get(action.kind)
+  // promise: overlay-keeps-action
   if (change === undefined || given.size !== 1) {
     reader.mistake(
       keyNode,

@@ -49,6 +49,7 @@ export function parseField(
   context: FieldContext,
 ): Field | undefined {
   const before = reader.mistakes.length
+  // promise: own-names-reserved
   if (!OUTGOING_NAME.test(name) || name.length > MAX_NAME_BYTES) {
     reader.mistake(
       keyNode,
@@ -59,6 +60,7 @@ export function parseField(
 
   const given = new Map<string, Node>()
   for (const { key, keyNode: at, value } of reader.entries(node, 'An attribute')) {
+    // promise: unknown-attribute-key
     if (WORDS.includes(key)) given.set(key, value)
     else
       reader.mistake(
@@ -167,6 +169,7 @@ function checkTogether(
       'split makes copies of a span; under "resource" there is none.',
     )
   const mayHoldIdentity = word === 'pseudonym' || word === 'hash' || word === 'hmac'
+  // promise: instance-id-hashed-only
   if (
     !mayHoldIdentity &&
     [field.from, field.or].some((source) => source !== undefined && namesInstance(source))

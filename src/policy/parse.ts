@@ -35,6 +35,7 @@ const MAX_SPANS = 100
 /** Throws a ConfigError whose mistakes read `line:column: sentence`. */
 export function parsePolicy(text: string): Policy {
   const { policy, over } = checkPolicy(text)
+  // promise: policy-within-limits
   if (over.length > 0) throw new ConfigError(over)
   return policy
 }
@@ -53,6 +54,7 @@ export function checkPolicy(text: string): Checked {
   const reader = new YamlReader(text)
   const policy = reader.root === null ? undefined : readPolicy(reader, reader.root)
   if (policy !== undefined && reader.mistakes.length === 0) checkPeriods(reader, policy)
+  // promise: invalid-policy-refused
   if (policy === undefined || reader.mistakes.length > 0) throw new ConfigError(reader.sorted())
   return { policy, over: overLimits(reader, policy) }
 }
@@ -60,6 +62,7 @@ export function checkPolicy(text: string): Checked {
 function readPolicy(reader: YamlReader, root: Node): Policy | undefined {
   const given = new Map<string, Node>()
   for (const { key, keyNode, value } of reader.entries(root, 'A policy')) {
+    // promise: unknown-policy-key
     if ((TOP_WORDS as readonly string[]).includes(key)) given.set(key, value)
     else
       reader.mistake(
@@ -159,6 +162,7 @@ function readSpan(
   const rule: SpanRule = {
     name,
     ids: given.has('ids') ? reader.word(given.get('ids')!, 'ids', ['random', 'linked']) : 'random',
+    // promise: times-day-by-default
     time: given.has('time') ? readTime(reader, given.get('time')!, compat) : 'day',
     status: given.has('status')
       ? reader.word(given.get('status')!, 'status', ['drop', 'keep'])

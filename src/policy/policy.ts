@@ -148,6 +148,7 @@ export function placesRead({ from, or, action }: Field): Place[] {
  * not change it.
  */
 export function policyDigest(policy: Policy): string {
+  // promise: digest-of-meaning
   const field = (full: Field): object => ({ ...full, reason: undefined })
   const { project, version, expires, compat, limits } = policy
   const canonical = {

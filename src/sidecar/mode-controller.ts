@@ -108,6 +108,7 @@ export class ModeController {
    */
   queueFor(began: number): Queue | undefined {
     const session = activeSession(this.#state)
+    // promise: late-request-discarded
     return session !== undefined && began > session.startedAt ? session.queue : undefined
   }
 
@@ -145,11 +146,14 @@ export class ModeController {
   #endEpoch(): void {
     const state = this.#state
     if (state.phase === 'wiping') return
+    // promise: mode-end-closes-queue
     if (state.phase === 'opening') state.epochEnded = true
     else this.#state = { phase: 'wiping', session: activeSession(state) }
+    // promise: epoch-ends-at-once
     try {
       this.#endEpochOnDisk(hasLock(state))
     } catch {}
+    // promise: request-cancelled-at-once
     this.#stopSender(state)
   }
 
@@ -180,6 +184,7 @@ export class ModeController {
     this.#stopSender(this.#state)
     session.policyDigest = policyDigest
     session.policySince = this.#now()
+    // promise: policy-change-drops
     const policySwitch = session.queue.switchPolicy(policyDigest)
     this.#state = { phase: 'preparing', session, policySwitch }
     // #prepare() repeats and reports what fails.
@@ -223,9 +228,9 @@ export class ModeController {
 
   #report(code: string): void {
     const cannot = CANNOT[this.#attempt]
-    const cause = code === 'EBUSY' ? 'another process uses it' : code
-    this.#options.log.error(`cannot ${cannot}`, { code, cause, retryInSeconds: RETRY_MS / 1000 })
-    this.#problem = `${cannot} (${cause})`
+    const reason = code === 'EBUSY' ? 'another process uses it' : code
+    this.#options.log.error(`cannot ${cannot}`, { code, reason, retryInSeconds: RETRY_MS / 1000 })
+    this.#problem = `${cannot} (${reason})`
   }
 
   /** State and desired state may change at each await. */
@@ -252,8 +257,10 @@ export class ModeController {
     try {
       endEpoch(folder)
       await this.#stoppingSenders
+      // promise: start-wipes-earlier-mode
       if (session === undefined) await wipeFolder()
       else {
+        // promise: mode-end-wipes
         await session.queue.wipe()
         state.session = undefined
         await session.queue.close()
@@ -328,6 +335,7 @@ export class ModeController {
     this.#recordPolicy(session)
     const open: Open = { phase: 'open', session, sender: undefined }
     this.#state = open
+    // promise: local-without-sender
     if (session.epoch.mode === 'on') open.sender = this.#openSender(open)
   }
 
@@ -342,7 +350,10 @@ export class ModeController {
 
   /** Asked before each request and each commit of a body. */
   #isAllowed(open: Open): boolean {
+    // promise: switches-read-before-send
     this.reconcile()
+    // promise: no-policy-nothing-sent
+    // promise: epoch-removal-off
     return (
       !this.#stopped &&
       this.#state === open &&

@@ -55,6 +55,7 @@ export function errorCode(error: unknown): string {
  */
 export function placeOf(error: unknown): string {
   const { stack = '', message = '' } = error instanceof Error ? error : {}
+  // promise: errors-logged-by-place
   const frames = stack.includes(message) ? stack.slice(stack.indexOf(message) + message.length) : ''
   return /([\w.-]+\.[jt]s:\d+:\d+)/.exec(frames)?.[1] ?? 'unknown'
 }
