@@ -1,6 +1,7 @@
 // Writes everything that is made from the code: parts of the documents, a data sheet beside every
-// shipped policy, the sidecar's container in deploy/, the table of OTLP conformance, and the
-// overview of decisions. With `--check` it writes nothing and fails where a file would change.
+// shipped policy, the JSON Schema of policies, the sidecar's container in deploy/, the table of
+// OTLP conformance, and the overview of decisions. With `--check` it writes nothing and fails where
+// a file would change.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { sheetOf } from '../src/datasheet/sheet.ts'
@@ -11,6 +12,7 @@ import { keptFigures, POPULATION } from '../test/attack/uniqueness.ts'
 import { conformanceTable } from '../test/conformance/table.ts'
 import { decisionsOverview } from './generate-decisions.ts'
 import { documents } from './generate-documents.ts'
+import { policySchema } from './generate-policy-schema.ts'
 import { deployFiles } from './manifests/deploy-files.ts'
 import { factsFiles } from './manifests/facts-files.ts'
 import { injectionFile } from './manifests/injection-file.ts'
@@ -54,6 +56,7 @@ const wanted = new Map([
   ...documents(),
   [new URL('../docs/conformance.md', import.meta.url).pathname, conformanceTable()],
   decisionsOverview(),
+  policySchema(),
   ...deployFiles(replacePart),
   ...factsFiles(replacePart),
   [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],

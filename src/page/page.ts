@@ -4,7 +4,7 @@
 // reader's browser, and is refused. What it shows is policed data only.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { watchConnections } from '../net/http-connections.ts'
+import { HttpConnections } from '../net/http-connections.ts'
 import type { Log } from '../support/log.ts'
 import type { Report, View } from './view.ts'
 
@@ -95,7 +95,7 @@ export function createPage({ listen: at, view, report, log }: PageOptions): Page
       if (connections.begin(request, response)) void answer(request, response)
     },
   )
-  const connections = watchConnections(server, MAX_CONNECTIONS)
+  const connections = new HttpConnections(server, MAX_CONNECTIONS)
   return { start: () => listen(server, at), stop: () => close(server) }
 }
 

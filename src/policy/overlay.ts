@@ -6,7 +6,16 @@
 import { ConfigError } from '../support/errors.ts'
 import { narrowAction, narrowConditions } from './overlay-narrow.ts'
 import { API_VERSION } from './parse.ts'
-import { type Field, type Narrowing, PERIODS, type Policy, type SpanRule, TIMES } from './policy.ts'
+import {
+  type Field,
+  IDS,
+  type Narrowing,
+  PERIODS,
+  type Policy,
+  type SpanRule,
+  STATUSES,
+  TIMES,
+} from './policy.ts'
 import { type Node, YamlReader } from './yaml-reader.ts'
 
 const TOP_WORDS = ['apiVersion', 'narrows', 'resource', 'spans']
@@ -86,9 +95,9 @@ function narrowSpan(reader: YamlReader, node: Node, base: SpanRule): SpanRule {
   const skip = given.get('skip')
   return {
     ...base,
-    ids: noMore(reader, given.get('ids'), 'ids', base.ids, ['random', 'linked']),
+    ids: noMore(reader, given.get('ids'), 'ids', base.ids, IDS),
     time: noMore(reader, given.get('time'), 'time', base.time, TIMES),
-    status: noMore(reader, given.get('status'), 'status', base.status, ['drop', 'keep']),
+    status: noMore(reader, given.get('status'), 'status', base.status, STATUSES),
     ...(only === undefined ? {} : { onlyNarrowed: narrowConditions(reader, only, fields) }),
     skip: skip === undefined ? base.skip : [...new Set([...base.skip, ...keys(reader, skip)])],
     fields,

@@ -1,9 +1,9 @@
 // The wiring of `run`: accept -> anonymize -> enrich -> queue -> send. Whatever is broken (a
 // setting, the policy, the data directory, a port), the process lives and answers the application.
 // Then it keeps and sends nothing, and says why.
-import { type Accept, createAccept } from '../accept/accept.ts'
 import { Budget } from '../accept/budget.ts'
-import { createGrpcDoor } from '../accept/grpc-listen.ts'
+import { GrpcReceiver } from '../accept/grpc-receiver.ts'
+import { HttpReceiver } from '../accept/http-receiver.ts'
 import { Clock } from '../anonymize/clock.ts'
 import { createPage } from '../page/page.ts'
 import type { Counters } from '../support/counters.ts'
@@ -59,8 +59,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const budget = new Budget(limits.maxInflight)
   const handle = (body: Uint8Array, began: number) => requests.handle(body, began)
   const receiver = { ...limits, budget, handle, counters, log }
-  const http = createAccept({ ...receiver, listen: config.httpListen })
-  const grpc = createGrpcDoor({ ...receiver, listen: config.grpcListen })
+  const http = new HttpReceiver({ ...receiver, listen: config.httpListen })
+  const grpc = new GrpcReceiver({ ...receiver, listen: config.grpcListen })
   const status = { config, errors, reporting, requests, counters, startedAt: Date.now() }
   const page = createPage({
     listen: config.pageListen,
@@ -87,7 +87,7 @@ interface Parts {
   ports: Ports
   limits: Limits
   reporting: Reporting
-  receivers: readonly Pick<Accept, 'untilUnused'>[]
+  receivers: readonly Pick<HttpReceiver, 'untilDisconnected'>[]
   recordHeartbeat: () => void
   log: Log
 }
@@ -118,7 +118,7 @@ class RunningPipeline implements Pipeline {
 
   async finish(): Promise<void> {
     const { receivers } = this.#parts
-    await Promise.all(receivers.map((receiver) => receiver.untilUnused(QUIET_MS, LINGER_MS)))
+    await Promise.all(receivers.map((receiver) => receiver.untilDisconnected(QUIET_MS, LINGER_MS)))
     await this.stop(LAST_SEND_MS)
   }
 

@@ -1,6 +1,6 @@
 // The path of one request: anonymize, enrich, append. The answer follows when the record is on
 // disk. Raw spans exist only here and only until the first await.
-import type { Handled } from '../accept/accept.ts'
+import type { ExportResult } from '../otlp/answer.ts'
 import type { Counters } from '../support/counters.ts'
 import type { Reporting } from './reporting.ts'
 
@@ -23,7 +23,7 @@ export class RequestHandler {
   }
 
   /** `began` is when the request began (performance.now()). */
-  async handle(body: Uint8Array, began: number): Promise<Handled> {
+  async handle(body: Uint8Array, began: number): Promise<ExportResult> {
     const target = this.#reporting.recordingSince(began)
     if (target === undefined) {
       this.#counters.add('requests.discarded')

@@ -3,10 +3,10 @@
 // settings that the program knows.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Qos, RESOURCES, STANDARD, sidecar, volumes } from '../../src/inject/container.ts'
+import { DEFAULTS, type Qos, RESOURCES, sidecar, volumes } from '../../src/inject/container.ts'
 import { readConfig } from '../../src/support/settings.ts'
 
-const OPTIONS = { image: 'i', ...STANDARD }
+const OPTIONS = { image: 'i', ...DEFAULTS }
 const CLASSES = Object.keys(RESOURCES) as Qos[]
 const containers = CLASSES.map((qos) =>
   sidecar(OPTIONS, { qos, limitsStorage: false, doNotTrack: false }),

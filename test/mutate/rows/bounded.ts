@@ -63,16 +63,18 @@ export const bounded: Promised = {
         noticedBy: 'a gzip bomb',
       },
     },
+    'test/net/connection-limiter.test.ts': {
+      'connections-bounded': {
+        keeps: 'The number of connections is bounded.',
+        change: { condition: false },
+        noticedBy: 'closes the longest idle',
+      },
+    },
     'test/accept/hostile.test.ts': {
       'header-bounded': {
         keeps: 'The size of a header is bounded.',
         change: { value: '64 * 1024' },
         noticedBy: 'what cannot be read',
-      },
-      'connections-bounded': {
-        keeps: 'The number of connections is bounded.',
-        change: { condition: false },
-        noticedBy: 'who has waited longest',
       },
       'pipelined-requests-bounded': {
         keeps: 'The number of unanswered requests on a connection is bounded.',
@@ -87,7 +89,7 @@ export const bounded: Promised = {
         noticedBy: 'calls that never come',
       },
     },
-    'test/accept/grpc.test.ts': {
+    'test/accept/grpc-receiver.test.ts': {
       'call-deadline': {
         keeps: 'A gRPC call has a deadline.',
         change: { replace: 'fail(stream, TOO_LATE)', by: 'undefined' },

@@ -22,7 +22,7 @@ export const rawData: Promised = {
         noticedBy: 'what the parser says',
       },
     },
-    'test/accept/accept.test.ts': {
+    'test/accept/http-receiver.test.ts': {
       'errors-logged-by-place': {
         keeps: 'An internal error is logged by its place, never by its text.',
         change: { replace: 'stack.slice(stack.indexOf(message) + message.length)', by: 'stack' },
@@ -41,7 +41,7 @@ export const rawData: Promised = {
         noticedBy: 'a Host that another',
       },
     },
-    'test/accept/grpc.test.ts': {
+    'test/accept/grpc-receiver.test.ts': {
       'grpc-error-without-text': {
         keeps: 'A gRPC answer never repeats the text of an internal error.',
         change: { value: 'error instanceof Refusal ? error : new Refusal(500, String(error))' },

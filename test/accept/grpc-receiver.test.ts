@@ -8,7 +8,7 @@ import { trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import { type ReadableSpan, TracerProvider } from '@opentelemetry/sdk-trace'
-import type { Handled } from '../../src/accept/accept.ts'
+import type { ExportResult } from '../../src/otlp/answer.ts'
 import { decodeRequest } from '../../src/otlp/decode.ts'
 import { retryLater } from '../../src/support/errors.ts'
 import {
@@ -126,7 +126,7 @@ test('tells nothing of a fault of ours but that it is one', async (t) => {
 })
 
 test('ends a call whose deadline has passed', async (t) => {
-  const { promise, resolve } = Promise.withResolvers<Handled>()
+  const { promise, resolve } = Promise.withResolvers<ExportResult>()
   t.after(() => resolve({ rejected: 0, message: '' }))
   const { url } = await openDoor(t, () => promise)
   assert.equal((await call(connected(t, url), frame(BODY), { 'grpc-timeout': '50m' })).grpc, '4')
@@ -236,7 +236,7 @@ test('ends a connection that opens and resets streams without end, and serves ot
 })
 
 test('says GOAWAY when it stops, and finishes the calls that it has', async (t) => {
-  const { promise, resolve } = Promise.withResolvers<Handled>()
+  const { promise, resolve } = Promise.withResolvers<ExportResult>()
   const began = Promise.withResolvers<void>()
   const { url, stop } = await openDoor(t, () => {
     began.resolve()

@@ -5,8 +5,8 @@ import { Agent, createServer } from 'node:http'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { createAccept } from '../../src/accept/accept.ts'
 import { Budget } from '../../src/accept/budget.ts'
+import { HttpReceiver } from '../../src/accept/http-receiver.ts'
 import { listen } from '../../src/net/listen.ts'
 import type { Encoding } from '../../src/otlp/answer.ts'
 import { jsonToProtobuf } from '../../src/otlp/json.ts'
@@ -217,7 +217,7 @@ test('a fault of ours is told by its place alone, whatever the text of the error
   }
   assert.doesNotMatch(logged.join(''), /CANARY/)
   const places = logged.map((line) => (JSON.parse(line) as { place: string }).place)
-  assert.match(places[0]!, /^accept\.test\.ts:\d+:\d+$/)
+  assert.match(places[0]!, /^http-receiver\.test\.ts:\d+:\d+$/)
   assert.equal(places.at(-1), 'unknown')
 })
 
@@ -251,7 +251,7 @@ test('a port that is taken is told by its code, and taken once it is free', asyn
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   const { port } = other.address() as { port: number }
-  const accept = createAccept({
+  const accept = new HttpReceiver({
     listen: { host: '127.0.0.1', port },
     maxBody: KIB,
     maxJsonBody: KIB,
