@@ -101,7 +101,7 @@ test('a fault of ours is told by its place, and by nothing of the text of its er
   assert.equal(await runCommand(['policy', 'check', DEFAULT_POLICY_FILE], host), EXIT.failed)
   assert.match(
     written.join(''),
-    /^usage-sidecar policy check failed \(cli\.test\.ts:\d+:\d+\)\.\n$/,
+    /^usage-sidecar policy check failed \(commands\.test\.ts:\d+:\d+\)\.\n$/,
   )
 })
 
