@@ -98,11 +98,13 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
       return {
         greatest,
         attempted: (sequence, sha256) => known.has(`attempt ${sequence} ${sha256}`),
+        // promise: receipt-matches-digest
         settled: (sequence, sha256) => known.has(`settled ${sequence} ${sha256}`),
       }
     },
     append: async (line, mayForget) => {
       if (file === undefined) await begin()
+      // promise: receipts-bounded
       if (file !== undefined && length >= MAX_BYTES && mayForget) await rotate(file)
       if (file === undefined) {
         // What had the name before is durable under its other one: else its lines could be lost
@@ -113,6 +115,7 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
         file = await disk.create(path)
       }
       const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
+      // promise: receipt-synced
       try {
         await disk.write(file, bytes, length)
         await disk.sync(file)

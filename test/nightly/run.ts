@@ -54,7 +54,7 @@ const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] =
       ),
   ],
   [
-    'guards, taken away one at a time',
+    'promises, taken away one at a time',
     () =>
       spawnSync(process.execPath, [join(root, 'test/mutate/run.ts')], { stdio: 'inherit' })
         .status === 0,
