@@ -48,43 +48,36 @@ export const silent: Promised = {
         keeps: 'Nothing enters the queue after a mode has ended.',
         change: 'delete',
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
       },
       'mode-end-wipes': {
         keeps: 'What a mode kept is wiped when the mode ends.',
         change: 'delete',
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
       },
       'start-wipes-earlier-mode': {
         keeps: 'A start wipes what an earlier process kept in another mode.',
         change: { replace: 'await wipeFolder()', by: 'undefined' },
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
       },
       'local-without-sender': {
         keeps: 'In mode `local` there is no sender.',
         change: { condition: true },
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
       },
       'switches-read-before-send': {
         keeps: 'The switches are read again before a body is sent.',
         change: 'delete',
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
       },
       'late-request-discarded': {
         keeps: 'A request that began in another epoch is discarded.',
         change: { withoutOperand: 2 },
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
       },
       'policy-change-drops': {
         keeps: 'Nothing made under the old policy is sent under the new one.',
         change: { value: 'Promise.resolve()' },
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
       },
     },
     'test/queue/queue.test.ts': {
