@@ -12,6 +12,7 @@ import { test } from 'node:test'
 import type { Host } from '../../src/cli/command.ts'
 import { COMMANDS, runCommand } from '../../src/cli/commands.ts'
 import { temporaryFolder } from '../queue/queue-setup.ts'
+import { childEnv } from '../support/child-env.ts'
 import { call, EXIT, MAIN } from '../support/program.ts'
 import { DEFAULT_POLICY_FILE } from '../support/spans.ts'
 
@@ -149,7 +150,7 @@ for (const [command, flags] of [
       const dataDir = join(await temporaryFolder(t), 'data')
       await mkdir(dataDir)
       const child = spawn(process.execPath, [MAIN, command, ...flags, '--data-dir', dataDir], {
-        env: {},
+        env: childEnv({}),
         stdio: ['ignore', 'ignore', 'pipe'],
       })
       t.after(() => child.kill('SIGKILL'))
