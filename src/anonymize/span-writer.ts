@@ -167,6 +167,19 @@ export class SpanWriter {
       rule.skipped.count++
       return
     }
+    this.#writeSpan(rule, body, offsets, statusCode, attributes, count, size, copy)
+  }
+
+  #writeSpan(
+    rule: CompiledRule,
+    body: Uint8Array,
+    offsets: SpanOffsets,
+    statusCode: number,
+    attributes: readonly (Uint8Array | undefined)[],
+    count: number,
+    size: number,
+    copy: number,
+  ): void {
     const hasParent = rule.linked && offsets.parentId !== NO_ID
     // promise: status-by-policy-only
     const hasStatus = rule.keepStatus && statusCode !== 0
@@ -182,34 +195,7 @@ export class SpanWriter {
     const out = this.#out
     out[this.#pos] = SPANS_TAG
     let pos = putVarint(out, this.#pos + 1, length)
-    out[pos++] = TRACE_ID_HEAD[0]
-    out[pos++] = TRACE_ID_HEAD[1]
-    const traceAt = pos
-    pos += 16
-    out[pos++] = SPAN_ID_HEAD[0]
-    out[pos++] = SPAN_ID_HEAD[1]
-    const spanAt = pos
-    pos += 8
-    let parentAt = NO_ID
-    if (hasParent) {
-      out[pos++] = PARENT_ID_HEAD[0]
-      out[pos++] = PARENT_ID_HEAD[1]
-      parentAt = pos
-      pos += 8
-    }
-    // promise: ids-linked-by-policy-only
-    if (rule.linked)
-      this.ids.link(
-        body,
-        offsets.traceId,
-        offsets.spanId,
-        offsets.parentId,
-        copy,
-        traceAt,
-        spanAt,
-        parentAt,
-      )
-    else this.ids.invent(traceAt, spanAt)
+    pos = this.#reserveIds(pos, rule.linked, hasParent, body, offsets, copy)
     pos = put(out, pos, name)
     pos = put(out, pos, time.encoded)
     for (let i = 0; i < count; i++) {
@@ -226,6 +212,39 @@ export class SpanWriter {
     this.#pos = pos
     this.#count++
     if (this.ids.full) this.ids.finish(this.#out)
+  }
+
+  /** Writes the heads of the id fields. The ids follow in a batch. Returns the position behind. */
+  #reserveIds(
+    start: number,
+    linked: boolean,
+    hasParent: boolean,
+    body: Uint8Array,
+    offsets: SpanOffsets,
+    copy: number,
+  ): number {
+    const out = this.#out
+    let pos = start
+    out[pos++] = TRACE_ID_HEAD[0]
+    out[pos++] = TRACE_ID_HEAD[1]
+    const traceAt = pos
+    pos += 16
+    out[pos++] = SPAN_ID_HEAD[0]
+    out[pos++] = SPAN_ID_HEAD[1]
+    const spanAt = pos
+    pos += 8
+    let parentAt = NO_ID
+    if (hasParent) {
+      out[pos++] = PARENT_ID_HEAD[0]
+      out[pos++] = PARENT_ID_HEAD[1]
+      parentAt = pos
+      pos += 8
+    }
+    const { traceId, spanId, parentId } = offsets
+    // promise: ids-linked-by-policy-only
+    if (linked) this.ids.link(body, traceId, spanId, parentId, copy, traceAt, spanAt, parentAt)
+    else this.ids.invent(traceAt, spanAt)
+    return pos
   }
 
   /** Each of the outgoing attributes is there and has one of the values. */
