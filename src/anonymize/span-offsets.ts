@@ -78,14 +78,15 @@ export class SpanOffsets {
         continue
       }
       const short = bytes[cursor.pos]!
-      const isOneByte = short < 0x80 && short < end - cursor.pos
-      const length = isOneByte ? short : cursor.length()
-      if (isOneByte) cursor.pos++
+      let length: number
+      if (short < 0x80 && short < end - cursor.pos) {
+        length = short
+        cursor.pos++
+      } else length = cursor.length()
       const start = cursor.pos
       cursor.pos = start + length
-      if (field === 9) {
-        if (!this.#addAttribute(start, cursor.pos)) valid = false
-      } else if (field === 1) {
+      if (field === 9) valid = this.#addAttribute(start, cursor.pos) && valid
+      else if (field === 1) {
         this.traceId = start
         valid &&= length === 16 && anyBit(bytes, start, 16)
       } else if (field === 2) {

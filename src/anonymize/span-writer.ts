@@ -195,36 +195,6 @@ export class SpanWriter {
     const out = this.#out
     out[this.#pos] = SPANS_TAG
     let pos = putVarint(out, this.#pos + 1, length)
-    pos = this.#reserveIds(pos, rule.linked, hasParent, body, offsets, copy)
-    pos = put(out, pos, name)
-    pos = put(out, pos, time.encoded)
-    for (let i = 0; i < count; i++) {
-      const attribute = attributes[i]
-      if (attribute !== undefined) pos = put(out, pos, attribute)
-    }
-    if (hasStatus) {
-      // Span.status (15) of two bytes: Status.code (3).
-      out[pos++] = 0x7a
-      out[pos++] = 2
-      out[pos++] = 0x18
-      out[pos++] = statusCode
-    }
-    this.#pos = pos
-    this.#count++
-    if (this.ids.full) this.ids.finish(this.#out)
-  }
-
-  /** Writes the heads of the id fields. The ids follow in a batch. Returns the position behind. */
-  #reserveIds(
-    start: number,
-    linked: boolean,
-    hasParent: boolean,
-    body: Uint8Array,
-    offsets: SpanOffsets,
-    copy: number,
-  ): number {
-    const out = this.#out
-    let pos = start
     out[pos++] = TRACE_ID_HEAD[0]
     out[pos++] = TRACE_ID_HEAD[1]
     const traceAt = pos
@@ -242,9 +212,18 @@ export class SpanWriter {
     }
     const { traceId, spanId, parentId } = offsets
     // promise: ids-linked-by-policy-only
-    if (linked) this.ids.link(body, traceId, spanId, parentId, copy, traceAt, spanAt, parentAt)
+    if (rule.linked) this.ids.link(body, traceId, spanId, parentId, copy, traceAt, spanAt, parentAt)
     else this.ids.invent(traceAt, spanAt)
-    return pos
+    pos = put(out, pos, name)
+    pos = put(out, pos, time.encoded)
+    for (let i = 0; i < count; i++) {
+      const attribute = attributes[i]
+      if (attribute !== undefined) pos = put(out, pos, attribute)
+    }
+    if (hasStatus) pos = putStatus(out, pos, statusCode)
+    this.#pos = pos
+    this.#count++
+    if (this.ids.full) this.ids.finish(this.#out)
   }
 
   /** Each of the outgoing attributes is there and has one of the values. */
@@ -295,6 +274,15 @@ export class SpanWriter {
     release(this.#out)
     this.#out = grown
   }
+}
+
+/** Span.status (15) of two bytes: Status.code (3). */
+function putStatus(out: Uint8Array, pos: number, statusCode: number): number {
+  out[pos] = 0x7a
+  out[pos + 1] = 2
+  out[pos + 2] = 0x18
+  out[pos + 3] = statusCode
+  return pos + STATUS_SIZE
 }
 
 function put(out: Uint8Array, pos: number, attribute: Uint8Array): number {
