@@ -52,7 +52,7 @@ export const rawData: Promised = {
       'page-error-without-text': {
         keeps: 'The page never shows the text of an internal error.',
         change: {
-          replace: "catch { log.error('page: it could not be made')",
+          replace: 'catch { log.error(failure)',
           by: 'catch (error) { log.error(String(error))',
         },
         noticedBy: 'tells of a fault',
