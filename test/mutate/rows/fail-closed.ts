@@ -33,7 +33,7 @@ export const failClosed: Promised = {
       },
       'pseudonym-needs-secret': {
         keeps: 'Without a secret there are no pseudonyms.',
-        change: { replace: '{ secret, project }', by: '{ secret = Buffer.alloc(32), project }' },
+        change: { condition: false },
         noticedBy: 'pseudonyms need',
       },
     },
@@ -60,7 +60,7 @@ export const failClosed: Promised = {
       },
       'no-policy-nothing-kept': {
         keeps: 'Without a policy nothing is kept.',
-        change: { replace: 'anonymizer === undefined || enricher === undefined ||', by: '' },
+        change: { replace: '$1 === undefined || $2 === undefined || $3', by: '$3' },
         noticedBy: 'an invalid version stops everything',
         env: { USAGE_TEST_DEADLINE_MS: '9000' },
       },
@@ -83,7 +83,7 @@ export const failClosed: Promised = {
     'test/anonymize/steps.test.ts': {
       'shape-named': {
         keeps: 'A text has one of the shapes that the policy names.',
-        change: { replace: '!shape.some((form) => SHAPE_FORMS[form].test(text))', by: 'false' },
+        change: { replace: '!$1.some(', by: 'false && !$1.some(' },
         noticedBy: 'of several shapes',
       },
     },
@@ -122,7 +122,7 @@ export const failClosed: Promised = {
       },
       'own-names-reserved': {
         keeps: 'A policy cannot define the attributes of the sidecar.',
-        change: { replace: "name === 'usage' || name.startsWith('usage.')", by: 'false' },
+        change: { replace: "$1 === 'usage' || $1.startsWith('usage.')", by: 'false' },
         noticedBy: 'outgoing names',
       },
     },
@@ -159,7 +159,7 @@ export const failClosed: Promised = {
       },
       'overlay-value-becomes-else': {
         keeps: 'A value that the overlay does not list becomes `else`.',
-        change: { replace: '!values.includes(value)', by: 'false' },
+        change: { replace: '!$1.includes($2)', by: 'false' },
         noticedBy: 'narrows values',
       },
     },
@@ -176,7 +176,7 @@ export const failClosed: Promised = {
         keeps: 'Without a valid policy nothing is sent.',
         change: { withoutOperand: 5 },
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
+        env: { USAGE_TEST_RUNS: '80', USAGE_TEST_SEED: '7' },
       },
     },
   },

@@ -30,17 +30,19 @@ export const receipts: Promised = {
         keeps: 'A body in sent/ survives a power loss.',
         change: 'delete',
         noticedBy: 'after power loss',
+        env: { USAGE_TEST_POWER_LOSSES: '8' },
       },
       'receipt-synced': {
         keeps: 'A receipt line is synced.',
         change: 'delete',
         noticedBy: 'after power loss',
+        env: { USAGE_TEST_POWER_LOSSES: '8' },
       },
     },
     'test/queue/queue.test.ts': {
       'outcome-in-receipt': {
         keeps: 'Each outcome is in the receipts.',
-        change: { replace: 'receipts.append(line, allMoved())', by: 'Promise.resolve()' },
+        change: { replace: 'await $1($2, $3())', by: 'await Promise.resolve()' },
         noticedBy: 'receipts name the attempt once',
       },
     },
