@@ -9,6 +9,7 @@ import { HEARTBEAT, type Policy } from '../policy/policy.ts'
 import type { Cell, Counters } from '../support/counters.ts'
 import { badRequest } from '../support/errors.ts'
 import { ABSENT } from './attribute-slots.ts'
+import { MISS } from './byte-table.ts'
 import { Clock } from './clock.ts'
 import {
   compileResource,
@@ -19,13 +20,12 @@ import {
   type Table,
 } from './compile.ts'
 import type { CompileContext } from './compiled-field.ts'
+import type { Facts } from './compiled-source.ts'
 import { heartbeatSpan } from './heartbeat-span.ts'
 import type { Random } from './ids.ts'
 import { readResource } from './resource-slots.ts'
-import type { Facts } from './source.ts'
 import { Frame } from './span-offsets.ts'
 import { SpanWriter } from './span-writer.ts'
-import { MISS } from './table.ts'
 
 export interface AnonymizerOptions {
   policy: Policy
@@ -86,14 +86,14 @@ export function createAnonymizer(options: AnonymizerOptions): Anonymizer {
   const walk = new Walk(compileSpans(inForce, context), writer, counters)
   writer.ids.setDay(day)
 
-  // promise: ids-of-the-day
-  // promise: expired-resource-attribute-dropped
   const moveOn = (nowMs: number): void => {
     clock.advance(nowMs)
     if (clock.period('day') === day) return
     day = clock.period('day')
+    // promise: ids-of-the-day
     writer.ids.setDay(day)
     if (day <= lastDayOf(inForce)) return
+    // promise: expired-resource-attribute-dropped
     inForce = policyOn(policy, day)
     // promise: expired-attribute-dropped
     walk.table = compileSpans(inForce, context)

@@ -136,10 +136,10 @@ export function createModes(options: ModesOptions): Modes {
    * What may not wait when an epoch ends; clear() does the rest, and again what fails here, and
    * says so.
    */
-  // promise: mode-end-closes-queue
   const leave = (): void => {
     dirty = true
     leaving ??= open
+    // promise: mode-end-closes-queue
     open = undefined
     // promise: epoch-ends-at-once
     try {
@@ -334,8 +334,8 @@ export function createModes(options: ModesOptions): Modes {
     return false
   }
 
-  // promise: switches-read-before-send
   const allowed = (it: Open, policy: string): boolean => {
+    // promise: switches-read-before-send
     look()
     // promise: epoch-removal-off
     // promise: no-policy-nothing-sent

@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { type Anonymizer, createAnonymizer } from '../anonymize/anonymize.ts'
 import type { Clock } from '../anonymize/clock.ts'
-import type { Facts } from '../anonymize/source.ts'
+import type { Facts } from '../anonymize/compiled-source.ts'
 import { createEnricher, type Enricher } from '../enrich/enrich.ts'
 import { allFacts, parseFacts } from '../enrich/facts.ts'
 import { openIdentity } from '../identity/identity.ts'

@@ -12,6 +12,7 @@ import { createPipeline } from '../../src/sidecar/pipeline.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog, type LogFields } from '../../src/support/log.ts'
 import { readConfig } from '../../src/support/settings.ts'
+import { childEnv } from './child-env.ts'
 import { attribute, DEFAULT_POLICY_FILE, request, span, text } from './spans.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
@@ -227,7 +228,7 @@ export function spawnChild(
 ): StartingChild {
   const child = spawn(process.execPath, [...nodeFlags, MAIN, 'run'], {
     cwd: folder,
-    env,
+    env: childEnv(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const closed = once(child, 'close') as Promise<[number | null, string | null]>

@@ -1,6 +1,5 @@
 // Many requests, each with fresh secrets everywhere, through the road in this process: no batch and
-// no sentence of a refusal holds one. USAGE_TEST_CANARIES (50000) is the number of secrets;
-// `canary.test.ts` looks at the whole process.
+// no sentence of a refusal holds one. `canary.test.ts` looks at the whole process.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Anonymizer, createAnonymizer } from '../../src/anonymize/anonymize.ts'
@@ -9,6 +8,7 @@ import { jsonToProtobuf } from '../../src/otlp/json.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { Refusal } from '../../src/support/errors.ts'
+import { countOf } from '../support/counts.ts'
 import { Rng } from '../support/rng.ts'
 import { SECRET } from '../support/spans.ts'
 import { toJson, toProtobuf } from './canary-message.ts'
@@ -16,7 +16,7 @@ import { CanaryRequests } from './canary-request.ts'
 import { Secrets } from './canary-search.ts'
 import { CANARY_COMPAT_POLICY, CANARY_POLICY, wholeRequest } from './canary-whole.ts'
 
-const WANTED = Number(process.env.USAGE_TEST_CANARIES ?? 50_000)
+const WANTED = countOf('secrets')
 const NOW = Date.UTC(2026, 9, 5, 14)
 /** Of a round, cut off or with one byte changed. */
 const DAMAGED = 40

@@ -30,13 +30,11 @@ export const receipts: Promised = {
         keeps: 'A body in sent/ survives a power loss.',
         change: 'delete',
         noticedBy: 'after power loss',
-        env: { USAGE_TEST_POWER_LOSSES: '8' },
       },
       'receipt-synced': {
         keeps: 'A receipt line is synced.',
         change: 'delete',
         noticedBy: 'after power loss',
-        env: { USAGE_TEST_POWER_LOSSES: '8' },
       },
     },
     'test/queue/queue.test.ts': {

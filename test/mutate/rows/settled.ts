@@ -29,31 +29,26 @@ export const settled: Promised = {
         keeps: 'An append is synced before it is acknowledged.',
         change: 'delete',
         noticedBy: 'after power loss',
-        env: { USAGE_TEST_POWER_LOSSES: '8' },
       },
       'queue-name-synced': {
         keeps: 'The name of a new queue file is synced before its appends are acknowledged.',
         change: 'delete',
         noticedBy: 'after power loss',
-        env: { USAGE_TEST_POWER_LOSSES: '8' },
       },
       'body-synced': {
         keeps: 'A body is synced before it gets its name.',
         change: 'delete',
         noticedBy: 'after power loss',
-        env: { USAGE_TEST_POWER_LOSSES: '8' },
       },
       'sending-name-synced': {
         keeps: 'The name in sending/ is synced before the queue file is removed.',
         change: 'delete',
         noticedBy: 'after power loss',
-        env: { USAGE_TEST_POWER_LOSSES: '8' },
       },
       'queue-removal-synced': {
         keeps: 'The removal of a queue file is synced before its body is delivered.',
         change: 'delete',
         noticedBy: 'after power loss',
-        env: { USAGE_TEST_POWER_LOSSES: '8' },
       },
     },
     'test/queue/failures.test.ts': {

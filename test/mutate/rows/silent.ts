@@ -48,43 +48,36 @@ export const silent: Promised = {
         keeps: 'Nothing enters the queue after a mode has ended.',
         change: 'delete',
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '80', USAGE_TEST_SEED: '7' },
       },
       'mode-end-wipes': {
         keeps: 'What a mode kept is wiped when the mode ends.',
         change: 'delete',
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '80', USAGE_TEST_SEED: '7' },
       },
       'start-wipes-earlier-mode': {
         keeps: 'A start wipes what an earlier process kept in another mode.',
         change: { replace: '($1 === undefined) await $2()', by: '($1 === undefined) undefined' },
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '80', USAGE_TEST_SEED: '7' },
       },
       'local-without-sender': {
         keeps: 'In mode `local` there is no sender.',
         change: 'delete',
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '80', USAGE_TEST_SEED: '7' },
       },
       'switches-read-before-send': {
         keeps: 'The switches are read again before a body is sent.',
         change: 'delete',
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '80', USAGE_TEST_SEED: '7' },
       },
       'late-request-discarded': {
         keeps: 'A request that began in another epoch is discarded.',
         change: { withoutOperand: 2 },
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '80', USAGE_TEST_SEED: '7' },
       },
       'policy-change-drops': {
         keeps: 'Nothing made under the old policy is sent under the new one.',
         change: { value: 'Promise.resolve()' },
         noticedBy: 'nothing accepted outside',
-        env: { USAGE_TEST_RUNS: '80', USAGE_TEST_SEED: '7' },
       },
     },
     'test/queue/queue.test.ts': {
@@ -99,7 +92,6 @@ export const silent: Promised = {
         keeps: 'A wipe is synced.',
         change: 'delete',
         noticedBy: 'after power loss',
-        env: { USAGE_TEST_POWER_LOSSES: '8' },
       },
     },
     'test/send/send.test.ts': {
