@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Anonymizer, createAnonymizer } from '../../src/anonymize/anonymize.ts'
-import { createEnricher, type Enricher } from '../../src/enrich/enrich.ts'
+import { Enricher } from '../../src/enrich/enrich.ts'
 import { jsonToProtobuf } from '../../src/otlp/json.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import { Counters } from '../../src/support/counters.ts'
@@ -36,7 +36,7 @@ function road(text: string): Road {
     counters: new Counters(),
     maxBytes: 2 ** 24,
   })
-  return { anonymizer, enricher: createEnricher(policy, 'custom', anonymizer) }
+  return { anonymizer, enricher: new Enricher(policy, 'custom', anonymizer) }
 }
 
 /** The batch, or the sentence of the refusal. */
@@ -47,7 +47,7 @@ function through(
 ): { left: Buffer; spans: number } {
   try {
     const passed = anonymizer.pass(isJson ? jsonToProtobuf(body) : body, NOW)
-    return { left: Buffer.from(enricher.frame(passed)), spans: passed.spans }
+    return { left: Buffer.from(enricher.wrapResourceSpans(passed)), spans: passed.spans }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     return { left: Buffer.from(error.message), spans: 0 }

@@ -54,13 +54,13 @@ export const failClosed: Promised = {
       },
       'invalid-policy-stops': {
         keeps: 'An invalid new policy stops reporting under the old one.',
-        change: { value: 'label' },
+        change: { value: 'digestInForce' },
         noticedBy: 'an invalid version stops everything',
         env: { USAGE_TEST_DEADLINE_MS: '9000' },
       },
       'no-policy-nothing-kept': {
         keeps: 'Without a policy nothing is kept.',
-        change: { replace: '$1 === undefined || $2 === undefined || $3', by: '$3' },
+        change: { withoutOperand: 1 },
         noticedBy: 'an invalid version stops everything',
         env: { USAGE_TEST_DEADLINE_MS: '9000' },
       },
@@ -173,7 +173,7 @@ export const failClosed: Promised = {
     'test/system/epochs.test.ts': {
       'no-policy-nothing-sent': {
         keeps: 'Without a valid policy nothing is sent.',
-        change: { withoutOperand: 5 },
+        change: { withoutOperand: 3 },
         noticedBy: 'nothing accepted outside',
       },
     },

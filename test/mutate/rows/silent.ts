@@ -39,7 +39,7 @@ export const silent: Promised = {
       },
       'epoch-removal-off': {
         keeps: 'If someone removes the epoch, reporting stops.',
-        change: { withoutOperand: 6 },
+        change: { withoutOperand: 4 },
         noticedBy: 'an epoch that somebody',
       },
     },
@@ -61,7 +61,7 @@ export const silent: Promised = {
       },
       'local-without-sender': {
         keeps: 'In mode `local` there is no sender.',
-        change: 'delete',
+        change: { condition: true },
         noticedBy: 'nothing accepted outside',
       },
       'switches-read-before-send': {
