@@ -16,7 +16,7 @@ export const rawData: Promised = {
       'yaml-errors-not-repeated': {
         keeps: "An error about a policy never repeats the parser's text.",
         change: {
-          replace: "PARSE_MISTAKES[error.code] ?? 'This is not YAML.'",
+          replace: "PARSE_ERRORS[error.code] ?? 'This is not YAML.'",
           by: 'error.message',
         },
         noticedBy: 'what the parser says',
