@@ -28,7 +28,7 @@ export const failClosed: Promised = {
       },
       'absent-for-absent-only': {
         keeps: '`absent` stands for an absent value only.',
-        change: { value: 'applied(field, value) ?? field.absent' },
+        change: { value: 'applyAction(field, value) ?? field.absent' },
         noticedBy: 'a value that decoders',
       },
       'pseudonym-needs-secret': {
