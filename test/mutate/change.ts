@@ -10,9 +10,12 @@ export type Change =
   | { withoutOperand: number }
   /** The first call is replaced by this one of its arguments, counted from 1. */
   | { argument: number }
-  /** The first value (initial, returned, assigned, of a property, of an arrow function, or the whole expression) becomes this. */
+  /** The first value becomes this: initial, returned, assigned, of a property, or an expression. */
   | { value: string }
-  /** The exception: a text that occurs once in the statement becomes another. White space and trailing commas do not count. */
+  /**
+   * The exception: a text that occurs once in the statement becomes another. White space, quotes,
+   * semicolons and trailing commas do not count. `$1` stands for a string or a name, with its
+   * members, and is the same wherever it occurs. */
   | { replace: string; by: string }
 
 interface Edit {
@@ -95,15 +98,31 @@ const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, 
 
 const TOKEN = /[\w$]+|'(?:[^'\\]|\\.)*'|`[^`]*`|\S/g
 
+/** What `$1` stands for: a string, or a name with its members and indexes. */
+const SOMETHING = String.raw`'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|#?[\w$]+(?:\s*\??\.#?[\w$]+|\[[\w$.]+\])*`
+
+/** The tokens in any format. */
+function patternOf(tokens: readonly string[]): RegExp {
+  const parts = tokens.map((token, i) => {
+    if (/^\$\d$/.test(token))
+      return tokens.indexOf(token) < i ? `\\k<_${token[1]}>` : `(?<_${token[1]}>${SOMETHING})`
+    if (/^[)\]}]$/.test(token)) return `,?\\s*${escaped(token)}`
+    return /^'.*'$/.test(token) ? `['"]${escaped(token.slice(1, -1))}['"]` : escaped(token)
+  })
+  return new RegExp(parts.join('[\\s;]*'), 'g')
+}
+
 function replaced({ source, node }: Marked, text: string, by: string): Edit | undefined {
-  const tokens = text.match(TOKEN) ?? []
-  const pattern = tokens
-    .map((token) => `${/^[)\]}]$/.test(token) ? ',?\\s*' : ''}${escaped(token)}`)
-    .join('\\s*')
-  const found = [...source.slice(node.start, node.end).matchAll(new RegExp(pattern, 'g'))]
-  if (found.length !== 1) return undefined
-  const start = node.start + found[0]!.index
-  return { start, end: start + found[0]![0].length, by }
+  const pattern = patternOf(text.match(TOKEN) ?? [])
+  const [found, ...others] = source.slice(node.start, node.end).matchAll(pattern)
+  if (found === undefined || others.length > 0) return undefined
+  const start = node.start + found.index
+  const names = found.groups ?? {}
+  return {
+    start,
+    end: start + found[0].length,
+    by: by.replace(/\$(\d)/g, (_, number: string) => names[`_${number}`] ?? ''),
+  }
 }
 
 function editOf(marked: Marked, change: Change): Edit | undefined {
