@@ -14,8 +14,8 @@ const settings = (): string =>
     '| setting | flag | default | what it does |',
     '|---|---|---|---|',
     ...SETTINGS.map(
-      ({ name, standard, sentence }) =>
-        `| \`${name}\` | \`--${flagOf(name)}\` | ${standard === undefined ? '' : `\`${standard}\``} | ${sentence} |`,
+      ({ name, default: fallback, description }) =>
+        `| \`${name}\` | \`--${flagOf(name)}\` | ${fallback === undefined ? '' : `\`${fallback}\``} | ${description} |`,
     ),
   ].join('\n')
 

@@ -1,6 +1,7 @@
 // Writes everything that is made from the code: parts of the documents, a data sheet beside every
-// shipped policy, the sidecar's container in deploy/, the table of OTLP conformance, and the
-// overview of decisions. With `--check` it writes nothing and fails where a file would change.
+// shipped policy, the JSON Schema of policies, the sidecar's container in deploy/, the table of
+// OTLP conformance, and the overview of decisions. With `--check` it writes nothing and fails where
+// a file would change.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { sheetOf } from '../src/datasheet/sheet.ts'
@@ -11,6 +12,7 @@ import { keptFigures, POPULATION } from '../test/attack/uniqueness.ts'
 import { conformanceTable } from '../test/conformance/table.ts'
 import { decisionsOverview } from './generate-decisions.ts'
 import { documents } from './generate-documents.ts'
+import { policySchema } from './generate-policy-schema.ts'
 import { deployFiles } from './manifests/deploy-files.ts'
 import { factsFiles } from './manifests/facts-files.ts'
 import { injectionFile } from './manifests/injection-file.ts'
@@ -18,10 +20,7 @@ import { replacePart } from './replace-part.ts'
 
 const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname
 
-/**
- * How recognisable a cluster is by what it tells, as `npm run attack` measured it of this very
- * policy.
- */
+/** How unique a cluster's reports are, as `npm run attack` measured for this policy. */
 function uniqueness(name: string, digest: string): string {
   const figures = keptFigures()[name.replace('.yaml', '')]
   if (figures?.digest !== digest)
@@ -36,8 +35,8 @@ function uniqueness(name: string, digest: string): string {
 }
 
 /**
- * With what a compat policy does otherwise than the reporter that it reproduces: its comments say
- * so.
+ * Adds the deviations of a compat policy from the reporter that it replaces. Its comments list
+ * them.
  */
 function sheet(name: string, text: string): string {
   const policy = parsePolicy(text)
@@ -54,6 +53,7 @@ const wanted = new Map([
   ...documents(),
   [new URL('../docs/conformance.md', import.meta.url).pathname, conformanceTable()],
   decisionsOverview(),
+  policySchema(),
   ...deployFiles(replacePart),
   ...factsFiles(replacePart),
   [new URL('../deploy/injection.yaml', import.meta.url).pathname, injectionFile()],

@@ -1,11 +1,11 @@
-// deploy/facts/: the facts job under the default policy, its rights, the identity's Job, and the
-// table of rights by policy.
+// Generates deploy/facts/: the facts job under the default policy, its rights, the identity's Job,
+// and the table of rights by policy.
 import { readdirSync, readFileSync } from 'node:fs'
 import { NAMES } from '../../src/cli/facts-rights.ts'
 import { type Needs, needsOf } from '../../src/facts/needs.ts'
 import { rbac } from '../../src/facts/rbac.ts'
 import { rightsFor, rightText } from '../../src/facts/rights.ts'
-import { STANDARD } from '../../src/inject/container.ts'
+import { DEFAULTS } from '../../src/inject/container.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import { factsConfigMap, factsJob, identityJob } from './facts-job.ts'
 
@@ -24,12 +24,12 @@ const IMAGES = {
 const MADE =
   '# Made by npm run generate from scripts/manifests/facts-job.ts; README.md says how it is used.\n'
 
-/** The job under the default policy, and the right of each shipped policy with its reason. */
+/** The job under the default policy, and each right of the shipped policies with its reason. */
 export function factsFiles(
   replacePart: (text: string, name: string, content: string) => string,
 ): [string, string][] {
   const needs = needsUnder('default.yaml')
-  const cronJob = factsJob(IMAGES, NAMES, STANDARD.settings)
+  const cronJob = factsJob(IMAGES, NAMES, DEFAULTS.settings)
   const rows = new Map<string, { reason: string; policies: string[] }>()
   for (const file of readdirSync(POLICIES).filter((name) => name.endsWith('.yaml')))
     for (const right of rightsFor(needsUnder(file), NAMES.factsConfigMap)) {
@@ -47,7 +47,7 @@ export function factsFiles(
     [`${FACTS}facts.yaml`, `${MADE}${factsConfigMap(NAMES)}\n---\n${cronJob}\n`],
     [
       `${FACTS}once.yaml`,
-      `${MADE}${factsConfigMap(NAMES)}\n---\n${factsJob(IMAGES, NAMES, STANDARD.settings, true)}\n`,
+      `${MADE}${factsConfigMap(NAMES)}\n---\n${factsJob(IMAGES, NAMES, DEFAULTS.settings, true)}\n`,
     ],
     [
       `${FACTS}rights.yaml`,

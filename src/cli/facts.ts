@@ -8,13 +8,13 @@ import { decide } from '../consent/consent.ts'
 import { allFacts, parseFacts } from '../enrich/facts.ts'
 import type { Cluster } from '../facts/cluster.ts'
 import { NEW } from '../identity/identity.ts'
-import { STANDARD as INJECTED } from '../inject/container.ts'
+import { DEFAULTS as INJECTION_DEFAULTS } from '../inject/container.ts'
 import { policyOn } from '../policy/expiry.ts'
 import { policyDigest } from '../policy/policy.ts'
 import { ConfigError, errorCode } from '../support/errors.ts'
 import { createLog, type Log } from '../support/log.ts'
 import { duration, isLoopback, WrongSetting } from '../support/setting-parsers.ts'
-import { type Config, readSettings, SETTINGS } from '../support/settings.ts'
+import { type ConfigOf, readSettings, SETTINGS, type SettingName } from '../support/settings.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
 import { policyOf } from './policy-file.ts'
 import { askStatus } from './status.ts'
@@ -31,10 +31,14 @@ const SHARED = [
   'USAGE_FACTS',
   'USAGE_FIRST_SEND_DELAY',
   'USAGE_LOG_LEVEL',
-]
-const settings = SETTINGS.filter(({ name }) => SHARED.includes(name))
-const STANDARD = {
-  factsConfigMap: INJECTED.factsConfigMap,
+] as const satisfies readonly SettingName[]
+type SharedName = (typeof SHARED)[number]
+type SharedSetting = Extract<(typeof SETTINGS)[number], { name: SharedName }>
+const isShared = (setting: (typeof SETTINGS)[number]): setting is SharedSetting =>
+  SHARED.some((name) => name === setting.name)
+const settings = SETTINGS.filter(isShared)
+const DEFAULTS = {
+  factsConfigMap: INJECTION_DEFAULTS.factsConfigMap,
   startWithin: '10m',
   wait: '15m',
   otlp: 'http://127.0.0.1:4318',
@@ -47,8 +51,8 @@ const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/
 
 export async function facts(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('facts takes flags only.')
-  const { config, mistakes } = readSettings(settings, host.env, input.flags)
-  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  const { config, errors } = readSettings(settings, host.env, input.flags)
+  if (errors.length > 0) throw new ConfigError(errors)
   const { startWithin, wait } = readOwn(host, input)
   // The SDK reads them; those of a pod are meant for its application.
   host.forget('OTEL_')
@@ -57,7 +61,7 @@ export async function facts(host: Host, input: Input): Promise<number> {
   host.onStop(() => stop.abort())
   const allowed = (): boolean => mayReport(host, config)
   if (!allowed()) {
-    log.info('facts: reporting is off, so nothing is read and nothing is made')
+    log.info('facts: reporting is off; nothing is read and nothing is made')
     return EXIT.done
   }
   const secret = input.flags['identity-secret']
@@ -91,7 +95,7 @@ export async function facts(host: Host, input: Input): Promise<number> {
       given,
       cluster,
       namespace,
-      configMap: nameOf(input, 'facts-config-map') ?? STANDARD.factsConfigMap,
+      configMap: nameOf(input, 'facts-config-map') ?? DEFAULTS.factsConfigMap,
       sidecar: endpointOf(host, input),
       status: () => askStatus(config.pageListen),
       firstReportDelay: config.firstSendDelay,
@@ -151,7 +155,10 @@ async function makeIdentity(
 }
 
 /** As the sidecar decides, from files as they are now; what cannot be read is off. */
-function mayReport(host: Host, { reporting, annotationsFile, offFile }: Config): boolean {
+function mayReport(
+  host: Host,
+  { reporting, annotationsFile, offFile }: ConfigOf<SharedSetting>,
+): boolean {
   const annotations =
     annotationsFile === undefined ? {} : { annotations: { text: textOf(annotationsFile) } }
   const off = offFile === undefined ? {} : { offFile: { there: isThere(offFile) } }
@@ -189,9 +196,9 @@ function readOwn(host: Host, input: Input): { startWithin: number; wait: number 
   nameOf(input, 'facts-config-map')
   nameOf(input, 'namespace')
   nameOf(input, 'identity-secret')
-  const startWithin = time('start-within', STANDARD.startWithin)
+  const startWithin = time('start-within', DEFAULTS.startWithin)
   if (startWithin > LATEST_START_MS) throw new UsageError('--start-within is at most a day.')
-  return { startWithin, wait: Math.min(time('wait', STANDARD.wait), LONGEST_WAIT_MS) }
+  return { startWithin, wait: Math.min(time('wait', DEFAULTS.wait), LONGEST_WAIT_MS) }
 }
 
 function nameOf(input: Input, flag: string): string | undefined {
@@ -208,7 +215,7 @@ function nameOf(input: Input, flag: string): string | undefined {
  * what injection gives.
  */
 function endpointOf(host: Host, input: Input): string {
-  const text = input.flags['otlp-endpoint'] ?? (host.env.USAGE_OTLP_ENDPOINT || STANDARD.otlp)
+  const text = input.flags['otlp-endpoint'] ?? (host.env.USAGE_OTLP_ENDPOINT || DEFAULTS.otlp)
   const url = URL.parse(text)
   if (
     url?.protocol !== 'http:' ||

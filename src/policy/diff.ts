@@ -3,8 +3,18 @@
 // a collector learn more than before, or learn it from something else. When in doubt it is new.
 
 import { budgetOf } from './bits.ts'
-import { type Field, PERIODS, type Policy, type Scalar, type SpanRule, TIMES } from './policy.ts'
-import { bitsText, sourceText } from './words.ts'
+import { bitsText, sourceText } from './describe.ts'
+import {
+  type Field,
+  ID_MODES,
+  PERIODS,
+  type Policy,
+  type Scalar,
+  type SpanRule,
+  STATUS_MODES,
+  TIME_UNITS,
+  VERSION_LEVELS,
+} from './policy.ts'
 
 export interface PolicyDiff {
   /** Sentences. */
@@ -15,10 +25,8 @@ export interface PolicyDiff {
   unreviewed: boolean
 }
 
-const VERSION_LEVELS = ['major', 'minor', 'core']
-
 export function diffPolicies(old: Policy, next: Policy): PolicyDiff {
-  const changes = new Changes()
+  const changes = new PolicyChanges()
   if (old.project !== next.project) changes.add(`everything, for another project (${next.project})`)
   if (next.compat && !old.compat)
     changes.add('compat: words that reproduce an old reporter are allowed')
@@ -45,7 +53,7 @@ export function diffPolicies(old: Policy, next: Policy): PolicyDiff {
   }
 }
 
-class Changes {
+class PolicyChanges {
   readonly added: string[] = []
   readonly removed: string[] = []
   isNew = false
@@ -61,9 +69,9 @@ class Changes {
 
   rule(old: SpanRule, next: SpanRule): void {
     const place = `span ${next.name}`
-    this.#step(place, 'ids', old.ids, next.ids, ['random', 'linked'])
-    this.#step(place, 'time', old.time, next.time, TIMES)
-    this.#step(place, 'status', old.status, next.status, ['drop', 'keep'])
+    this.#step(place, 'ids', old.ids, next.ids, ID_MODES)
+    this.#step(place, 'time', old.time, next.time, TIME_UNITS)
+    this.#step(place, 'status', old.status, next.status, STATUS_MODES)
     for (const condition of old.only) {
       const now = next.only.find(({ name }) => name === condition.name)
       if (now === undefined) this.add(`${place}: spans whatever their ${condition.name}`)
@@ -102,6 +110,7 @@ class Changes {
         wanted.includes(becomes)
       )
     })
+    // promise: diff-more-spans
     if (moved.length > 0) this.add(`${place}: spans whose ${name} was ${moved.join(', ')}`)
   }
 
@@ -179,7 +188,7 @@ class Changes {
   }
 }
 
-/** Values of which each has its own outcome. */
+/** PossibleValues of which each has its own outcome. */
 const listedBy = (action: Field['action']): readonly Scalar[] =>
   action.kind === 'keep' ? action.values : action.kind === 'buckets' ? action.bounds : []
 

@@ -2,8 +2,19 @@
 // and max.
 
 import { type Part, parseSource } from './parse-source.ts'
-import type { Fold } from './policy.ts'
-import { type Action, PERIODS, type Scalar, type VersionLevel } from './policy.ts'
+import {
+  type Action,
+  COMPAT_PERIOD,
+  EXACT_TYPES,
+  type Fold,
+  HASH_ALGORITHMS,
+  HMAC_ALGORITHMS,
+  PERIODS,
+  type Scalar,
+  type Source,
+  VERSION_LEVELS,
+  type VersionLevel,
+} from './policy.ts'
 import type { Node, YamlReader } from './yaml-reader.ts'
 
 export const ACTIONS = [
@@ -28,12 +39,14 @@ export const ACTION_WORDS = {
  * They reproduce an old reporter and are not anonymous, so a policy must say at its top that this
  * is what it does.
  */
-const COMPAT_ACTIONS: readonly ActionWord[] = ['hash', 'hmac', 'exact']
+export const COMPAT_ACTIONS: readonly ActionWord[] = ['hash', 'hmac', 'exact']
 
-const MAX_KEPT_VALUES = 1000
-const MAX_VALUE_BYTES = 64
-const MAX_BUCKETS = 64
-const MAX_EXACT_BYTES = 1024
+export const MAX_KEPT_VALUES = 1000
+export const MAX_VALUE_BYTES = 64
+export const MAX_BUCKETS = 64
+export const MAX_EXACT_BYTES = 1024
+export const MAX_RELEASES = 1_000_000
+/** What is assumed where a policy does not say it. */
 const RELEASES: Record<VersionLevel, number> = { major: 4, minor: 16, core: 64 }
 
 export interface FieldContext {
@@ -41,69 +54,88 @@ export interface FieldContext {
   compat: boolean
 }
 
+/** The attribute's words, and what its action depends on. */
+interface ActionInput extends FieldContext {
+  node: Node
+  given: ReadonlyMap<string, Node>
+  fold: Fold
+}
+
+const PARSERS: Record<ActionWord, (reader: YamlReader, input: ActionInput) => Action> = {
+  keep: parseKeep,
+  buckets: parseBuckets,
+  version: parseVersion,
+  pseudonym: parsePseudonym,
+  constant: parseConstant,
+  hash: (reader, { node }) => ({
+    kind: 'hash',
+    algorithm: reader.word(node, 'hash', HASH_ALGORITHMS),
+  }),
+  hmac: parseHmac,
+  exact: parseExact,
+}
+
 export function parseAction(
   reader: YamlReader,
   word: ActionWord,
   given: ReadonlyMap<string, Node>,
   fold: Fold,
-  { part, compat }: FieldContext,
+  context: FieldContext,
 ): Action {
   const node = given.get(word)!
-  if (COMPAT_ACTIONS.includes(word) && !compat) reader.mistake(node, needsCompat(word))
-  switch (word) {
-    case 'keep':
-      return parseKeep(reader, node, given.get('else'), fold)
-    case 'buckets':
-      return parseBuckets(reader, node)
-    case 'version': {
-      const level = reader.word<VersionLevel>(node, 'version', ['major', 'minor', 'core'])
-      const releases = given.get('releases')
-      return {
-        kind: word,
-        level,
-        releases:
-          releases === undefined
-            ? RELEASES[level]
-            : reader.whole(releases, 'releases', 1, 1_000_000),
-      }
-    }
-    case 'pseudonym': {
-      const period = reader.word(node, 'pseudonym', PERIODS)
-      if (period === 'forever' && !compat) reader.mistake(node, needsCompat('pseudonym: forever'))
-      return { kind: word, period }
-    }
-    case 'constant': {
-      const value = reader.scalar(node)
-      if (value === undefined || !isSendable(value))
-        reader.mistake(
-          node,
-          `constant is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
-        )
-      return { kind: word, value: value ?? '' }
-    }
-    case 'hash':
-      return { kind: word, algorithm: reader.word(node, 'hash', ['sha256', 'md5']) }
-    case 'hmac': {
-      const key = given.get('key')
-      if (key === undefined) reader.mistake(node, 'hmac needs a key: SOURCE.')
-      const source =
-        key === undefined ? ({ kind: 'text', text: '' } as const) : parseSource(reader, key, part)
-      return { kind: word, algorithm: reader.word(node, 'hmac', ['sha256']), key: source }
-    }
-    case 'exact': {
-      const what = reader.word(node, 'exact', ['number', 'version', 'text'])
-      const max = given.get('max')
-      if (what === 'number') {
-        if (max !== undefined) reader.mistake(max, 'max is the bytes of a text; a number has none.')
-        return { kind: word, what }
-      }
-      return {
-        kind: word,
-        what,
-        maxBytes:
-          max === undefined ? MAX_VALUE_BYTES : reader.whole(max, 'max', 1, MAX_EXACT_BYTES),
-      }
-    }
+  if (COMPAT_ACTIONS.includes(word) && !context.compat) reader.error(node, needsCompat(word))
+  return PARSERS[word](reader, { node, given, fold, ...context })
+}
+
+function parseVersion(reader: YamlReader, { node, given }: ActionInput): Action {
+  const level = reader.word(node, 'version', VERSION_LEVELS)
+  const releases = given.get('releases')
+  return {
+    kind: 'version',
+    level,
+    releases:
+      releases === undefined
+        ? RELEASES[level]
+        : reader.integer(releases, 'releases', 1, MAX_RELEASES),
+  }
+}
+
+function parsePseudonym(reader: YamlReader, { node, compat }: ActionInput): Action {
+  const period = reader.word(node, 'pseudonym', PERIODS)
+  if (period === COMPAT_PERIOD && !compat)
+    reader.error(node, needsCompat(`pseudonym: ${COMPAT_PERIOD}`))
+  return { kind: 'pseudonym', period }
+}
+
+function parseConstant(reader: YamlReader, { node }: ActionInput): Action {
+  const value = reader.scalar(node)
+  if (value === undefined || !isSendable(value))
+    reader.error(
+      node,
+      `constant is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
+    )
+  return { kind: 'constant', value: value ?? '' }
+}
+
+function parseHmac(reader: YamlReader, { node, given, part }: ActionInput): Action {
+  const keyNode = given.get('key')
+  if (keyNode === undefined) reader.error(node, 'hmac needs a key: SOURCE.')
+  const key: Source =
+    keyNode === undefined ? { kind: 'text', text: '' } : parseSource(reader, keyNode, part)
+  return { kind: 'hmac', algorithm: reader.word(node, 'hmac', HMAC_ALGORITHMS), key }
+}
+
+function parseExact(reader: YamlReader, { node, given }: ActionInput): Action {
+  const what = reader.word(node, 'exact', EXACT_TYPES)
+  const max = given.get('max')
+  if (what === 'number') {
+    if (max !== undefined) reader.error(max, 'max is the bytes of a text; a number has none.')
+    return { kind: 'exact', what }
+  }
+  return {
+    kind: 'exact',
+    what,
+    maxBytes: max === undefined ? MAX_VALUE_BYTES : reader.integer(max, 'max', 1, MAX_EXACT_BYTES),
   }
 }
 
@@ -111,45 +143,48 @@ export function parseAction(
 export const needsCompat = (what: string): string =>
   `${what} reproduces an old reporter and is not anonymous; it is allowed only with compat: true at the top of the file.`
 
-function parseBuckets(reader: YamlReader, node: Node): Action {
+function parseBuckets(reader: YamlReader, { node }: ActionInput): Action {
   const bounds = reader
     .items(node, 'buckets')
-    .map((item) => reader.whole(item, 'A bound', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER))
+    .map((item) =>
+      reader.integer(item, 'A bound', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+    )
   if (bounds.length === 0 || bounds.length > MAX_BUCKETS)
-    reader.mistake(node, `buckets has 1 to ${MAX_BUCKETS} bounds.`)
+    reader.error(node, `buckets has 1 to ${MAX_BUCKETS} bounds.`)
   if (bounds.some((bound, i) => i > 0 && bound <= bounds[i - 1]!))
-    reader.mistake(node, 'The bounds of buckets ascend, each above the one before.')
+    reader.error(node, 'The bounds of buckets ascend, each above the one before.')
   return { kind: 'buckets', bounds }
 }
 
-function parseKeep(reader: YamlReader, node: Node, elseNode: Node | undefined, fold: Fold): Action {
+function parseKeep(reader: YamlReader, { node, given, fold }: ActionInput): Action {
   const items = reader.items(node, 'keep')
   if (items.length === 0 || items.length > MAX_KEPT_VALUES)
-    reader.mistake(node, `keep lists 1 to ${MAX_KEPT_VALUES} values.`)
+    reader.error(node, `keep lists 1 to ${MAX_KEPT_VALUES} values.`)
   const values: Scalar[] = []
   for (const item of items.slice(0, MAX_KEPT_VALUES)) {
     const value = reader.scalar(item)
     if (value === undefined || !isSendable(value)) {
-      reader.mistake(
+      reader.error(
         item,
         `A kept value is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
       )
       continue
     }
     if (values.length > 0 && typeof value !== typeof values[0])
-      reader.mistake(
+      reader.error(
         item,
         'All values of a keep are of one type. Put numbers in quotes to make them words.',
       )
-    if (values.includes(value)) reader.mistake(item, 'This value is listed twice.')
+    if (values.includes(value)) reader.error(item, 'This value is listed twice.')
     if (typeof value === 'string' && fold !== undefined && value !== folded(value, fold)) {
-      reader.mistake(
+      reader.error(
         item,
         `With fold: ${fold} this value can never match; write it as "${folded(value, fold)}".`,
       )
     }
     values.push(value)
   }
+  const elseNode = given.get('else')
   const type = typeof values[0]
   // An attribute has one type on the wire, so only words fold to the word "other".
   let otherwise: Scalar | undefined = type === 'string' ? 'other' : undefined
@@ -157,7 +192,7 @@ function parseKeep(reader: YamlReader, node: Node, elseNode: Node | undefined, f
     const value = reader.scalar(elseNode)
     if (value === 'none') otherwise = undefined
     else if (value === undefined || !isSendable(value) || typeof value !== type)
-      reader.mistake(elseNode, 'else is "none", or a value of the same type as the kept ones.')
+      reader.error(elseNode, 'else is "none", or a value of the same type as the kept ones.')
     else otherwise = value
   }
   return { kind: 'keep', values, otherwise }

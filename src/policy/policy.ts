@@ -5,33 +5,48 @@ import { createHash } from 'node:crypto'
 export type Scalar = string | number | boolean
 
 /** How letters are folded before they are compared. */
-export type Fold = 'upper' | 'lower' | undefined
+export const FOLDS = ['upper', 'lower'] as const
+export type Fold = (typeof FOLDS)[number] | undefined
+
+/** What a span itself gives as a source, beside its attributes. */
+export const SPAN_SOURCES = ['duration', 'status'] as const
 
 /**
  * One place that a value comes from. `resource` is the resource that came with the span; it may
  * follow it on the wire.
  */
-export type Place =
+export type SourcePlace =
   | { kind: 'attribute'; key: string }
   | { kind: 'resource'; key: string }
   | { kind: 'fact'; name: string }
   | { kind: 'text'; text: string }
-  | { kind: 'span'; what: 'duration' | 'status' }
+  | { kind: 'span'; what: (typeof SPAN_SOURCES)[number] }
 
 /**
  * A list joins the texts of its places with nothing between; where one is missing, the whole is.
  */
-export type Source = Place | { kind: 'list'; places: readonly Place[] }
+export type Source = SourcePlace | { kind: 'list'; places: readonly SourcePlace[] }
 
 export const SHAPES = ['ulid', 'uuid', 'ec2-instance', 'semver', 'dns-label'] as const
 export type Shape = (typeof SHAPES)[number]
-export type VersionLevel = 'major' | 'minor' | 'core'
-/** From the shortest to the longest; `forever` in compat policies only. */
+/** From the coarsest to the finest. */
+export const VERSION_LEVELS = ['major', 'minor', 'core'] as const
+export type VersionLevel = (typeof VERSION_LEVELS)[number]
+/** From the shortest to the longest. */
 export const PERIODS = ['day', 'month', 'forever'] as const
 export type Period = (typeof PERIODS)[number]
-/** From the coarsest to the finest; `exact` in compat policies only: start and end as they are. */
-export const TIMES = ['day', 'hour', 'minute', 'exact'] as const
-export type TimeUnit = (typeof TIMES)[number]
+/** From the coarsest to the finest; `exact` sends start and end as they are. */
+export const TIME_UNITS = ['day', 'hour', 'minute', 'exact'] as const
+export type TimeUnit = (typeof TIME_UNITS)[number]
+/** Both from what tells less to what tells more. */
+export const ID_MODES = ['random', 'linked'] as const
+export const STATUS_MODES = ['drop', 'keep'] as const
+/** Words that only a compat policy may use, because they identify. */
+export const COMPAT_PERIOD = 'forever' satisfies Period
+export const COMPAT_TIME = 'exact' satisfies TimeUnit
+export const HASH_ALGORITHMS = ['sha256', 'md5'] as const
+export const HMAC_ALGORITHMS = ['sha256'] as const
+export const EXACT_TYPES = ['number', 'version', 'text'] as const
 
 /** What is sent. `otherwise` is the `else` of a keep; `undefined` leaves the attribute out. */
 export type Action =
@@ -41,8 +56,8 @@ export type Action =
   | { kind: 'pseudonym'; period: Period }
   | { kind: 'constant'; value: Scalar }
   // Compat policies only, and `pseudonym: forever`.
-  | { kind: 'hash'; algorithm: 'sha256' | 'md5' }
-  | { kind: 'hmac'; algorithm: 'sha256'; key: Source }
+  | { kind: 'hash'; algorithm: (typeof HASH_ALGORITHMS)[number] }
+  | { kind: 'hmac'; algorithm: (typeof HMAC_ALGORITHMS)[number]; key: Source }
   | { kind: 'exact'; what: 'number' }
   | { kind: 'exact'; what: 'version' | 'text'; maxBytes: number }
 
@@ -92,9 +107,9 @@ export interface Condition {
 /** One kind of span that may leave. */
 export interface SpanRule {
   name: string
-  ids: 'random' | 'linked'
+  ids: (typeof ID_MODES)[number]
   time: TimeUnit
-  status: 'drop' | 'keep'
+  status: (typeof STATUS_MODES)[number]
   /** Outgoing attribute and the values of which it must have one. */
   only: readonly Condition[]
   /** Of the overlay: tested after it narrowed the attribute. */
@@ -104,7 +119,7 @@ export interface SpanRule {
   fields: readonly Field[]
 }
 
-export interface Limits {
+export interface PolicyLimits {
   recordBits: number
   stableBits: number
 }
@@ -121,7 +136,7 @@ export interface Policy {
   /** Reproduces an old reporter: pseudonymous, not anonymous. */
   compat: boolean
   /** `undefined`: the file says `none`, which only a compat policy may. */
-  limits: Limits | undefined
+  limits: PolicyLimits | undefined
   resource: readonly Field[]
   spans: readonly SpanRule[]
 }
@@ -133,11 +148,11 @@ export interface Policy {
 export const HEARTBEAT = 'usage.heartbeat'
 
 /** The places of a source, one by one. */
-export const placesOf = (source: Source): readonly Place[] =>
+export const placesOf = (source: Source): readonly SourcePlace[] =>
   source.kind === 'list' ? source.places : [source]
 
 /** All that an attribute reads, in the order `from`, `or`, the key of an hmac. */
-export function placesRead({ from, or, action }: Field): Place[] {
+export function placesRead({ from, or, action }: Field): SourcePlace[] {
   return [from, or, action.kind === 'hmac' ? action.key : undefined].flatMap((source) =>
     source === undefined ? [] : placesOf(source),
   )
@@ -148,6 +163,7 @@ export function placesRead({ from, or, action }: Field): Place[] {
  * not change it.
  */
 export function policyDigest(policy: Policy): string {
+  // promise: digest-of-meaning
   const field = (full: Field): object => ({ ...full, reason: undefined })
   const { project, version, expires, compat, limits } = policy
   const canonical = {

@@ -27,6 +27,7 @@ export function createGrowing(disk: Disk, folder: string, shelf: Shelf): Growing
   const abandon = async (): Promise<void> => {
     if (current === undefined) return
     const { stored, file, path } = current
+    // promise: failed-file-abandoned
     current = undefined
     // Best effort: what stands behind the good length was answered 503 and is at worst kept twice.
     const attempt = async (): Promise<void> => {
@@ -60,6 +61,7 @@ export function createGrowing(disk: Disk, folder: string, shelf: Shelf): Growing
     append: async (content, spans, sequence, since) => {
       try {
         const isNew = current === undefined
+        // promise: volume-space-reserved
         if ((await missing(content.length)) > 0)
           throw Object.assign(new Error('The disk is full.'), { code: 'ENOSPC' })
         if (current === undefined) {
@@ -77,7 +79,9 @@ export function createGrowing(disk: Disk, folder: string, shelf: Shelf): Growing
         }
         const { stored, file } = current
         await disk.write(file, content, stored.bytes)
+        // promise: append-synced
         await disk.sync(file)
+        // promise: queue-name-synced
         if (isNew) await disk.syncFolder(join(folder, 'queue'))
         stored.bytes += content.length
         stored.spans = (stored.spans ?? 0) + spans

@@ -114,6 +114,7 @@ export function createAppends(options: AppendsOptions): Appends {
       counters.add('queue.refused', mine.spans)
       const code = errorCode(error)
       if (code !== 'ENOSPC') episodes.unwritable.happened({ code })
+      // promise: failed-write-503
       mine.settle(code === 'ENOSPC' ? full() : unwritable())
     } finally {
       waiting -= mine.bytes
@@ -135,8 +136,10 @@ export function createAppends(options: AppendsOptions): Appends {
   const verdict = (size: number): Refusal | 'drop' | undefined => {
     if (options.closed()) return unwritable()
     if (options.full === 'refuse') {
+      // promise: queue-bounded
       if (shelf.bytes() + waiting + size > maxBytes) return full()
     } else if (size > maxBytes) return 'drop'
+    // promise: pending-bounded
     return waiting > 0 && waiting + size > maxWaiting ? busy() : undefined
   }
 
@@ -151,6 +154,7 @@ export function createAppends(options: AppendsOptions): Appends {
       counters.add('queue.dropped.full', spans)
       return Promise.resolve()
     }
+    // promise: refused-spans-counted
     counters.add('queue.refused', spans)
     return Promise.reject(refused)
   }
@@ -183,6 +187,7 @@ export function createAppends(options: AppendsOptions): Appends {
       const mine = new Group(undefined, maxWaiting)
       lonely.add(mine)
       void options.inTurn(async () => {
+        // promise: isolated-record
         await growing.seal()
         await commit(mine)
         await growing.seal()

@@ -32,6 +32,7 @@ export async function bodyOf(
   if (file.place === 'sending') return await openBody(bytes, file.sequence)
   const { records, spans } = scanFile(bytes.subarray(0, file.bytes))
   const keyed = records.map((record) => ({ record, key: order(record) }))
+  // promise: batch-order-hidden
   keyed.sort((a, b) => Buffer.compare(a.key, b.key))
   const joined = Buffer.concat(keyed.map(({ record }) => record))
   // The file, joined and compressed: never all three at once.
@@ -74,17 +75,20 @@ export async function commitBody(
   const file = await disk.create(temporary)
   try {
     await disk.write(file, body.content, 0)
+    // promise: body-synced
     await disk.sync(file)
   } finally {
     await disk.close(file)
   }
   // Its age goes on, also over a restart.
   await disk.setModifiedAt(temporary, since)
+  // promise: consent-before-commit
   if (!allowed()) {
     await disk.unlink(temporary)
     return false
   }
   await disk.rename(temporary, path)
+  // promise: sending-name-synced
   await disk.syncFolder(sending)
   return true
 }
@@ -93,6 +97,7 @@ export async function commitBody(
 export async function takeFromQueue(disk: Disk, folder: string, body: Body): Promise<void> {
   await unlinkIfThere(disk, join(folder, 'queue', queueName(body.sequence)))
   // Else the file could be back after power loss when its body was delivered and has left sending/.
+  // promise: queue-removal-synced
   await disk.syncFolder(join(folder, 'queue'))
 }
 
@@ -101,6 +106,7 @@ export async function openBody(content: Buffer, sequence: number): Promise<Body 
   const joined = await new Promise<Buffer | undefined>((resolve) => {
     gunzip(content, (error, plain) => resolve(error ? undefined : plain))
   })
+  // promise: damaged-body-not-sent
   if (joined === undefined) return undefined
   const body = {
     sequence,

@@ -86,6 +86,7 @@ export const nodeDisk: Disk = {
     }
   },
   create: async (path, use) => {
+    // promise: files-private
     if (use === undefined || SYNCED_WRITES === undefined)
       return await call<number>((done) => fs.open(path, 'wx', 0o600, done))
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | SYNCED_WRITES
@@ -95,6 +96,7 @@ export const nodeDisk: Disk = {
   },
   openFile: (path) => call((done) => fs.open(path, 'r+', done)),
   write: async (file, bytes, position) => {
+    // promise: partial-write-continues
     for (let at = 0; at < bytes.length; ) {
       const from = at
       at += await call<number>((done) =>
@@ -103,6 +105,7 @@ export const nodeDisk: Disk = {
     }
   },
   sync: async (file) => {
+    // promise: file-sync-reaches-disk
     if (!synced.has(file)) await call((done) => fs.fdatasync(file, done))
   },
   truncate: (file, length) => call((done) => fs.ftruncate(file, length, done)),

@@ -43,6 +43,7 @@ export function createShelf(disk: Disk, folder: string, counters: Counters): She
 
   const dropOldestSent = async (): Promise<void> => {
     for (const sequence of sent.keys()) {
+      // promise: sent-bounded
       await unlinkIfThere(disk, join(folder, 'sent', bodyName(sequence)))
       sent.delete(sequence)
       return
@@ -69,6 +70,7 @@ export function createShelf(disk: Disk, folder: string, counters: Counters): She
         for (const place of ['queue', 'sending'] as const)
           await unlinkIfThere(disk, shelf.path({ ...item, place }))
       stored.delete(item.sequence)
+      // promise: drops-counted
       counters.add(`queue.dropped.${reason}`, reason === 'corrupt' ? 1 : spans)
     },
     moveToSent: async (item) => {
@@ -78,6 +80,7 @@ export function createShelf(disk: Disk, folder: string, counters: Counters): She
         .catch((error: unknown) => {
           if (errorCode(error) !== 'ENOENT') throw error
         })
+      // promise: sent-synced
       await disk.syncFolder(join(folder, 'sent'))
       // sending/ is synced by the next commit, before the next receipt line; until then the
       // receipts tell.
@@ -125,6 +128,7 @@ export async function wipeFolder(
       await disk.unlink(join(path, name))
       counters.add(`queue.dropped.${reason}`, spans)
     }
+    // promise: wipe-synced
     if (names.length > 0 || known !== undefined) await disk.syncFolder(path)
   }
 }

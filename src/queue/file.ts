@@ -72,6 +72,7 @@ export function scanFile(bytes: Buffer): Scan {
       state = 'torn'
       break
     }
+    // promise: checksum-checked
     if (
       bytes[end] !== CHECKSUM_TAG ||
       bytes.readUInt32LE(end + 1) !== crc32(bytes.subarray(at, end))

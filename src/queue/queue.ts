@@ -97,6 +97,7 @@ export const wipeFolder = (folder: string, counters = new Counters()): Promise<v
  * Keeps other processes out of a folder that is there; throws an error with the code EBUSY where
  * one has it.
  */
+// promise: one-process
 export const lockFolder = (folder: string, disk: Disk = nodeDisk): (() => void) =>
   disk.lock(join(folder, 'lock'))
 
@@ -262,6 +263,7 @@ async function openLocked(
           status,
           rejected,
         }
+        // promise: outcome-in-receipt
         const unwritten = await receipts.append(line, allMoved()).then(
           () => undefined,
           (error: unknown) => ({ code: errorCode(error) }),

@@ -85,6 +85,7 @@ export async function readFound(
   if (content === undefined) return undefined
   try {
     const request = name.endsWith('.gz') ? gunzipSync(content, { maxOutputLength: most }) : content
+    // promise: shown-file-bounded
     if (request.length > most) return undefined
     return {
       sha256: createHash('sha256').update(content).digest('hex'),

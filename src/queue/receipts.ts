@@ -98,11 +98,13 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
       return {
         greatest,
         attempted: (sequence, sha256) => known.has(`attempt ${sequence} ${sha256}`),
+        // promise: receipt-matches-digest
         settled: (sequence, sha256) => known.has(`settled ${sequence} ${sha256}`),
       }
     },
     append: async (line, mayForget) => {
       if (file === undefined) await begin()
+      // promise: receipts-bounded
       if (file !== undefined && length >= MAX_BYTES && mayForget) await rotate(file)
       if (file === undefined) {
         // What had the name before is durable under its other one: else its lines could be lost
@@ -115,6 +117,7 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
       const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
       try {
         await disk.write(file, bytes, length)
+        // promise: receipt-synced
         await disk.sync(file)
       } catch (error) {
         // What was written of the line may be longer than the next one.

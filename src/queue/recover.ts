@@ -56,6 +56,7 @@ export async function recover(
       attempted: past.attempted(sequence, sha256),
       settled: past.settled(sequence, sha256),
     }
+    // promise: settled-not-resent
     if (body.settled) await shelf.moveToSent(body)
     else found.push(body)
   }
@@ -64,6 +65,7 @@ export async function recover(
     const sequence = sequenceOf(name)
     if (sequence === undefined) continue
     greatest = Math.max(greatest, sequence)
+    // promise: sending-wins
     if (bodies.has(sequence)) {
       await disk.unlink(join(folder, 'queue', name))
       continue
@@ -89,6 +91,7 @@ async function recoverFile(
   const { records, spans, length, state } = scanFile(bytes)
   if (state === 'torn') counters.add('queue.recovered.torn')
   if (state === 'corrupt') {
+    // promise: damage-counted
     counters.add('queue.dropped.corrupt')
     log.error('queue: a file is damaged; what stands before the damage is kept', {
       sequence,
@@ -105,6 +108,7 @@ async function recoverFile(
   if (cut) {
     const file = await disk.openFile(path)
     try {
+      // promise: torn-tail-cut
       await disk.truncate(file, length)
     } finally {
       await disk.close(file)

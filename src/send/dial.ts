@@ -103,6 +103,7 @@ export function dialWith(agent: Agent, secured: boolean, proxy: URL | undefined)
   return {
     cancel: () => {
       if (tcp === undefined || tcp.destroyed) return
+      // promise: cancel-resets-connection
       if (tcp.connecting) tcp.destroy()
       else tcp.resetAndDestroy()
     },

@@ -41,6 +41,7 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024
  * Says which program and no more: a finer version would be one more thing that tells installations
  * apart.
  */
+// promise: no-finer-version
 const USER_AGENT = 'usage-sidecar/0'
 
 export interface Poster {
@@ -89,6 +90,7 @@ export function openPoster(to: Destination): Poster {
   )
 
   const post = (body: Buffer, signal: AbortSignal): Promise<Answer> => {
+    // promise: request-deadline
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
     deadline.addEventListener('abort', dial.cancel)
     return attempt(body, signal, deadline).finally(() =>
@@ -150,6 +152,7 @@ export function openPoster(to: Destination): Poster {
         response.on('error', failed)
         response.on('data', (chunk: Buffer) => {
           length += chunk.length
+          // promise: answer-bounded
           if (length <= KEPT_ANSWER_BYTES) chunks.push(chunk)
           if (length <= MAX_ANSWER_BYTES) return
           done(TOO_LARGE)
@@ -162,6 +165,7 @@ export function openPoster(to: Destination): Poster {
   return { post, close: dial.close }
 }
 
+// promise: no-proxy-from-environment
 const COMMON = { keepAlive: true, proxyEnv: undefined }
 
 function secureAgent(https: typeof import('node:https'), to: Destination): HttpsAgent {
@@ -170,7 +174,9 @@ function secureAgent(https: typeof import('node:https'), to: Destination): Https
     ...COMMON,
     minVersion: 'TLSv1.2',
     // No session resumption: a ticket would let the collector link one drain to the next.
+    // promise: no-tls-resumption
     maxCachedSessions: 0,
+    // promise: certificate-checked
     rejectUnauthorized: true,
     ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
     ...(to.clientCertFile === undefined ? {} : { cert: readFileSync(to.clientCertFile) }),

@@ -3,6 +3,7 @@
 // caller.
 
 /** OTLP/HTTP "Retryable Response Codes": these and no others may be tried again. */
+// promise: unavailable-retried
 const RETRYABLE = new Set([429, 502, 503, 504])
 const FIRST_WAIT_MS = 1_000
 const MAX_WAIT_MS = 3_600_000
@@ -22,8 +23,10 @@ export type Result = 'delivered' | 'refused' | 'retry'
  * not go elsewhere).
  */
 export function resultOf(status: number, code = ''): Result {
+  // promise: redirect-not-followed
   if (status >= 200 && status < 300) return 'delivered'
   if (code === TOO_LARGE) return 'refused'
+  // promise: refusal-not-retried
   return status === 0 || RETRYABLE.has(status) ? 'retry' : 'refused'
 }
 

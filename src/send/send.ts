@@ -95,6 +95,7 @@ export function createSender(options: SendOptions): Sender {
         log.info('send: the collector takes bodies again', { failures: schedule.failures() }),
       )
     } else if (result === 'refused') {
+      // promise: collector-refusals-counted
       counters.add('refused.spans', body.spans)
       become('refuses', () =>
         log.warn(
@@ -116,7 +117,9 @@ export function createSender(options: SendOptions): Sender {
   }
 
   const attempt = async (poster: Poster, body: Body): Promise<Result> => {
+    // promise: receipt-before-request
     await queue.recordAttempt(body)
+    // promise: consent-before-request
     if (!allowed()) return 'retry'
     const answer = await poster.post(body.content, abort.signal)
     // Cancelled: nobody knows what became of it. An answer that came is recorded, whatever has
@@ -148,6 +151,7 @@ export function createSender(options: SendOptions): Sender {
         log.error('send: a drain failed; it is tried again', { code: errorCode(error) }),
       )
     } finally {
+      // promise: connection-per-drain
       poster?.close()
     }
   }

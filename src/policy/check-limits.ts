@@ -1,0 +1,78 @@
+// What only shows when the whole policy is read: pseudonyms that would join what a shorter period
+// separates, and limits on how much is told. A policy over its limits is a mistake like any other:
+// nothing is kept or sent under it.
+import { type BitShare, budgetOf, type LeakBudget, sum } from './bits.ts'
+import { type Field, PERIODS, type Period, type Policy } from './policy.ts'
+import type { YamlReader } from './yaml-reader.ts'
+
+/** A mistake of the policy's limits, with what weighs most. */
+const CONTRIBUTORS = 3
+
+/**
+ * "A pseudonym in `resource` may not outlive the shortest period in `spans` (linked ids count as
+ * day)."
+ */
+export function checkPeriods(reader: YamlReader, { resource, spans }: Policy): void {
+  const periodsOf = (fields: readonly Field[]): Period[] =>
+    fields.flatMap(({ action }) => (action.kind === 'pseudonym' ? [action.period] : []))
+  const inSpans = spans.flatMap((rule): Period[] => [
+    ...periodsOf(rule.fields),
+    ...(rule.ids === 'linked' ? (['day'] as const) : []),
+  ])
+  const shortest = PERIODS.find((period) => inSpans.includes(period))
+  if (shortest === undefined) return
+  for (const field of resource) {
+    const { action } = field
+    if (action.kind === 'pseudonym' && PERIODS.indexOf(action.period) > PERIODS.indexOf(shortest))
+      reader.error(
+        reader.nodes.get(field) ?? null,
+        `This pseudonym lasts longer (${action.period}) than what it comes with under "spans" (${shortest}; linked ids last a day) and would join it; make it pseudonym: ${shortest}.`,
+      )
+  }
+}
+
+/**
+ * Mistakes as `line:column: sentence`; none where the policy tells no more than its limits allow.
+ */
+export function overLimits(reader: YamlReader, policy: Policy): string[] {
+  const { limits } = policy
+  if (limits === undefined) return []
+  const { resource, records, stable, stableBits }: LeakBudget = budgetOf(policy)
+  const over: string[] = []
+  records.forEach(({ name, shares, bits }, index) => {
+    // promise: record-within-limit
+    if (bits <= limits.recordBits) return
+    const place = reader.nodes.get(policy.spans[index]!) ?? null
+    over.push(
+      reader.positioned(
+        place,
+        `One record of "${name}" ${excess(bits, limits.recordBits, 'recordBits', [...resource, ...shares])}`,
+      ),
+    )
+  })
+  // A policy without spans sends nothing, and its Resource goes with nothing.
+  // promise: stable-within-limit
+  if (stableBits > limits.stableBits)
+    over.push(
+      reader.positioned(
+        reader.root,
+        `What stays the same from day to day ${excess(stableBits, limits.stableBits, 'stableBits', stable)}`,
+      ),
+    )
+  return over
+}
+
+function excess(bits: number, limit: number, word: string, shares: readonly BitShare[]): string {
+  const unbounded = shares.filter((share) => share.bits === Number.POSITIVE_INFINITY)
+  if (unbounded.length > 0)
+    return `has no bound (${names(unbounded)}). A policy that reproduces an old reporter says compat: true and limits: none.`
+  const largest = shares.toSorted((a, b) => b.bits - a.bits).slice(0, CONTRIBUTORS)
+  const parts = largest.map((share) => `${share.name} ${share.bits.toFixed(1)}`).join(', ')
+  return `tells ${bits.toFixed(1)} bits, more than limits.${word} (${limit}). The largest parts, ${sum(largest).toFixed(1)} bits: ${parts}. Send less, or raise the limit.`
+}
+
+const names = (shares: readonly BitShare[]): string =>
+  `${shares
+    .slice(0, CONTRIBUTORS)
+    .map(({ name }) => name)
+    .join(', ')}${shares.length > CONTRIBUTORS ? ` and ${shares.length - CONTRIBUTORS} more` : ''}`
