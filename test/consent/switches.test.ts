@@ -61,9 +61,9 @@ DO_NOT_TRACK.push(
 
 const OFF_FILE: State<Switches['offFile']>[] = [
   [undefined, 'none'],
-  [{ there: false }, 'none'],
-  [{ there: true }, 'off', 'USAGE_OFF_FILE'],
-  [{ there: undefined }, 'off', 'USAGE_OFF_FILE'],
+  [{ exists: false }, 'none'],
+  [{ exists: true }, 'off', 'USAGE_OFF_FILE'],
+  [{ exists: undefined }, 'off', 'USAGE_OFF_FILE'],
 ]
 
 test('the lowest mode wins in all combinations of all states of the switches', () => {
@@ -78,7 +78,7 @@ test('the lowest mode wins in all combinations of all states of the switches', (
             const mode = order.find((candidate) => states.some(([, says]) => says === candidate))!
             const by = states.find(([, says]) => says === mode)![2]
             const switches: Switches = {
-              wrongSettings: wrong[0],
+              hasInvalidSettings: wrong[0],
               reporting: setting[0],
               doNotTrack: doNotTrack[0],
             }

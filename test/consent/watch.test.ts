@@ -23,7 +23,7 @@ async function watchHere(
     doNotTrack: undefined,
     annotationsFile: undefined,
     offFile: undefined,
-    wrongSettings: false,
+    hasInvalidSettings: false,
   }
   const consent = watchConsent(
     { ...sources, ...(await prepare(folder)) },

@@ -45,12 +45,12 @@ test('names the setting that is not an object of facts, and repeats nothing of i
       json,
     )
   for (const json of ['null', '[]', '["CANARY"]', '"CANARY"', '1', 'true'])
-    assert.deepEqual(errorsOf(json), ['USAGE_FACTS is not a JSON object of facts by name.'], json)
+    assert.deepEqual(errorsOf(json), ['USAGE_FACTS must be a JSON object of facts by name.'], json)
 })
 
 test('reports every invalid fact at once, by its number', () => {
-  const name = 'its name is not letters, digits, dots, dashes and underscores.'
-  const value = 'its value is not a text of at most 1024 bytes, a number, true or false.'
+  const name = 'the name must be a letter, then letters, digits, dots, dashes or underscores.'
+  const value = 'the value must be a text of at most 1024 bytes, a number, true or false.'
   const facts = {
     good: 1,
     '': 1,
@@ -67,7 +67,7 @@ test('reports every invalid fact at once, by its number', () => {
   const errors = errorsOf(JSON.stringify(facts))
   assert.deepEqual(errors, [
     ...[2, 3, 4, 5, 6].map((number) => `USAGE_FACTS, fact ${number}: ${name}`),
-    'USAGE_FACTS, fact 7: instance.id is made by the sidecar and cannot be given.',
+    'USAGE_FACTS, fact 7: remove instance.id. The sidecar sets it.',
     ...[8, 9, 10, 11].map((number) => `USAGE_FACTS, fact ${number}: ${value}`),
   ])
   assert.deepEqual(errorsOf('{"__proto__": 1}').length, 1)
@@ -78,7 +78,7 @@ test('accepts at most 1024 bytes of text, 128 letters of a name and 1000 facts',
   const many = (count: number): string =>
     JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, i])))
   assert.equal(errorsOf(many(1000)).length, 0)
-  assert.deepEqual(errorsOf(many(1001)), ['USAGE_FACTS has more than 1000 facts.'])
+  assert.deepEqual(errorsOf(many(1001)), ['USAGE_FACTS must have at most 1000 facts.'])
   // Valid JSON, but not a finite number.
   assert.equal(errorsOf('{"a": 1e999}').length, 1)
 })

@@ -145,7 +145,7 @@ for (const [name, [files, reason]] of Object.entries(REASONS)) {
 
 test('creates nothing if it may not', async (t) => {
   const folder = await temporaryFolder(t)
-  const none = { reason: 'the identity folder cannot be used (ENOENT)' }
+  const none = { reason: 'the identity directory cannot be used (ENOENT)' }
   assert.deepEqual(openIdentity(undefined, true), { reason: 'USAGE_IDENTITY_DIR is not set' })
   assert.deepEqual(openIdentity(folder, false), none)
   assert.deepEqual(openIdentity(join(folder, 'nowhere'), false), none)
@@ -165,7 +165,7 @@ test('uses a complete identity in a read-only directory, and no other', async (t
     const identity = asNobody(() => openIdentity(folder, true))
     await chmod(folder, 0o755)
     if (files === whole) assert.equal(found(identity).instanceId, ULID)
-    else assert.deepEqual(identity, { reason: 'the identity folder cannot be used (EACCES)' })
+    else assert.deepEqual(identity, { reason: 'the identity directory cannot be used (EACCES)' })
     assert.deepEqual((await readdir(folder)).sort(), Object.keys(files).sort())
   }
 })

@@ -217,7 +217,7 @@ describe('a sidecar with a fault', { concurrency: true }, () => {
       const line = sidecar
         .lines()
         .find(({ event }) => event === 'identity: not available; no pseudonyms are sent')
-      assert.equal(line?.reason, 'the identity folder cannot be used (EEXIST)')
+      assert.equal(line?.reason, 'the identity directory cannot be used (EEXIST)')
     })
   })
 

@@ -111,12 +111,12 @@ export const silent: Promised = {
     'test/consent/switches.test.ts': {
       'consent-do-not-track': {
         keeps: 'DO_NOT_TRACK means off.',
-        change: { value: 'void said' },
+        change: { value: 'void votes' },
         noticedBy: 'in all combinations',
       },
       'consent-unreadable-kill-switch-off': {
         keeps: 'A kill switch that cannot be read means off.',
-        change: { replace: 'offFile.there !== false', by: 'offFile.there === true' },
+        change: { replace: 'offFile.exists !== false', by: 'offFile.exists === true' },
         noticedBy: 'in all combinations',
       },
       'consent-lowest-wins': {
