@@ -3,7 +3,7 @@
 
 import { type Html, html, joinHtml } from '../net/html.ts'
 import { bitsText } from '../policy/describe.ts'
-import type { Row, Sheet, SpanSheet } from './sheet.ts'
+import type { Sheet, SheetRow, SpanSheet } from './sheet.ts'
 import { LINKS } from './sheet-markdown.ts'
 
 export function sheetHtml(sheet: Sheet): string {
@@ -75,7 +75,7 @@ function spanSection({ name, conditions, rows, bits }: SpanSheet): Html {
 const list = (lines: readonly string[]): Html =>
   html`<ul>${lines.map((line) => html`<li>${line}</li>`)}</ul>`
 
-function table(rows: readonly Row[]): Html {
+function table(rows: readonly SheetRow[]): Html {
   const cells = rows.map((row) => {
     const notes = [
       row.bits === undefined ? 'no bound of bits' : row.bits === 0 ? '' : bitsText(row.bits),

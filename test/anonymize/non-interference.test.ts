@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { parse } from 'yaml'
 import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
-import { createEnricher } from '../../src/enrich/enrich.ts'
+import { Enricher } from '../../src/enrich/enrich.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import type { Policy, Scalar } from '../../src/policy/policy.ts'
 import { Counters } from '../../src/support/counters.ts'
@@ -52,11 +52,11 @@ function sidecar(policy: Policy): Sidecar {
     maxBytes: 2 ** 24,
     random,
   })
-  const enricher = createEnricher(policy, 'custom', anonymizer, random)
+  const enricher = new Enricher(policy, 'custom', anonymizer, random)
   return {
     batch(wire) {
       const passed = anonymizer.pass(wire, NOW)
-      return { spans: passed.spans, bytes: Buffer.from(enricher.frame(passed)) }
+      return { spans: passed.spans, bytes: Buffer.from(enricher.wrapResourceSpans(passed)) }
     },
   }
 }

@@ -1,5 +1,5 @@
-// The machine between the modes over a real folder, with switches that the test turns and senders
-// that are only told of.
+// A mode controller on a real directory, with switches that the test sets and senders that only
+// record what happens to them.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,7 +7,8 @@ import type { TestContext } from 'node:test'
 import { wipeFolder } from '../../src/queue/file-index.ts'
 import { type Disk, lockFolder, openQueue, type Queue } from '../../src/queue/queue.ts'
 import type { Sender } from '../../src/send/send.ts'
-import { createModes, type Goal } from '../../src/sidecar/mode-controller.ts'
+import { ModeController } from '../../src/sidecar/mode-controller.ts'
+import type { DesiredState } from '../../src/sidecar/mode-state.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { errorCode } from '../../src/support/errors.ts'
 import { createLog } from '../../src/support/log.ts'
@@ -38,7 +39,7 @@ export async function modesHere(
   const here = {
     folder: folder || join(await temporaryFolder(t), 'data'),
     at,
-    goal: goal ?? { mode: 'on', policy: 'a' },
+    goal: goal ?? { mode: 'on', policyDigest: 'a' },
   }
   const senders: Opened[] = []
   const events: string[] = []
@@ -46,13 +47,13 @@ export async function modesHere(
   const lines: string[] = []
   let logged = 0
   const counters = new Counters()
-  const modes = createModes({
+  const modes = new ModeController({
     folder: here.folder,
-    goal: () => ({ ...here.goal }) as Goal,
-    openQueue: ({ policy, mode, wipe }) =>
+    desiredState: () => ({ ...here.goal }) as DesiredState,
+    openQueue: ({ policyDigest, mode, wipe }) =>
       openQueue(
         queueOptions(here.folder, {
-          policyDigest: policy,
+          policyDigest,
           wipe,
           full: mode === 'local' ? 'ring' : 'refuse',
           disk,
@@ -72,7 +73,7 @@ export async function modesHere(
       return { start: () => undefined, stop } as Partial<Sender> as Sender
     },
     firstSendDelay: DELAY_MS,
-    // No line is kept back as one that was just there.
+    // So that the log holds no repeated line back.
     log: createLog(
       'info',
       (line) => void lines.push(line),
@@ -83,9 +84,9 @@ export async function modesHere(
   atEnd(t, () => modes.stop())
   const starting = modes.start()
   if (started) await starting
-  const turn = (next: Partial<Goal>): void => {
+  const turn = (next: Partial<DesiredState>): void => {
     here.goal = { ...here.goal, ...next }
-    modes.look()
+    modes.reconcile()
   }
   const append = async (id: string): Promise<boolean> => {
     const queue = modes.queueFor(performance.now())
@@ -102,7 +103,7 @@ export async function modesHere(
         )
       ).flat()
     } catch (error) {
-      // A file went while they were read.
+      // A file was removed while the files were read.
       if (errorCode(error) === 'ENOENT') return ids()
       throw error
     }
@@ -120,12 +121,12 @@ interface Here {
   folder: string
   disk: Disk
   at: { now: number }
-  goal: Goal
-  /** Whether the first attempt to open the folder is waited for. */
+  goal: DesiredState
+  /** Whether to wait for the first attempt to open the directory. */
   started: boolean
 }
 
-/** As `until` does, where the clock stands still. */
+/** Like `until`, for tests whose clock stands still. */
 export async function happens(
   what: string,
   holds: () => boolean | Promise<boolean>,
@@ -137,7 +138,7 @@ export async function happens(
   }
 }
 
-/** Long enough for what would happen at once. */
+/** Long enough for anything that happens without waiting. */
 export async function turns(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
 }

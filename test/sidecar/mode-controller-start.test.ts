@@ -1,5 +1,5 @@
-// How a time of a mode begins: what a start finds, what changes while the folder is opened, and
-// from when the first report waits.
+// How an epoch begins: the states that a start can find, changes while the directory is being
+// opened, and the time from which the first report waits.
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
@@ -10,13 +10,13 @@ import { diskWith } from '../queue/queue-setup.ts'
 import { until } from '../support/sidecar.ts'
 import { DELAY_MS, happens, modesHere } from './mode-controller-setup.ts'
 
-test('off that comes and goes while the folder is opened wipes it all the same', async (t) => {
+test('wipes the directory if reporting is off for a moment while the queue opens', async (t) => {
   for (const [mode, lived] of [
     ['on', true],
     ['local', true],
     ['on', false],
   ] as const) {
-    const first = await modesHere(t, { goal: { mode, policy: 'a' } })
+    const first = await modesHere(t, { goal: { mode, policyDigest: 'a' } })
     await first.append('one')
     const epoch = await first.epoch()
     await first.modes.stop()
@@ -31,7 +31,12 @@ test('off that comes and goes while the folder is opened wipes it all the same',
         return list(path)
       },
     })
-    const second = await modesHere(t, { folder, disk, goal: { mode, policy: 'a' }, started: false })
+    const second = await modesHere(t, {
+      folder,
+      disk,
+      goal: { mode, policyDigest: 'a' },
+      started: false,
+    })
     await until('it is opened', () => opening)
     second.turn({ mode: 'off' })
     const atOnce = await second.epoch()
@@ -39,14 +44,14 @@ test('off that comes and goes while the folder is opened wipes it all the same',
     gate.resolve()
     await happens('it is open', () => second.append('two'))
     await until('it may leave', () => second.senders.length > 0 || mode === 'local')
-    assert.equal(atOnce, '', 'the epoch was ended on disk at once')
+    assert.equal(atOnce, '', 'the epoch ends on disk at once')
     assert.deepEqual(await second.ids(), ['two'])
     assert.match(await second.epoch(), /^[0-9a-f]{32}$/)
     assert.notEqual(await second.epoch(), epoch)
   }
 })
 
-test('an epoch that somebody takes away while the folder is opened does not come back', async (t) => {
+test('begins another epoch if the epoch file is removed while the queue opens', async (t) => {
   const first = await modesHere(t)
   const epoch = await first.epoch()
   await first.modes.stop()
@@ -60,11 +65,11 @@ test('an epoch that somebody takes away while the folder is opened does not come
       return list(path)
     },
   })
-  // Under another policy, which is written into the epoch that is gone on with.
+  // Under another policy, which is written into an epoch that continues.
   const second = await modesHere(t, {
     folder: first.folder,
     disk,
-    goal: { mode: 'on', policy: 'b' },
+    goal: { mode: 'on', policyDigest: 'b' },
     started: false,
   })
   await until('it is opened', () => opening)
@@ -74,7 +79,7 @@ test('an epoch that somebody takes away while the folder is opened does not come
   assert.notEqual(await second.epoch(), epoch)
 })
 
-test('a policy that changes while the folder is opened is the one whose batches are kept', async (t) => {
+test('keeps records under the policy that comes into force while the queue opens', async (t) => {
   const gate = Promise.withResolvers<void>()
   let opening = false
   const { list } = diskWith({})
@@ -87,7 +92,7 @@ test('a policy that changes while the folder is opened is the one whose batches 
   })
   const { turn, append, folder, ids } = await modesHere(t, { disk, started: false })
   await until('it is opened', () => opening)
-  turn({ policy: 'b' })
+  turn({ policyDigest: 'b' })
   gate.resolve()
   await until('it is open', () => append('one'))
   assert.deepEqual(
@@ -96,14 +101,14 @@ test('a policy that changes while the folder is opened is the one whose batches 
   )
 })
 
-test('a start that finds the epoch of its mode goes on; with any other, or none, it begins with nothing', async (t) => {
+test('continues an epoch of the same mode and wipes the directory in any other case', async (t) => {
   for (const [before, after, kept] of [
     ['on', 'on', true],
     ['local', 'local', true],
     ['on', 'local', false],
     ['local', 'on', false],
   ] as const) {
-    const first = await modesHere(t, { goal: { mode: before, policy: 'a' } })
+    const first = await modesHere(t, { goal: { mode: before, policyDigest: 'a' } })
     await first.append('one')
     const epoch = await first.epoch()
     await first.modes.stop()
@@ -120,7 +125,7 @@ test('a start that finds the epoch of its mode goes on; with any other, or none,
     const second = await modesHere(t, {
       folder: first.folder,
       disk,
-      goal: { mode: after, policy: 'a' },
+      goal: { mode: after, policyDigest: 'a' },
     })
     assert.deepEqual(
       [await second.ids(), (await second.epoch()) === epoch],
@@ -129,12 +134,15 @@ test('a start that finds the epoch of its mode goes on; with any other, or none,
     )
     await second.modes.stop()
     await writeFile(join(first.folder, 'epoch'), 'cut o')
-    const third = await modesHere(t, { folder: first.folder, goal: { mode: after, policy: 'a' } })
+    const third = await modesHere(t, {
+      folder: first.folder,
+      goal: { mode: after, policyDigest: 'a' },
+    })
     assert.deepEqual(await third.ids(), [])
   }
 })
 
-test('the first report waits from the begin of the epoch, and again from a change of the policy, over every restart', async (t) => {
+test('delays the first report from the start of the epoch or policy, also after restarts', async (t) => {
   const at = { now: 1_790_000_000_000 }
   const later = (): number => {
     at.now += 1_000
@@ -147,7 +155,7 @@ test('the first report waits from the begin of the epoch, and again from a chang
     assert.equal(here.senders.at(-1)!.notBefore - DELAY_MS, expected, what)
   const restart = async (policy: string): Promise<void> => {
     await here.modes.stop()
-    here = await modesHere(t, { folder, at, goal: { mode: 'on', policy } })
+    here = await modesHere(t, { folder, at, goal: { mode: 'on', policyDigest: policy } })
   }
   const sender = (count: number) =>
     until('there is another sender', () => here.senders.length === count)
@@ -157,7 +165,7 @@ test('the first report waits from the begin of the epoch, and again from a chang
   waitsFrom(began, 'a restart')
 
   const changed = later()
-  here.turn({ policy: 'b' })
+  here.turn({ policyDigest: 'b' })
   assert.equal(readEpoch(folder)?.policy, 'b', 'on disk at once')
   assert.ok(here.senders[0]!.stopped, 'a request under the old policy is cancelled')
   await sender(2)
@@ -171,13 +179,13 @@ test('the first report waits from the begin of the epoch, and again from a chang
   waitsFrom(unseen, 'a policy that changed while nothing ran')
 
   const back = later()
-  here.turn({ policy: 'd' })
-  here.turn({ policy: 'c' })
+  here.turn({ policyDigest: 'd' })
+  here.turn({ policyDigest: 'c' })
   await sender(2)
   waitsFrom(back, 'a policy that comes back')
   later()
-  here.turn({ policy: undefined })
-  here.turn({ policy: 'c' })
+  here.turn({ policyDigest: undefined })
+  here.turn({ policyDigest: 'c' })
   assert.ok(!here.senders[1]!.stopped)
   waitsFrom(back, 'one that could not be read for a while')
 

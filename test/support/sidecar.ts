@@ -116,9 +116,11 @@ const linesOf = (output: string): LogLine[] =>
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as LogLine)
 
-/** The events of the errors in a log, in their order. */
+/** The errors in a log in their order: `event` or `event: error`. */
 export const errorsIn = (lines: readonly LogLine[]): string[] =>
-  lines.filter(({ level }) => level === 'error').map(({ event }) => event)
+  lines
+    .filter(({ level }) => level === 'error')
+    .map(({ event, error }) => (error === undefined ? event : `${event}: ${String(error)}`))
 
 export interface Place {
   /**
@@ -193,7 +195,7 @@ export async function startHere(t: TestContext, { env }: Place): Promise<Sidecar
   })
   atEnd(t, () => pipeline.stop())
   await pipeline.start()
-  const { addresses, stop } = pipeline
+  const addresses = () => pipeline.addresses()
   return {
     port: () => addresses().http?.port ?? 0,
     healthPort: () => addresses().health?.port ?? 0,
@@ -201,7 +203,7 @@ export async function startHere(t: TestContext, { env }: Place): Promise<Sidecar
     grpcPort: () => addresses().grpc?.port ?? 0,
     lines: () => linesOf(output),
     counters,
-    stop,
+    stop: () => pipeline.stop(),
   }
 }
 
