@@ -11,7 +11,7 @@ import { batchIdOf } from '../enrich/enrich.ts'
 import { rejectedSpans } from '../otlp/answer.ts'
 import { createPage } from '../page/page.ts'
 import { lockFolder, openQueue, wipeFolder } from '../queue/queue.ts'
-import { createSender } from '../send/send.ts'
+import { Sender } from '../send/send.ts'
 import type { Counters } from '../support/counters.ts'
 import { errorCode } from '../support/errors.ts'
 import type { Log } from '../support/log.ts'
@@ -188,7 +188,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     wipeFolder: () => wipeFolder(config.dataDir, counters),
     openSender: (queue, notBefore, allowed) => {
       const destination = { ...config, endpoint: config.endpoint! }
-      const sender = createSender({
+      const sender = new Sender({
         queue,
         destination,
         intervalMs: config.sendInterval,
