@@ -13,6 +13,7 @@
 import {
   APP_ENV,
   CONTAINER,
+  DEFAULTS,
   type EnvVar,
   FACTS_KEY,
   FIXED_SETTINGS,
@@ -23,7 +24,6 @@ import {
   PREFIX,
   type Qos,
   RESOURCES,
-  STANDARD,
   sidecar,
   type Traits,
   UNLIMITED_SETTINGS,
@@ -118,7 +118,7 @@ function variables(settings: readonly string[], parameters: string): Record<stri
     qos: `has(object.spec.resources) ? "podLevel" : variables.all.all(c, ["cpu", "memory"].all(r, ${zero('requests')} && ${zero('limits')})) ? "bestEffort" : variables.all.all(c, ${has('c', 'limits')} && ["cpu", "memory"].all(r, r in c.resources.limits && ${same})) ? "guaranteed" : "burstable"`,
     limitsStorage: `variables.all.exists(c, ${has('c', 'limits')} && "ephemeral-storage" in c.resources.limits)`,
     doNotTrack: `variables.all.exists(c, ${hasEnv('e.name == "DO_NOT_TRACK" && (has(e.valueFrom) || !((has(e.value) ? e.value : "").trim().lowerAscii() in ["", "0", "false"]))')})`,
-    setting: `variables.parameters[?"USAGE_REPORTING"].orValue(${quoted(STANDARD.settings.USAGE_REPORTING)})`,
+    setting: `variables.parameters[?"USAGE_REPORTING"].orValue(${quoted(DEFAULTS.settings.USAGE_REPORTING)})`,
     // The lower of the parameters' word and the namespace's; a word that is none of ours is off.
     reporting: `!${said}.hasValue() ? variables.setting : ${said}.orValue("off") == "on" && variables.setting in ["on", "local"] ? variables.setting : ${said}.orValue("off") == "local" && variables.setting in ["on", "local"] ? "local" : "off"`,
     settings: `${cel(given, undefined)}.filter(n, n in variables.parameters).map(n, ${cel({ name: expression('n'), value: parameterText('n') }, undefined)})`,
@@ -160,9 +160,9 @@ function patches(): string {
     expression(`variables.parameters[?${quoted(key)}].orValue(${quoted(standard)})`)
   const options = {
     image: expression('variables.parameters.image'),
-    configMap: parameter('configMap', STANDARD.configMap),
-    factsConfigMap: parameter('factsConfigMap', STANDARD.factsConfigMap),
-    identitySecret: parameter('identitySecret', STANDARD.identitySecret),
+    configMap: parameter('configMap', DEFAULTS.configMap),
+    factsConfigMap: parameter('factsConfigMap', DEFAULTS.factsConfigMap),
+    identitySecret: parameter('identitySecret', DEFAULTS.identitySecret),
     settings: {},
   }
   const resources = (qos: Qos): string => {

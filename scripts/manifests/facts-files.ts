@@ -5,7 +5,7 @@ import { NAMES } from '../../src/cli/facts-rights.ts'
 import { type Needs, needsOf } from '../../src/facts/needs.ts'
 import { rbac } from '../../src/facts/rbac.ts'
 import { rightsFor, rightText } from '../../src/facts/rights.ts'
-import { STANDARD } from '../../src/inject/container.ts'
+import { DEFAULTS } from '../../src/inject/container.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import { factsConfigMap, factsJob, identityJob } from './facts-job.ts'
 
@@ -29,7 +29,7 @@ export function factsFiles(
   replacePart: (text: string, name: string, content: string) => string,
 ): [string, string][] {
   const needs = needsUnder('default.yaml')
-  const cronJob = factsJob(IMAGES, NAMES, STANDARD.settings)
+  const cronJob = factsJob(IMAGES, NAMES, DEFAULTS.settings)
   const rows = new Map<string, { reason: string; policies: string[] }>()
   for (const file of readdirSync(POLICIES).filter((name) => name.endsWith('.yaml')))
     for (const right of rightsFor(needsUnder(file), NAMES.factsConfigMap)) {
@@ -47,7 +47,7 @@ export function factsFiles(
     [`${FACTS}facts.yaml`, `${MADE}${factsConfigMap(NAMES)}\n---\n${cronJob}\n`],
     [
       `${FACTS}once.yaml`,
-      `${MADE}${factsConfigMap(NAMES)}\n---\n${factsJob(IMAGES, NAMES, STANDARD.settings, true)}\n`,
+      `${MADE}${factsConfigMap(NAMES)}\n---\n${factsJob(IMAGES, NAMES, DEFAULTS.settings, true)}\n`,
     ],
     [
       `${FACTS}rights.yaml`,

@@ -5,13 +5,13 @@ import { documents, type FactsNames, role, serviceAccount, yaml } from '../../sr
 import { IDENTITY } from '../../src/facts/rights.ts'
 import {
   APP_ENV,
+  DEFAULTS,
   FIXED_SETTINGS,
   INJECTED,
   literal,
   type Options,
   POLICY_FILE,
   PREFIX,
-  STANDARD,
   sidecar,
   volumes,
 } from '../../src/inject/container.ts'
@@ -43,7 +43,7 @@ function podSpec(
   settings: Readonly<Record<string, string>>,
 ) {
   const options: Options = {
-    ...STANDARD,
+    ...DEFAULTS,
     image,
     factsConfigMap: names.factsConfigMap,
     // The job itself waits for the time in which an admin may look; this pod does not live as long.
@@ -162,7 +162,7 @@ export function identityJob({ facts }: Pick<FactsImages, 'facts'>, names: FactsN
     name: 'identity',
     image: facts,
     imagePullPolicy: 'IfNotPresent',
-    args: ['facts', '--identity-secret', STANDARD.identitySecret],
+    args: ['facts', '--identity-secret', DEFAULTS.identitySecret],
     resources: RESOURCES,
     securityContext: SECURITY.container,
   }

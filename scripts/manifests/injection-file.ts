@@ -2,7 +2,7 @@
 // the container's one description, with the default policy in it.
 import { readFileSync } from 'node:fs'
 import { stringify } from 'yaml'
-import { STANDARD } from '../../src/inject/container.ts'
+import { DEFAULTS } from '../../src/inject/container.ts'
 import { SETTINGS } from '../../src/support/settings.ts'
 import { admissionPolicy, PROJECT } from './admission.ts'
 
@@ -27,7 +27,7 @@ export function injectionFile(): string {
       project: names.project,
       image: '',
       inject: 'enabled',
-      ...STANDARD.settings,
+      ...DEFAULTS.settings,
       USAGE_ENDPOINT: 'https://usage.example.org',
       USAGE_POLICY_TEXT: policy,
     },

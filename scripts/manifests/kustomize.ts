@@ -6,18 +6,18 @@ import { stringify } from 'yaml'
 import {
   APP_ENV,
   CONTAINER,
+  DEFAULTS,
   INJECTED,
   PREFIX,
   type Qos,
   RESOURCES,
-  STANDARD,
   sidecar,
   type Traits,
   UNLIMITED_SETTINGS,
   volumes,
 } from '../../src/inject/container.ts'
 
-const OPTIONS = { ...STANDARD, image: CONTAINER }
+const OPTIONS = { ...DEFAULTS, image: CONTAINER }
 const TRAITS: Traits = { qos: 'burstable', limitsStorage: false, doNotTrack: false }
 const QOS = `${PREFIX}qos`
 /** Settings that the application's kustomization says in the ConfigMap `usage-sidecar`. */
@@ -89,7 +89,7 @@ function kustomization(): Tree {
     ]),
     replacements: [
       ...Object.entries(SETTINGS).map(([key, name]) => ({
-        source: { kind: 'ConfigMap', name: STANDARD.configMap, fieldPath: `data.${key}` },
+        source: { kind: 'ConfigMap', name: DEFAULTS.configMap, fieldPath: `data.${key}` },
         targets: to(`initContainers.[name=${CONTAINER}].env.[name=${name}].value`),
       })),
       ...['containers', 'initContainers'].map((list) => ({

@@ -1,7 +1,7 @@
-// Reads a request's body, never beyond the body limit (413), the budget that all requests share
-// (503) and a deadline (408). Chunks are copied into blocks, because a body sent byte by byte would
-// otherwise cost two hundred times its size in small buffers, and a buffer that grows leaves holes
-// of all sizes to malloc; what a body claims to be is never allocated before it arrives.
+// Reads a request's body, within the body limit (413), the budget of all requests (503) and a
+// deadline (408). It copies chunks into blocks: a body sent byte by byte would otherwise take two
+// hundred times its size, and a growing buffer would fragment the heap. It allocates nothing for an
+// announced length before the bytes arrive.
 import type { Readable } from 'node:stream'
 import { Refusal } from '../support/errors.ts'
 import { release } from '../support/memory.ts'
@@ -9,14 +9,11 @@ import type { Share } from './budget.ts'
 
 const FIRST_BLOCK = 16 * 1024
 const BLOCK = 64 * 1024
-/**
- * For the whole body: a client that sends it byte by byte would otherwise hold its share of the
- * budget for ever.
- */
+/** For the whole body: a slow client would otherwise hold its share of the budget for ever. */
 const DEADLINE_MS = 30_000
 
-/** One for all: thousands may break off at once. */
-const BROKEN_OFF = new Refusal(400, 'The body was not sent to its end.')
+/** One object for all: thousands of clients may disconnect at once. */
+const INCOMPLETE = new Refusal(400, 'The body is incomplete.')
 
 export const tooLarge = (maxBytes: number): Refusal =>
   new Refusal(
@@ -25,8 +22,8 @@ export const tooLarge = (maxBytes: number): Refusal =>
   )
 
 /**
- * The body as it was sent; `announced` is the length that its header says. Rejects with a Refusal;
- * then `drain` is due.
+ * The body as it was sent. `announced` is the length in its header. Rejects with a Refusal; the
+ * caller then drains the request.
  */
 export function readBody(
   request: Readable,
@@ -37,15 +34,16 @@ export function readBody(
   return new Promise((resolve, reject) => {
     const blocks = new Blocks(Math.min(announced ?? maxBytes, maxBytes), share)
 
-    const late = (): void =>
-      refuse(new Refusal(408, `The body was not there after ${DEADLINE_MS / 1000} seconds.`))
-    const timer = setTimeout(late, DEADLINE_MS)
+    const onDeadline = (): void =>
+      refuse(new Refusal(408, `The body did not arrive within ${DEADLINE_MS / 1000} seconds.`))
+    // promise: body-deadline
+    const timer = setTimeout(onDeadline, DEADLINE_MS)
     const stop = (): void => {
       clearTimeout(timer)
-      share.whole()
+      share.endRead()
       request.removeListener('data', onData)
       request.removeListener('end', onEnd)
-      request.removeListener('close', onBreak)
+      request.removeListener('close', onDisconnect)
     }
     const refuse = (refusal: Refusal): void => {
       stop()
@@ -53,6 +51,7 @@ export function readBody(
       reject(refusal)
     }
     const onData = (chunk: Buffer): void => {
+      // promise: body-limit
       const refusal =
         blocks.length + chunk.length > maxBytes ? tooLarge(maxBytes) : blocks.add(chunk)
       if (refusal === undefined) return
@@ -64,28 +63,27 @@ export function readBody(
       resolve(blocks.join())
     }
 
-    const onBreak = (): void => refuse(BROKEN_OFF)
+    const onDisconnect = (): void => refuse(INCOMPLETE)
 
-    request.on('error', onBreak)
+    request.on('error', onDisconnect)
     if (announced !== undefined && announced > maxBytes) refuse(tooLarge(maxBytes))
     else {
-      share.reads(refuse)
+      share.beginRead(refuse)
       request.on('data', onData)
       request.on('end', onEnd)
-      // A stream of HTTP/2, which announces no length, ends without an error where its connection
-      // does.
-      if (announced === undefined) request.on('close', onBreak)
+      // A stream of HTTP/2 announces no length, and ends without an error if its connection ends.
+      if (announced === undefined) request.on('close', onDisconnect)
     }
   })
 }
 
-/** What has arrived of a body of at most `maxBytes`. */
+/** The bytes that have arrived of a body of at most `maxBytes`. */
 class Blocks {
   length = 0
   readonly #maxBytes: number
   readonly #share: Share
   readonly #blocks: Buffer[] = []
-  /** How much of the last block is filled. */
+  /** The bytes in use of the last block. */
   #filled = 0
 
   constructor(maxBytes: number, share: Share) {
@@ -93,9 +91,9 @@ class Blocks {
     this.#share = share
   }
 
-  /** Takes the chunk over; or says why not, then it is still the caller's. */
+  /** Takes the chunk over, or returns why not. Then the chunk is still the caller's. */
   add(chunk: Buffer): Refusal | undefined {
-    // All of it at once, as nearly all bodies come: there is nothing to copy.
+    // Nearly all bodies arrive in one chunk. There is nothing to copy.
     if (this.length === 0 && chunk.length === this.#maxBytes) {
       const refusal = this.#share.take(chunk.length)
       if (refusal !== undefined) return refusal
@@ -125,7 +123,7 @@ class Blocks {
     return undefined
   }
 
-  /** The whole, which is the caller's from now on. */
+  /** The whole body, which is now the caller's. */
   join(): Uint8Array {
     const blocks = this.#blocks.splice(0)
     if (blocks.length < 2) return blocks[0]?.subarray(0, this.length) ?? new Uint8Array(0)
@@ -144,8 +142,8 @@ class Blocks {
 }
 
 /**
- * Reads the rest of a refused body and throws it away, so that the client can read the answer (RFC
- * 9112 9.3). Where node:http does this, each chunk waits for the garbage collector.
+ * Reads and discards the rest of a refused body, so that the client can read the answer (RFC 9112
+ * 9.3). node:http would leave each chunk to the garbage collector.
  */
 export function drain(request: Readable): void {
   request.on('data', release)

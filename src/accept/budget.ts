@@ -1,32 +1,31 @@
-// One budget of bytes over everything that is being read, inflated, turned and handled at the same
-// moment. What does not fit is refused with 503, so the memory of the process is bounded whatever
-// clients do and however many they are. Clients that begin bodies and stop do not keep the room:
-// they give way when others need it.
+// One budget of bytes for all requests that are being read, inflated, converted and handled. A
+// request that does not fit is refused with 503, so that clients cannot exhaust the memory of the
+// process. A client that begins a body and stops loses its share when others need it.
 import { Refusal, retryLater } from '../support/errors.ts'
 
-/** On loopback a body is there in milliseconds. */
+/** On loopback a body arrives within milliseconds. */
 const PATIENCE_MS = 2_000
 
 export class Budget {
   readonly max: number
   used = 0
-  /** Those whose body is not there yet; the one that began first comes first. */
+  /** Shares whose body is still being read; the oldest comes first. */
   readonly reading = new Set<Share>()
 
   constructor(maxBytes: number) {
     this.max = maxBytes
   }
 
-  /** A share that starts empty; everything it took is given back by one `release`. */
+  /** An empty share. One `release` gives back everything it took. */
   share(): Share {
     return new Share(this)
   }
 
-  makeRoom(bytes: number, except: Share): void {
+  reclaim(bytes: number, except: Share): void {
     const before = performance.now() - PATIENCE_MS
     for (const share of this.reading) {
       if (share.since > before || this.used + bytes <= this.max) return
-      if (share !== except) share.giveWay()
+      if (share !== except) share.interrupt()
     }
   }
 }
@@ -35,22 +34,23 @@ export class Share {
   since = 0
   readonly #budget: Budget
   #taken = 0
-  #giveUp: ((why: Refusal) => void) | undefined
+  #refuse: ((why: Refusal) => void) | undefined
 
   constructor(budget: Budget) {
     this.#budget = budget
   }
 
-  /** Why not, and nothing taken, where the budget does not bear `bytes` more. */
+  /** Takes `bytes`, or takes nothing and returns why not. */
   take(bytes: number): Refusal | undefined {
     const budget = this.#budget
-    // What would not fit into an empty budget never will: to send it again would be in vain.
+    // It would not fit into an empty budget either, so a retry cannot help.
     if (this.#taken + bytes > budget.max)
       return new Refusal(
         413,
-        `The body needs more than ${budget.max} bytes to be taken in. Send smaller batches, or raise USAGE_MAX_INFLIGHT.`,
+        `The request needs more than ${budget.max} bytes of memory. Send smaller batches, or raise USAGE_MAX_INFLIGHT.`,
       )
-    if (budget.used + bytes > budget.max) budget.makeRoom(bytes, this)
+    if (budget.used + bytes > budget.max) budget.reclaim(bytes, this)
+    // promise: budget
     if (budget.used + bytes > budget.max)
       return retryLater(
         'Too many bytes are being received at once. Send the same request later.',
@@ -61,25 +61,22 @@ export class Share {
     return undefined
   }
 
-  /**
-   * A body is being read. Where that takes long, `giveUp` may be called, and what was taken is back
-   * then.
-   */
-  reads(giveUp: (why: Refusal) => void): void {
+  /** A body is being read. If it takes long, `refuse` may be called and the share is empty again. */
+  beginRead(refuse: (why: Refusal) => void): void {
     this.since = performance.now()
-    this.#giveUp = giveUp
+    this.#refuse = refuse
     this.#budget.reading.add(this)
   }
 
-  /** It is there. */
-  whole(): void {
+  endRead(): void {
     this.#budget.reading.delete(this)
   }
 
-  giveWay(): void {
-    this.#giveUp?.(
+  /** Refuses a body that is still being read, and gives its bytes back. */
+  interrupt(): void {
+    this.#refuse?.(
       retryLater(
-        'The body came too slowly while others needed the room. Send the same request later.',
+        'The body arrived too slowly while other requests needed the memory. Send the same request later.',
         1,
       ),
     )
@@ -87,7 +84,7 @@ export class Share {
   }
 
   release(): void {
-    this.whole()
+    this.endRead()
     this.#budget.used -= this.#taken
     this.#taken = 0
   }

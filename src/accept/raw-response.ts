@@ -1,14 +1,15 @@
-// What no request object answers: bytes that are not HTTP, a header without an end, CONNECT. The
-// same sentences in the same form as all other answers, written to the connection itself, which
-// then ends.
+// Answers input that never becomes a request object: bytes that are not HTTP, a header without an
+// end, CONNECT. The answer has the form of all others, is written to the connection itself, and
+// ends it.
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Connections } from '../net/http-connections.ts'
+import type { HttpConnections } from '../net/http-connections.ts'
+import { rpcCodeOf } from '../net/rpc-codes.ts'
 import { statusBody } from '../otlp/answer.ts'
 import type { Counters } from '../support/counters.ts'
 import { errorCode, Refusal } from '../support/errors.ts'
 
-/** By the codes of node:http and its parser; what is not here is no HTTP/1.1. */
+/** By the error codes of node:http and its parser. Any other error means: not HTTP/1.1. */
 const REFUSALS: Record<string, Refusal> = {
   HPE_HEADER_OVERFLOW: new Refusal(
     431,
@@ -18,10 +19,10 @@ const REFUSALS: Record<string, Refusal> = {
     413,
     'The chunk extensions are too large. Send chunks without extensions.',
   ),
-  ERR_HTTP_REQUEST_TIMEOUT: new Refusal(408, 'The request did not come to its end in time.'),
+  ERR_HTTP_REQUEST_TIMEOUT: new Refusal(408, 'The request did not arrive in time.'),
   HPE_PAUSED_H2_UPGRADE: new Refusal(
     400,
-    'This port speaks OTLP over HTTP/1.1. Send OTLP over gRPC to the other port.',
+    'This port accepts OTLP over HTTP/1.1. Send OTLP over gRPC to the gRPC port.',
   ),
 }
 const NOT_HTTP = new Refusal(
@@ -35,39 +36,37 @@ const REASONS: Record<number, string> = {
   413: 'Content Too Large',
   431: 'Request Header Fields Too Large',
 }
-/** Codes of google.rpc.Code. */
-const CODES: Record<number, number> = { 400: 3, 405: 12, 408: 4, 413: 8, 431: 8 }
 /**
- * A connection that ends while bytes arrive is reset, and its answer may be lost: what still comes
- * is thrown away.
+ * A connection that ends while bytes arrive is reset, and the answer may be lost. For this long the
+ * rest is read and discarded.
  */
 const LINGER_MS = 1_000
 
-/** Answers what cannot be read any further, where it is clear what the answer belongs to. */
+/** Answers unreadable input if it is clear which request the answer belongs to. */
 export function answerUnreadable(
   server: Server,
-  connections: Connections,
+  connections: HttpConnections,
   counters: Counters,
 ): void {
   server.on('clientError', (error: unknown, socket: Socket) => {
     if (socket.writableEnded) return
-    const place = connections.place(socket)
+    const position = connections.position(socket)
     const refusal = REFUSALS[errorCode(error)] ?? NOT_HTTP
-    // One that has begun is counted where its body is read.
-    if (place === 'new') counters.add(`requests.refused.${refusal.status}`)
-    if (place === 'answered') endSoon(socket)
-    else if (place === 'behind') socket.destroy()
-    else answerUnparsed(socket, refusal)
+    // The reader of the body counts a request that has begun.
+    if (position === 'new') counters.add(`requests.refused.${refusal.status}`)
+    if (position === 'answered') endSoon(socket)
+    else if (position === 'behind') socket.destroy()
+    else answerRaw(socket, refusal)
   })
   server.on('connect', (_request, socket: Socket) => {
     counters.add('requests.refused.405')
-    answerUnparsed(socket, new Refusal(405, 'Send traces with POST.'))
+    answerRaw(socket, new Refusal(405, 'Send traces with POST.'))
   })
 }
 
 /** Answers and ends the connection. */
-export function answerUnparsed(socket: Socket, { status, message }: Refusal): void {
-  const body = statusBody('json', CODES[status]!, message)
+export function answerRaw(socket: Socket, { status, message }: Refusal): void {
+  const body = statusBody('json', rpcCodeOf(status), message)
   const head = [
     `HTTP/1.1 ${status} ${REASONS[status]}`,
     ...(status === 405 ? ['allow: POST'] : []),
@@ -78,10 +77,9 @@ export function answerUnparsed(socket: Socket, { status, message }: Refusal): vo
   endSoon(socket, `${head.join('\r\n')}\r\n\r\n${body.toString()}`)
 }
 
-/** Ends the connection when what was written, and `last`, has gone. */
+/** Ends the connection once everything, and `last`, is written. */
 function endSoon(socket: Socket, last = ''): void {
-  // Of a connection that asks to connect, node:http takes its own listener away: an error would end
-  // the process.
+  // After CONNECT, node:http removes its own listener. Without this one, an error ends the process.
   socket.on('error', () => undefined)
   if (!socket.writable) {
     socket.destroy()

@@ -86,6 +86,8 @@ export function createAnonymizer(options: AnonymizerOptions): Anonymizer {
   const walk = new Walk(compileSpans(inForce, context), writer, counters)
   writer.ids.setDay(day)
 
+  // promise: ids-of-the-day
+  // promise: expired-resource-attribute-dropped
   const moveOn = (nowMs: number): void => {
     clock.advance(nowMs)
     if (clock.period('day') === day) return
@@ -93,6 +95,7 @@ export function createAnonymizer(options: AnonymizerOptions): Anonymizer {
     writer.ids.setDay(day)
     if (day <= lastDayOf(inForce)) return
     inForce = policyOn(policy, day)
+    // promise: expired-attribute-dropped
     walk.table = compileSpans(inForce, context)
   }
   return {
@@ -157,6 +160,7 @@ class Walk {
     const { resource, heartbeat, plans } = this.table
     const plan = plans[heartbeat]
     if (plan === undefined) return
+    // promise: own-span-own-resource
     resource?.clear()
     this.#frame.read(new Cursor(span))
     this.#listed(plan, span, this.#frame)
@@ -184,6 +188,7 @@ class Walk {
     slots.fill(body, frame)
     for (const value of plan.skip) {
       // Present with any value but the empty text.
+      // promise: skip-drops-spans
       if (value.kind !== ABSENT && !value.isEmptyText) {
         plan.skipped.count++
         return

@@ -71,6 +71,7 @@ export class Slots {
   }
 
   clear(): void {
+    // promise: span-without-earlier-values
     for (let i = 0; i < this.filledCount; i++) this.values[this.filled[i]!]!.kind = ABSENT
     this.filledCount = 0
   }
@@ -108,6 +109,7 @@ export class Slots {
     let valueStart = end
     let valueEnd = end
     let sound = true
+    // promise: key-value-complete
     try {
       while (cursor.pos < end) {
         const fieldTag = cursor.tag()

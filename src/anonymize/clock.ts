@@ -12,6 +12,7 @@ export class Clock {
   /** Moves on to the day of `nowMs`, if that is a later one. */
   advance(nowMs: number): void {
     const day = Math.floor(nowMs / DAY_MS)
+    // promise: day-never-returns
     if (day <= this.#day) return
     this.#day = day
     this.#text = new Date(day * DAY_MS).toISOString().slice(0, 10)

@@ -71,6 +71,7 @@ export function compileField(
 /** What a field makes of the values that its sources hold now. */
 export function evaluate(field: FieldPlan): Outcome {
   const value = chosen(field)
+  // promise: absent-for-absent-only
   return value.kind === ABSENT ? field.absent : applied(field, value)
 }
 
@@ -95,6 +96,7 @@ export function applied(field: FieldPlan, value: Value): Outcome {
     stepped = steps.result
   }
   const outcome = field.apply(stepped)
+  // promise: omitted-values-counted
   if (outcome === undefined) field.leftOut.count++
   else if (outcome === field.otherwise) field.folded.count++
   return outcome

@@ -11,6 +11,7 @@ import {
   placesRead,
   type Scalar,
   type SpanRule,
+  VERSION_LEVELS,
 } from '../policy/policy.ts'
 import { Counters } from '../support/counters.ts'
 import { shortVersion } from './actions/compile-action.ts'
@@ -50,6 +51,7 @@ export function factsNamed(policy: Policy): string[] {
 
 /** The facts that the policy names, narrowed; every other one is left out. */
 export function narrowFacts(policy: Policy, facts: Facts): Map<string, Scalar> {
+  // promise: facts-by-policy-only
   return new Map(
     factsNamed(policy).flatMap((name): [string, Scalar][] => {
       const value = facts.get(name)
@@ -83,9 +85,7 @@ function candidates(readers: readonly Reader[], value: Scalar): Scalar[] {
     action.kind === 'keep' ? action.values : action.kind === 'buckets' ? action.bounds : [],
   )
   const versions =
-    typeof value === 'string'
-      ? (['major', 'minor', 'core'] as const).map((level) => shortVersion(value, level))
-      : []
+    typeof value === 'string' ? VERSION_LEVELS.map((level) => shortVersion(value, level)) : []
   // What stands for a value that no list has: a word that none has.
   let unlisted = 'unlisted'
   while (listed.some((one) => String(one).toLowerCase() === unlisted)) unlisted += '_'

@@ -17,6 +17,7 @@ export function compileNarrow(field: Field, outer: number): Narrow | undefined {
   const { narrow, action, name } = field
   const encode = (value: Scalar): Uint8Array => encodeAttribute(outer, name, value)
   if (narrow === undefined) return undefined
+  // promise: overlay-drops-attribute
   if (narrow.kind === 'drop') return () => undefined
   if (narrow.kind === 'version') return narrowVersion(narrow.level, encode(''), encode)
   const pairs = narrow.kind === 'keep' ? keepPairs(field, narrow) : bucketPairs(field, narrow)
@@ -35,6 +36,7 @@ function keepPairs(
   { values }: Narrowing & { kind: 'keep' },
 ): [Scalar, Scalar | undefined][] {
   if (action.kind !== 'keep') return []
+  // promise: overlay-value-becomes-else
   return action.values
     .filter((value) => !values.includes(value))
     .map((value) => [value, action.otherwise])

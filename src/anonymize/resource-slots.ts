@@ -12,6 +12,7 @@ const WIRE_TYPES = [-1, LEN, VARINT, LEN]
 
 /** `resourceSpans` is not moved. Throws a 400 where its frame is malformed. */
 export function readResource(slots: Slots, bytes: Buffer, resourceSpans: Cursor): void {
+  // promise: resource-without-earlier-values
   slots.clear()
   const cursor = new Cursor(bytes, resourceSpans.pos, resourceSpans.end)
   let sound = true

@@ -48,6 +48,7 @@ export class Frame {
 
   /** Reads the span from `cursor` to its end. Throws a 400 where the frame itself is malformed. */
   read(cursor: Cursor): void {
+    // promise: span-without-earlier-ids
     this.traceId = this.spanId = this.parentId = this.startTime = this.endTime = NO_ID
     this.nameStart = this.nameEnd = this.statusStart = this.statusEnd = this.attributeCount = 0
     const { bytes, end } = cursor
@@ -68,6 +69,7 @@ export class Frame {
       if ((fieldTag & 7) !== WIRE_TYPES[field])
         throw badRequest('A field of Span has the wrong wire type', cursor.pos)
       if ((SINGULAR >>> field) & 1) {
+        // promise: span-field-once
         if ((seen >>> field) & 1) repeated = true
         seen |= 1 << field
       }

@@ -153,6 +153,7 @@ export class SpanWriter {
     size: number,
     copy: number,
   ): void {
+    // promise: only-drops-spans
     if (!this.#hold(plan.only, this.#pieces, count)) {
       plan.skipped.count++
       return
@@ -167,6 +168,7 @@ export class SpanWriter {
       return
     }
     const hasParent = plan.linked && frame.parentId !== NO_ID
+    // promise: status-by-policy-only
     const hasStatus = plan.keepStatus && statusCode !== 0
     const { name, time } = plan
     const length =
@@ -195,6 +197,7 @@ export class SpanWriter {
       parentAt = pos
       pos += 8
     }
+    // promise: ids-linked-by-policy-only
     if (plan.linked)
       this.ids.link(
         body,
@@ -258,6 +261,7 @@ export class SpanWriter {
   #ensure(more: number): void {
     const needed = this.#pos + more
     if (needed <= this.#out.length) return
+    // promise: output-bounded
     if (needed > this.#maxBytes) {
       throw new Refusal(
         413,

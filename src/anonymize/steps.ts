@@ -83,6 +83,7 @@ export class Steps {
       text = text.slice(at + after.length)
     }
     text = folded(text, fold)
+    // promise: shape-named
     if (
       shape !== undefined &&
       (text.length > MAX_SHAPED || !shape.some((form) => SHAPE_FORMS[form].test(text)))

@@ -76,6 +76,7 @@ function fnv(bytes: Uint8Array, start: number, end: number): number {
 
 function equals(entry: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
   if (entry.length !== end - start) return false
+  // promise: keep-compares-whole
   for (let i = 0; i < entry.length; i++) if (entry[i] !== bytes[start + i]) return false
   return true
 }

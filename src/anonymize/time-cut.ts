@@ -47,6 +47,7 @@ export class TimeCut {
     const after = high > this.#toHigh || (high === this.#toHigh && low >= this.#toLow)
     if (!before && !after) return
     const time = (BigInt(high) << 32n) | BigInt(low)
+    // promise: times-cut
     const from = time - (time % unit)
     const to = from + unit
     this.#fromHigh = Number(from >> 32n)
@@ -54,6 +55,7 @@ export class TimeCut {
     this.#toHigh = Number(to >> 32n)
     this.#toLow = Number(to & 0xffffffffn)
     this.#view.setBigUint64(1, from, true)
+    // promise: end-equals-start
     this.#view.setBigUint64(10, from, true)
   }
 }

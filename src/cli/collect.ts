@@ -8,19 +8,19 @@ import { EXIT, type Host, type Input, UsageError } from './command.ts'
 
 export async function collect(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('collect takes flags only.')
-  const mistakes: string[] = []
+  const errors: string[] = []
   const parsed = <T>(flag: string, standard: string, parse: (text: string) => T): T => {
     try {
       return parse(input.flags[flag] ?? standard)
     } catch (error) {
       if (!(error instanceof WrongSetting)) throw error
-      mistakes.push(`--${flag} ${error.message}`)
+      errors.push(`--${flag} ${error.message}`)
       return parse(standard)
     }
   }
   const listen = parsed('listen', '127.0.0.1:4328', listenAddress)
   const pageListen = parsed('page-listen', '127.0.0.1:4329', loopbackAddress)
-  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  if (errors.length > 0) throw new ConfigError(errors)
   const counters = new Counters()
   const log = createLog('info', host.err)
   const collector = createCollect({

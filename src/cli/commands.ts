@@ -18,7 +18,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'policy check',
     usage: 'policy check FILE',
     summary:
-      'Print every mistake of a policy with its line and column, or what it lets out and how much that tells.',
+      'Print every error of a policy with its line and column, or what it lets out and how much that tells.',
     flags: [],
     load: async () => (await import('./policy-check.ts')).check,
   },
@@ -198,7 +198,7 @@ export async function runCommand(args: readonly string[], host: Host): Promise<n
       return EXIT.usage
     }
     if (error instanceof ConfigError) {
-      host.err(error.mistakes.map((mistake) => `${mistake}\n`).join(''))
+      host.err(error.errors.map((message) => `${message}\n`).join(''))
       return EXIT.config
     }
     // The system's code, or else the place in our code; never the text, which may hold input.

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
-import { freeListen } from '../net/listen.ts'
+import { canListen } from '../net/listen.ts'
 import { decodeRequest } from '../otlp/decode.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
 import type { DemoReport } from './demo-application.ts'
@@ -224,7 +224,7 @@ class Family {
 
 /** The usual port, or a free one where it is taken. */
 async function address(port: number): Promise<string> {
-  return `127.0.0.1:${(await freeListen({ host: '127.0.0.1', port })) ? port : 0}`
+  return `127.0.0.1:${(await canListen({ host: '127.0.0.1', port })) ? port : 0}`
 }
 
 /** Beside src/ in a checkout, beside dist/ in a package. */

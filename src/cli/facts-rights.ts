@@ -3,7 +3,7 @@
 import { parseFacts } from '../enrich/facts.ts'
 import { needsOf } from '../facts/needs.ts'
 import { type FactsNames, rbac } from '../facts/rbac.ts'
-import { STANDARD } from '../inject/container.ts'
+import { DEFAULTS } from '../inject/container.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
 import { policyOf } from './policy-file.ts'
 
@@ -11,7 +11,7 @@ import { policyOf } from './policy-file.ts'
 export const NAMES: FactsNames = {
   namespace: 'usage-system',
   name: 'usage-sidecar-facts',
-  factsConfigMap: STANDARD.factsConfigMap,
+  factsConfigMap: DEFAULTS.factsConfigMap,
 }
 
 export async function factsRights(host: Host, input: Input): Promise<number> {

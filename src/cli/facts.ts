@@ -8,7 +8,7 @@ import { decide } from '../consent/consent.ts'
 import { allFacts, parseFacts } from '../enrich/facts.ts'
 import type { Cluster } from '../facts/cluster.ts'
 import { NEW } from '../identity/identity.ts'
-import { STANDARD as INJECTED } from '../inject/container.ts'
+import { DEFAULTS as INJECTION_DEFAULTS } from '../inject/container.ts'
 import { policyOn } from '../policy/expiry.ts'
 import { policyDigest } from '../policy/policy.ts'
 import { ConfigError, errorCode } from '../support/errors.ts'
@@ -33,8 +33,8 @@ const SHARED = [
   'USAGE_LOG_LEVEL',
 ]
 const settings = SETTINGS.filter(({ name }) => SHARED.includes(name))
-const STANDARD = {
-  factsConfigMap: INJECTED.factsConfigMap,
+const DEFAULTS = {
+  factsConfigMap: INJECTION_DEFAULTS.factsConfigMap,
   startWithin: '10m',
   wait: '15m',
   otlp: 'http://127.0.0.1:4318',
@@ -47,8 +47,8 @@ const NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/
 
 export async function facts(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('facts takes flags only.')
-  const { config, mistakes } = readSettings(settings, host.env, input.flags)
-  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  const { config, errors } = readSettings(settings, host.env, input.flags)
+  if (errors.length > 0) throw new ConfigError(errors)
   const { startWithin, wait } = readOwn(host, input)
   // The SDK reads them; those of a pod are meant for its application.
   host.forget('OTEL_')
@@ -57,7 +57,7 @@ export async function facts(host: Host, input: Input): Promise<number> {
   host.onStop(() => stop.abort())
   const allowed = (): boolean => mayReport(host, config)
   if (!allowed()) {
-    log.info('facts: reporting is off, so nothing is read and nothing is made')
+    log.info('facts: reporting is off; nothing is read and nothing is made')
     return EXIT.done
   }
   const secret = input.flags['identity-secret']
@@ -91,7 +91,7 @@ export async function facts(host: Host, input: Input): Promise<number> {
       given,
       cluster,
       namespace,
-      configMap: nameOf(input, 'facts-config-map') ?? STANDARD.factsConfigMap,
+      configMap: nameOf(input, 'facts-config-map') ?? DEFAULTS.factsConfigMap,
       sidecar: endpointOf(host, input),
       status: () => askStatus(config.pageListen),
       firstReportDelay: config.firstSendDelay,
@@ -189,9 +189,9 @@ function readOwn(host: Host, input: Input): { startWithin: number; wait: number 
   nameOf(input, 'facts-config-map')
   nameOf(input, 'namespace')
   nameOf(input, 'identity-secret')
-  const startWithin = time('start-within', STANDARD.startWithin)
+  const startWithin = time('start-within', DEFAULTS.startWithin)
   if (startWithin > LATEST_START_MS) throw new UsageError('--start-within is at most a day.')
-  return { startWithin, wait: Math.min(time('wait', STANDARD.wait), LONGEST_WAIT_MS) }
+  return { startWithin, wait: Math.min(time('wait', DEFAULTS.wait), LONGEST_WAIT_MS) }
 }
 
 function nameOf(input: Input, flag: string): string | undefined {
@@ -208,7 +208,7 @@ function nameOf(input: Input, flag: string): string | undefined {
  * what injection gives.
  */
 function endpointOf(host: Host, input: Input): string {
-  const text = input.flags['otlp-endpoint'] ?? (host.env.USAGE_OTLP_ENDPOINT || STANDARD.otlp)
+  const text = input.flags['otlp-endpoint'] ?? (host.env.USAGE_OTLP_ENDPOINT || DEFAULTS.otlp)
   const url = URL.parse(text)
   if (
     url?.protocol !== 'http:' ||

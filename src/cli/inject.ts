@@ -1,15 +1,15 @@
 // `inject` and `uninject`: filters over manifests, from a file or standard input to standard
-// output. What could not be done is told on standard error, what was done and what was left alone
+// output. What could not be done goes to standard error, what was done and what was left alone
 // with `--explain`.
 import { readFile } from 'node:fs/promises'
 import {
+  DEFAULTS,
   FIXED_SETTINGS,
   literal,
   type Options,
   POLICY_FILE,
-  STANDARD,
 } from '../inject/container.ts'
-import { type Filtered, injectText, type Told, uninjectText } from '../inject/inject.ts'
+import { type Filtered, injectText, type Outcome, uninjectText } from '../inject/inject.ts'
 import { ConfigError } from '../support/errors.ts'
 import { flagOf, readConfig, SETTINGS } from '../support/settings.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
@@ -30,14 +30,14 @@ async function filter(
   change: (text: string) => Filtered,
 ): Promise<number> {
   if (positionals.length > 0) throw new UsageError('Give the file with -f.')
-  const { text, told } = change(await read(host, flags.file ?? '-'))
+  const { text, outcomes } = change(await read(host, flags.file ?? '-'))
   host.out(text)
-  for (const line of told)
+  for (const line of outcomes)
     if (line.failed || flags.explain !== undefined) host.err(`${sentence(line, done)}\n`)
-  return told.some(({ failed }) => failed) ? EXIT.failed : EXIT.done
+  return outcomes.some(({ failed }) => failed) ? EXIT.failed : EXIT.done
 }
 
-const sentence = ({ document, name, done, reason }: Told, word: string): string =>
+const sentence = ({ document, name, done, reason }: Outcome, word: string): string =>
   `document ${document}: ${name === '' ? '' : `${name}: `}${done ? word : `left as it is, because ${reason}`}`
 
 async function read(host: Host, file: string): Promise<string> {
@@ -62,24 +62,24 @@ function optionsOf({ flags }: Input): Options {
     ([, value]) => value !== undefined,
   )
   const settings = {
-    ...STANDARD.settings,
+    ...DEFAULTS.settings,
     ...Object.fromEntries(given as [string, string][]),
   } as Record<string, string>
   const fixed = Object.keys({ ...FIXED_SETTINGS, ...POLICY_FILE }).filter(
     (name) => settings[name] !== undefined,
   )
-  const mistakes = fixed.map(
+  const errors = fixed.map(
     (name) => `--${flagOf(name)} cannot be given: the pod has its own ${name}.`,
   )
-  const { mistakes: wrong } = readConfig(
+  const { errors: wrong } = readConfig(
     settings.USAGE_POLICY_TEXT === undefined ? { ...settings, ...POLICY_FILE } : settings,
   )
-  if (mistakes.length + wrong.length > 0) throw new ConfigError([...mistakes, ...wrong])
+  if (errors.length + wrong.length > 0) throw new ConfigError([...errors, ...wrong])
   return {
     image,
-    configMap: flags['config-map'] ?? STANDARD.configMap,
-    factsConfigMap: flags['facts-config-map'] ?? STANDARD.factsConfigMap,
-    identitySecret: flags['identity-secret'] ?? STANDARD.identitySecret,
+    configMap: flags['config-map'] ?? DEFAULTS.configMap,
+    factsConfigMap: flags['facts-config-map'] ?? DEFAULTS.factsConfigMap,
+    identitySecret: flags['identity-secret'] ?? DEFAULTS.identitySecret,
     settings: Object.fromEntries(
       Object.entries(settings).map(([name, value]) => [name, literal(value)]),
     ),

@@ -1,4 +1,4 @@
-// `policy check FILE`: every mistake with its place, or what the policy lets out and how much that
+// `policy check FILE`: every error with its place, or what the policy lets out and how much that
 // tells. A policy that tells more than its limits allow, or has expired, is sound and yet not to be
 // used: exit 1.
 
@@ -17,10 +17,10 @@ export async function check(host: Host, input: Input): Promise<number> {
     checked = checkPolicy(text)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    for (const mistake of error.mistakes) host.err(`${file}:${mistake}\n`)
-    const count = error.mistakes.length
+    for (const message of error.errors) host.err(`${file}:${message}\n`)
+    const count = error.errors.length
     host.err(
-      `${count} mistake${count === 1 ? '' : 's'}. With this policy nothing would be kept or sent.\n`,
+      `${count} error${count === 1 ? '' : 's'}. With this policy nothing would be kept or sent.\n`,
     )
     return EXIT.config
   }

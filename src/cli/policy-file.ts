@@ -24,14 +24,14 @@ export async function readText(file: string): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** Throws a ConfigError whose mistakes read `file:line:column: sentence`. */
+/** Throws a ConfigError whose errors read `file:line:column: sentence`. */
 export async function readPolicy(file: string): Promise<Policy> {
   const text = await readText(file)
   try {
     return parsePolicy(text)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    throw new ConfigError(error.mistakes.map((mistake) => `${file}:${mistake}`))
+    throw new ConfigError(error.errors.map((message) => `${file}:${message}`))
   }
 }
 
@@ -55,12 +55,12 @@ export async function policyOf(host: Host, input: Input): Promise<Policy> {
   return named(overlay, () => applyOverlay(policy, narrows))
 }
 
-/** Says where the mistakes are. */
+/** Says where the errors are. */
 function named<T>(where: string, make: () => T): T {
   try {
     return make()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    throw new ConfigError(error.mistakes.map((mistake) => `${where}:${mistake}`))
+    throw new ConfigError(error.errors.map((message) => `${where}:${message}`))
   }
 }

@@ -8,12 +8,12 @@ import { EXIT, type Host, type Input, UsageError } from './command.ts'
 
 export async function run(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('run takes settings only.')
-  const { config, mistakes } = readConfig(host.env, input.flags)
+  const { config, errors } = readConfig(host.env, input.flags)
   const counters = new Counters()
   const log = createLog(config.logLevel, host.err)
   const pipeline = createPipeline({
     config,
-    mistakes,
+    errors,
     doNotTrack: host.env.DO_NOT_TRACK,
     machine: host.machine,
     counters,

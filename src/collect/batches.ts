@@ -2,7 +2,7 @@
 // texts and counts are bounded, and what does not fit is refused with a sentence that tells the
 // sender how much and why (OTLP partial success). Nothing of the input is in a sentence. Of a
 // span's time only the UTC day goes on.
-import type { Handled } from '../accept/accept.ts'
+import type { ExportResult } from '../otlp/answer.ts'
 import type { Attribute as DecodedAttribute, DecodedRequest, DecodedSpan } from '../otlp/decode.ts'
 
 export const DAY_MS = 86_400_000
@@ -53,7 +53,7 @@ const REASONS = {
 export function readBatches(
   request: DecodedRequest,
   today: number,
-): { batches: Batch[]; refused: Handled } {
+): { batches: Batch[]; refused: ExportResult } {
   const batches: Batch[] = []
   const reasons = new Map<string, number>()
   const refuse = (reason: string, spans: number): void => {

@@ -1,9 +1,11 @@
 // The usage collector for small projects: OTLP in, one DuckDB file, one page on loopback. This is
 // the only wiring of the room. A request is answered 200 when its batches are on disk, each counted
 // once; what is refused of it is told.
-import { createAccept, type Handled } from '../accept/accept.ts'
+
 import { Budget } from '../accept/budget.ts'
+import { HttpReceiver } from '../accept/http-receiver.ts'
 import { close, listen } from '../net/listen.ts'
+import type { ExportResult } from '../otlp/answer.ts'
 import { decodeRequest } from '../otlp/decode.ts'
 import type { Counters } from '../support/counters.ts'
 import { ConfigError } from '../support/errors.ts'
@@ -45,7 +47,7 @@ export function createCollect({
 }: CollectOptions): Collect {
   const closers: (() => Promise<void>)[] = []
 
-  const handle = async (store: Store, body: Uint8Array): Promise<Handled> => {
+  const handle = async (store: Store, body: Uint8Array): Promise<ExportResult> => {
     const { batches, refused } = readBatches(decodeRequest(body), Math.floor(Date.now() / DAY_MS))
     const { accepted, duplicates } = await store.add(batches)
     counters.add('spans.stored', accepted)
@@ -67,7 +69,7 @@ export function createCollect({
     try {
       const store = await openStore(folder, log)
       closers.push(() => store.close())
-      const accept = createAccept({
+      const accept = new HttpReceiver({
         listen: at,
         isPublic: true,
         maxBody: MAX_BODY,

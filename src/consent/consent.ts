@@ -43,10 +43,13 @@ export function decide({
     if (read === 'malformed') said.push({ mode: 'off', by: 'USAGE_ANNOTATIONS_FILE' })
     else if (read.value !== undefined) said.push({ mode: modeOf(read.value), by: REPORTING })
   }
+  // promise: consent-do-not-track
   if (!['', '0', 'false'].includes((doNotTrack ?? '').trim().toLowerCase()))
     said.push({ mode: 'off', by: 'DO_NOT_TRACK' })
+  // promise: consent-unreadable-kill-switch-off
   if (offFile !== undefined && offFile.there !== false)
     said.push({ mode: 'off', by: 'USAGE_OFF_FILE' })
+  // promise: consent-lowest-wins
   return said.reduce((lowest, next) =>
     MODES.indexOf(next.mode) < MODES.indexOf(lowest.mode) ? next : lowest,
   )

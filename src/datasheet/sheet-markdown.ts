@@ -41,6 +41,7 @@ function table(rows: readonly Row[]): string {
   const lines = rows.map((row) => {
     const cells = [
       code(row.wire),
+      // promise: sheet-reason-escaped
       text(row.reason),
       text(row.from),
       row.values.map(text).join(' · '),

@@ -75,11 +75,13 @@ export function createEnricher(
       out[at + 2 * i + 1] = HEX[byte & 15]!
     }
     pool.fill(0, poolAt, poolAt + BATCH_ID_BYTES)
+    // promise: batch-id-once
     poolAt += BATCH_ID_BYTES
   }
 
   return {
     frame({ bytes, spans }) {
+      // promise: resource-of-the-day
       if (anonymizer.day() !== day) encodeResource()
       const inner =
         1 +

@@ -32,24 +32,24 @@ export function parseFacts(json: string, where: string): Map<string, Scalar> {
   if (entries.length > MAX_FACTS)
     throw new ConfigError([`${where} has more than ${MAX_FACTS} facts.`])
   const facts = new Map<string, Scalar>()
-  const mistakes: string[] = []
+  const errors: string[] = []
   entries.forEach(([name, value], index) => {
     const place = `${where}, fact ${index + 1}`
     if (!NAME.test(name))
-      mistakes.push(`${place}: its name is not letters, digits, dots, dashes and underscores.`)
+      errors.push(`${place}: its name is not letters, digits, dots, dashes and underscores.`)
     else if (name === 'instance.id')
-      mistakes.push(`${place}: instance.id is made by the sidecar and cannot be given.`)
+      errors.push(`${place}: instance.id is made by the sidecar and cannot be given.`)
     else if (
       typeof value === 'string'
         ? Buffer.byteLength(value) > MAX_TEXT_BYTES
         : typeof value !== 'boolean' && !Number.isFinite(value)
     ) {
-      mistakes.push(
+      errors.push(
         `${place}: its value is not a text of at most ${MAX_TEXT_BYTES} bytes, a number, true or false.`,
       )
     } else facts.set(name, value as Scalar)
   })
-  if (mistakes.length > 0) throw new ConfigError(mistakes)
+  if (errors.length > 0) throw new ConfigError(errors)
   return facts
 }
 

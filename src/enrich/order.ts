@@ -35,6 +35,7 @@ export function copyInOrder(spans: Buffer, count: number, out: Buffer, pos: numb
     cursor.pos += length
   }
   starts[count] = cursor.pos
+  // promise: span-order-hidden
   keys.sort()
   for (const key of keys) {
     const i = key % PLACES

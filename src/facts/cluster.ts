@@ -1,9 +1,8 @@
-// The way to the API server, by @kubernetes/client-node: where it is, whom it trusts, and the
-// token, read anew as it changes. The rest is ours: one connection for all requests (the client
-// would open one for each), a deadline that ends a request (an option of the client for that is
-// ignored), an answer of bounded size. A request is sent again only where the server is busy or
-// silent, three times in all; what is forbidden is not asked for twice. Nothing that the server or
-// the library says becomes text of ours: an answer is a status and, where it is 2xx, JSON.
+// Talks to the Kubernetes API server. @kubernetes/client-node finds the server, its certificates
+// and the token, and reads the token again when it changes. The requests are our own. They share
+// one connection, have a deadline, and accept an answer of bounded size. A request is repeated up
+// to twice while the server is busy or silent; a forbidden one is not repeated. An answer is a
+// status and, for 2xx, JSON. No text of the server or the library is passed on.
 import {
   HttpMethod,
   IsomorphicFetchHttpLibrary,
@@ -14,20 +13,20 @@ import type { Log } from '../support/log.ts'
 
 export interface Question {
   method: 'GET' | 'POST' | 'PATCH'
-  /** With its query. */
+  /** Includes the query. */
   path: string
   accept?: string
   body?: { type: string; json: unknown }
 }
 
-/** `status` is 0 where there was no answer; `body` is there for 2xx. */
+/** `status` is 0 if the server did not answer. `body` is set for 2xx only. */
 export interface Answer {
   status: number
   body: unknown
 }
 
 export interface Cluster {
-  /** Of the service account, or of the kubeconfig; `undefined` where there is none. */
+  /** Namespace of the service account or of the kubeconfig; `undefined` if neither names one. */
   namespace: string | undefined
   ask(question: Question): Promise<Answer>
   close(): Promise<void>
@@ -35,18 +34,18 @@ export interface Cluster {
 
 export interface ClusterOptions {
   log: Log
-  /** Between attempts; the last one is not followed by another. */
+  /** Pauses between attempts, so one fewer than attempts. */
   pausesMs?: readonly number[]
   deadlineMs?: number
 }
 
 const PAUSES_MS = [1_000, 4_000]
 const DEADLINE_MS = 30_000
-/** A page of nodes has some 10 KiB for each. */
+/** A page of nodes takes about 10 KiB a node. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 const USER_AGENT = 'usage-sidecar-facts'
 
-/** `undefined` where nothing says which cluster. */
+/** `undefined` if no kubeconfig and no service account is found. */
 export function openCluster({
   log,
   pausesMs = PAUSES_MS,
@@ -59,10 +58,10 @@ export function openCluster({
     return undefined
   }
   const server = config.getCurrentCluster()?.server
-  // The client takes this one where it found nothing.
+  // The client's fallback if it finds no configuration.
   if (server === undefined || server === 'http://localhost:8080') return undefined
   const library = new IsomorphicFetchHttpLibrary()
-  /** It has not answered three times: whatever else is asked, once is enough. */
+  /** The server did not answer three times. Later requests are tried once. */
   let silent = false
   let dispatcher: ReturnType<RequestContext['getDispatcher']>
 
@@ -105,7 +104,7 @@ export function openCluster({
       for (const pause of silent ? [] : pausesMs) {
         const answer = await once(question)
         if (answer.status !== 0 && answer.status !== 429 && answer.status < 500) return answer
-        log.info('facts: the API server is busy or does not answer; it is asked again', {
+        log.info('facts: API server busy or silent; retrying', {
           status: answer.status,
         })
         const wanted = /^\d{1,2}$/.test(answer.retryAfter ?? '')
@@ -125,7 +124,7 @@ export function openCluster({
   }
 }
 
-/** Throws where there is more than an answer may have. */
+/** Throws if the answer is larger than its limit. */
 async function bounded(stream: ReadableStream<Uint8Array> | null): Promise<string> {
   const chunks: Uint8Array[] = []
   let length = 0

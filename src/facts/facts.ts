@@ -1,7 +1,7 @@
-// The facts job, from the cluster to the sidecars: reads what the policy names, publishes it as the
-// policy sends it, hands the cluster report to the sidecar in its own pod and stays until that has
-// settled it. Short-lived: whatever cannot be read or written is named in the log, and the rest is
-// done all the same. Off is silent: then nothing is asked at all.
+// Runs the facts job. It reads what the policy names, publishes it as the policy sends it, and
+// gives the cluster report to the sidecar in its own pod. It stays until the sidecar has settled
+// the report. The job is short-lived. It logs everything that it cannot read or write, and does the
+// rest. If reporting is off, it sends no request.
 import { narrowFacts } from '../anonymize/narrow-facts.ts'
 import type { Facts } from '../anonymize/source.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -14,11 +14,9 @@ import { nextSequence, type Settled, type SidecarStatus, untilSettled } from './
 
 export interface FactsOptions {
   policy: Policy
-  /**
-   * Of the policy as it is written: an attribute that has expired since makes no other one of it.
-   */
+  /** Digest of the policy as written. An attribute that has expired does not change it. */
   digest: string
-  /** By the maintainer's chart; what is given is not asked for. */
+  /** Facts from the maintainer's chart. The job does not ask the cluster for them. */
   given: Facts
   configMap: string
   namespace: string | undefined
@@ -26,31 +24,25 @@ export interface FactsOptions {
   /** Base URL of the sidecar in the same pod. */
   sidecar: string
   status: () => Promise<SidecarStatus | undefined>
-  /** Milliseconds after the policy came into force before which no report is made. */
+  /** Milliseconds between the policy coming into force and the first report. */
   firstReportDelay: number
-  /** Milliseconds for which the report is waited for. */
+  /** Milliseconds to wait until the report is settled. */
   wait: number
   pause?: Pause
-  /** The switches, read anew. */
+  /** Reads the switches again. */
   allowed: () => boolean
   stopped: () => boolean
   log: Log
 }
 
-/**
- * Whether all was done that can be done with the rights that there are; if not, another run may do
- * better.
- */
+/** Returns whether everything that the rights allow is done. If not, another run may do better. */
 export type Done = boolean
 
 const FIRST_PAUSE_MS = 100
 const PAUSE_MS = 2_000
-/** For a sidecar that starts with this process. */
+/** Time for a sidecar that starts together with this process. */
 const READY_MS = 60_000
-/**
- * A ConfigMap that changes is in the sidecar's volume after 80 s at most, by the kubelet's own
- * rules.
- */
+/** The kubelet needs at most 80 s to bring a changed ConfigMap into the sidecar's volume. */
 const KNOWN_MS = 120_000
 
 export async function runFacts(options: FactsOptions): Promise<Done> {
@@ -58,32 +50,33 @@ export async function runFacts(options: FactsOptions): Promise<Done> {
   const needs = needsOf(policy, given)
   const reports = needs.cluster !== undefined || needs.node !== undefined
   if (!allowed()) {
-    log.info('facts: reporting is off, so nothing is read')
+    log.info('facts: reporting is off; nothing is read')
     return true
   }
-  // Also the sidecar's own switches count, before anything is asked.
+  // The sidecar's own switches count as well, before the first request.
   const sidecar = reports ? await whenReady(options) : undefined
+  // promise: facts-job-silent
   if (sidecar?.mode === 'off') {
-    log.info('facts: reporting is off in the sidecar of this pod, so nothing is read')
+    log.info('facts: reporting is off in this pod; nothing is read')
     return true
   }
   const reading = await readCluster(cluster, needs, given)
-  // Reading may have taken minutes.
+  // Reading may take minutes, so the switches are read again.
   if (!allowed()) {
-    log.info('facts: reporting was turned off meanwhile, so nothing is published')
+    log.info('facts: reporting was turned off; nothing is published')
     return true
   }
   for (const { fact, right, why } of reading.missing)
-    log.warn('facts: one is missing', { fact, right, why })
+    log.warn('facts: missing fact', { fact, right, why })
   const published = await publishFacts(options, reading, needs.published)
   const done = published.done && !reading.missing.some(({ passing }) => passing)
   if (!reports) return done
   if (sidecar === undefined) {
-    log.error('facts: no sidecar answers in this pod, so there is no cluster report')
+    log.error('facts: no sidecar answers in this pod; no cluster report')
     return false
   }
   if (published.policySince + options.firstReportDelay > Date.now()) {
-    log.info('facts: the first cluster report under this policy has to wait', {
+    log.info('facts: cluster report waits for the first send delay', {
       hours: Math.ceil(options.firstReportDelay / 3_600_000),
     })
     return done
@@ -91,7 +84,7 @@ export async function runFacts(options: FactsOptions): Promise<Done> {
   return (await report(options, reading, published.names)) && done
 }
 
-/** Between two looks at the sidecar's page. */
+/** Pause between two requests to the sidecar's page. */
 export type Pause = () => Promise<unknown>
 
 function growingPause(): Pause {
@@ -103,7 +96,7 @@ function growingPause(): Pause {
   }
 }
 
-/** `undefined` where no sidecar answers in time. */
+/** `undefined` if no sidecar answers in time. */
 async function whenReady({
   status,
   stopped,
@@ -116,7 +109,7 @@ async function whenReady({
   }
 }
 
-/** `policySince` is infinite where nobody knows it and somebody has to. */
+/** `policySince` is infinite if it is needed and unknown. */
 async function publishFacts(
   options: FactsOptions,
   { facts }: Reading,
@@ -126,7 +119,7 @@ async function publishFacts(
   const unknown = firstReportDelay > 0 ? Number.POSITIVE_INFINITY : 0
   if (names.length === 0 && firstReportDelay === 0) return { done: true, names: [], policySince: 0 }
   if (namespace === undefined) {
-    log.error('facts: the namespace is not known, so nothing is published; give --namespace')
+    log.error('facts: namespace unknown; nothing is published. Set --namespace')
     return { done: false, names: [], policySince: unknown }
   }
   const all = narrowFacts(policy, new Map([...facts, ...given]))
@@ -139,15 +132,13 @@ async function publishFacts(
     now: Date.now(),
   })
   if ('why' in published) {
-    log.warn('facts: they could not be published', {
+    log.warn('facts: cannot publish the facts', {
       configMap,
       right: `patch configmaps ${configMap}`,
       why: published.why,
     })
     if (firstReportDelay > 0)
-      log.warn(
-        'facts: nobody remembers since when this policy is in force, so there is no cluster report',
-      )
+      log.warn('facts: unknown since when this policy is in force; no cluster report')
     return { done: published.refused, names: [], policySince: unknown }
   }
   log.info('facts: published', { configMap, key: FACTS_KEY, facts: narrowed.size })
@@ -155,14 +146,13 @@ async function publishFacts(
 }
 
 const SENTENCES: Record<Settled, string> = {
-  delivered: 'facts: the cluster report is delivered',
-  refused: 'facts: the collector has refused the cluster report',
-  local:
-    'facts: the cluster report is kept by the sidecar and not sent, because reporting is local',
-  off: 'facts: reporting was turned off, and the cluster report is wiped',
-  lost: 'facts: the sidecar has dropped the cluster report, and counts why',
-  late: 'facts: the cluster report was not sent in time; it goes with this pod. The sidecar beside this job needs a USAGE_SEND_INTERVAL of a minute and no USAGE_FIRST_SEND_DELAY',
-  silent: 'facts: the sidecar does not answer any more',
+  delivered: 'facts: cluster report delivered',
+  refused: 'facts: the collector refused the cluster report',
+  local: 'facts: reporting is local; the cluster report stays in the sidecar',
+  off: 'facts: reporting was turned off; the cluster report is wiped',
+  lost: 'facts: the sidecar dropped the cluster report; its counters say why',
+  late: 'facts: the cluster report was not sent in time and is lost. Set USAGE_SEND_INTERVAL=1m and USAGE_FIRST_SEND_DELAY=0 on the sidecar of this job',
+  silent: 'facts: the sidecar no longer answers',
 }
 const GOOD: readonly Settled[] = ['delivered', 'local', 'off']
 
@@ -186,18 +176,18 @@ async function report(
   const { reportSpans, sendReport } = await import('./report.ts')
   const spans = reportSpans(needs, new Map([...facts, ...given]), nodes)
   if (spans.length === 0) {
-    log.info('facts: there is nothing to report')
+    log.info('facts: nothing to report')
     return true
   }
   const before = await factsKnown(options, published)
   if (before === undefined || !allowed() || stopped()) return before !== undefined
   const first = nextSequence(before)
-  log.info('facts: the cluster report is handed to the sidecar', {
+  log.info('facts: cluster report given to the sidecar', {
     [CLUSTER_SPAN]: spans.length - nodes.length,
     [NODE_SPAN]: nodes.length,
   })
   if (!(await sendReport(sidecar, spans, Date.now()))) {
-    log.error('facts: the sidecar has not taken the cluster report')
+    log.error('facts: the sidecar did not accept the cluster report')
     return false
   }
   const settled = await untilSettled({ status, first, deadline: Date.now() + wait, pause, stopped })
@@ -206,8 +196,8 @@ async function report(
 }
 
 /**
- * The sidecar reads the facts that were just published from its volume, which the kubelet fills
- * some time later: its rule for `k8s.cluster` may name them.
+ * The sidecar reads the published facts from its volume, which the kubelet updates later. Its rule
+ * for `k8s.cluster` may name them.
  */
 async function factsKnown(
   { status, stopped, pause = growingPause(), log }: FactsOptions,
@@ -215,12 +205,12 @@ async function factsKnown(
 ): Promise<SidecarStatus | undefined> {
   for (const deadline = Date.now() + KNOWN_MS; ; ) {
     const now = await status()
-    if (now === undefined) log.error('facts: the sidecar does not answer any more')
+    if (now === undefined) log.error('facts: the sidecar no longer answers')
     const late = now?.missingFacts.filter(({ name }) => published.includes(name)) ?? []
     if (late.length === 0 || stopped()) return now
     if (Date.now() > deadline) {
       for (const { name: fact } of late)
-        log.warn('facts: the sidecar of this pod does not know it', { fact })
+        log.warn('facts: the sidecar of this pod lacks a published fact', { fact })
       return now
     }
     await pause()

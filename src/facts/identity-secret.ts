@@ -1,13 +1,13 @@
-// Makes the Secret that holds the identity of an installation, where there is none. It is only ever
-// created: the API server lets one of many do it, so replicas and repeated Jobs share one identity
-// and never lose it. Nothing is read.
+// Creates the Secret that holds the identity of an installation. It only creates and never reads or
+// replaces. The API server lets one of several creators succeed, so replicas and repeated Jobs
+// share one identity.
 import type { Cluster } from './cluster.ts'
 import { whyNot } from './read.ts'
 
 export interface NewSecret {
   name: string
   namespace: string
-  /** File by name, as the sidecar finds them in USAGE_IDENTITY_DIR. */
+  /** File contents by name, as the sidecar finds them in USAGE_IDENTITY_DIR. */
   files: Readonly<Record<string, string>>
 }
 
@@ -21,7 +21,7 @@ export async function makeIdentitySecret(
     apiVersion: 'v1',
     kind: 'Secret',
     type: 'Opaque',
-    // Whoever wants another identity deletes this one.
+    // The Secret exists. To get another identity, delete it.
     immutable: true,
     metadata: { name, labels: { 'app.kubernetes.io/managed-by': 'usage-sidecar' } },
     stringData: files,
@@ -33,6 +33,6 @@ export async function makeIdentitySecret(
     body: { type: 'application/json', json: secret },
   })
   if (answer.status === 409) return 'there already'
-  if (answer.status === 404) return { why: 'there is no such namespace' }
+  if (answer.status === 404) return { why: 'the namespace does not exist' }
   return answer.status >= 200 && answer.status <= 299 ? 'made' : { why: whyNot(answer) }
 }

@@ -1,26 +1,25 @@
-// What the policy wants to know of the cluster, and so the few things that are asked: nothing is
-// read that no attribute of the policy names, and nothing that the maintainer's chart has given.
+// Finds the few things that a policy needs from the cluster. The job reads nothing that no
+// attribute names, and nothing that the maintainer's chart already gives.
 import { factsNamed } from '../anonymize/narrow-facts.ts'
 import type { Facts } from '../anonymize/source.ts'
 import { type Policy, placesRead } from '../policy/policy.ts'
 
 /**
- * Facts that the cluster knows; the others come from the maintainer's chart, or are each sidecar's
- * own.
+ * Facts that come from the cluster. Others come from the maintainer's chart or from each sidecar.
  */
 const OF_THE_CLUSTER = /^k8s\./
 const OF_THE_SIDECAR = ['host.arch', 'host.os', 'instance.id']
 export const CLUSTER_SPAN = 'k8s.cluster'
 export const NODE_SPAN = 'k8s.node'
-/** Of the cluster report only: the cloud's name of one node, as it is. */
+/** For the cluster report only: the provider id of one node, unchanged. */
 export const ONE_NODE = 'one_node.provider_id'
 const RESOURCE_FACT = /^k8s\.resources\.([a-z][a-z0-9-]{0,62})\.([a-z0-9][a-z0-9.-]{0,200})$/
 const OF_ALL_NODES = /^k8s\.(?:cpus|memory_gib|nodes\.by_arch\..+|nodes\.by_kubelet\..+)$/
 
-/** How much of the nodes: how many there are, one of them, or all. */
+/** How much is read of the nodes: their number, one of them, or all. */
 export type NodesNeed = 'none' | 'count' | 'one' | 'all'
 
-/** A kind of objects of which the number is wanted. */
+/** A kind of objects to count. */
 export interface Counted {
   fact: string
   plural: string
@@ -30,7 +29,7 @@ export interface Counted {
 export interface Needs {
   /** Facts that are published for every sidecar. */
   published: readonly string[]
-  /** Attributes that the rule of `k8s.cluster` reads; `undefined`: no such span may leave. */
+  /** Attributes that the rule of `k8s.cluster` reads; `undefined` if no such span may leave. */
   cluster: readonly string[] | undefined
   /** The same for `k8s.node`. */
   node: readonly string[] | undefined
@@ -69,7 +68,7 @@ function countedBy(fact: string): Counted[] {
   return plural === undefined || group === undefined ? [] : [{ fact, plural, group }]
 }
 
-/** The keys that a rule reads, each once. */
+/** The keys that a rule reads, without duplicates. */
 function attributesOf(policy: Policy, span: string): string[] | undefined {
   const rule = policy.spans.find(({ name }) => name === span)
   if (rule === undefined) return undefined

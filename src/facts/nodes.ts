@@ -1,15 +1,13 @@
-// What is made of a Node object: the attributes of the cluster report, and facts about the cluster.
-// Pure functions; names and ids pass through memory here, to the sidecar in the same pod, which
-// polices them.
+// Turns Node objects into attributes of the cluster report and into facts. The functions are pure.
+// Names and ids only pass through memory to the sidecar in the same pod, which applies the policy.
 import type { Scalar } from '../policy/policy.ts'
 
 /**
- * The parts of a Node that are looked at. Whatever is not there, or of another kind, is an empty
- * text.
+ * The parts of a Node that are read. A missing part, or one of another kind, is an empty string.
  */
 export interface Node {
   name: string
-  /** Has the label that AKS gives its nodes; no other label is kept. */
+  /** Whether the node has AKS's label. No other label is kept. */
   aks: boolean
   providerId: string
   info: Readonly<Record<string, string>>
@@ -38,7 +36,7 @@ const textsOf = (json: unknown): Record<string, string> =>
     ? Object.fromEntries(Object.entries(json).map(([key, value]) => [key, textOf(value)]))
     : {}
 
-/** Attribute of `k8s.node`: member of status.nodeInfo. */
+/** Attribute of `k8s.node` by the member of status.nodeInfo. */
 const INFO: Record<string, string> = {
   'node.machine_id': 'machineID',
   'node.system_uuid': 'systemUUID',
@@ -52,8 +50,8 @@ const INFO: Record<string, string> = {
 const CAPACITY = 'node.capacity.'
 
 /**
- * One attribute of the span of a node; an empty text where the node does not say. `undefined`:
- * there is none of this name.
+ * One attribute of a node's span; empty if the node does not have it, `undefined` if the name is
+ * unknown.
  */
 export function nodeAttribute(
   { name, providerId, info, capacity }: Node,
@@ -61,13 +59,13 @@ export function nodeAttribute(
 ): string | undefined {
   if (key === 'node.name') return name
   if (key === 'node.provider_id') return providerId
-  // Each node has resources of its own kinds: what it lacks is absent.
+  // Nodes have different kinds of resources. A missing one is absent.
   if (key.startsWith(CAPACITY)) return capacity[key.slice(CAPACITY.length)]
   const inInfo = INFO[key]
   return inInfo === undefined ? undefined : (info[inInfo] ?? '')
 }
 
-/** `gce` of `gce://project/zone/node`; `other` where it names no cloud. */
+/** `gce` for `gce://project/zone/node`; `other` if it names no cloud. */
 export function providerOf(providerId: string): string {
   const [provider, rest, ...more] = providerId.split('://')
   return provider !== undefined &&
@@ -85,11 +83,11 @@ const SUFFIXES: readonly [RegExp, string][] = [
   [/\+k3s/, 'k3s'],
 ]
 
-/** By the version of the API server alone; `undefined`: it does not tell. */
+/** Distribution by the API server's version; `undefined` if it cannot be told. */
 export const distributionByVersion = (gitVersion: string): string | undefined =>
   SUFFIXES.find(([suffix]) => suffix.test(gitVersion))?.[1]
 
-/** By a node; `undefined`: it does not tell. */
+/** Distribution by a node; `undefined` if it cannot be told. */
 export function distributionByNode({ aks, providerId }: Node): string | undefined {
   if (aks) return 'aks'
   return providerId.startsWith('kind://') ? 'kind' : undefined
@@ -114,7 +112,7 @@ const UNITS: Record<string, number> = {
   Ei: 2 ** 60,
 }
 
-/** A quantity of Kubernetes, such as `3920m`, `32Gi` or `1e3`; `undefined` where it is none. */
+/** Parses a Kubernetes quantity such as `3920m`, `32Gi` or `1e3`; `undefined` if it is none. */
 export function quantity(text: string): number | undefined {
   const match = /^(\d{1,20}(?:\.\d{1,20})?)(?:e(\d{1,2})|([numkMGTPE]|[KMGTPE]i)?)$/.exec(text)
   if (match === null) return undefined
@@ -123,7 +121,7 @@ export function quantity(text: string): number | undefined {
   )
 }
 
-/** A fact about all nodes; `undefined`: there is none of this name. */
+/** A fact about all nodes; `undefined` if the name is unknown. */
 export function aggregate(nodes: readonly Node[], name: string): Scalar | undefined {
   if (name === 'k8s.nodes') return nodes.length
   if (name === 'k8s.cpus') return Math.round(total(nodes, 'cpu'))

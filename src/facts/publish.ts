@@ -1,12 +1,11 @@
-// Lays the facts down for the sidecars: in one ConfigMap of the project that is there already, so
-// that no right to make any is needed. Its annotation remembers since when reports are made under
-// this policy, because each run of the job begins in an empty pod, and the first report has to wait
-// for the time that the admin was given to look.
+// Publishes the facts in a ConfigMap of the project. The ConfigMap must exist, so the job needs no
+// right to create one. Its annotation records when the policy came into force, because every run of
+// the job starts in an empty pod.
 import type { Scalar } from '../policy/policy.ts'
 import type { Answer, Cluster } from './cluster.ts'
 import { whyNot } from './read.ts'
 
-/** Key of the ConfigMap's data; injection mounts it as the file of this name. */
+/** Key in the ConfigMap's data. Injection mounts it as a file of this name. */
 export const FACTS_KEY = 'facts.json'
 /** `DIGEST TIME`. */
 const SINCE = 'usage-sidecar.dev/policy-since'
@@ -15,12 +14,12 @@ export interface Publishing {
   configMap: string
   namespace: string
   facts: ReadonlyMap<string, Scalar>
-  /** Of the policy that the job runs under. */
+  /** Digest of the policy that the job runs under. */
   digest: string
   now: number
 }
 
-/** Since when the policy is the one in force; or why nothing could be written. */
+/** When the policy came into force, or why nothing was written. */
 export type Published = { policySince: number } | { why: string; refused: boolean }
 
 interface ConfigMap {
@@ -43,7 +42,7 @@ export async function publish(
   const [known, time] = (annotations?.[SINCE] ?? '').split(' ')
   const since = Date.parse(time ?? '')
   if (known === digest && since <= now) return { policySince: since }
-  // The first policy of all is in force since the ConfigMap is there; another one since now.
+  // The first policy counts from the creation of the ConfigMap, a later one from now.
   const made = Date.parse(creationTimestamp ?? '')
   const policySince = known === '' && made <= now ? made : now
   const noted = await patch({
@@ -54,13 +53,11 @@ export async function publish(
 
 const isGood = ({ status }: Answer): boolean => status >= 200 && status <= 299
 
-/**
- * `refused`: it will be so tomorrow, too, until somebody gives the right or makes the ConfigMap.
- */
+/** `refused`: retrying does not help until someone grants the right or creates the ConfigMap. */
 function refusal(answer: Answer): { why: string; refused: boolean } {
   const { status } = answer
   return {
-    why: status === 404 ? 'there is no such ConfigMap' : whyNot(answer),
+    why: status === 404 ? 'the ConfigMap does not exist' : whyNot(answer),
     refused: status >= 400 && status < 500,
   }
 }

@@ -16,7 +16,7 @@ export const yaml = (value: unknown): string =>
   stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
 export const documents = (texts: readonly string[]): string => `${texts.join('\n---\n')}\n`
 
-/** Of a role, with its reason as a comment. */
+/** A rule of a role, with its reason as a comment. */
 export function rule({ verb, of, reason }: Right): string {
   const what =
     'path' in of
@@ -29,7 +29,7 @@ export function rule({ verb, of, reason }: Right): string {
   return `  # ${reason}\n${yaml([{ ...what, verbs: [verb] }]).replace(/^/gm, '  ')}`
 }
 
-/** A role and who has it; in the namespace, or in the whole cluster. */
+/** A role and its binding, in the namespace or in the whole cluster. */
 export function role(
   kind: 'Role' | 'ClusterRole',
   rights: readonly Right[],
@@ -37,7 +37,7 @@ export function role(
   { name, namespace }: FactsNames,
 ): string[] {
   if (rights.length === 0) return []
-  // Two projects, in two namespaces, do not meet.
+  // The namespace keeps two projects apart.
   const metadata = kind === 'Role' ? { name: account, namespace } : { name: `${name}-${namespace}` }
   const apiVersion = 'rbac.authorization.k8s.io/v1'
   const binding = {
@@ -61,7 +61,7 @@ export const serviceAccount = (name: string, { namespace }: FactsNames): string 
     automountServiceAccountToken: false,
   })
 
-/** The account of the job and all that it may do. */
+/** The job's service account and all of its rights. */
 export function rbac(needs: Needs, names: FactsNames): string {
   const rights = rightsFor(needs, names.factsConfigMap)
   const [cluster, own] = [

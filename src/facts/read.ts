@@ -1,6 +1,6 @@
-// Asks the cluster what the policy needs, each thing once. A right that is missing, or an answer
-// that does not come, makes the facts that hang on it absent, and each is named with the right and
-// the reason; the others are read all the same.
+// Reads what the policy needs from the cluster, each thing once. A missing right or answer makes
+// the dependent facts absent. Each missing fact is named with its right and reason, and the others
+// are still read.
 
 import type { Facts } from '../anonymize/source.ts'
 import type { Scalar } from '../policy/policy.ts'
@@ -27,16 +27,16 @@ import {
 export interface Missing {
   /** A fact, or an attribute of the cluster report. */
   fact: string
-  /** `list nodes`; empty where no right would help. */
+  /** Such as `list nodes`; empty if no right would help. */
   right: string
   why: string
-  /** It may be there the next time. */
+  /** Whether the next run may find it. */
   passing: boolean
 }
 
 export interface Reading {
   facts: ReadonlyMap<string, Scalar>
-  /** Where the policy has a rule for them. */
+  /** Set if the policy has a rule for nodes. */
   nodes: readonly Node[]
   missing: readonly Missing[]
 }
@@ -44,21 +44,21 @@ export interface Reading {
 const METADATA = 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json'
 const PAGE = 50
 const METADATA_PAGE = 500
-/** Of one listing; no cluster has as many nodes. */
+/** Limit of one listing; no cluster has as many nodes. */
 const MAX_PAGES = 500
 
-/** Why there is no answer, in our words. */
+/** Why there is no answer, in our own words. */
 export function whyNot({ status }: Pick<Answer, 'status'>): string {
   if (status === 0) return 'the API server did not answer'
-  if (status === 401) return 'the API server does not know the account'
+  if (status === 401) return 'the API server does not accept the account'
   if (status === 403) return 'the right is missing'
-  if (status === 404) return 'the cluster has none'
+  if (status === 404) return 'the cluster has no such resource'
   return status >= 200 && status < 300
-    ? 'the answer was not understood'
+    ? 'the answer is not understood'
     : `the API server answered ${status}`
 }
 
-/** The things that were asked for: what came, or why not. */
+/** The answers to the requests, or why they are missing. */
 type Got<T> = { value: T } | Failed
 interface Failed {
   right: Right
@@ -81,7 +81,7 @@ export async function readCluster(cluster: Cluster, needs: Needs, given: Facts):
   const take = (name: string, got: Got<Scalar | undefined>): void => {
     if ('right' in got) missing.push(missingFor(name, got))
     else if (got.value === undefined)
-      missing.push({ fact: name, right: '', why: 'nobody gives it (USAGE_FACTS)', passing: false })
+      missing.push({ fact: name, right: '', why: 'it is not set (USAGE_FACTS)', passing: false })
     else facts.set(name, got.value)
   }
 
@@ -131,7 +131,7 @@ async function readVersion(cluster: Cluster): Promise<Got<string>> {
 }
 
 interface Nodes {
-  /** All of them, or one, or none, as they were needed. */
+  /** All nodes, one, or none, as needed. */
   all: Node[]
   count: number | undefined
 }
@@ -144,7 +144,7 @@ async function readNodes(cluster: Cluster, need: 'count' | 'one' | 'all'): Promi
   return 'count' in listing ? { value: { all, count: listing.count } } : failed(NODES, listing)
 }
 
-/** `served` is what was answered about each group. */
+/** `served` holds the answer about each API group. */
 async function countObjects(
   cluster: Cluster,
   { group, plural }: Counted,
@@ -160,10 +160,7 @@ async function countObjects(
   return 'count' in listing ? { value: listing.count } : failed(objects(group, plural), listing)
 }
 
-/**
- * In the order of what asks least: the version, which may say it, then OpenShift's own API, then a
- * node.
- */
+/** Asks for the least first: the server's version, then OpenShift's own API, then a node. */
 async function distribution(
   cluster: Cluster,
   version: Got<string>,
@@ -180,7 +177,7 @@ async function distribution(
   const node = 'value' in nodes ? nodes.value.all[0] : undefined
   const byNode = node === undefined ? undefined : distributionByNode(node)
   if (byNode !== undefined) return { value: byNode }
-  // What was not told by anybody is "other" only where everybody was asked.
+  // The distribution is "other" only if every source answered.
   if (openshift.status !== 404) return failed(OPENSHIFT, openshift)
   return 'right' in nodes ? nodes : { value: 'other' }
 }
@@ -191,8 +188,8 @@ interface Page {
 }
 
 /**
- * Gives each item to `keep`; without it the server sends metadata only. Reads all, or as few as
- * tell how many there are.
+ * Passes each item to `keep`. Without `keep` the server sends metadata only. Reads all items, or
+ * only as many as their count needs.
  */
 async function list(
   cluster: Cluster,

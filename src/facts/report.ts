@@ -1,7 +1,6 @@
-// The cluster report, as an application would send it: spans by the OpenTelemetry SDK and its
-// exporter, to the sidecar in the same pod, which polices them like all others. The quiet form: no
-// resource is detected, nothing but the spans is sent, and no variable of the pod has a say (those
-// named OTEL_* are taken out of the environment by the command).
+// Sends the cluster report as an application would, by the OpenTelemetry SDK, to the sidecar in the
+// same pod. The sidecar applies the policy to it. No resource is detected, nothing but spans is
+// sent, and OTEL_* variables of the pod have no effect.
 import { type Attributes, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { NodeSDK, type NodeSDKConfiguration } from '@opentelemetry/sdk-node'
@@ -17,11 +16,11 @@ export interface ReportSpan {
   attributes: Attributes
 }
 
-/** Spans of one request, far below what a sidecar takes in. */
+/** Spans in one request, far below the sidecar's limit. */
 const CHUNK = 100
 const TIMEOUT_MS = 30_000
 
-/** Attributes of each span; only keys that the policy reads. */
+/** Attributes of each span, limited to keys that the policy reads. */
 export function reportSpans(
   needs: Needs,
   facts: ReadonlyMap<string, Scalar>,
@@ -47,7 +46,7 @@ export function reportSpans(
   ]
 }
 
-/** `endpoint` is the base URL of the sidecar. False where it did not take them all in. */
+/** `endpoint` is the base URL of the sidecar. Returns false if it did not accept all spans. */
 export async function sendReport(
   endpoint: string,
   spans: readonly ReportSpan[],
@@ -59,7 +58,7 @@ export async function sendReport(
     timeoutMillis: TIMEOUT_MS,
   })
   const ended: EndedSpan[] = []
-  // Spans are exported when they are all there, each request after the answer to the one before.
+  // Exports after all spans are made, each request after the answer to the previous one.
   const collect: SpanProcessor = {
     onStart: () => undefined,
     onEnd: (span) => void ended.push(span),

@@ -1,14 +1,14 @@
-// The rights of the facts job, each with its reason: the one description from which deploy/facts/
-// is made, which `facts rights` prints for any policy, and by which the log names what is missing.
-// Reading only, but for one ConfigMap of ours, and for the Secret of the identity, which another
-// account makes, once.
+// Describes the rights of the facts job, each with its reason. deploy/facts/ and the chart are
+// generated from this description, `facts rights` prints it for any policy, and the log names
+// missing rights by it. The job only reads, except for one ConfigMap. The identity's Secret is
+// created by another account, once.
 import type { Needs } from './needs.ts'
 
 export interface Right {
   verb: 'get' | 'list' | 'patch' | 'create'
-  /** Of the API, or a path of the server. */
+  /** An API resource, or a path of the server. */
   of: { group: string; resource: string; name?: string } | { path: string }
-  /** In the namespace of the project; else in the whole cluster. */
+  /** Whether the right is limited to the project's namespace. */
   namespaced: boolean
   reason: string
 }
@@ -24,11 +24,10 @@ export const NODES: Right = {
   verb: 'list',
   of: { group: '', resource: 'nodes' },
   namespaced: false,
-  reason:
-    'How many nodes there are and of what kind. Where only the number is wanted, a single node’s metadata is read.',
+  reason: 'The number and kinds of nodes. For the number alone, one node’s metadata is read.',
 }
 
-/** Only whether it answers is looked at. */
+/** The job only needs to know whether it answers. */
 export const OPENSHIFT: Right = {
   verb: 'get',
   of: { path: '/apis/config.openshift.io' },
@@ -40,36 +39,32 @@ export const servedVersion = (group: string): Right => ({
   verb: 'get',
   of: { path: `/apis/${group}` },
   namespaced: false,
-  reason: `In which version ${group} is served, to count its objects.`,
+  reason: `The served version of ${group}, to count its objects.`,
 })
 
 export const objects = (group: string, plural: string): Right => ({
   verb: 'list',
   of: { group, resource: plural },
   namespaced: false,
-  reason: `How many ${plural} there are. A single one’s metadata is read; the server says how many more there are.`,
+  reason: `The number of ${plural}. One object’s metadata is read; the server says how many follow.`,
 })
 
 export const publishing = (name: string): Right => ({
   verb: 'patch',
   of: { group: '', resource: 'configmaps', name },
   namespaced: true,
-  reason: 'To write the facts, as the policy sends them, into this one ConfigMap.',
+  reason: 'To write the facts, as the policy sends them, to this one ConfigMap.',
 })
 
-/**
- * A name cannot be given for `create`; the account has no other right, and the Job that has it
- * ends.
- */
+/** Kubernetes cannot limit `create` to a name. The account has no other right, and its Job ends. */
 export const IDENTITY: Right = {
   verb: 'create',
   of: { group: '', resource: 'secrets' },
   namespaced: true,
-  reason:
-    'To make the Secret of the identity where there is none; it can read none, and change none.',
+  reason: 'To create the identity’s Secret if it is missing. It can neither read nor change it.',
 }
 
-/** All that the job does under this policy. */
+/** All rights that the job needs under this policy. */
 export function rightsFor(
   { version, distribution, nodes, counted }: Needs,
   configMap: string,
@@ -85,7 +80,7 @@ export function rightsFor(
   ]
 }
 
-/** `list nodes`, `get /version`, `list apis.gateway.kusk.io`: for people and logs. */
+/** Such as `list nodes`, `get /version` or `list apis.gateway.kusk.io`, for people and logs. */
 export function rightText({ verb, of }: Right): string {
   if ('path' in of) return `${verb} ${of.path}`
   const resource = of.group === '' ? of.resource : `${of.resource}.${of.group}`

@@ -1,7 +1,7 @@
-// Waits until the sidecar in the job's own pod has settled the report: what the sidecar keeps goes
-// with the pod. It asks the sidecar's loopback page and nobody else.
+// Waits until the sidecar in the job's pod has settled the report, because the sidecar's queue ends
+// with the pod. It asks only the sidecar's page on loopback.
 
-/** The part of the sidecar's status that is looked at (page/view.ts). */
+/** The part of the sidecar's status that is read (page/view.ts). */
 export interface SidecarStatus {
   mode: 'off' | 'local' | 'on'
   nextSendAt: number | undefined
@@ -11,14 +11,14 @@ export interface SidecarStatus {
 }
 
 /**
- * `lost`: dropped by the sidecar, which counts why. `late`: it will not be sent in time. `silent`:
- * it does not answer.
+ * `lost`: the sidecar dropped it and counted why. `late`: it will not be sent in time. `silent`:
+ * the sidecar does not answer.
  */
 export type Settled = 'delivered' | 'refused' | 'local' | 'off' | 'lost' | 'late' | 'silent'
 
 export interface Waiting {
   status: () => Promise<SidecarStatus | undefined>
-  /** The first file in which the report can be: `nextSequence` of the status before it. */
+  /** The first file that can hold the report: `nextSequence` of the status before it. */
   first: number
   deadline: number
   pause: () => Promise<unknown>
@@ -34,7 +34,7 @@ const lastSequence = ({ waiting, sent }: SidecarStatus): number =>
     ...sent.map(({ sequence }) => sequence),
   )
 
-/** Of the file that takes what comes next: one that grows still, or one that is not there yet. */
+/** The file that takes the next record. It may not exist yet. */
 export function nextSequence(status: SidecarStatus): number {
   const last = lastSequence(status)
   return status.waiting.some(({ place, name }) => place === 'queue' && sequenceOf(name) === last)
@@ -69,7 +69,7 @@ export async function untilSettled({
   }
 }
 
-/** All of the report is in these files, and its end in the last one. */
+/** The whole report lies in these files, and its end in the last one. */
 function verdict(
   sent: SidecarStatus['sent'],
   ours: (sequence: number) => boolean,

@@ -1,5 +1,4 @@
-// The pod with the sidecar in it and the pod without, as data: what the text filter must come to,
-// and what it is checked against.
+// Adds the sidecar to a pod as data and removes it again. The text filter is checked against this.
 import {
   APP_ENV,
   CONTAINER,
@@ -32,6 +31,7 @@ export function additionsTo(
     labels: INJECTED,
     container: sidecar(options, traits),
     volumes: volumes(options),
+    // promise: inject-endpoint-kept
     env: all.map((container) => [
       ...(has(container, APP_ENV.name) ? [] : [APP_ENV]),
       ...(otel && mayHaveOtel(container) ? OTEL_ENV : []),
@@ -42,12 +42,14 @@ export function additionsTo(
 const has = ({ env }: AppContainer, variable: string): boolean =>
   env?.some(({ name }) => name === variable) ?? false
 
-/** What `envFrom` brings is not known here, and a variable of `env` would win over it. */
+/** The variables of `envFrom` are unknown here, and one of `env` would override them. */
 const mayHaveOtel = ({ env, envFrom }: AppContainer): boolean =>
   (envFrom?.length ?? 0) === 0 &&
   !(env?.some(({ name }) => String(name).startsWith('OTEL_EXPORTER_OTLP_')) ?? false)
 
-/** Changes `pod`. All is put in front, so that an application's own variables may refer to ours. */
+/**
+ * Changes `pod`. Everything is put in front, so that an application's variables may refer to ours.
+ */
 export function add(pod: Pod, { labels, container, volumes, env }: Additions): void {
   const { spec } = pod
   const inits = spec.initContainers ?? []
@@ -60,7 +62,7 @@ export function add(pod: Pod, { labels, container, volumes, env }: Additions): v
   spec.volumes = [...volumes, ...(spec.volumes ?? [])]
 }
 
-/** Changes `pod`: the sidecar goes, wherever it stands, and all that came with it. */
+/** Changes `pod`: removes the sidecar, wherever it stands, and all that came with it. */
 export function remove(pod: Pod): void {
   const { spec } = pod
   const apps = (list: AppContainer[]): AppContainer[] =>

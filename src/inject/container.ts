@@ -1,38 +1,36 @@
-// What is put into a pod, said once: the sidecar's container, its volumes, and the variables that
-// the application's containers get. Helm's template, the MutatingAdmissionPolicy, the Kustomize
-// component and `usage-sidecar inject` are all made from this page, and a test compares the pods
-// that they make (test/inject-forms.test.ts).
-//
-// What it promises: the container never holds the pod back and never weakens it. It starts whatever
-// is missing (each ConfigMap and Secret is optional; the probes ask the process alone), passes Pod
-// Security `restricted` by itself, cannot read the pod's API token, needs no right, and keeps the
-// pod's QoS class (qos.ts decides which row of RESOURCES).
-//
-// Whoever generates text gives expressions of his own language in the place of `Options`' strings;
-// the shape stays. What depends on the pod (`Traits`) is one row of RESOURCES, one more limit, and
-// one more variable.
+// Describes what injection adds to a pod: the sidecar's container, its volumes, and the variables
+// for the application. Helm's template, the MutatingAdmissionPolicy, the Kustomize component and
+// `usage-sidecar inject` are all made from this file. A test compares their pods
+// (test/e2e/inject-forms.e2e.ts).
+// The container never holds the pod back and never weakens it. It starts even if ConfigMaps and
+// Secrets are missing; its probes ask only the process. It passes Pod Security `restricted`, cannot
+// read the pod's API token, needs no right, and keeps the pod's QoS class (qos.ts selects the row
+// of RESOURCES).
+// A generator passes expressions of its own language as the strings of `Options`; the shape stays.
+// What depends on the pod (`Traits`) is one row of RESOURCES, one more limit, and one more
+// variable.
 
 export const CONTAINER = 'usage-sidecar'
 export const PREFIX = 'usage-sidecar.dev/'
 /**
- * On the pod: a label, so that `kubectl annotate pods -A -l usage-sidecar.dev/injected …=off` finds
- * every one.
+ * A label on the pod. `kubectl annotate pods -A -l usage-sidecar.dev/injected …=off` finds every
+ * pod with the sidecar.
  */
 export const INJECTED = { [`${PREFIX}injected`]: 'true' } as const
 
-/** Not 4317 to 4320: an application may have a collector of its own on those. */
+/** Not 4317 to 4320, because an application may have its own collector on those. */
 export const PORTS = { grpc: 44317, http: 44318, health: 44319, page: 44320 } as const
 
 const ETC = '/etc/usage-sidecar'
 const DATA = '/var/lib/usage-sidecar'
 
-/** Strings of the environment are given as Kubernetes wants them: see `literal`. */
+/** Values of variables are escaped for Kubernetes; see `literal`. */
 export interface Options {
   image: string
   /**
-   * Optional ConfigMap in the pod's namespace: `policy.yaml`, which is read where `settings` has no
-   * USAGE_POLICY_TEXT, and `off`, whatever it holds: a kill switch, in force when the kubelet has
-   * written it (about a minute).
+   * Optional ConfigMap in the pod's namespace. Its key `policy.yaml` is read if `settings` has no
+   * USAGE_POLICY_TEXT. The key `off`, with any value, is a kill switch. It takes effect when the
+   * kubelet has updated the volume, after about a minute.
    */
   configMap: string
   /**
@@ -40,56 +38,55 @@ export interface Options {
    * (FACTS_KEY).
    */
   factsConfigMap: string
-  /** Optional Secret in the pod's namespace: `instance-id` and `secret`. */
+  /** Optional Secret in the pod's namespace with `instance-id` and `secret`. */
   identitySecret: string
   /**
-   * Other settings by name, such as USAGE_ENDPOINT, USAGE_FACTS, USAGE_POLICY_TEXT. Those of
-   * FIXED_SETTINGS win.
+   * Other settings by name, such as USAGE_ENDPOINT, USAGE_FACTS or USAGE_POLICY_TEXT.
+   * FIXED_SETTINGS override them.
    */
   settings: Readonly<Record<string, string>>
-  /** A PersistentVolumeClaim for the queue, instead of an emptyDir that goes with the pod. */
+  /** A PersistentVolumeClaim for the queue, instead of an emptyDir that ends with the pod. */
   dataClaim?: string
 }
 
-/**
- * The names that hold where nobody says otherwise; reporting is `local` until somebody turns it on.
- */
-export const STANDARD = {
+/** Defaults of the options. Reporting is `local` until someone turns it on. */
+export const DEFAULTS = {
   configMap: CONTAINER,
   factsConfigMap: `${CONTAINER}-facts`,
   identitySecret: `${CONTAINER}-identity`,
   settings: { USAGE_REPORTING: 'local', USAGE_FIRST_SEND_DELAY: '24h' },
 } as const satisfies Partial<Options>
 
-/** What of the pod decides something. */
+/** The properties of a pod that change the container. */
 export interface Traits {
   qos: Qos
   /**
-   * Any container limits ephemeral-storage: then the kubelet holds the whole pod to the sum of such
-   * limits.
+   * Whether any container limits ephemeral-storage. The kubelet then holds the whole pod to the sum
+   * of such limits.
    */
   limitsStorage: boolean
-  /** Any container sets DO_NOT_TRACK. */
+  /** Whether any container sets DO_NOT_TRACK. */
   doNotTrack: boolean
   /**
-   * What the namespace's annotation `usage-sidecar.dev/reporting` says: it can only lower
-   * USAGE_REPORTING.
+   * The namespace's annotation `usage-sidecar.dev/reporting`, which can only lower USAGE_REPORTING.
    */
   atMost?: string
 }
 
-/** From the lowest to the highest; any other word counts as the lowest. */
+/** From the lowest to the highest. Any other value counts as the lowest. */
 export const REPORTING_WORDS = ['off', 'local', 'on'] as const
 
 const lower = (setting: string, atMost: string | undefined): string => {
   if (atMost === undefined) return setting
   const rank = (word: string): number =>
     Math.max(0, REPORTING_WORDS.indexOf(word as (typeof REPORTING_WORDS)[number]))
+  // promise: inject-namespace-lowers
   return REPORTING_WORDS[Math.min(rank(setting), rank(atMost))]!
 }
 
 /**
- * `podLevel`: the pod has `spec.resources`, of which the container may take no part without leave.
+ * `podLevel`: the pod has `spec.resources`, of which a container may not take a part without
+ * permission.
  */
 export type Qos = 'guaranteed' | 'burstable' | 'bestEffort' | 'podLevel'
 
@@ -98,7 +95,7 @@ export interface Resources {
   limits?: Record<string, string>
 }
 
-/** No CPU limit but where the class asks for it: it would slow the start of the pod. */
+/** No CPU limit unless the class requires one, because it would slow the start of the pod. */
 export const RESOURCES: Readonly<Record<Qos, Resources>> = {
   guaranteed: {
     requests: { cpu: '100m', memory: '96Mi' },
@@ -108,9 +105,12 @@ export const RESOURCES: Readonly<Record<Qos, Resources>> = {
   bestEffort: {},
   podLevel: {},
 }
-/** Of the container's own, where the pod is held to the sum: our volume counts as well. */
+/**
+ * The container's ephemeral-storage limit, if the pod is held to the sum. Our volume counts as
+ * well.
+ */
 export const STORAGE_LIMIT = { 'ephemeral-storage': '256Mi' } as const
-/** What a memory limit of 96Mi would make of them; set where there is none. */
+/** The limits that a memory limit of 96Mi would lead to. Set if the pod has none. */
 export const UNLIMITED_SETTINGS = { USAGE_MAX_BODY: '2MiB', USAGE_MAX_INFLIGHT: '8MiB' } as const
 
 export type EnvVar = { name: string; value: string }
@@ -124,15 +124,13 @@ export interface Volume {
   secret?: { secretName: string; optional: true }
 }
 
-/** Kubernetes replaces `$(NAME)` in values of the environment; doubled, a `$` is one again. */
+/** Kubernetes replaces `$(NAME)` in values of variables; `$$` is a literal `$`. */
 export const literal = (value: string): string => value.replaceAll('$', '$$$$')
 
-/**
- * Key of the ConfigMap that the facts job writes; in the parameters of the admission policy too.
- */
+/** Key of the facts in the facts job's ConfigMap and in the parameters of the admission policy. */
 export const FACTS_KEY = 'facts.json'
 
-/** Settings that follow from the shape below, the same in every pod. */
+/** Settings that follow from the shape below and are the same in every pod. */
 export const FIXED_SETTINGS = {
   USAGE_HTTP_LISTEN: `127.0.0.1:${PORTS.http}`,
   USAGE_GRPC_LISTEN: `127.0.0.1:${PORTS.grpc}`,
@@ -150,7 +148,7 @@ export function environment({ settings }: Options, { qos, doNotTrack, atMost }: 
   const values: Record<string, string> = {
     ...(RESOURCES[qos].limits === undefined ? UNLIMITED_SETTINGS : {}),
     ...settings,
-    USAGE_REPORTING: lower(settings.USAGE_REPORTING ?? STANDARD.settings.USAGE_REPORTING, atMost),
+    USAGE_REPORTING: lower(settings.USAGE_REPORTING ?? DEFAULTS.settings.USAGE_REPORTING, atMost),
     ...(settings.USAGE_POLICY_TEXT === undefined ? POLICY_FILE : {}),
     ...FIXED_SETTINGS,
     ...(doNotTrack ? { DO_NOT_TRACK: '1' } : {}),
@@ -158,14 +156,14 @@ export function environment({ settings }: Options, { qos, doNotTrack, atMost }: 
   return Object.entries(values).map(([name, value]) => ({ name, value }))
 }
 
-/** The volumes, with where the sidecar mounts each. All of them are read only but the first. */
+/** The volumes and their mount paths. All but the first are read-only. */
 const MOUNTS: readonly { name: string; mountPath: string; readOnly?: true }[] = [
   { name: `${CONTAINER}-data`, mountPath: DATA },
   { name: `${CONTAINER}-podinfo`, mountPath: `${ETC}/podinfo`, readOnly: true },
   { name: `${CONTAINER}-project`, mountPath: `${ETC}/project`, readOnly: true },
   { name: `${CONTAINER}-facts`, mountPath: `${ETC}/facts`, readOnly: true },
   { name: `${CONTAINER}-identity`, mountPath: `${ETC}/identity`, readOnly: true },
-  // Where something is mounted already, the ServiceAccount admission puts no token.
+  // Covers the token's path. ServiceAccount admission mounts no token where a mount exists.
   {
     name: `${CONTAINER}-no-token`,
     mountPath: '/var/run/secrets/kubernetes.io/serviceaccount',
@@ -174,9 +172,9 @@ const MOUNTS: readonly { name: string; mountPath: string; readOnly?: true }[] = 
 ]
 
 /**
- * The pod is evicted where an emptyDir outgrows its limit: the limit is three times what the
- * sidecar may keep (64 MiB that wait, 16 MiB that were sent). Nothing but annotations comes from
- * the downward API: names and uids identify.
+ * The kubelet evicts a pod whose emptyDir exceeds its limit. The limit is three times what the
+ * sidecar may keep (64 MiB queued and 16 MiB sent). The downward API gives only annotations,
+ * because names and uids identify.
  */
 export function volumes({
   configMap,
@@ -194,6 +192,7 @@ export function volumes({
         items: [{ path: 'annotations', fieldRef: { fieldPath: 'metadata.annotations' } }],
       },
     },
+    // promise: inject-policy-optional
     { name: `${CONTAINER}-project`, configMap: { name: configMap, optional: true } },
     { name: `${CONTAINER}-facts`, configMap: { name: factsConfigMap, optional: true } },
     { name: `${CONTAINER}-identity`, secret: { secretName: identitySecret, optional: true } },
@@ -204,11 +203,11 @@ export function volumes({
 export type Container = ReturnType<typeof sidecar>
 
 /**
- * The first of the initContainers: it listens before any other container starts and ends after the
- * last one, and a Job ends without it. No port is declared, because discovery of scrape targets
- * takes every declared one. No preStop, no readiness probe: either would change when the pod ends
- * or is ready. The pod's terminationGracePeriodSeconds stays as it is: a native sidecar gets its
- * SIGTERM when the application is gone, and what it holds by then is on disk.
+ * The first init container. It listens before any other container starts and ends after the last
+ * one, and Jobs still finish. It declares no port, because scrape target discovery takes every
+ * declared one. It has no preStop and no readiness probe, which would change when the pod ends or
+ * is ready. terminationGracePeriodSeconds stays as it is: a native sidecar gets SIGTERM after the
+ * application, and by then everything acknowledged is on disk.
  */
 export function sidecar(options: Options, traits: Traits) {
   const { requests, limits } = RESOURCES[traits.qos]
@@ -252,16 +251,16 @@ export function sidecar(options: Options, traits: Traits) {
 }
 
 /**
- * For every container of the application, init containers too, that has no variable of this name.
+ * Set in every container of the application, init containers included, that does not set it itself.
  */
 export const APP_ENV: EnvVar = {
   name: 'USAGE_OTLP_ENDPOINT',
   value: `http://127.0.0.1:${PORTS.http}`,
 }
 /**
- * Only where the pod asks for it (annotation `usage-sidecar.dev/otel-endpoint: enabled`), and never
- * for a container with `envFrom` or any variable OTEL_EXPORTER_OTLP_…: it redirects everything that
- * an SDK exports.
+ * Set only if the pod asks for it (annotation `usage-sidecar.dev/otel-endpoint: enabled`), and
+ * never in a container with `envFrom` or any OTEL_EXPORTER_OTLP_… variable. It redirects everything
+ * that an SDK exports.
  */
 export const OTEL_ENV: readonly EnvVar[] = [
   { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: `http://127.0.0.1:${PORTS.http}` },

@@ -1,6 +1,5 @@
-// Takes out of YAML, as text, what `insert.ts` puts in: exactly that, so that the bytes from before
-// are there again. What a person or a tool has written anew since then is taken out as well as it
-// can be.
+// Removes from YAML, as text, exactly what `insert.ts` adds, so that the original bytes are
+// restored. Later changes by people or tools are kept as far as possible.
 import { isMap, isScalar, isSeq, type Node, type Pair, type YAMLMap, type YAMLSeq } from 'yaml'
 import { CannotEdit, lineEnd, lineStart, MARK, pairIn, startOf } from './insert.ts'
 
@@ -19,10 +18,7 @@ export class Cutter {
     this.#text = text
   }
 
-  /**
-   * The items that are ours of the list under `key`, and the key with them where it was made for
-   * them.
-   */
+  /** Our items of the list under `key`, and the key itself if it was added for them. */
   items(map: YAMLMap, key: string, isOurs: (item: unknown) => boolean): void {
     const pair = pairIn(map, key)
     const list = pair?.value
@@ -41,7 +37,7 @@ export class Cutter {
         )
   }
 
-  /** The entry `name` of the map under `key`, and the key with it where it was made for it. */
+  /** The entry `name` of the map under `key`, and the key itself if it was added for it. */
   entry(map: YAMLMap, key: string, name: string): void {
     const pair = pairIn(map, key)
     const inner = pair?.value
@@ -51,7 +47,7 @@ export class Cutter {
     else this.#pair(inner, found)
   }
 
-  /** `metadata` of a template, made for the one label that it holds. */
+  /** The `metadata` of a template that was added for its one label. */
   wholePair(map: YAMLMap, key: string): boolean {
     const pair = pairIn(map, key)
     if (pair === undefined || !isMap(pair.value) || !this.#wasMade(pair, pair.value)) return false
@@ -69,7 +65,7 @@ export class Cutter {
     return result + this.#text.slice(done)
   }
 
-  /** In block style it has our mark; in flow style there is no space behind the bracket. */
+  /** An added key has our mark in block style, and no space behind the bracket in flow style. */
   #wasMade(pair: Pair, value: YAMLMap | YAMLSeq): boolean {
     if (value.flow === true) return /\S/.test(this.#text[startOf(value) + 1] ?? '')
     const end = (pair.key as Node).range![1]
@@ -86,7 +82,7 @@ export class Cutter {
     if (collection.flow !== true) {
       const from = lineStart(this.#text, begin)
       if (this.#text.slice(from, begin).trim() !== '')
-        throw new CannotEdit('a part of the sidecar begins behind something else on its line')
+        throw new CannotEdit('a part of the sidecar shares a line with other text')
       this.#cuts.push({ from, to: lineEnd(this.#text, end), lines: true })
       return
     }
@@ -99,7 +95,7 @@ export class Cutter {
     else this.#allOf(collection)
   }
 
-  /** All that is in a list or map of flow style, with the spaces that it was put in with. */
+  /** The whole contents of a flow-style list or map, with the spaces that were added. */
   #allOf(collection: YAMLMap | YAMLSeq): void {
     const [from, end] = [startOfElement(collection.items[0]), endOf(collection.items.at(-1))]
     const padded = this.#text[from - 1] === ' ' && this.#text[end] === ' '
@@ -107,8 +103,8 @@ export class Cutter {
   }
 
   /**
-   * In order, without overlaps; lines with their end, and where the text ends without one, with the
-   * end before them.
+   * Ranges in order and without overlaps. A line includes its end; at the end of a text without
+   * one, the end of the line before.
    */
   #exact(): { from: number; to: number }[] {
     const text = this.#text
@@ -140,7 +136,7 @@ function endOf(item: unknown): number {
     return endOf(item.items.at(-1))
   const node = item as Node
   if (node.range === undefined || node.range === null)
-    throw new CannotEdit('a part of the sidecar has no place in the text')
+    throw new CannotEdit('a part of the sidecar has no position in the text')
   return isScalar(node) && (node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED')
     ? node.range[1] - 1
     : node.range[1]

@@ -1,13 +1,13 @@
-// Does this pod get the sidecar, and why not? The pod's word goes before the namespace's, and that
-// before the standard; a word that is none of ours is no. What cannot work is left alone: a sidecar
-// that fails would hold the pod back.
+// Decides whether a pod gets the sidecar, and why not. The pod's annotation overrides the
+// namespace's, which overrides the default. An unknown value means no. Pods in which the sidecar
+// cannot work are left alone, because a failing sidecar would hold the pod back.
 import { CONTAINER, PORTS, PREFIX, type Traits } from './container.ts'
 import { meshInTheWay } from './mesh.ts'
 import { qosOf, type Resourced } from './qos.ts'
 
 export const INJECT = `${PREFIX}inject`
 export const REPORTING = `${PREFIX}reporting`
-/** The pod asks for OTEL_EXPORTER_OTLP_ENDPOINT as well. */
+/** Whether the pod asks for OTEL_EXPORTER_OTLP_ENDPOINT as well. */
 export const OTEL = `${PREFIX}otel-endpoint`
 
 export interface Metadata {
@@ -24,7 +24,7 @@ export interface AppContainer extends Resourced {
   ports?: { containerPort?: unknown }[] | null
 }
 
-/** A pod or a pod template, as it was read: nobody has checked it. */
+/** A pod or a pod template as parsed, unchecked. */
 export interface Pod {
   metadata?: Metadata | null
   spec: {
@@ -46,13 +46,14 @@ const no = (reason: string): Decision => ({ inject: false, reason })
 const OURS: readonly unknown[] = Object.values(PORTS)
 
 /**
- * `namespace` is `undefined` where nobody knows it; `workload` is the metadata of the Deployment
- * around the template.
+ * `namespace` is `undefined` if unknown; `workload` is the metadata of the Deployment around the
+ * template.
  */
 export function decide(pod: Pod, namespace: Metadata | undefined, workload?: Metadata): Decision {
   const { spec } = pod
   const annotations = pod.metadata?.annotations ?? {}
   const all = allContainers(pod)
+  // promise: one-sidecar
   if (all.some(({ name }) => name === CONTAINER))
     return no(`it has a container ${CONTAINER} already`)
   const label = namespace?.labels?.[INJECT]
@@ -67,21 +68,24 @@ export function decide(pod: Pod, namespace: Metadata | undefined, workload?: Met
     },
     { who: 'its namespace has', word: namespace?.annotations?.[INJECT] },
   ].find(({ word }) => word !== undefined)
+  // promise: inject-disabled
   if (said?.word === 'disabled') return no(`${said.who} the annotation ${INJECT}: disabled`)
   if (said !== undefined && said.word !== 'enabled')
     return no(
       `${said.who} the annotation ${INJECT} with a word that is not "enabled" or "disabled"`,
     )
+  // promise: inject-host-network
   if ((spec.hostNetwork ?? false) !== false)
-    return no('it uses the network of its node (hostNetwork), where loopback is not its own')
+    return no('it uses hostNetwork, so loopback is shared with the node')
   if (
     (spec.os?.name ?? 'linux') !== 'linux' ||
     (spec.nodeSelector?.['kubernetes.io/os'] ?? 'linux') !== 'linux'
   )
-    return no('it is not for Linux')
-  if ('kubernetes.io/config.mirror' in annotations) return no('it is the mirror of a static pod')
+    return no('it does not run on Linux')
+  if ('kubernetes.io/config.mirror' in annotations) return no('it mirrors a static pod')
   if (spec.volumes?.some(({ name }) => String(name).startsWith(`${CONTAINER}-`)))
     return no(`it has a volume whose name begins with ${CONTAINER}-`)
+  // promise: inject-ports
   if (all.some(({ ports }) => ports?.some(({ containerPort }) => OURS.includes(containerPort))))
     return no(`a container listens on one of the ports ${PORTS.grpc} to ${PORTS.page}`)
   const mesh = meshInTheWay(pod.metadata ?? {}, namespace ?? {})
@@ -92,7 +96,7 @@ export function decide(pod: Pod, namespace: Metadata | undefined, workload?: Met
   return { inject: true, traits: traitsOf(pod, namespace), otel: annotations[OTEL] === 'enabled' }
 }
 
-/** What is no text is written as JSON, so that it is none of our words. */
+/** Anything but a string is written as JSON, so that it is no known value. */
 export const textOf = (value: unknown): string =>
   typeof value === 'string' ? value : JSON.stringify(value)
 
@@ -114,7 +118,9 @@ function traitsOf(pod: Pod, namespace: Metadata | undefined): Traits {
   }
 }
 
-/** As the sidecar reads the variable; a value that is only known in the pod may be any. */
+/**
+ * Reads the variable as the sidecar does. A value that is known only in the pod may be anything.
+ */
 function asksNotToTrack({
   name,
   value,

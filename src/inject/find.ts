@@ -1,5 +1,5 @@
-// Where in a stream of YAML documents the pods are: in pods, and in the templates of the kinds that
-// make pods. Kinds of other groups are left alone, however they are called.
+// Finds the pods in a stream of YAML documents: pods themselves, and templates in the kinds that
+// make pods. Kinds of other API groups are left alone, whatever their names.
 import {
   type Document,
   isMap,
@@ -14,7 +14,7 @@ import { type Metadata, type Pod, textOf } from './decide.ts'
 
 type Step = string | number
 
-/** Group and kind: the way from the object to its pod. */
+/** By group and kind: the path from the object to its pod. */
 const KINDS: Readonly<Record<string, readonly Step[]>> = {
   '/Pod': [],
   '/ReplicationController': ['spec', 'template'],
@@ -29,11 +29,11 @@ const KINDS: Readonly<Record<string, readonly Step[]>> = {
 /** An object that may hold a pod, or a document that cannot be read. */
 export interface Found {
   document: number
-  /** `Deployment shop/web`, for people; empty where nobody can tell. */
+  /** Such as `Deployment shop/web`, for people; empty if unknown. */
   name: string
-  /** Why there is nothing to do, or else the pod. */
+  /** Why there is nothing to do; `undefined` if there is a pod. */
   reason?: string
-  /** Nobody can tell whether it holds one. */
+  /** Whether the document cannot be read, so it may hold a pod. */
   unreadable?: true
   target?: Target
 }
@@ -42,19 +42,19 @@ export interface Target {
   document: number
   path: readonly Step[]
   /**
-   * The same pod as nodes with places in the text; `undefined` where the text has it by alias or
-   * merge key.
+   * The pod as nodes with positions in the text; `undefined` if the text has it by alias or merge
+   * key.
    */
   node: YAMLMap | undefined
-  /** The key that holds the node, where one does. */
+  /** The key that holds the node, if there is one. */
   above: Pair | undefined
   pod: Pod
-  /** Of the object around the template. */
+  /** Metadata of the object around the template. */
   workload: Metadata | undefined
   namespace: Metadata | undefined
 }
 
-/** Kubernetes reads YAML 1.1. A document with mistakes has no value. */
+/** Kubernetes reads YAML 1.1. A document with errors has no value. */
 export function readDocuments(text: string): Document.Parsed[] {
   const documents = parseAllDocuments(text, {
     version: '1.1',
@@ -64,7 +64,7 @@ export function readDocuments(text: string): Document.Parsed[] {
   return 'empty' in documents ? [] : documents
 }
 
-/** Nothing in it is shared, although an anchor was. Throws where a document is too entangled. */
+/** Expands aliases, so that nothing is shared. Throws if there are too many. */
 export const readValue = (document: Document.Parsed): unknown =>
   JSON.parse(JSON.stringify(document.toJS()) ?? 'null')
 
@@ -85,9 +85,7 @@ export function findPods(documents: readonly Document.Parsed[]): Found[] {
   return documents.flatMap((document, index) => {
     const read = values[index]
     if (read === undefined)
-      return [
-        { document: index, name: '', reason: 'it is not YAML that can be read', unreadable: true },
-      ]
+      return [{ document: index, name: '', reason: 'it is not valid YAML', unreadable: true }]
     if (read.value === null) return []
     return objectsIn(read.value).map((object) => foundIn(document, index, object, namespaces))
   })
@@ -111,8 +109,8 @@ function objectsIn(value: unknown, path: readonly Step[] = []): Place[] {
 }
 
 /**
- * For a terminal: names of Kubernetes are ASCII, and what is none must not move the cursor or begin
- * a line of ours.
+ * Makes a name safe for a terminal. Names in Kubernetes are ASCII; other characters could move the
+ * cursor or begin a line.
  */
 const printable = (name: string): string => name.slice(0, MAX_NAME).replace(/[^\x20-\x7e]/g, '…')
 const MAX_NAME = 400
@@ -132,7 +130,7 @@ function foundIn(
   const name = printable(`${kind} ${metadata.namespace === undefined ? '' : `${of}/`}${called}`)
   const way = KINDS[`${apiVersion.includes('/') ? apiVersion.replace(/\/.*/s, '') : ''}/${kind}`]
   if (way === undefined || !/^([a-z.]+\/)?v\d/.test(apiVersion))
-    return { document: index, name, reason: 'no pod is made from this kind' }
+    return { document: index, name, reason: 'this kind makes no pods' }
   const pod = way.reduce<unknown>((at, step) => (isObject(at) ? at[step] : undefined), value)
   if (!isPod(pod)) return { document: index, name, reason: 'its pod has no containers' }
   const target = {
@@ -146,7 +144,7 @@ function foundIn(
   return { document: index, name, target }
 }
 
-/** Of the form that the rest relies on; the API server would refuse any other. */
+/** Whether the pod has the shape that the rest relies on. The API server would refuse any other. */
 function isPod(value: unknown): value is Pod {
   const isList = (list: unknown): list is Record<string, unknown>[] =>
     Array.isArray(list) && list.every(isObject)
@@ -180,7 +178,7 @@ function isPod(value: unknown): value is Pod {
   )
 }
 
-/** The node that a path leads to, and its key, where every step of it stands in the text itself. */
+/** The node at the end of a path, and its key, if every step stands in the text itself. */
 export function nodeAt(
   root: Node | null,
   path: readonly Step[],

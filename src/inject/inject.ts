@@ -1,8 +1,8 @@
-// Puts the sidecar into the pods of a stream of YAML documents and takes it out again, as text:
-// comments, order, quotes and everything that is no pod stay byte for byte, and
-// `uninjectText(injectText(x).text).text` is x. Nothing is trusted to have gone well: the result is
-// read again, and must be the pods that `apply.ts` makes and give back the text it came from; where
-// it is not, that document stays as it was and the reason is told.
+// Adds the sidecar to the pods of a stream of YAML documents and removes it again, as text.
+// Comments, order, quotes and everything that is not a pod stay byte for byte, and
+// `uninjectText(injectText(x).text).text` is x. The result is verified: it is parsed again, must
+// equal the pods that `apply.ts` makes, and must give the original text back. A document that fails
+// this stays unchanged, with the reason.
 import { isDeepStrictEqual } from 'node:util'
 import { isAlias, isMap, isSeq, type Pair, type YAMLMap } from 'yaml'
 import { type Additions, add, additionsTo, isOurVariable, isOurVolume, remove } from './apply.ts'
@@ -20,25 +20,25 @@ import {
   startOf,
 } from './insert.ts'
 
-/** What became of one object, in the order of the text. */
-export interface Told {
-  /** Counted from 1. */
+/** What happened to one object, in the order of the text. */
+export interface Outcome {
+  /** Number of the document, from 1. */
   document: number
   name: string
   done: boolean
-  /** Why not; a sentence that goes on from "because". */
+  /** Why not; completes a sentence after "because". */
   reason?: string
-  /** It should have been done and could not. */
+  /** The sidecar should have been added and could not. */
   failed?: true
 }
 
 export interface Filtered {
   text: string
-  told: Told[]
+  outcomes: Outcome[]
 }
 
 interface Plan {
-  told: Told
+  outcome: Outcome
   target: Target
   insertions: Insertion[]
   apply: (pod: Pod) => void
@@ -46,25 +46,25 @@ interface Plan {
 
 export function injectText(text: string, options: Options): Filtered {
   const documents = readDocuments(text)
-  const told: Told[] = []
+  const outcomes: Outcome[] = []
   const plans: Plan[] = []
   for (const { document, name, reason, unreadable, target } of findPods(documents)) {
-    const line: Told = {
+    const outcome: Outcome = {
       document: document + 1,
       name,
       done: false,
       ...(unreadable ? { failed: true } : {}),
     }
-    told.push(line)
+    outcomes.push(outcome)
     const decision =
       target === undefined ? undefined : decide(target.pod, target.namespace, target.workload)
-    if (target === undefined || decision === undefined) line.reason = reason!
-    else if (!decision.inject) line.reason = decision.reason
+    if (target === undefined || decision === undefined) outcome.reason = reason!
+    else if (!decision.inject) outcome.reason = decision.reason
     else {
       const additions = additionsTo(allContainers(target.pod), options, decision)
-      attempt(line, () =>
+      attempt(outcome, () =>
         plans.push({
-          told: line,
+          outcome,
           target,
           insertions: insertionsFor(text, target, additions),
           apply: (pod) => add(pod, additions),
@@ -72,29 +72,31 @@ export function injectText(text: string, options: Options): Filtered {
       )
     }
   }
-  return { text: carryOut(text, plans), told }
+  return { text: carryOut(text, plans), outcomes }
 }
 
 function carryOut(text: string, plans: readonly Plan[]): string {
-  const { result, good } = most(plans, (some) => {
+  const { result, good } = changeAll(plans, (some) => {
     const changed = insertAll(
       text,
       some.flatMap(({ insertions }) => insertions),
     )
     const targets = some.map(({ target }) => target)
-    if (!isDeepStrictEqual(valuesIn(changed), meant(text, some))) return undefined
+    if (!isDeepStrictEqual(valuesIn(changed), expectedValues(text, some))) return undefined
+    // promise: inject-reversible
     return cutOut(changed, targets) === text ? changed : undefined
   })
   for (const plan of plans) {
-    if (good.includes(plan)) plan.told.done = true
-    else
-      fail(plan.told, 'its text could not be changed so that uninject gives it back byte for byte')
+    if (good.includes(plan)) plan.outcome.done = true
+    else fail(plan.outcome, 'uninject could not restore its text byte for byte')
   }
   return result ?? text
 }
 
-/** All at once, as a rule; where that is not right, all those that are right by themselves. */
-function most<Item>(
+/**
+ * Changes all documents at once. If the result is wrong, only those that are right by themselves.
+ */
+function changeAll<Item>(
   items: readonly Item[],
   attempt: (some: readonly Item[]) => string | undefined,
 ): { result: string | undefined; good: readonly Item[] } {
@@ -112,8 +114,8 @@ function most<Item>(
   return { result, good: result === undefined ? [] : good }
 }
 
-/** What every document should come to: what it was, but for these pods. */
-function meant(
+/** What every document must become: unchanged, except for these pods. */
+function expectedValues(
   text: string,
   changes: readonly { target: Target; apply: (pod: Pod) => void }[],
 ): unknown[] {
@@ -148,7 +150,7 @@ function insertionsFor(
     if (metadata === undefined)
       inserter.pair(template, above, 'metadata', { labels: Object.fromEntries([label]) }, true)
     else if (isMap(metadata.value)) inserter.entry(metadata.value, metadata, 'labels', label)
-    else throw new CannotEdit('its metadata is no map in the text itself')
+    else throw new CannotEdit('its metadata is not a map in the text')
   }
   inserter.items(spec, specAbove, 'initContainers', [container])
   inserter.items(spec, specAbove, 'volumes', volumes)
@@ -160,7 +162,7 @@ function insertionsFor(
 const columnOf = (text: string, node: unknown): number =>
   startOf(node) - lineStart(text, startOf(node))
 
-/** What is changed, as it stands in the text. */
+/** The changed nodes, as they stand in the text. */
 function partsOf(node: YAMLMap | undefined): {
   template: YAMLMap
   specAbove: Pair
@@ -178,41 +180,40 @@ function partsOf(node: YAMLMap | undefined): {
   if (!containers.every((container) => isMap(container))) throw new CannotEdit(SHARED)
   return { template: node, specAbove, spec, containers }
 }
-const SHARED = 'a part of it is an alias or a merge key'
+const SHARED = 'part of it is an alias or a merge key'
 
 export function uninjectText(text: string): Filtered {
-  const told: Told[] = []
-  const having: { told: Told; target: Target; apply: (pod: Pod) => void }[] = []
+  const outcomes: Outcome[] = []
+  const injected: { outcome: Outcome; target: Target; apply: (pod: Pod) => void }[] = []
   for (const { document, name, reason, unreadable, target } of findPods(readDocuments(text))) {
-    const line: Told = {
+    const outcome: Outcome = {
       document: document + 1,
       name,
       done: false,
       ...(unreadable ? { failed: true } : {}),
     }
-    told.push(line)
-    if (target === undefined) line.reason = reason!
+    outcomes.push(outcome)
+    if (target === undefined) outcome.reason = reason!
     else if (!allContainers(target.pod).some((container) => container.name === CONTAINER))
-      line.reason = `it has no container ${CONTAINER}`
-    else having.push({ told: line, target, apply: remove })
+      outcome.reason = `it has no container ${CONTAINER}`
+    else injected.push({ outcome, target, apply: remove })
   }
-  const { result, good } = most(having, (some) => {
+  const { result, good } = changeAll(injected, (some) => {
     const targets = some.map(({ target }) => target)
     const changed = cutOut(text, targets)
-    return isDeepStrictEqual(dense(valuesIn(changed)), dense(meant(text, some)))
+    // promise: uninject-exact
+    return isDeepStrictEqual(dense(valuesIn(changed)), dense(expectedValues(text, some)))
       ? changed
       : undefined
   })
-  for (const item of having) {
-    if (good.includes(item)) item.told.done = true
-    else fail(item.told, 'the sidecar could not be taken out without touching something else')
+  for (const item of injected) {
+    if (good.includes(item)) item.outcome.done = true
+    else fail(item.outcome, 'removing the sidecar would change other text')
   }
-  return { text: result ?? text, told }
+  return { text: result ?? text, outcomes }
 }
 
-/**
- * Without what is empty: whether a list that is left without items stays is a matter of the text.
- */
+/** Without empty lists. Whether an emptied list stays is a matter of the text. */
 const dense = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(dense)
   if (typeof value !== 'object' || value === null) return value
@@ -227,7 +228,7 @@ const isEmpty = (value: unknown): boolean =>
   value === undefined ||
   (typeof value === 'object' && Object.keys(value).length === 0)
 
-/** The text without the sidecar in these pods, which it has. */
+/** The text without the sidecar in these pods, which have it. */
 function cutOut(text: string, targets: readonly Target[]): string {
   const documents = readDocuments(text)
   const cutter = new Cutter(text)
@@ -257,19 +258,19 @@ function cutOut(text: string, targets: readonly Target[]): string {
 type EnvLike = { name?: unknown; value?: unknown }
 const nameOf = (item: unknown): unknown => (item as { name?: unknown }).name
 
-function attempt(line: Told, act: () => void): void {
+function attempt(outcome: Outcome, act: () => void): void {
   try {
     act()
   } catch (error) {
     fail(
-      line,
-      error instanceof CannotEdit ? error.message : 'its text has a form that cannot be changed',
+      outcome,
+      error instanceof CannotEdit ? error.message : 'its text has a form that cannot be edited',
     )
   }
 }
 
-function fail(line: Told, reason: string): void {
-  line.done = false
-  line.failed = true
-  line.reason = reason
+function fail(outcome: Outcome, reason: string): void {
+  outcome.done = false
+  outcome.failed = true
+  outcome.reason = reason
 }

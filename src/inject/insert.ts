@@ -1,7 +1,7 @@
-// Puts keys and items into YAML as text, without touching a byte that is there. In block style
-// whole lines are put in, behind the line of the key above, so that comments stay with what they
-// are about; in flow style JSON, in front of the first element. A key that is made anew carries a
-// mark, so that `cut.ts` knows it from one that was there and empty.
+// Inserts keys and items into YAML as text, without touching an existing byte. In block style it
+// inserts whole lines behind the line of the key above, so that comments stay with their subject.
+// In flow style it inserts JSON before the first element. An added key carries a mark, so that
+// `cut.ts` knows it from one that was there and empty.
 
 import {
   isMap,
@@ -20,14 +20,14 @@ export interface Insertion {
   text: string
 }
 
-/** Cannot be done by putting something in; the sentence says why. */
+/** Thrown if an insertion cannot do it; the message says why. */
 export class CannotEdit extends Error {}
 
 export const MARK = '# added by usage-sidecar inject'
 
 export const lineStart = (text: string, at: number): number => text.lastIndexOf('\n', at - 1) + 1
 
-/** Where the line ends, its end-of-line characters not included. */
+/** End of the line, without its end-of-line characters. */
 export function lineEnd(text: string, at: number): number {
   const end = text.indexOf('\n', at)
   if (end === -1) return text.length
@@ -39,7 +39,7 @@ export const startOf = (node: unknown): number => rangeOf(node)[0]
 function rangeOf(node: unknown): readonly [number, number, number] {
   const range = (node as Node | null)?.range
   if (range === undefined || range === null)
-    throw new CannotEdit('a part of it has no place in the text')
+    throw new CannotEdit('part of it has no position in the text')
   return range
 }
 
@@ -49,7 +49,7 @@ export const pairIn = (map: YAMLMap, key: string): Pair | undefined =>
 export class Inserter {
   readonly insertions: Insertion[] = []
   readonly #text: string
-  /** How far lists stand to the right of their key in this pod. */
+  /** How far this pod indents lists below their key. */
   readonly #step: number
 
   constructor(text: string, step: number) {
@@ -57,7 +57,9 @@ export class Inserter {
     this.#step = step
   }
 
-  /** `key: value` as the first of `map`; `above` is the pair that holds the map, if one does. */
+  /**
+   * Inserts `key: value` first in `map`. `above` is the pair that holds the map, if there is one.
+   */
   pair(map: YAMLMap, above: Pair | undefined, key: string, value: unknown, mark: boolean): void {
     if (map.flow === true) {
       this.#flow(map, map.items[0]?.key, `${JSON.stringify(key)}: ${JSON.stringify(value)}`)
@@ -76,8 +78,8 @@ export class Inserter {
   }
 
   /**
-   * `values` as the first items of the list that `above` holds in `map`; makes the list where there
-   * is none.
+   * Inserts `values` first in the list that `above` holds in `map`, and adds the list if it is
+   * missing.
    */
   items(map: YAMLMap, mapAbove: Pair | undefined, key: string, values: readonly unknown[]): void {
     if (values.length === 0) return
@@ -100,7 +102,8 @@ export class Inserter {
   }
 
   /**
-   * `entries` as the first of the map that `key` holds in `map`; makes the map where there is none.
+   * Inserts `entries` first in the map that `key` holds in `map`, and adds the map if it is
+   * missing.
    */
   entry(
     map: YAMLMap,
@@ -152,11 +155,11 @@ export class Inserter {
     const at = startOf(list)
     const start = lineStart(this.#text, at)
     if (this.#text[at] !== '-' || this.#text.slice(start, at).trim() !== '')
-      throw new CannotEdit('a list of it begins behind something else on its line')
+      throw new CannotEdit('one of its lists shares a line with other text')
     return at - start
   }
 
-  /** Behind `- name: app`: the end of the line, where the value ends on it. */
+  /** Position behind `- name: app`: the end of the line, if the value ends on it. */
   #endOfOneLine(first: Pair, second: Pair | undefined): number {
     const end = lineEnd(this.#text, startOf(first.key))
     const value = first.value as Node | null
@@ -178,7 +181,7 @@ export class Inserter {
   }
 }
 
-/** As Kubernetes' YAML 1.1 reads it: `on` is quoted. */
+/** Writes YAML 1.1 as Kubernetes reads it: `on` is quoted. */
 const block = (value: unknown): string =>
   stringify(value, { version: '1.1', lineWidth: 0, indentSeq: false }).replace(/\n$/, '')
 
@@ -194,7 +197,7 @@ function pairText(key: string, value: unknown, mark: boolean, step: number): str
   return `${key}:${mark ? ` ${MARK}` : ''}\n${inner}`
 }
 
-/** All lines but the first moved to the right, empty ones excepted. */
+/** Indents all lines but the first and empty ones. */
 const shifted = (lines: string, by: string): string => lines.replaceAll(/\n(?=[^\n])/g, `\n${by}`)
 
 export function insertAll(text: string, insertions: readonly Insertion[]): string {

@@ -1,20 +1,20 @@
-// Pods of a service mesh. Its proxy takes every connection to the pod, also that of the kubelet's
-// probe: under strict mTLS it refuses it, and where the proxy is an ordinary container nobody
-// answers before the init containers are done. Neither Istio (istio#53786) nor Linkerd makes way
-// for the probes of native sidecars, so the pod would never start. Unless it says that the port of
-// health is not the mesh's, a pod of a mesh is left alone.
+// Recognizes pods of a service mesh. The mesh's proxy takes every connection to the pod, including
+// the kubelet's probe. Under strict mTLS it refuses the probe. As an ordinary container it is not
+// ready before the init containers are done. Neither Istio (istio#53786) nor Linkerd exempts the
+// probes of native sidecars, so the pod would never start. A mesh pod is therefore left alone
+// unless it exempts the health port.
 import { PORTS } from './container.ts'
 
 export interface Mesh {
   name: string
-  /** Asks for the proxy, `true`; or not: label or annotation of the pod. */
+  /** Label or annotation of the pod that asks for the proxy (`true`) or refuses it. */
   pod: string
   words: readonly string[]
-  /** What the namespace says: the label has one of the words, or is there at all. */
+  /** Label of the namespace that asks for the proxy: one of these values, or any value. */
   namespaceLabels: Readonly<Record<string, readonly string[] | 'any'>>
-  /** Whether the namespace's annotation of the pod's name counts. */
+  /** Whether the namespace's annotation of the same name counts. */
   namespaceAnnotation: boolean
-  /** Annotation with the ports that the proxy leaves alone. */
+  /** Annotation with the ports that the proxy does not take. */
   leaves: string
 }
 
@@ -58,6 +58,7 @@ export function meshInTheWay({ labels, annotations }: Named, namespace: Named): 
     const isLeft =
       typeof left === 'string' &&
       left.split(',').some((port) => port.trim() === String(PORTS.health))
+    // promise: inject-mesh
     return isIn && !isLeft
   })
 }

@@ -1,6 +1,6 @@
-// The QoS class of a pod as the API server will give it, so that the sidecar's resources keep it.
-// Resources may be written in any way that Kubernetes reads (`1`, `1000m`, `0.5Gi`); a limit
-// without a request is a request of the same size.
+// Computes the QoS class of a pod as the API server does, so that the sidecar's resources keep it.
+// Quantities may have any form that Kubernetes reads (`1`, `1000m`, `0.5Gi`). A limit without a
+// request is a request of the same size.
 import type { Qos } from './container.ts'
 
 export interface Resourced {
@@ -28,7 +28,7 @@ const SUFFIXES: Record<string, [bigint, bigint]> = {
 const QUANTITY = /^\+?(\d{0,18})(?:\.(\d{0,9}))?(?:([eE][+-]?\d{1,2})|([numkMGTPE]|[KMGTPE]i)?)$/
 const NANO = 10n ** 9n
 
-/** In units of 10⁻¹⁸; `undefined` for what is no quantity. */
+/** A quantity in units of 10⁻¹⁸; `undefined` if it is none. */
 export function quantity(text: unknown): bigint | undefined {
   const match = QUANTITY.exec(String(text))
   const [, whole = '', fraction = '', exponent, suffix = ''] = match ?? []
@@ -44,7 +44,7 @@ export function quantity(text: unknown): bigint | undefined {
 
 const KINDS = ['cpu', 'memory'] as const
 
-/** `spec.containers` and `spec.initContainers` together count, as in Kubernetes. */
+/** `spec.containers` and `spec.initContainers` count together, as in Kubernetes. */
 export function qosOf(spec: { resources?: unknown }, containers: readonly Resourced[]): Qos {
   if (spec.resources !== undefined && spec.resources !== null) return 'podLevel'
   const asked = containers.map(({ resources }) => ({

@@ -1,72 +1,70 @@
-// Who may stay connected. A door bears only so many connections; when one more comes, that one goes
-// which has waited longest without anything to answer. Whoever holds connections and sends nothing,
-// or sends it slowly, so keeps nobody out.
+// Limits how many connections a server has. At the limit, a new connection replaces the one that
+// has been idle longest. So clients that send nothing, or send slowly, cannot keep others out.
 
-export interface Guest {
+export interface Closable {
   destroy(): unknown
 }
 
-export class Crowd<G extends Guest> {
-  readonly #max: number
-  /** How many whole requests of each are being answered. */
-  readonly #busy = new Map<G, number>()
-  /** Those without one; longest first. */
-  readonly #waiting = new Set<G>()
+/** A connection is idle while no complete request of it is being answered. */
+export class ConnectionLimiter<C extends Closable> {
+  readonly #limit: number
+  /** The complete requests of each connection that are being answered. */
+  readonly #answering = new Map<C, number>()
+  /** The idle connections; the longest idle comes first. */
+  readonly #idle = new Set<C>()
 
-  constructor(max: number) {
-    this.#max = max
+  constructor(limit: number) {
+    this.#limit = limit
   }
 
   get size(): number {
-    return this.#busy.size
+    return this.#answering.size
   }
 
-  /** False: there is no room, and the newcomer has been sent away. */
-  enter(guest: G): boolean {
-    if (this.#busy.size >= this.#max && !this.dismiss()) {
-      guest.destroy()
+  /** False: all connections are being answered, and the new one is closed. */
+  add(connection: C): boolean {
+    // promise: connections-bounded
+    if (this.#answering.size >= this.#limit && !this.evictOldest()) {
+      connection.destroy()
       return false
     }
-    this.#busy.set(guest, 0)
-    this.#waiting.add(guest)
+    this.#answering.set(connection, 0)
+    this.#idle.add(connection)
     return true
   }
 
-  leave(guest: G): void {
-    this.#busy.delete(guest)
-    this.#waiting.delete(guest)
+  remove(connection: C): void {
+    this.#answering.delete(connection)
+    this.#idle.delete(connection)
   }
 
-  /** It has begun something, and waits from now on. */
-  stir(guest: G): void {
-    if (!this.#waiting.delete(guest)) return
-    this.#waiting.add(guest)
+  /** A request has begun: the idle time of its connection starts again. */
+  touch(connection: C): void {
+    if (!this.#idle.delete(connection)) return
+    this.#idle.add(connection)
   }
 
-  /** A whole request of it is there: it stays until that is answered. */
-  busy(guest: G): void {
-    const count = this.#busy.get(guest)
+  /** A request is complete: its connection stays until `endAnswer`. */
+  beginAnswer(connection: C): void {
+    const count = this.#answering.get(connection)
     if (count === undefined) return
-    this.#busy.set(guest, count + 1)
-    this.#waiting.delete(guest)
+    this.#answering.set(connection, count + 1)
+    this.#idle.delete(connection)
   }
 
-  answered(guest: G): void {
-    const count = this.#busy.get(guest)
+  endAnswer(connection: C): void {
+    const count = this.#answering.get(connection)
     if (count === undefined || count === 0) return
-    this.#busy.set(guest, count - 1)
-    if (count === 1) this.#waiting.add(guest)
+    this.#answering.set(connection, count - 1)
+    if (count === 1) this.#idle.add(connection)
   }
 
-  /**
-   * Sends away the one that has waited longest, `except` aside; false where all others are being
-   * answered.
-   */
-  dismiss(except?: G): boolean {
-    for (const guest of this.#waiting) {
-      if (guest === except) continue
-      this.leave(guest)
-      guest.destroy()
+  /** Closes the longest idle connection but `except`. False: no other connection is idle. */
+  evictOldest(except?: C): boolean {
+    for (const connection of this.#idle) {
+      if (connection === except) continue
+      this.remove(connection)
+      connection.destroy()
       return true
     }
     return false

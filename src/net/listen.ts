@@ -1,7 +1,6 @@
-// Opens and closes a server's port: the same way for the receiver, health, the page and the
-// collector.
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+// Opens and closes the port of a server.
+import type { Server as HttpServer } from 'node:http'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import type { ListenAddress } from '../support/setting-parsers.ts'
 
 /**
@@ -17,18 +16,16 @@ export function listen(server: Server, at: ListenAddress): Promise<ListenAddress
   })
 }
 
-/**
- * For requests that are on their way when a server closes; a pod that ends is killed after 30 s.
- */
-const CLOSE_GRACE_MS = 5_000
+/** Requests get this long when a server closes. Kubernetes kills a pod after 30 s. */
+export const CLOSE_GRACE_MS = 5_000
 
 /**
- * Takes no new connection, lets requests that are being answered finish, closes idle connections,
- * and soon all others.
+ * Accepts no new connection, closes idle ones, and lets requests that are being answered finish.
+ * After `graceMs` it closes all connections.
  */
-export function close(server: Server): Promise<void> {
+export function close(server: HttpServer, graceMs = CLOSE_GRACE_MS): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
+    const timer = setTimeout(() => server.closeAllConnections(), graceMs)
     server.close(() => {
       clearTimeout(timer)
       resolve()
@@ -41,8 +38,8 @@ export function close(server: Server): Promise<void> {
 export const formatAddress = ({ host, port }: ListenAddress): string =>
   `${host.includes(':') ? `[${host}]` : host}:${port}`
 
-/** Whether somebody could listen there now. */
-export async function freeListen(at: ListenAddress): Promise<boolean> {
+/** Whether a server could listen there now. */
+export async function canListen(at: ListenAddress): Promise<boolean> {
   const server = createServer()
   try {
     await listen(server, at)
@@ -50,6 +47,6 @@ export async function freeListen(at: ListenAddress): Promise<boolean> {
   } catch {
     return false
   } finally {
-    await close(server)
+    await new Promise((resolve) => server.close(resolve))
   }
 }

@@ -1,12 +1,22 @@
-// Bodies of OTLP answers, in the encoding of the request: what a receiver says
-// (ExportTraceServiceResponse, or google.rpc.Status for an error), and what a sender must know of
-// what it is told.
+// Builds and reads the bodies of OTLP responses, in the encoding of the request. A receiver writes
+// ExportTraceServiceResponse or google.rpc.Status. A sender reads rejected spans and retry hints.
 import { Cursor, LEN, lenField, VARINT, varintField } from './wire.ts'
 
 export type Encoding = 'protobuf' | 'json'
 
-/** ExportTraceServiceResponse. "The server MUST leave the partial_success field unset in case of a successful response";
- * with nothing rejected, a message is a warning. */
+/**
+ * How many spans of a request were rejected, and why, for the application's developer. `message` is
+ * empty if none was.
+ */
+export interface ExportResult {
+  rejected: number
+  message: string
+}
+
+/**
+ * ExportTraceServiceResponse. "The server MUST leave the partial_success field unset in case of a
+ * successful response". A message without rejected spans is a warning.
+ */
 export function successBody(encoding: Encoding, rejected: number, message: string): Buffer {
   const isFull = rejected === 0 && message === ''
   if (encoding === 'json') {
@@ -31,8 +41,8 @@ const BAD_REQUEST = 'type.googleapis.com/google.rpc.BadRequest'
 const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo'
 
 /**
- * google.rpc.Status; `code` is a google.rpc.Code. Bad data has a google.rpc.BadRequest among its
- * details, as OTLP asks.
+ * google.rpc.Status; `code` is a google.rpc.Code. OTLP asks for a google.rpc.BadRequest in the
+ * details of bad data.
  */
 export function statusBody(encoding: Encoding, code: number, message: string): Buffer {
   if (encoding === 'json') {
@@ -53,8 +63,8 @@ export function statusBody(encoding: Encoding, code: number, message: string): B
 }
 
 /**
- * google.rpc.Status for the trailer `grpc-status-details-bin`; `undefined` where it says no more
- * than the other trailers.
+ * google.rpc.Status for the trailer `grpc-status-details-bin`. `undefined` if it adds nothing to
+ * the other trailers.
  */
 export function statusDetails(
   code: number,
@@ -71,14 +81,11 @@ export function statusDetails(
 const detail = (type: string, value: Uint8Array): Buffer =>
   lenField(3, Buffer.concat([textField(1, type), lenField(2, value)]))
 
-/** A text field; the empty text is the absent one. */
+/** A string field. Protobuf leaves out the empty string. */
 const textField = (field: number, text: string): Buffer =>
   text === '' ? Buffer.alloc(0) : lenField(field, Buffer.from(text))
 
-/**
- * partial_success.rejected_spans of a collector's answer in protobuf; 0 where it says none, or
- * nothing sensible.
- */
+/** partial_success.rejected_spans of a collector's protobuf response; 0 if absent or invalid. */
 export function rejectedSpans(body: Uint8Array): number {
   try {
     const cursor = new Cursor(body)
@@ -117,7 +124,7 @@ function readPartial(cursor: Cursor): number | undefined {
   return rejected
 }
 
-/** An int64 as a count; what is negative, or more than can be counted, is 0. */
+/** An int64 as a count. Negative or unsafe values count as 0. */
 function countIn(bytes: Uint8Array, start: number, end: number): number {
   let count = 0
   for (let i = end - 1; i >= start; i--) count = count * 128 + (bytes[i]! & 0x7f)

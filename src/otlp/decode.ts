@@ -1,7 +1,7 @@
-// A trace request as plain objects, for people (`show`, `policy preview`) and for the collector;
-// the sidecar's road never builds them. What no reader here asks for is stepped over, unknown
-// fields too, such as the queue's checksum. Malformed bytes throw a 400; where a field occurs
-// twice, the last one counts, as protobuf says.
+// Decodes a trace request into plain objects, for `show`, `policy preview` and the collector. The
+// sidecar's pipeline never does this. Fields that no reader needs are skipped, including unknown
+// ones such as the queue's checksum. Malformed bytes throw a 400. If a field occurs twice, the last
+// one counts, as protobuf says.
 import { badRequest } from '../support/errors.ts'
 import { Cursor, FIXED64, LEN, VARINT } from './wire.ts'
 
@@ -22,7 +22,7 @@ export interface Attribute {
 }
 
 export interface DecodedSpan {
-  /** Lower-case hex of whatever bytes there are; `''` where there are none. */
+  /** Lower-case hex of the bytes, whatever their number; `''` if there are none. */
   traceId: string
   spanId: string
   parentSpanId: string
@@ -38,7 +38,7 @@ export interface DecodedSpan {
 }
 
 export interface DecodedResourceSpans {
-  /** Of the resource. */
+  /** Attributes of the resource. */
   attributes: Attribute[]
   scopeSpans: { spans: DecodedSpan[] }[]
 }
@@ -47,7 +47,7 @@ export interface DecodedRequest {
   resourceSpans: DecodedResourceSpans[]
 }
 
-/** Arrays and maps in a value; each level takes stack. */
+/** Limits nested arrays and maps, because each level takes stack. */
 const MAX_DEPTH = 64
 const EMPTY: Value = Object.freeze({ kind: 'empty', value: null })
 const MASK_64 = (1n << 64n) - 1n
@@ -64,8 +64,8 @@ export function decodeRequest(bytes: Uint8Array): DecodedRequest {
 }
 
 /**
- * Calls `read` with every field; it consumes the value, or gives false and the value is stepped
- * over.
+ * Calls `read` with every field. `read` consumes the value, or returns false and the value is
+ * skipped.
  */
 function eachField(cursor: Cursor, read: (field: number, wireType: number) => boolean): void {
   while (cursor.pos < cursor.end) {
@@ -78,7 +78,7 @@ function expect(cursor: Cursor, wireType: number, wanted: number): void {
   if (wireType !== wanted) throw badRequest('A field has the wrong wire type', cursor.pos)
 }
 
-/** A cursor on the message in this field; the outer one goes on behind it. */
+/** A cursor on the embedded message. The outer cursor moves behind it. */
 function message(cursor: Cursor, wireType: number): Cursor {
   expect(cursor, wireType, LEN)
   const length = cursor.length()
@@ -89,13 +89,13 @@ function message(cursor: Cursor, wireType: number): Cursor {
 
 const buffer = ({ bytes, pos, end }: Cursor): Buffer =>
   Buffer.from(bytes.buffer, bytes.byteOffset + pos, end - pos)
-/** What is not UTF-8 is shown as U+FFFD: a text is no reason to refuse a request. */
+/** Replaces invalid UTF-8 by U+FFFD. A string is no reason to refuse a request. */
 const text = (cursor: Cursor, wireType: number): string =>
   buffer(message(cursor, wireType)).toString('utf8')
 const hex = (cursor: Cursor, wireType: number): string =>
   buffer(message(cursor, wireType)).toString('hex')
 
-/** 64 bits; more than ten bytes are refused. */
+/** Reads 64 bits and refuses more than ten bytes. */
 function varint(cursor: Cursor, wireType: number): bigint {
   expect(cursor, wireType, VARINT)
   const start = cursor.pos
@@ -114,7 +114,7 @@ function varint(cursor: Cursor, wireType: number): bigint {
 const int32 = (cursor: Cursor, wireType: number): number =>
   Number(BigInt.asIntN(32, varint(cursor, wireType)))
 
-/** Eight bytes of a fixed64 or a double. */
+/** Reads the eight bytes of a fixed64 or a double. */
 function eight(cursor: Cursor, wireType: number): Buffer {
   expect(cursor, wireType, FIXED64)
   if (cursor.end - cursor.pos < 8) throw badRequest('A field is cut off', cursor.pos)
@@ -213,7 +213,7 @@ function anyValue(cursor: Cursor, depth: number): Value {
       value = { kind: 'array', value: values(message(cursor, wireType), depth + 1, anyValue) }
     else if (field === 6)
       value = { kind: 'map', value: values(message(cursor, wireType), depth + 1, attribute) }
-    // A copy: the value may be kept longer than the request.
+    // Copied, because the value may outlive the request.
     else if (field === 7)
       value = { kind: 'bytes', value: Uint8Array.from(buffer(message(cursor, wireType))) }
     else return false

@@ -1,19 +1,17 @@
-// The protobuf that grows while JSON is read: one buffer, bounded. A message is opened before its
-// length is known; when it is closed, its length is written in front of it.
+// The protobuf output of the JSON converter, in one bounded buffer. A message is opened before its
+// length is known. Closing it writes the length in front.
 import { Refusal } from '../support/errors.ts'
 import { release } from '../support/memory.ts'
 import { hexDigit } from './json-reader.ts'
 import { putVarint, varintSize } from './wire.ts'
 
 const LONGEST = 0x7fff_ffff
-/**
- * Lengths that are not shortened yet may stand beyond the limit for a while; `take` counts exactly.
- */
+/** Reserved length bytes may exceed the limit for a while. `take` counts exactly. */
 const SLACK = 4096
 /** Below this a loop is faster than the call that copies. */
 const SHORT = 48
 
-/** What the letters behind a backslash stand for; `u` is not among them. */
+/** The characters that escape letters stand for, except `u`. */
 const ESCAPES = new Uint8Array(128)
 for (const [letter, meaning] of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t'])
   ESCAPES[letter!.charCodeAt(0)] = meaning!.charCodeAt(0)
@@ -28,7 +26,7 @@ export class Output {
     this.bytes = new Uint8Array(Math.min(capacity, this.#maxBytes) + SLACK)
   }
 
-  /** A view of all that was written. */
+  /** A view of the written bytes. Throws a 413 if they exceed the limit. */
   take(): Uint8Array {
     if (this.pos > this.#maxBytes) throw this.#tooLarge()
     return this.bytes.subarray(0, this.pos)
@@ -57,7 +55,7 @@ export class Output {
     this.bytes[this.pos++] = value
   }
 
-  /** A tag, or a number of up to 32 bits. */
+  /** Writes a tag or a number of up to 32 bits. */
   varint(value: number): void {
     this.#ensure(5)
     this.pos = putVarint(this.bytes, this.pos, value)
@@ -82,8 +80,8 @@ export class Output {
   }
 
   /**
-   * Begins a field of a length that is not known yet; `reserve` bytes are kept for it. Gives what
-   * `close` wants.
+   * Begins a field of unknown length and keeps `reserve` bytes for the length. Returns the position
+   * that `close` needs.
    */
   open(tag: number, reserve: number): number {
     this.varint(tag)
@@ -93,8 +91,11 @@ export class Output {
     return at
   }
 
-  /** Short contents are moved so that the length takes one byte. Long ones stay where they are if the length fits, then
-   * it is written with more bytes than it needs, as protobuf allows: what is nested is not moved again at every level. */
+  /**
+   * Moves short contents so that the length takes one byte. Longer contents stay in place if the
+   * length fits. The length may then take more bytes than it needs, which protobuf allows. So
+   * nested contents are not moved again at every level.
+   */
   close(at: number, reserve: number): void {
     const length = this.pos - at - reserve
     const needed = varintSize(length)
@@ -112,7 +113,7 @@ export class Output {
     this.bytes[at + size - 1] = rest
   }
 
-  /** A string field from the inside of a JSON string. */
+  /** Writes a string field from the inside of a JSON string. */
   text(tag: number, from: Uint8Array, start: number, stop: number, escaped: boolean): void {
     if (escaped) {
       const reserve = varintSize(stop - start)
@@ -134,8 +135,10 @@ export class Output {
     this.pos += count
   }
 
-  /** What a checked JSON string stands for, as UTF-8. Half a surrogate pair becomes three bytes that are not UTF-8, so
-   * that whoever checks the text finds it wrong. */
+  /**
+   * Writes the UTF-8 of a checked JSON string. Half a surrogate pair becomes three bytes that are
+   * not UTF-8, so that the next check of the text fails.
+   */
   unescape(from: Uint8Array, start: number, stop: number): void {
     let run = start
     for (let i = start; i < stop; i++) {

@@ -1,6 +1,5 @@
-// JSON tokens (RFC 8259, to the letter) straight from the bytes: nothing is copied, nothing is
-// built, and a value that nobody wants is stepped over. What is not JSON throws a 400 with the
-// offset; no byte of the input is in the text.
+// Reads JSON tokens (RFC 8259) straight from the bytes. It copies and builds nothing, and skips
+// values that nobody needs. Invalid JSON throws a 400 with the offset and no byte of the input.
 import { badRequest, type Refusal } from '../support/errors.ts'
 
 export const QUOTE = 0x22
@@ -14,10 +13,10 @@ export const LIST_END = 0x5d
 export const NULL = 0x6e
 export const TRUE = 0x74
 export const FALSE = 0x66
-/** What `peek` gives behind the last byte. */
+/** Returned by `peek` behind the last byte. */
 const END = -1
 
-/** Arrays and objects in a value; deeper ones are refused, because each level takes stack. */
+/** Limits nested arrays and objects, because each level takes stack. */
 export const MAX_DEPTH = 64
 
 const LITERALS = new Map(
@@ -30,7 +29,7 @@ const LITERALS = new Map(
 export const isDigit = (byte: number | undefined): boolean =>
   byte !== undefined && byte >= 0x30 && byte <= 0x39
 
-/** Value of a hex digit of either case; -1 for any other byte. */
+/** Value of a hex digit in either case; -1 for any other byte. */
 export function hexDigit(byte: number | undefined): number {
   if (byte === undefined) return -1
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
@@ -44,10 +43,10 @@ export const beginsNumber = (byte: number): boolean => byte === MINUS || isDigit
 export class JsonReader {
   readonly bytes: Uint8Array
   pos = 0
-  /** Where the last string (without its quotes) or number lies. */
+  /** Start of the last string (without its quotes) or number. */
   start = 0
   stop = 0
-  /** The last string has escapes. */
+  /** Whether the last string has escapes. */
   escaped = false
 
   constructor(bytes: Uint8Array) {
@@ -61,7 +60,7 @@ export class JsonReader {
     )
   }
 
-  /** The first byte of the next token. */
+  /** Returns the first byte of the next token. */
   peek(): number {
     const { bytes } = this
     let pos = this.pos
@@ -77,7 +76,7 @@ export class JsonReader {
     return END
   }
 
-  /** Steps into an object or a list; false: it is empty and has been left again. */
+  /** Steps into an object or a list. Returns false if it is empty and already closed. */
   begin(open: number, close: number): boolean {
     if (this.peek() !== open) throw this.fail('something else where an object or a list belongs')
     this.pos++
@@ -86,7 +85,7 @@ export class JsonReader {
     return false
   }
 
-  /** Behind a member or an item: true, there is another one; false, that was the end. */
+  /** Moves behind a member or an item. Returns false at the end of the list. */
   next(close: number): boolean {
     const byte = this.peek()
     if (byte !== COMMA && byte !== close)
@@ -95,7 +94,7 @@ export class JsonReader {
     return byte === COMMA
   }
 
-  /** The name of a member and the colon behind it. */
+  /** Reads the name of a member and the colon behind it. */
   name(): void {
     if (this.peek() !== QUOTE) throw this.fail('something else where the name of a member belongs')
     this.string()
@@ -103,7 +102,7 @@ export class JsonReader {
     this.pos++
   }
 
-  /** From the opening quote. Escapes are checked, bytes above ASCII are taken as they are. */
+  /** Reads from the opening quote. Escapes are checked; bytes above ASCII are not. */
   string(): void {
     const { bytes } = this
     const { length } = bytes
@@ -167,7 +166,7 @@ export class JsonReader {
     while (isDigit(this.bytes[this.pos]))
   }
 
-  /** `null`, `true` or `false`. */
+  /** Reads `null`, `true` or `false`. */
   literal(): void {
     const word = LITERALS.get(this.peek())
     if (word === undefined) throw this.fail('something else where a value belongs')
@@ -177,7 +176,7 @@ export class JsonReader {
     }
   }
 
-  /** Steps over one value of any kind. */
+  /** Skips one value of any kind. */
   skip(depth = 0): void {
     const byte = this.peek()
     if (byte === QUOTE) this.string()
@@ -194,7 +193,7 @@ export class JsonReader {
     }
   }
 
-  /** After the value there is nothing but white space. */
+  /** Checks that only white space follows the value. */
   finish(): void {
     if (this.peek() !== END) throw this.fail('something behind its end')
   }

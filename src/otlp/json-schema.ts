@@ -1,6 +1,6 @@
 // The messages of a trace request by their JSON names (lowerCamelCase,
-// https://opentelemetry.io/docs/specs/otlp, JSON Protobuf Encoding): which field a member becomes
-// and what kind of value it has. Other names are unknown, and ignored.
+// https://opentelemetry.io/docs/specs/otlp, JSON Protobuf Encoding). They say which field a member
+// becomes and what kind of value it has. Other names are ignored.
 import { FIXED32, FIXED64, LEN, tag, VARINT } from './wire.ts'
 
 export type Kind =
@@ -23,26 +23,23 @@ export interface Member {
   name: Uint8Array
   kind: Kind
   tag: number
-  /**
-   * The same field with a wire type that it cannot have: what the reader of the protobuf takes for
-   * malformed.
-   */
+  /** The same field with an impossible wire type. The protobuf reader treats it as malformed. */
   wrongTag: number
-  /** Of the mask of members that have occurred. */
+  /** Bit in the mask of the members that have occurred. */
   bit: number
-  /** Of a `message`, or of the items of a `list`. */
+  /** The message of a `message`, or of the items of a `list`. */
   message: Message | undefined
 }
 
 export interface Message {
   /**
-   * Part of the frame (test/fixtures/malformed.md): a value of a wrong kind, or a list twice,
+   * Part of the envelope (test/fixtures/malformed.md). A value of a wrong kind or a repeated list
    * refuses the request.
    */
-  frame: boolean
-  /** Arrays and maps nest. */
+  isEnvelope: boolean
+  /** Whether the message can contain itself, like arrays and maps. */
   nests: boolean
-  /** Bytes kept for the length before it is known; see Output.close. */
+  /** Bytes reserved for the unknown length; see Output.close. */
   reserve: number
   /** Members by the length of their names. */
   byLength: Member[][]
@@ -85,14 +82,14 @@ function addMembers(message: Message, fields: Fields): Message {
   return message
 }
 
-const empty = (frame: boolean, reserve: number, nests = false): Message => ({
-  frame,
+const empty = (isEnvelope: boolean, reserve: number, nests = false): Message => ({
+  isEnvelope,
   nests,
   reserve,
   byLength: [],
 })
 const part = (reserve: number, fields: Fields): Message => addMembers(empty(false, reserve), fields)
-const framePart = (reserve: number, fields: Fields): Message =>
+const envelope = (reserve: number, fields: Fields): Message =>
   addMembers(empty(true, reserve), fields)
 
 const arrayValue = empty(false, 1, true)
@@ -140,7 +137,7 @@ const link = part(2, {
   flags: [6, 'fixed32'],
 })
 const status = part(1, { message: [2, 'text'], code: [3, 'enum'] })
-const span = framePart(2, {
+const span = envelope(2, {
   traceId: [1, 'traceId'],
   spanId: [2, 'spanId'],
   traceState: [3, 'text'],
@@ -158,22 +155,22 @@ const span = framePart(2, {
   status: [15, 'message', status],
   flags: [16, 'fixed32'],
 })
-const scopeSpans = framePart(5, {
+const scopeSpans = envelope(5, {
   scope: [1, 'message', scope],
   spans: [2, 'list', span],
   schemaUrl: [3, 'text'],
 })
-const resourceSpans = framePart(5, {
+const resourceSpans = envelope(5, {
   resource: [1, 'message', resource],
   scopeSpans: [2, 'list', scopeSpans],
   schemaUrl: [3, 'text'],
 })
 
 /** ExportTraceServiceRequest. */
-export const REQUEST = framePart(5, { resourceSpans: [1, 'list', resourceSpans] })
+export const REQUEST = envelope(5, { resourceSpans: [1, 'list', resourceSpans] })
 
 /**
- * The member with the name that lies in `bytes`; names are compared as bytes, so case and spelling
+ * Finds the member whose name lies in `bytes`. Names are compared as bytes, so case and spelling
  * count.
  */
 export function memberNamed(

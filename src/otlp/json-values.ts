@@ -1,24 +1,21 @@
-// Values of OTLP/JSON that are written as text: whole numbers of 64 bits, doubles, ids in hex,
-// bytes in base64. Each function reads a part of `bytes` and says whether it is sound; none throws.
+// Parses the values that OTLP/JSON writes as text: 64-bit integers, doubles, ids in hex and bytes
+// in base64. Each function reads a part of `bytes` and returns whether it is valid. None throws.
 
 import type { Output } from './json-output.ts'
 import { hexDigit, isDigit } from './json-reader.ts'
 
-/**
- * The longest text that a number or an id is looked for in; a double needs up to 770 digits to be
- * told exactly.
- */
+/** The longest text that is read as a number or an id. An exact double needs up to 770 digits. */
 export const MAX_SHORT_TEXT = 1024
 
 const TWO_32 = 0x1_0000_0000
 
-/** A whole number, exact over 64 bits: magnitude in two halves, and the sign. */
+/** An exact 64-bit integer: its magnitude in two halves, and its sign. */
 export class Whole {
   low = 0
   high = 0
   negative = false
 
-  /** `-?(0|[1-9][0-9]*)` and nothing else, below 2^64. */
+  /** Reads `-?(0|[1-9][0-9]*)` below 2^64 and nothing else. */
   read(bytes: Uint8Array, start: number, stop: number): boolean {
     this.low = this.high = 0
     this.negative = bytes[start] === 0x2d && start < stop
@@ -38,8 +35,8 @@ export class Whole {
   }
 
   /**
-   * Within -2^(bits-1) to 2^(bits-1) - 1; then `low` and `high` are turned into its two's
-   * complement of 64 bits.
+   * Returns whether the number lies within -2^(bits-1) and 2^(bits-1) - 1. If so, `low` and `high`
+   * become its 64-bit two's complement.
    */
   toSigned(bits: 32 | 64): boolean {
     const top = bits === 64 ? this.high : this.low
@@ -53,7 +50,7 @@ export class Whole {
     return true
   }
 
-  /** Not below zero, and below 2^bits. */
+  /** Returns whether the number is at least 0 and below 2^bits. */
   isUnsigned(bits: 32 | 64): boolean {
     return (!this.negative || this.isZero) && (bits === 64 || this.high === 0)
   }
@@ -66,7 +63,7 @@ const SPECIAL_DOUBLES = new Map([
 ])
 const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
 
-/** `undefined` where it is no number, or one beyond the doubles. */
+/** `undefined` if the text is no number or exceeds the range of doubles. */
 export function parseDouble(bytes: Uint8Array, start: number, stop: number): number | undefined {
   if (stop - start > MAX_SHORT_TEXT) return undefined
   let text = ''
@@ -77,7 +74,10 @@ export function parseDouble(bytes: Uint8Array, start: number, stop: number): num
   return Number.isFinite(number) ? number : undefined
 }
 
-/** Bytes in hex of either case; false: it is no hex, and what was written is to be taken back. */
+/**
+ * Writes bytes from hex of either case. Returns false for anything else; the caller then removes
+ * what was written.
+ */
 export function writeHex(out: Output, bytes: Uint8Array, start: number, stop: number): boolean {
   for (let i = start; i < stop; i += 2) {
     const high = hexDigit(bytes[i])
@@ -98,7 +98,7 @@ for (const [index, letter] of [
 SIXTY_FOUR[0x2d] = 62
 SIXTY_FOUR[0x5f] = 63
 
-/** Bytes in base64, from the inside of a checked JSON string; false as for `writeHex`. */
+/** Writes bytes from base64 inside a checked JSON string. Returns false like `writeHex`. */
 export function writeBase64(out: Output, bytes: Uint8Array, start: number, stop: number): boolean {
   let bits = 0
   let letters = 0

@@ -1,8 +1,8 @@
-// OTLP/JSON to the protobuf of the same request (https://opentelemetry.io/docs/specs/otlp, JSON
-// Protobuf Encoding): one pass over the bytes, no objects, output in one bounded buffer. It decides
-// as little as it can: what is malformed below the frame, or occurs twice, is so in the protobuf
-// too, and the reader of that decides (test/fixtures/malformed.md). JSON.parse would keep the last
-// of two equal members and say nothing.
+// Converts an OTLP/JSON request to the same request in protobuf
+// (https://opentelemetry.io/docs/specs/otlp, JSON Protobuf Encoding). It makes one pass over the
+// bytes, without objects, into one bounded buffer. It decides as little as it can. A malformed or
+// repeated member below the envelope stays so in the protobuf, and the protobuf reader decides
+// (test/fixtures/malformed.md). JSON.parse would silently keep the last of two equal members.
 import { badRequest } from '../support/errors.ts'
 import { release } from '../support/memory.ts'
 import { Output } from './json-output.ts'
@@ -22,18 +22,21 @@ import {
 import { type Member, type Message, memberNamed, REQUEST } from './json-schema.ts'
 import { MAX_SHORT_TEXT, parseDouble, Whole, writeBase64, writeHex } from './json-values.ts'
 
-/** Bytes of a length below this many arrays and maps; further down no level moves what it holds. */
+/**
+ * Above this depth of arrays and maps, `close` may move contents. Deeper levels reserve the longest
+ * length, so that nothing is moved at every level.
+ */
 const MOVING_DEPTH = 2
 const NOTHING = new Uint8Array(1)
 
 /**
- * Throws a 400 where `body` is no OTLP/JSON trace request, a 413 where its protobuf is longer than
+ * Throws a 400 if `body` is not an OTLP/JSON trace request, and a 413 if its protobuf exceeds
  * `maxBytes`.
  */
 export function jsonToProtobuf(body: Uint8Array, maxBytes = Number.POSITIVE_INFINITY): Uint8Array {
   const out = new Output((body.length >>> 1) + 64, maxBytes)
   try {
-    new Walk(new JsonReader(body), out).request()
+    new JsonConverter(new JsonReader(body), out).request()
     return out.take()
   } catch (error) {
     release(out.bytes)
@@ -41,14 +44,14 @@ export function jsonToProtobuf(body: Uint8Array, maxBytes = Number.POSITIVE_INFI
   }
 }
 
-class Walk {
+class JsonConverter {
   readonly #reader: JsonReader
   readonly #out: Output
   readonly #whole = new Whole()
   readonly #double = new DataView(new ArrayBuffer(8))
-  /** Names, ids and numbers that are written with escapes, without them. */
+  /** Holds names, ids and numbers after their escapes are resolved. */
   readonly #scratch = new Output(MAX_SHORT_TEXT, MAX_SHORT_TEXT)
-  /** The last name, id or number. */
+  /** The last name, id or number, between #start and #stop. */
   #text: Uint8Array = NOTHING
   #start = 0
   #stop = 0
@@ -63,7 +66,7 @@ class Walk {
     this.#reader.finish()
   }
 
-  /** The members of one message, from its opening brace to its closing one. */
+  /** Reads the members of one message, from its opening to its closing brace. */
   #members(message: Message, depth: number): void {
     const reader = this.#reader
     if (!reader.begin(OBJECT, OBJECT_END)) return
@@ -79,7 +82,7 @@ class Walk {
       }
       const again = (seen & member.bit) !== 0
       seen |= member.bit
-      if (again && member.kind === 'list' && message.frame)
+      if (again && member.kind === 'list' && message.isEnvelope)
         throw badRequest('OTLP JSON with the same list twice', at)
       this.#member(message, member, again, depth)
     } while (reader.next(OBJECT_END))
@@ -88,9 +91,9 @@ class Walk {
   #member(message: Message, member: Member, again: boolean, depth: number): void {
     const reader = this.#reader
     const out = this.#out
-    // Twice in JSON must be twice in protobuf, even where null or the name of an enum is no field
-    // at all. A list may be in pieces there, so one that occurs twice below the frame becomes what
-    // no reader takes.
+    // A member that occurs twice in JSON must occur twice in protobuf, even if it is null or the
+    // name of an enum. In protobuf a list may come in pieces. So a list that occurs twice below the
+    // envelope becomes a field that every reader refuses.
     if (again && member.kind === 'list') this.#wrong(member)
     else if (again) this.#zero(member)
     const before = out.pos
@@ -98,14 +101,14 @@ class Walk {
     const at = reader.pos
     if (first === NULL) reader.literal()
     else if (!this.#value(message, member, first, depth)) {
-      if (message.frame) throw badRequest('OTLP JSON with a value of a wrong kind', at)
+      if (message.isEnvelope) throw badRequest('OTLP JSON with a value of a wrong kind', at)
       out.pos = before
       this.#wrong(member)
     }
     if (again && member.kind !== 'list' && out.pos === before) this.#zero(member)
   }
 
-  /** The field with the empty text, the empty message or 0. */
+  /** Writes the field with an empty string, an empty message or 0. */
   #zero(member: Member): void {
     this.#out.varint(member.tag)
     if (member.kind === 'fixed32') this.#out.fixed32(0)
@@ -113,14 +116,14 @@ class Walk {
     else this.#out.byte(0)
   }
 
-  /** The field as no reader of protobuf takes it. */
+  /** Writes the field with a wire type that every protobuf reader refuses. */
   #wrong(member: Member): void {
     this.#out.varint(member.wrongTag)
     this.#out.byte(0)
   }
 
   /**
-   * False: the value, which has been stepped over, is no list. Items of a wrong kind are dealt with
+   * Returns false for a value that is not a list, and skips it. Items of a wrong kind are handled
    * one by one.
    */
   #list(message: Message, member: Member, first: number, depth: number): boolean {
@@ -130,13 +133,13 @@ class Walk {
     do {
       const item = reader.peek()
       if (item === OBJECT) this.#message(member, depth)
-      else if (message.frame) {
+      else if (message.isEnvelope) {
         const at = reader.pos
         reader.skip()
         throw badRequest('OTLP JSON with a value of a wrong kind', at)
       } else {
         reader.skip()
-        // Senders write a value that is nothing, in a list of values, as null.
+        // Senders write an empty value inside a list as null.
         if (item === NULL) this.#zero(member)
         else this.#wrong(member)
       }
@@ -160,8 +163,7 @@ class Walk {
   }
 
   /**
-   * Reads one value and writes its field. False: it is of a wrong kind or not sound; it has been
-   * stepped over.
+   * Reads one value and writes its field. Returns false for a wrong or invalid value, and skips it.
    */
   #value(message: Message, member: Member, first: number, depth: number): boolean {
     const reader = this.#reader
@@ -180,8 +182,7 @@ class Walk {
         this.#id(member, member.kind === 'traceId' ? 16 : 8)
         return true
       case 'enum':
-        // A name is not a number, whatever it names: "the values of enum fields MUST be encoded as
-        // integer values".
+        // "The values of enum fields MUST be encoded as integer values", so a name is ignored.
         if (first === QUOTE) {
           reader.string()
           return true
@@ -214,14 +215,8 @@ class Walk {
         out.varint(member.tag)
         out.byte(first === TRUE ? 1 : 0)
         return true
-      case 'bytes': {
-        if (first !== QUOTE) return this.#stepOver()
-        reader.string()
-        const at = out.open(member.tag, 1)
-        if (!writeBase64(out, reader.bytes, reader.start, reader.stop)) return false
-        out.close(at, 1)
-        return true
-      }
+      case 'bytes':
+        return this.#bytes(member, first)
       case 'message':
         if (first !== OBJECT) return this.#stepOver()
         this.#message(member, depth)
@@ -231,9 +226,19 @@ class Walk {
     }
   }
 
+  #bytes(member: Member, first: number): boolean {
+    if (first !== QUOTE) return this.#stepOver()
+    const reader = this.#reader
+    reader.string()
+    const at = this.#out.open(member.tag, 1)
+    if (!writeBase64(this.#out, reader.bytes, reader.start, reader.stop)) return false
+    this.#out.close(at, 1)
+    return true
+  }
+
   /**
-   * The last string of the reader without its escapes. One that is too long for what it is looked
-   * at for stays as it is.
+   * Takes the reader's last string and resolves its escapes. A string that is too long for a name,
+   * id or number stays as it is.
    */
   #takeText(): void {
     const { bytes, start, stop, escaped } = this.#reader
@@ -252,8 +257,8 @@ class Walk {
   }
 
   /**
-   * "Hex-encoded, case-insensitive"; what is not, or has a wrong length, becomes an id of one byte,
-   * which no id has.
+   * "Hex-encoded, case-insensitive". Anything else becomes an id of one byte, which no valid id
+   * has.
    */
   #id(member: Member, size: number): void {
     const out = this.#out
@@ -270,7 +275,7 @@ class Walk {
     }
   }
 
-  /** A number, or a text that is one: a number of digits without fraction and exponent. */
+  /** Reads a number, or a string of digits without fraction and exponent. */
   #number(first: number): boolean {
     const reader = this.#reader
     if (first === QUOTE) reader.string()

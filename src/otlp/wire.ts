@@ -1,6 +1,6 @@
 // The protobuf wire format (https://protobuf.dev/programming-guides/encoding), as far as OTLP needs
-// it: a cursor that reads and never copies, a growing writer, and nothing that knows a message.
-// Malformed bytes throw a 400 with the offset; no byte of the input is in the text.
+// it. It has a cursor that never copies, a growing writer, and no knowledge of messages. Malformed
+// bytes throw a 400 with the offset and no byte of the input.
 import { badRequest } from '../support/errors.ts'
 
 export const VARINT = 0
@@ -13,10 +13,10 @@ export const FIXED32 = 5
 /** The tag of a field: `field << 3 | wire type`. */
 export const tag = (field: number, wireType: number): number => (field << 3) | wireType
 
-/** Groups nest in the input's own depth, so they are bounded (proto parsers stop at 100). */
+/** Limits nested groups; their depth is the sender's choice. Protobuf parsers stop at 100. */
 const MAX_GROUP_DEPTH = 32
 
-/** A position in a message of bytes. `end` is where the message that is being read ends. */
+/** A position in a message. `end` is the end of the message that is being read. */
 export class Cursor {
   readonly bytes: Uint8Array
   pos: number
@@ -29,7 +29,8 @@ export class Cursor {
   }
 
   /**
-   * A tag or a length: at most 32 bits; a longer varint is refused unless its high bits are zero.
+   * Reads a tag or a length of at most 32 bits. A longer varint is refused unless its high bits are
+   * zero.
    */
   varint32(): number {
     const bytes = this.bytes
@@ -45,7 +46,7 @@ export class Cursor {
     throw badRequest('A number is too long', this.pos)
   }
 
-  /** Tag of the next field; field number 0 and wire types 6 and 7 do not exist. */
+  /** Reads the tag of the next field. Field number 0 and wire types 6 and 7 are refused. */
   tag(): number {
     const at = this.pos
     const result = this.varint32()
@@ -54,7 +55,7 @@ export class Cursor {
     return result
   }
 
-  /** Length of a length-delimited field, checked against the end of the message around it. */
+  /** Reads the length of a length-delimited field and checks it against the surrounding message. */
   length(): number {
     const at = this.pos
     const result = this.varint32()
@@ -62,14 +63,14 @@ export class Cursor {
     return result
   }
 
-  /** Steps over a varint of up to 64 bits. */
+  /** Skips a varint of up to 64 bits. */
   skipVarint(): void {
     const limit = Math.min(this.end, this.pos + 10)
     while (this.pos < limit) if (this.bytes[this.pos++]! < 0x80) return
     throw badRequest('A number is cut off or too long', this.pos)
   }
 
-  /** Steps over the value of a field whose tag has just been read. */
+  /** Skips the value of the field whose tag was just read. */
   skip(fieldTag: number, depth = 0): void {
     switch (fieldTag & 7) {
       case VARINT:
@@ -98,6 +99,7 @@ export class Cursor {
   }
 
   #skipGroup(field: number, depth: number): void {
+    // promise: groups-nest-bounded
     if (depth >= MAX_GROUP_DEPTH) throw badRequest('Groups are nested too deeply', this.pos)
     while (this.pos < this.end) {
       const inner = this.tag()
@@ -111,12 +113,12 @@ export class Cursor {
   }
 }
 
-/** Bytes a varint of `value` (0 to 2^32-1) takes. */
+/** Number of bytes of `value` (0 to 2^32-1) as a varint. */
 export function varintSize(value: number): number {
   return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5
 }
 
-/** Writes `value` (0 to 2^32-1) as a varint at `pos`; gives the position behind it. */
+/** Writes `value` (0 to 2^32-1) as a varint at `pos` and returns the position behind it. */
 export function putVarint(bytes: Uint8Array, pos: number, value: number): number {
   while (value >= 0x80) {
     bytes[pos++] = (value & 0x7f) | 0x80
@@ -127,8 +129,8 @@ export function putVarint(bytes: Uint8Array, pos: number, value: number): number
 }
 
 /**
- * One length-delimited field of a small message that is built once (constants, facts, answers): not
- * for the hot path.
+ * One length-delimited field of a small message that is built once, such as a constant, a fact or
+ * an answer. Not for the hot path.
  */
 export function lenField(field: number, content: Uint8Array): Buffer {
   const head = Buffer.alloc(10)
@@ -136,9 +138,7 @@ export function lenField(field: number, content: Uint8Array): Buffer {
   return Buffer.concat([head.subarray(0, end), content])
 }
 
-/**
- * One varint field; negative numbers take the ten bytes of their two's complement, as int64 does.
- */
+/** One varint field. A negative number takes the ten bytes of its two's complement, like int64. */
 export function varintField(field: number, value: number | bigint): Buffer {
   const out: number[] = []
   const push = (rest: bigint): void => {

@@ -4,7 +4,7 @@
 // reader's browser, and is refused. What it shows is policed data only.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { watchConnections } from '../net/http-connections.ts'
+import { HttpConnections } from '../net/http-connections.ts'
 import type { Log } from '../support/log.ts'
 import type { Report, View } from './view.ts'
 
@@ -66,6 +66,7 @@ export function createPage({ listen: at, view, report, log }: PageOptions): Page
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     request.resume()
+    // promise: page-host-checked
     if (!isLoopbackHost(request.headers.host))
       send(response, text(421, 'Open this page as http://localhost or http://127.0.0.1.'))
     else if (request.method !== 'GET')
@@ -76,6 +77,7 @@ export function createPage({ listen: at, view, report, log }: PageOptions): Page
       })
     else {
       busy++
+      // promise: page-error-without-text
       try {
         send(response, await pageAt(request.url?.split('?', 1)[0] ?? '/'))
       } catch {
@@ -93,7 +95,7 @@ export function createPage({ listen: at, view, report, log }: PageOptions): Page
       if (connections.begin(request, response)) void answer(request, response)
     },
   )
-  const connections = watchConnections(server, MAX_CONNECTIONS)
+  const connections = new HttpConnections(server, MAX_CONNECTIONS)
   return { start: () => listen(server, at), stop: () => close(server) }
 }
 
@@ -107,6 +109,7 @@ function send(
     ...headers,
     'content-type': type,
     'content-length': bytes.length,
+    // promise: page-loads-nothing
     'content-security-policy': CONTENT_SECURITY_POLICY,
     'x-content-type-options': 'nosniff',
     'referrer-policy': 'no-referrer',

@@ -224,6 +224,7 @@ function time(ms: number): string {
  * or turn text.
  */
 function escapeHtml(text: string): string {
+  // promise: page-escapes-html
   return text.replace(/[&<>"']|\p{Cc}|\p{Cf}/gu, (character) => ENTITIES[character] ?? '\ufffd')
 }
 const ENTITIES: Record<string, string> = {

@@ -96,6 +96,7 @@ function surroundings(rule: SpanRule): Share[] {
     links,
   })
   return [
+    // promise: bits-of-time
     ...(TIME_BITS[rule.time] > 0 ? [share('time', TIME_BITS[rule.time])] : []),
     ...(rule.status === 'keep' ? [share('status', STATUS_BITS)] : []),
     ...(rule.ids === 'linked' ? [share('ids', 0, 'day')] : []),
@@ -126,6 +127,7 @@ function bitsOf(field: Field): number {
   switch (action.kind) {
     case 'keep': {
       // A split sends a set of what is kept and the `else`.
+      // promise: bits-of-split
       if (split !== undefined) return action.values.length + 1
       const sent = new Set([...action.values, action.otherwise, absent])
       sent.delete(undefined)
@@ -151,6 +153,7 @@ function bitsOf(field: Field): number {
 export function canBeLeftOut({ action, absent, from, or }: Field): boolean {
   if (action.kind !== 'keep' || action.otherwise === undefined) return true
   const sources = or === undefined ? [from] : [from, or]
+  // promise: bits-of-malformed
   if (sources.some((source) => placesOf(source).some(canBeMalformed))) return true
   return (
     absent === undefined &&

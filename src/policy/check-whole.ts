@@ -40,6 +40,7 @@ export function overLimits(reader: YamlReader, policy: Policy): string[] {
   const { resource, records, stable, stableBits }: Budget = budgetOf(policy)
   const over: string[] = []
   records.forEach(({ name, shares, bits }, index) => {
+    // promise: record-within-limit
     if (bits <= limits.recordBits) return
     const place = reader.places.get(policy.spans[index]!) ?? null
     over.push(
@@ -50,6 +51,7 @@ export function overLimits(reader: YamlReader, policy: Policy): string[] {
     )
   })
   // A policy without spans sends nothing, and its Resource goes with nothing.
+  // promise: stable-within-limit
   if (stableBits > limits.stableBits)
     over.push(
       reader.told(

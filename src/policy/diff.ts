@@ -3,7 +3,17 @@
 // a collector learn more than before, or learn it from something else. When in doubt it is new.
 
 import { budgetOf } from './bits.ts'
-import { type Field, PERIODS, type Policy, type Scalar, type SpanRule, TIMES } from './policy.ts'
+import {
+  type Field,
+  IDS,
+  PERIODS,
+  type Policy,
+  type Scalar,
+  type SpanRule,
+  STATUSES,
+  TIMES,
+  VERSION_LEVELS,
+} from './policy.ts'
 import { bitsText, sourceText } from './words.ts'
 
 export interface PolicyDiff {
@@ -14,8 +24,6 @@ export interface PolicyDiff {
   /** Something new would leave, and `review` is the one of the old version, or there is none. */
   unreviewed: boolean
 }
-
-const VERSION_LEVELS = ['major', 'minor', 'core']
 
 export function diffPolicies(old: Policy, next: Policy): PolicyDiff {
   const changes = new Changes()
@@ -61,9 +69,9 @@ class Changes {
 
   rule(old: SpanRule, next: SpanRule): void {
     const place = `span ${next.name}`
-    this.#step(place, 'ids', old.ids, next.ids, ['random', 'linked'])
+    this.#step(place, 'ids', old.ids, next.ids, IDS)
     this.#step(place, 'time', old.time, next.time, TIMES)
-    this.#step(place, 'status', old.status, next.status, ['drop', 'keep'])
+    this.#step(place, 'status', old.status, next.status, STATUSES)
     for (const condition of old.only) {
       const now = next.only.find(({ name }) => name === condition.name)
       if (now === undefined) this.add(`${place}: spans whatever their ${condition.name}`)
@@ -102,6 +110,7 @@ class Changes {
         wanted.includes(becomes)
       )
     })
+    // promise: diff-more-spans
     if (moved.length > 0) this.add(`${place}: spans whose ${name} was ${moved.join(', ')}`)
   }
 

@@ -1,10 +1,16 @@
 // The parts of an overlay that choose among what an attribute can send: fewer values, fewer bounds,
 // a coarser version, and conditions on what is left.
 import { isSendable, sentType } from './parse-action.ts'
-import type { Action, Condition, Field, Narrowing, Policy, Scalar, VersionLevel } from './policy.ts'
+import {
+  type Action,
+  type Condition,
+  type Field,
+  type Narrowing,
+  type Policy,
+  type Scalar,
+  VERSION_LEVELS,
+} from './policy.ts'
 import type { Node, YamlReader } from './yaml-reader.ts'
-
-const LEVELS: readonly VersionLevel[] = ['major', 'minor', 'core']
 
 /** `undefined`, and said, where the overlay names something that the base does not send. */
 export function narrowAction(
@@ -24,8 +30,8 @@ export function narrowAction(
       return { kind: 'buckets', bounds: bounds.toSorted((a, b) => a - b) }
     }
     case 'version': {
-      const level = reader.word(node, 'version', LEVELS)
-      if (LEVELS.indexOf(level) > LEVELS.indexOf(action.level))
+      const level = reader.word(node, 'version', VERSION_LEVELS)
+      if (VERSION_LEVELS.indexOf(level) > VERSION_LEVELS.indexOf(action.level))
         reader.mistake(
           node,
           `An overlay can only narrow: version is ${action.level} in the policy.`,
@@ -48,6 +54,7 @@ function subset<Value extends Scalar>(
     reader.mistake(node, 'An empty list keeps nothing; drop the attribute instead.')
   return items.flatMap((item) => {
     const found = base.find((value) => value === reader.scalar(item))
+    // promise: overlay-values-subset
     if (found === undefined)
       reader.mistake(item, `An overlay can only narrow: this is not in ${what} of the policy.`)
     return found === undefined ? [] : [found]

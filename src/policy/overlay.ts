@@ -6,7 +6,16 @@
 import { ConfigError } from '../support/errors.ts'
 import { narrowAction, narrowConditions } from './overlay-narrow.ts'
 import { API_VERSION } from './parse.ts'
-import { type Field, type Narrowing, PERIODS, type Policy, type SpanRule, TIMES } from './policy.ts'
+import {
+  type Field,
+  IDS,
+  type Narrowing,
+  PERIODS,
+  type Policy,
+  type SpanRule,
+  STATUSES,
+  TIMES,
+} from './policy.ts'
 import { type Node, YamlReader } from './yaml-reader.ts'
 
 const TOP_WORDS = ['apiVersion', 'narrows', 'resource', 'spans']
@@ -16,6 +25,7 @@ const SPAN_WORDS = ['ids', 'time', 'status', 'only', 'skip', 'attributes']
 export function applyOverlay(base: Policy, text: string): Policy {
   const reader = new YamlReader(text)
   const narrowed = reader.root === null ? base : narrowPolicy(reader, reader.root, base)
+  // promise: invalid-overlay-refused
   if (reader.mistakes.length > 0) throw new ConfigError(reader.sorted())
   return narrowed
 }
@@ -85,9 +95,9 @@ function narrowSpan(reader: YamlReader, node: Node, base: SpanRule): SpanRule {
   const skip = given.get('skip')
   return {
     ...base,
-    ids: noMore(reader, given.get('ids'), 'ids', base.ids, ['random', 'linked']),
+    ids: noMore(reader, given.get('ids'), 'ids', base.ids, IDS),
     time: noMore(reader, given.get('time'), 'time', base.time, TIMES),
-    status: noMore(reader, given.get('status'), 'status', base.status, ['drop', 'keep']),
+    status: noMore(reader, given.get('status'), 'status', base.status, STATUSES),
     ...(only === undefined ? {} : { onlyNarrowed: narrowConditions(reader, only, fields) }),
     skip: skip === undefined ? base.skip : [...new Set([...base.skip, ...keys(reader, skip)])],
     fields,
@@ -104,6 +114,7 @@ export function noMore<Word extends string>(
 ): Word {
   if (node === undefined) return base
   const word = reader.word(node, what, order)
+  // promise: overlay-no-finer
   if (order.indexOf(word) > order.indexOf(base))
     reader.mistake(node, `An overlay can only narrow: ${what} is ${base} in the policy.`)
   return word
@@ -125,6 +136,7 @@ function narrowFields(
 ): Field[] {
   const changes = new Map(reader.entries(node, what).map((entry) => [entry.key, entry]))
   for (const [name, { keyNode }] of changes) {
+    // promise: overlay-adds-no-attribute
     if (!base.some((field) => field.name === name))
       reader.mistake(keyNode, 'The policy has no attribute of this name; an overlay adds none.')
   }
@@ -147,6 +159,7 @@ function narrowField(reader: YamlReader, keyNode: Node, node: Node, base: Field)
     'pseudonym',
   ])
   const change = given.get(action.kind)
+  // promise: overlay-keeps-action
   if (change === undefined || given.size !== 1) {
     reader.mistake(
       keyNode,

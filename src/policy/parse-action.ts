@@ -2,8 +2,19 @@
 // and max.
 
 import { type Part, parseSource } from './parse-source.ts'
-import type { Fold } from './policy.ts'
-import { type Action, PERIODS, type Scalar, type VersionLevel } from './policy.ts'
+import {
+  type Action,
+  COMPAT_PERIOD,
+  EXACT_TYPES,
+  type Fold,
+  HASH_ALGORITHMS,
+  HMAC_ALGORITHMS,
+  PERIODS,
+  type Scalar,
+  type Source,
+  VERSION_LEVELS,
+  type VersionLevel,
+} from './policy.ts'
 import type { Node, YamlReader } from './yaml-reader.ts'
 
 export const ACTIONS = [
@@ -28,12 +39,14 @@ export const ACTION_WORDS = {
  * They reproduce an old reporter and are not anonymous, so a policy must say at its top that this
  * is what it does.
  */
-const COMPAT_ACTIONS: readonly ActionWord[] = ['hash', 'hmac', 'exact']
+export const COMPAT_ACTIONS: readonly ActionWord[] = ['hash', 'hmac', 'exact']
 
-const MAX_KEPT_VALUES = 1000
-const MAX_VALUE_BYTES = 64
-const MAX_BUCKETS = 64
-const MAX_EXACT_BYTES = 1024
+export const MAX_KEPT_VALUES = 1000
+export const MAX_VALUE_BYTES = 64
+export const MAX_BUCKETS = 64
+export const MAX_EXACT_BYTES = 1024
+export const MAX_RELEASES = 1_000_000
+/** What is assumed where a policy does not say it. */
 const RELEASES: Record<VersionLevel, number> = { major: 4, minor: 16, core: 64 }
 
 export interface FieldContext {
@@ -41,69 +54,88 @@ export interface FieldContext {
   compat: boolean
 }
 
+/** The attribute's words, and what its action depends on. */
+interface ActionInput extends FieldContext {
+  node: Node
+  given: ReadonlyMap<string, Node>
+  fold: Fold
+}
+
+const READERS: Record<ActionWord, (reader: YamlReader, input: ActionInput) => Action> = {
+  keep: readKeep,
+  buckets: readBuckets,
+  version: readVersion,
+  pseudonym: readPseudonym,
+  constant: readConstant,
+  hash: (reader, { node }) => ({
+    kind: 'hash',
+    algorithm: reader.word(node, 'hash', HASH_ALGORITHMS),
+  }),
+  hmac: readHmac,
+  exact: readExact,
+}
+
 export function parseAction(
   reader: YamlReader,
   word: ActionWord,
   given: ReadonlyMap<string, Node>,
   fold: Fold,
-  { part, compat }: FieldContext,
+  context: FieldContext,
 ): Action {
   const node = given.get(word)!
-  if (COMPAT_ACTIONS.includes(word) && !compat) reader.mistake(node, needsCompat(word))
-  switch (word) {
-    case 'keep':
-      return parseKeep(reader, node, given.get('else'), fold)
-    case 'buckets':
-      return parseBuckets(reader, node)
-    case 'version': {
-      const level = reader.word<VersionLevel>(node, 'version', ['major', 'minor', 'core'])
-      const releases = given.get('releases')
-      return {
-        kind: word,
-        level,
-        releases:
-          releases === undefined
-            ? RELEASES[level]
-            : reader.whole(releases, 'releases', 1, 1_000_000),
-      }
-    }
-    case 'pseudonym': {
-      const period = reader.word(node, 'pseudonym', PERIODS)
-      if (period === 'forever' && !compat) reader.mistake(node, needsCompat('pseudonym: forever'))
-      return { kind: word, period }
-    }
-    case 'constant': {
-      const value = reader.scalar(node)
-      if (value === undefined || !isSendable(value))
-        reader.mistake(
-          node,
-          `constant is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
-        )
-      return { kind: word, value: value ?? '' }
-    }
-    case 'hash':
-      return { kind: word, algorithm: reader.word(node, 'hash', ['sha256', 'md5']) }
-    case 'hmac': {
-      const key = given.get('key')
-      if (key === undefined) reader.mistake(node, 'hmac needs a key: SOURCE.')
-      const source =
-        key === undefined ? ({ kind: 'text', text: '' } as const) : parseSource(reader, key, part)
-      return { kind: word, algorithm: reader.word(node, 'hmac', ['sha256']), key: source }
-    }
-    case 'exact': {
-      const what = reader.word(node, 'exact', ['number', 'version', 'text'])
-      const max = given.get('max')
-      if (what === 'number') {
-        if (max !== undefined) reader.mistake(max, 'max is the bytes of a text; a number has none.')
-        return { kind: word, what }
-      }
-      return {
-        kind: word,
-        what,
-        maxBytes:
-          max === undefined ? MAX_VALUE_BYTES : reader.whole(max, 'max', 1, MAX_EXACT_BYTES),
-      }
-    }
+  if (COMPAT_ACTIONS.includes(word) && !context.compat) reader.mistake(node, needsCompat(word))
+  return READERS[word](reader, { node, given, fold, ...context })
+}
+
+function readVersion(reader: YamlReader, { node, given }: ActionInput): Action {
+  const level = reader.word(node, 'version', VERSION_LEVELS)
+  const releases = given.get('releases')
+  return {
+    kind: 'version',
+    level,
+    releases:
+      releases === undefined
+        ? RELEASES[level]
+        : reader.whole(releases, 'releases', 1, MAX_RELEASES),
+  }
+}
+
+function readPseudonym(reader: YamlReader, { node, compat }: ActionInput): Action {
+  const period = reader.word(node, 'pseudonym', PERIODS)
+  if (period === COMPAT_PERIOD && !compat)
+    reader.mistake(node, needsCompat(`pseudonym: ${COMPAT_PERIOD}`))
+  return { kind: 'pseudonym', period }
+}
+
+function readConstant(reader: YamlReader, { node }: ActionInput): Action {
+  const value = reader.scalar(node)
+  if (value === undefined || !isSendable(value))
+    reader.mistake(
+      node,
+      `constant is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
+    )
+  return { kind: 'constant', value: value ?? '' }
+}
+
+function readHmac(reader: YamlReader, { node, given, part }: ActionInput): Action {
+  const keyNode = given.get('key')
+  if (keyNode === undefined) reader.mistake(node, 'hmac needs a key: SOURCE.')
+  const key: Source =
+    keyNode === undefined ? { kind: 'text', text: '' } : parseSource(reader, keyNode, part)
+  return { kind: 'hmac', algorithm: reader.word(node, 'hmac', HMAC_ALGORITHMS), key }
+}
+
+function readExact(reader: YamlReader, { node, given }: ActionInput): Action {
+  const what = reader.word(node, 'exact', EXACT_TYPES)
+  const max = given.get('max')
+  if (what === 'number') {
+    if (max !== undefined) reader.mistake(max, 'max is the bytes of a text; a number has none.')
+    return { kind: 'exact', what }
+  }
+  return {
+    kind: 'exact',
+    what,
+    maxBytes: max === undefined ? MAX_VALUE_BYTES : reader.whole(max, 'max', 1, MAX_EXACT_BYTES),
   }
 }
 
@@ -111,7 +143,7 @@ export function parseAction(
 export const needsCompat = (what: string): string =>
   `${what} reproduces an old reporter and is not anonymous; it is allowed only with compat: true at the top of the file.`
 
-function parseBuckets(reader: YamlReader, node: Node): Action {
+function readBuckets(reader: YamlReader, { node }: ActionInput): Action {
   const bounds = reader
     .items(node, 'buckets')
     .map((item) => reader.whole(item, 'A bound', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER))
@@ -122,7 +154,7 @@ function parseBuckets(reader: YamlReader, node: Node): Action {
   return { kind: 'buckets', bounds }
 }
 
-function parseKeep(reader: YamlReader, node: Node, elseNode: Node | undefined, fold: Fold): Action {
+function readKeep(reader: YamlReader, { node, given, fold }: ActionInput): Action {
   const items = reader.items(node, 'keep')
   if (items.length === 0 || items.length > MAX_KEPT_VALUES)
     reader.mistake(node, `keep lists 1 to ${MAX_KEPT_VALUES} values.`)
@@ -150,6 +182,7 @@ function parseKeep(reader: YamlReader, node: Node, elseNode: Node | undefined, f
     }
     values.push(value)
   }
+  const elseNode = given.get('else')
   const type = typeof values[0]
   // An attribute has one type on the wire, so only words fold to the word "other".
   let otherwise: Scalar | undefined = type === 'string' ? 'other' : undefined

@@ -11,10 +11,10 @@ import {
   sentType,
 } from './parse-action.ts'
 import { type Part, parseSource } from './parse-source.ts'
-import type { Fold } from './policy.ts'
 import {
   type Action,
   type Field,
+  FOLDS,
   placesOf,
   type Scalar,
   SHAPES,
@@ -23,11 +23,11 @@ import {
 } from './policy.ts'
 import { type Node, printable, type YamlReader } from './yaml-reader.ts'
 
-const OUTGOING_NAME = /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$/
-const MAX_NAME_BYTES = 96
-const SOURCE_WORDS = ['from', 'or', 'absent'] as const
-const STEPS = ['split', 'before', 'after', 'fold', 'shape'] as const
-const WORDS = [
+export const OUTGOING_NAME = /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$/
+export const MAX_NAME_BYTES = 96
+export const SOURCE_WORDS = ['from', 'or', 'absent'] as const
+export const STEPS = ['split', 'before', 'after', 'fold', 'shape'] as const
+const FIELD_WORDS = [
   ...ACTIONS,
   ...SOURCE_WORDS,
   ...STEPS,
@@ -49,6 +49,22 @@ export function parseField(
   context: FieldContext,
 ): Field | undefined {
   const before = reader.mistakes.length
+  checkName(reader, keyNode, name)
+  const given = readWords(reader, node)
+  const actions = ACTIONS.filter((action) => given.has(action))
+  if (actions.length !== 1) {
+    reader.mistake(keyNode, `An attribute has exactly one action: ${ACTIONS.join(', ')}.`)
+    return undefined
+  }
+  const field = readField(reader, { keyNode, name, given, word: actions[0]!, context })
+  checkTogether(reader, keyNode, given, field, actions[0]!, context.part)
+  if (reader.mistakes.length !== before) return undefined
+  reader.places.set(field, keyNode)
+  return field
+}
+
+function checkName(reader: YamlReader, keyNode: Node, name: string): void {
+  // promise: own-names-reserved
   if (!OUTGOING_NAME.test(name) || name.length > MAX_NAME_BYTES) {
     reader.mistake(
       keyNode,
@@ -56,22 +72,31 @@ export function parseField(
     )
   } else if (name === 'usage' || name.startsWith('usage.'))
     reader.mistake(keyNode, 'Names that begin with "usage." belong to the sidecar.')
+}
 
+function readWords(reader: YamlReader, node: Node): Given {
   const given = new Map<string, Node>()
-  for (const { key, keyNode: at, value } of reader.entries(node, 'An attribute')) {
-    if (WORDS.includes(key)) given.set(key, value)
+  for (const { key, keyNode, value } of reader.entries(node, 'An attribute')) {
+    // promise: unknown-attribute-key
+    if (FIELD_WORDS.includes(key)) given.set(key, value)
     else
       reader.mistake(
-        at,
-        `"${printable(key)}" is not a word of the policy language. Allowed here: ${WORDS.join(', ')}.`,
+        keyNode,
+        `"${printable(key)}" is not a word of the policy language. Allowed here: ${FIELD_WORDS.join(', ')}.`,
       )
   }
-  const actions = ACTIONS.filter((action) => given.has(action))
-  if (actions.length !== 1) {
-    reader.mistake(keyNode, `An attribute has exactly one action: ${ACTIONS.join(', ')}.`)
-    return undefined
-  }
-  const word = actions[0]!
+  return given
+}
+
+interface FieldInput {
+  keyNode: Node
+  name: string
+  given: Given
+  word: ActionWord
+  context: FieldContext
+}
+
+function readField(reader: YamlReader, { keyNode, name, given, word, context }: FieldInput): Field {
   const { part } = context
   const optional = <T>(key: string, read: (value: Node) => T): T | undefined =>
     given.has(key) ? read(given.get(key)!) : undefined
@@ -79,11 +104,9 @@ export function parseField(
     optional(key, (value) =>
       reader.text(value, key, SEPARATOR, 'the separator between the parts, 1 to 8 characters'),
     )
-  const fold = optional('fold', (value) =>
-    reader.word<NonNullable<Fold>>(value, 'fold', ['upper', 'lower']),
-  )
+  const fold = optional('fold', (value) => reader.word(value, 'fold', FOLDS))
   const action = parseAction(reader, word, given, fold, context)
-  const field: Field = {
+  return {
     name,
     from:
       optional('from', (value) => parseSource(reader, value, part)) ??
@@ -96,22 +119,18 @@ export function parseField(
     fold,
     shape: optional('shape', (value) => parseShapes(reader, value)),
     action,
-    reason:
-      optional('reason', (value) =>
-        reader.text(
-          value,
-          'reason',
-          /^[^\p{Cc}]{3,300}$/u,
-          'a sentence of 3 to 300 characters on one line',
-        ),
-      ) ?? '',
+    reason: optional('reason', (value) => parseReason(reader, value)) ?? '',
     expires: optional('expires', (value) => reader.day(value, 'expires')),
   }
-  checkTogether(reader, keyNode, given, field, word, part)
-  if (reader.mistakes.length !== before) return undefined
-  reader.places.set(field, keyNode)
-  return field
 }
+
+const parseReason = (reader: YamlReader, node: Node): string =>
+  reader.text(
+    node,
+    'reason',
+    /^[^\p{Cc}]{3,300}$/u,
+    'a sentence of 3 to 300 characters on one line',
+  )
 
 function defaultSource(reader: YamlReader, keyNode: Node, name: string, part: Part): Source {
   if (part === 'resource')
@@ -167,6 +186,7 @@ function checkTogether(
       'split makes copies of a span; under "resource" there is none.',
     )
   const mayHoldIdentity = word === 'pseudonym' || word === 'hash' || word === 'hmac'
+  // promise: instance-id-hashed-only
   if (
     !mayHoldIdentity &&
     [field.from, field.or].some((source) => source !== undefined && namesInstance(source))

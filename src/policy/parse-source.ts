@@ -1,13 +1,13 @@
 // Reads where a value comes from: `from`, `or`, and the key of an hmac. Keys are exact; there are
 // no wildcards.
-import type { Place, Source } from './policy.ts'
+import { type Place, type Source, SPAN_SOURCES } from './policy.ts'
 import type { Node, YamlReader } from './yaml-reader.ts'
 
 /** Where the outgoing attribute is: in the Resource of a batch, or on a span. */
 export type Part = 'resource' | 'spans'
 
-const MAX_KEY_BYTES = 256
-const MAX_PLACES = 8
+export const MAX_KEY_BYTES = 256
+export const MAX_PLACES = 8
 const NOTHING: Place = { kind: 'text', text: '' }
 
 export function parseSource(reader: YamlReader, node: Node, part: Part): Source {
@@ -63,9 +63,9 @@ function parsePlace(reader: YamlReader, node: Node, part: Part): Place {
     )
     return NOTHING
   }
-  if (text === 'span:duration' || text === 'span:status')
-    return { kind: 'span', what: text === 'span:duration' ? 'duration' : 'status' }
   if (text.startsWith('span:')) {
+    const what = SPAN_SOURCES.find((word) => word === text.slice(5))
+    if (what !== undefined) return { kind: 'span', what }
     reader.mistake(node, 'Of the span itself there are span:duration and span:status.')
     return NOTHING
   }

@@ -6,17 +6,20 @@ import { checkPeriods, overLimits } from './check-whole.ts'
 import { type FieldContext, isSendable, needsCompat, sentType } from './parse-action.ts'
 import { parseField } from './parse-field.ts'
 import {
+  COMPAT_TIME,
   type Field,
+  IDS,
   type Limits,
   type Policy,
   type Scalar,
   type SpanRule,
+  STATUSES,
   TIMES,
 } from './policy.ts'
 import { type Node, YamlReader } from './yaml-reader.ts'
 
 export const API_VERSION = 'usage-sidecar.dev/v1'
-const REQUIRED = [
+export const REQUIRED_WORDS = [
   'apiVersion',
   'project',
   'version',
@@ -26,15 +29,22 @@ const REQUIRED = [
   'expires',
   'spans',
 ] as const
-const TOP_WORDS = [...REQUIRED, 'review', 'compat', 'limits', 'resource'] as const
-const SPAN_WORDS = ['ids', 'time', 'status', 'only', 'skip', 'attributes']
+const POLICY_WORDS = [...REQUIRED_WORDS, 'review', 'compat', 'limits', 'resource'] as const
+const SPAN_WORDS = ['ids', 'time', 'status', 'only', 'skip', 'attributes'] as const
+export type SpanWord = (typeof SPAN_WORDS)[number]
+export type PolicyWord = (typeof POLICY_WORDS)[number]
+export const PROJECT_PATTERN = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(\/[a-z0-9._-]+){0,4}$/
+export const RETENTION_PATTERN = /^[1-9][0-9]{0,4}d$/
 const LINE = /^[^\p{Cc}]{3,500}$/u
-const MAX_ATTRIBUTES = 2000
-const MAX_SPANS = 100
+export const MAX_POLICY_VERSION = 9999
+export const MAX_LIMIT_BITS = 1000
+export const MAX_ATTRIBUTES = 2000
+export const MAX_SPANS = 100
 
 /** Throws a ConfigError whose mistakes read `line:column: sentence`. */
 export function parsePolicy(text: string): Policy {
   const { policy, over } = checkPolicy(text)
+  // promise: policy-within-limits
   if (over.length > 0) throw new ConfigError(over)
   return policy
 }
@@ -53,6 +63,7 @@ export function checkPolicy(text: string): Checked {
   const reader = new YamlReader(text)
   const policy = reader.root === null ? undefined : readPolicy(reader, reader.root)
   if (policy !== undefined && reader.mistakes.length === 0) checkPeriods(reader, policy)
+  // promise: invalid-policy-refused
   if (policy === undefined || reader.mistakes.length > 0) throw new ConfigError(reader.sorted())
   return { policy, over: overLimits(reader, policy) }
 }
@@ -60,31 +71,31 @@ export function checkPolicy(text: string): Checked {
 function readPolicy(reader: YamlReader, root: Node): Policy | undefined {
   const given = new Map<string, Node>()
   for (const { key, keyNode, value } of reader.entries(root, 'A policy')) {
-    if ((TOP_WORDS as readonly string[]).includes(key)) given.set(key, value)
+    // promise: unknown-policy-key
+    if ((POLICY_WORDS as readonly string[]).includes(key)) given.set(key, value)
     else
       reader.mistake(
         keyNode,
-        `This is not a word of the policy language. Allowed here: ${TOP_WORDS.join(', ')}.`,
+        `This is not a word of the policy language. Allowed here: ${POLICY_WORDS.join(', ')}.`,
       )
   }
-  for (const word of REQUIRED) if (!given.has(word)) reader.mistake(root, `"${word}" is missing.`)
+  for (const word of REQUIRED_WORDS)
+    if (!given.has(word)) reader.mistake(root, `"${word}" is missing.`)
   const text = (word: string, test: RegExp, form: string): string =>
     given.has(word) ? reader.text(given.get(word)!, word, test, form) : ''
   if (given.has('apiVersion')) reader.word(given.get('apiVersion')!, 'apiVersion', [API_VERSION])
   const compat = given.has('compat') && readCompat(reader, given.get('compat')!)
   return {
-    project: text(
-      'project',
-      /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(\/[a-z0-9._-]+){0,4}$/,
-      'a domain and a path, such as example.org/demo',
-    ),
-    version: given.has('version') ? reader.whole(given.get('version')!, 'version', 1, 9999) : 0,
+    project: text('project', PROJECT_PATTERN, 'a domain and a path, such as example.org/demo'),
+    version: given.has('version')
+      ? reader.whole(given.get('version')!, 'version', 1, MAX_POLICY_VERSION)
+      : 0,
     purpose: text('purpose', LINE, 'one sentence'),
     contact: text('contact', LINE, 'an address where people can ask'),
     review: given.has('review')
       ? text('review', /^https:\/\/[^\s\p{Cc}]{3,300}$/u, 'an https address')
       : undefined,
-    retention: text('retention', /^[1-9][0-9]{0,4}d$/, 'a number of days, such as 395d'),
+    retention: text('retention', RETENTION_PATTERN, 'a number of days, such as 395d'),
     expires: given.has('expires') ? reader.day(given.get('expires')!, 'expires') : '',
     compat,
     limits: readLimits(reader, given.get('limits'), compat),
@@ -109,7 +120,7 @@ function readLimits(reader: YamlReader, node: Node | undefined, compat: boolean)
   }
   for (const { key, keyNode, value } of reader.entries(node, 'limits')) {
     if (key === 'recordBits' || key === 'stableBits')
-      limits[key] = reader.whole(value, key, 0, 1000)
+      limits[key] = reader.whole(value, key, 0, MAX_LIMIT_BITS)
     else reader.mistake(keyNode, 'limits has recordBits and stableBits.')
   }
   return limits
@@ -144,7 +155,7 @@ function readSpan(
     reader.mistake(keyNode, 'The name of a span is 1 to 64 printable ASCII characters.')
   const given = new Map<string, Node>()
   for (const { key, keyNode: at, value } of reader.entries(node, 'A span')) {
-    if (SPAN_WORDS.includes(key)) given.set(key, value)
+    if ((SPAN_WORDS as readonly string[]).includes(key)) given.set(key, value)
     else
       reader.mistake(
         at,
@@ -158,11 +169,10 @@ function readSpan(
   if (splits.length > 1) reader.mistake(keyNode, 'One attribute of a span may split.')
   const rule: SpanRule = {
     name,
-    ids: given.has('ids') ? reader.word(given.get('ids')!, 'ids', ['random', 'linked']) : 'random',
+    ids: given.has('ids') ? reader.word(given.get('ids')!, 'ids', IDS) : 'random',
+    // promise: times-day-by-default
     time: given.has('time') ? readTime(reader, given.get('time')!, compat) : 'day',
-    status: given.has('status')
-      ? reader.word(given.get('status')!, 'status', ['drop', 'keep'])
-      : 'drop',
+    status: given.has('status') ? reader.word(given.get('status')!, 'status', STATUSES) : 'drop',
     only: given.has('only') ? readOnly(reader, given.get('only')!, fields) : [],
     skip: given.has('skip') ? readSkip(reader, given.get('skip')!) : [],
     fields,
@@ -173,7 +183,7 @@ function readSpan(
 
 function readTime(reader: YamlReader, node: Node, compat: boolean): SpanRule['time'] {
   const time = reader.word(node, 'time', TIMES)
-  if (time === 'exact' && !compat) reader.mistake(node, needsCompat('time: exact'))
+  if (time === COMPAT_TIME && !compat) reader.mistake(node, needsCompat(`time: ${COMPAT_TIME}`))
   return time
 }
 

@@ -5,7 +5,11 @@ import { createHash } from 'node:crypto'
 export type Scalar = string | number | boolean
 
 /** How letters are folded before they are compared. */
-export type Fold = 'upper' | 'lower' | undefined
+export const FOLDS = ['upper', 'lower'] as const
+export type Fold = (typeof FOLDS)[number] | undefined
+
+/** What a span itself gives as a source, beside its attributes. */
+export const SPAN_SOURCES = ['duration', 'status'] as const
 
 /**
  * One place that a value comes from. `resource` is the resource that came with the span; it may
@@ -16,7 +20,7 @@ export type Place =
   | { kind: 'resource'; key: string }
   | { kind: 'fact'; name: string }
   | { kind: 'text'; text: string }
-  | { kind: 'span'; what: 'duration' | 'status' }
+  | { kind: 'span'; what: (typeof SPAN_SOURCES)[number] }
 
 /**
  * A list joins the texts of its places with nothing between; where one is missing, the whole is.
@@ -25,13 +29,24 @@ export type Source = Place | { kind: 'list'; places: readonly Place[] }
 
 export const SHAPES = ['ulid', 'uuid', 'ec2-instance', 'semver', 'dns-label'] as const
 export type Shape = (typeof SHAPES)[number]
-export type VersionLevel = 'major' | 'minor' | 'core'
-/** From the shortest to the longest; `forever` in compat policies only. */
+/** From the coarsest to the finest. */
+export const VERSION_LEVELS = ['major', 'minor', 'core'] as const
+export type VersionLevel = (typeof VERSION_LEVELS)[number]
+/** From the shortest to the longest. */
 export const PERIODS = ['day', 'month', 'forever'] as const
 export type Period = (typeof PERIODS)[number]
-/** From the coarsest to the finest; `exact` in compat policies only: start and end as they are. */
+/** From the coarsest to the finest; `exact` sends start and end as they are. */
 export const TIMES = ['day', 'hour', 'minute', 'exact'] as const
 export type TimeUnit = (typeof TIMES)[number]
+/** Both from what tells less to what tells more. */
+export const IDS = ['random', 'linked'] as const
+export const STATUSES = ['drop', 'keep'] as const
+/** Words that only a compat policy may use, because they identify. */
+export const COMPAT_PERIOD = 'forever' satisfies Period
+export const COMPAT_TIME = 'exact' satisfies TimeUnit
+export const HASH_ALGORITHMS = ['sha256', 'md5'] as const
+export const HMAC_ALGORITHMS = ['sha256'] as const
+export const EXACT_TYPES = ['number', 'version', 'text'] as const
 
 /** What is sent. `otherwise` is the `else` of a keep; `undefined` leaves the attribute out. */
 export type Action =
@@ -41,8 +56,8 @@ export type Action =
   | { kind: 'pseudonym'; period: Period }
   | { kind: 'constant'; value: Scalar }
   // Compat policies only, and `pseudonym: forever`.
-  | { kind: 'hash'; algorithm: 'sha256' | 'md5' }
-  | { kind: 'hmac'; algorithm: 'sha256'; key: Source }
+  | { kind: 'hash'; algorithm: (typeof HASH_ALGORITHMS)[number] }
+  | { kind: 'hmac'; algorithm: (typeof HMAC_ALGORITHMS)[number]; key: Source }
   | { kind: 'exact'; what: 'number' }
   | { kind: 'exact'; what: 'version' | 'text'; maxBytes: number }
 
@@ -92,9 +107,9 @@ export interface Condition {
 /** One kind of span that may leave. */
 export interface SpanRule {
   name: string
-  ids: 'random' | 'linked'
+  ids: (typeof IDS)[number]
   time: TimeUnit
-  status: 'drop' | 'keep'
+  status: (typeof STATUSES)[number]
   /** Outgoing attribute and the values of which it must have one. */
   only: readonly Condition[]
   /** Of the overlay: tested after it narrowed the attribute. */
@@ -148,6 +163,7 @@ export function placesRead({ from, or, action }: Field): Place[] {
  * not change it.
  */
 export function policyDigest(policy: Policy): string {
+  // promise: digest-of-meaning
   const field = (full: Field): object => ({ ...full, reason: undefined })
   const { project, version, expires, compat, limits } = policy
   const canonical = {

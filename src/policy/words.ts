@@ -65,6 +65,7 @@ export function valuesOf(field: Field): Values {
     ...new Set([...values, ...more.filter((value) => value !== undefined)]),
   ]
   // After its last day an attribute is as if the policy never named it.
+  // promise: sheet-expiring-missing
   const optional = expires !== undefined || (action.kind !== 'constant' && canBeLeftOut(field))
   switch (action.kind) {
     case 'keep':
@@ -181,6 +182,7 @@ export function linkingOf(policy: Policy): string[] {
   const linked = policy.spans.filter((rule) => rule.ids === 'linked').map((rule) => rule.name)
   const timed = policy.spans.filter((rule) => rule.time === 'exact').map((rule) => rule.name)
   return [
+    // promise: sheet-pseudonyms-not-anonymous
     ...named('pseudonyms', ({ action }) => action.kind === 'pseudonym'),
     ...(linked.length === 0 ? [] : [`ids that link spans for a day: ${linked.join(', ')}`]),
     ...named('hashes', ({ action }) => action.kind === 'hash' || action.kind === 'hmac'),

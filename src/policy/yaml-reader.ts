@@ -52,6 +52,7 @@ const UNSEEN_MISTAKE = 'A character that nobody sees turns the text around, or e
 
 /** Why a file is not even parsed, with its place. */
 function refusal(text: string): string | undefined {
+  // promise: policy-size-bounded
   if (Buffer.byteLength(text) > MAX_POLICY_BYTES) return '1:1: The file is larger than 1 MiB.'
   // What is not UTF-8 was read as this character, and two such words are no longer told apart.
   const notUtf8 = text.indexOf('\ufffd')
@@ -107,6 +108,8 @@ export class YamlReader {
       lineCounter: this.#lines,
       prettyErrors: false,
     })
+    // promise: yaml-errors-count
+    // promise: yaml-errors-not-repeated
     for (const error of [...document.errors, ...document.warnings])
       this.#report(error.pos[0], PARSE_MISTAKES[error.code] ?? 'This is not YAML.')
     visit(document, {

@@ -64,6 +64,7 @@ export class ActiveFile {
       file.spans = (file.spans ?? 0) + spans
       this.#fileIndex.files.set(file.sequence, file)
     } catch (error) {
+      // promise: failed-file-abandoned
       await this.#abandon()
       throw error
     }
@@ -80,7 +81,6 @@ export class ActiveFile {
     }
   }
 
-  // promise: failed-file-abandoned
   async #abandon(): Promise<void> {
     if (this.#open === undefined) return
     const { file, descriptor, path } = this.#open

@@ -106,9 +106,9 @@ export class Receipts {
     const disk = this.#disk
     const file = await this.#fileForAppend(mayForget)
     const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
-    // promise: receipt-synced
     try {
       await disk.write(file, bytes, this.#bytes)
+      // promise: receipt-synced
       await disk.sync(file)
     } catch (error) {
       // The part that was written may be longer than the next line.

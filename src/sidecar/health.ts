@@ -2,7 +2,7 @@
 // wrong policy, a collector that is away or a cluster that is gone never make them fail, because a
 // restart would mend none of it.
 import { createServer } from 'node:http'
-import { watchConnections } from '../net/http-connections.ts'
+import { HttpConnections } from '../net/http-connections.ts'
 import { close, listen } from '../net/listen.ts'
 import type { ListenAddress } from '../support/setting-parsers.ts'
 
@@ -37,6 +37,6 @@ export function createHealth(at: ListenAddress): {
     response.end(status === 200 ? 'ok\n' : '')
   })
   server.maxHeadersCount = 32
-  const connections = watchConnections(server, 256)
+  const connections = new HttpConnections(server, 256)
   return { start: () => listen(server, at), stop: () => close(server) }
 }

@@ -136,13 +136,16 @@ export function createModes(options: ModesOptions): Modes {
    * What may not wait when an epoch ends; clear() does the rest, and again what fails here, and
    * says so.
    */
+  // promise: mode-end-closes-queue
   const leave = (): void => {
     dirty = true
     leaving ??= open
     open = undefined
+    // promise: epoch-ends-at-once
     try {
       endHere()
     } catch {}
+    // promise: request-cancelled-at-once
     if (leaving !== undefined) stopSender(leaving)
   }
 
@@ -152,6 +155,7 @@ export function createModes(options: ModesOptions): Modes {
     it.ready = false
     it.policy = policy
     it.policySince = now()
+    // promise: policy-change-drops
     it.relabelled = it.queue.switchPolicy(policy)
     // Both are done again by prepare() where they fail.
     it.relabelled.catch(() => undefined)
@@ -243,8 +247,10 @@ export function createModes(options: ModesOptions): Modes {
       }
       endEpoch(folder)
       await senders
+      // promise: start-wipes-earlier-mode
       if (it === undefined) await options.wipeFolder()
       else {
+        // promise: mode-end-wipes
         await it.queue.wipe()
         leaving = undefined
         await close(it.queue)
@@ -310,6 +316,7 @@ export function createModes(options: ModesOptions): Modes {
     doing = 'consent: the epoch could not be written'
     renew(it)
     it.ready = true
+    // promise: local-without-sender
     if (it.epoch.mode === 'local') return
     // Of a time in the future, from a clock that was wrong, nothing is known but that it has begun.
     const notBefore =
@@ -327,8 +334,11 @@ export function createModes(options: ModesOptions): Modes {
     return false
   }
 
+  // promise: switches-read-before-send
   const allowed = (it: Open, policy: string): boolean => {
     look()
+    // promise: epoch-removal-off
+    // promise: no-policy-nothing-sent
     return (
       !stopped &&
       open === it &&
@@ -345,6 +355,7 @@ export function createModes(options: ModesOptions): Modes {
       await running
     },
     look,
+    // promise: late-request-discarded
     queueFor: (began) => (open !== undefined && began > open.since ? open.queue : undefined),
     sending: () => open?.sender?.status(),
     problem: () => problem,

@@ -2,13 +2,13 @@
 // it. Whatever is wrong (a setting, the policy, the folder, a port), the process lives and answers
 // the application; then it keeps and sends nothing, and says why. Raw spans exist inside `handle`
 // only.
-import { type Accept, createAccept, type Handled } from '../accept/accept.ts'
 import { Budget } from '../accept/budget.ts'
-import { createGrpcDoor } from '../accept/grpc-listen.ts'
+import { GrpcReceiver } from '../accept/grpc-receiver.ts'
+import { HttpReceiver } from '../accept/http-receiver.ts'
 import { Clock } from '../anonymize/clock.ts'
 import { type Consent, type Decision, watchConsent } from '../consent/consent.ts'
 import { batchIdOf } from '../enrich/enrich.ts'
-import { rejectedSpans } from '../otlp/answer.ts'
+import { type ExportResult, rejectedSpans } from '../otlp/answer.ts'
 import { createPage } from '../page/page.ts'
 import { lockFolder, openQueue, wipeFolder } from '../queue/queue.ts'
 import { Sender } from '../send/send.ts'
@@ -35,7 +35,7 @@ export interface Machine {
 export interface PipelineOptions {
   config: Config
   /** Of the settings; any makes the sidecar report nothing. */
-  mistakes: readonly string[]
+  errors: readonly string[]
   doNotTrack: string | undefined
   machine: Machine
   counters: Counters
@@ -73,7 +73,7 @@ const REJECTED_MESSAGE =
   'Some spans were left out because they are not valid OTLP: a trace id has 16 bytes and a span id 8, neither all zero, and no field of a span occurs twice.'
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { config, mistakes, machine, counters, log } = options
+  const { config, errors, machine, counters, log } = options
   const limits = limitsFor(config, machine.memoryLimit)
   const timers = new Set<NodeJS.Timeout>()
   let consent: Consent | undefined
@@ -91,9 +91,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     local: createHeartbeat({ folder: undefined, counters, log }),
   }
 
-  const handle = async (body: Uint8Array, began: number): Promise<Handled> => {
+  const handle = async (body: Uint8Array, began: number): Promise<ExportResult> => {
     const { anonymizer, enricher } = road?.current() ?? {}
     const queue = modes.queueFor(began)
+    // promise: no-policy-nothing-kept
     if (anonymizer === undefined || enricher === undefined || queue === undefined) {
       counters.add('requests.discarded')
       return { rejected: 0, message: '' }
@@ -104,6 +105,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       if (spans > 0) {
         const kept = queue.append(enricher.frame(passed), spans)
         enricher.done()
+        // promise: ack-after-append
         await kept
         refusing = false
       }
@@ -112,6 +114,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       // Where the mode has changed meanwhile, there is nothing that the application should send
       // again.
       refusing = modes.queueFor(began) === queue
+      // promise: off-answers-200
       if (refusing) throw error
     }
     return { rejected, message: rejected > 0 ? REJECTED_MESSAGE : '' }
@@ -119,8 +122,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   // One budget over both doors.
   const door = { ...limits, budget: new Budget(limits.maxInflight), handle, counters, log }
-  const accept: Accept = createAccept({ ...door, listen: config.httpListen })
-  const grpc = createGrpcDoor({ ...door, listen: config.grpcListen })
+  const accept = new HttpReceiver({ ...door, listen: config.httpListen })
+  const grpc = new GrpcReceiver({ ...door, listen: config.grpcListen })
   const health = createHealth(config.healthListen)
   const page = createPage({
     listen: config.pageListen,
@@ -133,9 +136,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         folder: config.dataDir,
         decision: consent?.decision() ?? { mode: 'off', by: 'the start' },
         problems: [
-          ...mistakes,
-          ...(road?.mistakes() ?? []).map(
-            (mistake) => `Nothing is kept or sent, because of the policy: ${mistake}`,
+          ...errors,
+          ...(road?.errors() ?? []).map(
+            (error) => `Nothing is kept or sent, because of the policy: ${error}`,
           ),
           ...(folder === undefined
             ? []
@@ -209,6 +212,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const follow = ({ mode, by }: Decision): void => {
     // The number makes each line another one: the log keeps equal ones back for a while.
     log.info('consent: the mode is decided', { mode, by, decision: ++decisions })
+    // promise: off-makes-no-identity
     if (mode !== 'off')
       road ??= watchRoad(
         { config, machine, maxBytes: limits.maxBody, clock, counters, log },
@@ -241,6 +245,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const { spans } = passed
       if (spans === 0) return undefined
       const record = enricher.frame(passed)
+      // promise: heartbeat-alone
       return () => queue.appendIsolated(record, spans)
     })
   }
@@ -283,10 +288,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       await persist('health: the port cannot be used', async () => {
         at.health = await health.start()
       })
-      for (const mistake of mistakes)
-        log.error(`settings: nothing is kept or sent, because: ${mistake}`)
+      for (const error of errors) log.error(`settings: nothing is kept or sent, because: ${error}`)
       consent = watchConsent(
-        { ...config, doNotTrack: options.doNotTrack, wrongSettings: mistakes.length > 0 },
+        {
+          ...config,
+          doNotTrack: options.doNotTrack,
+          // promise: invalid-settings-off
+          wrongSettings: errors.length > 0,
+        },
         follow,
       )
       follow(consent.decision())
@@ -312,7 +321,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       })
     },
     finish: async () => {
-      await Promise.all([accept, grpc].map((door) => door.untilUnused(QUIET_MS, LINGER_MS)))
+      await Promise.all([accept, grpc].map((door) => door.untilDisconnected(QUIET_MS, LINGER_MS)))
       await stop(LAST_SEND_MS)
     },
     stop,

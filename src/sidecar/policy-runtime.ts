@@ -50,7 +50,7 @@ export interface RoadWatch {
    */
   label(): string | undefined
   /** Why there is none, the day after its last one too; sentences. */
-  mistakes(): readonly string[]
+  errors(): readonly string[]
   stop(): void
 }
 
@@ -70,7 +70,7 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
   let road: Road | undefined
   let label: string | undefined
 
-  let mistakes: readonly string[] = []
+  let errors: readonly string[] = []
 
   const build = (): Road | undefined => {
     const built = buildRoad(options, {
@@ -78,7 +78,7 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
       facts: factsText(),
       overlay: overlayText(),
     })
-    mistakes = 'policy' in built ? [] : built
+    errors = 'policy' in built ? [] : built
     return 'policy' in built ? built : undefined
   }
   const take = (next: Road | undefined): void => {
@@ -118,15 +118,17 @@ export function watchRoad(options: RoadOptions, onChange: () => void): RoadWatch
   if (config.identityDir !== undefined && road?.named !== true)
     watched(join(config.identityDir, 'secret'), undefined)
   return {
+    // promise: expired-policy-nothing-kept
     current: () =>
       road === undefined || hasExpired(clock, road.policy) !== undefined ? undefined : road,
     label: () => {
       take(road)
+      // promise: invalid-policy-stops
       return road === undefined ? undefined : label
     },
-    mistakes: () => {
+    errors: () => {
       const expired = road && hasExpired(clock, road.policy)
-      return expired === undefined ? mistakes : [expired]
+      return expired === undefined ? errors : [expired]
     },
     stop: () => {
       for (const watch of watches) watch.stop()
@@ -140,7 +142,7 @@ function hasExpired(clock: Clock, policy: Policy): string | undefined {
 }
 
 /**
- * Given by the setting as `undefined`: there is no overlay; one that cannot be read is a mistake,
+ * Given by the setting as `undefined`: there is no overlay; one that cannot be read is an error,
  * not none.
  */
 function readPolicy(
@@ -153,6 +155,7 @@ function readPolicy(
       'The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.',
     ])
   const policy = parsePolicy(policyText)
+  // promise: unreadable-overlay-invalid
   if (policyOverlay === undefined) return policy
   if (overlayText === undefined)
     throw new ConfigError([
@@ -162,7 +165,7 @@ function readPolicy(
     return applyOverlay(policy, overlayText)
   } catch (error) {
     throw error instanceof ConfigError
-      ? new ConfigError(error.mistakes.map((mistake) => `In the overlay, ${mistake}`))
+      ? new ConfigError(error.errors.map((message) => `In the overlay, ${message}`))
       : error
   }
 }
@@ -201,6 +204,7 @@ function buildRoad(
       maxBytes,
       clock,
     })
+    // promise: unknown-digest-custom
     const enricher = createEnricher(
       policy,
       digest === config.policyDigest ? digest : 'custom',
@@ -216,8 +220,8 @@ function buildRoad(
     return { policy, digest, anonymizer, enricher, facts, named: known !== undefined }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    for (const mistake of error.mistakes)
-      log.error(`policy: nothing is kept or sent, because: ${mistake}`)
-    return error.mistakes
+    for (const message of error.errors)
+      log.error(`policy: nothing is kept or sent, because: ${message}`)
+    return error.errors
   }
 }

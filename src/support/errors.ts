@@ -27,16 +27,16 @@ export const retryLater = (why: string, afterSeconds: number): Refusal =>
   new Refusal(503, why, afterSeconds)
 
 /**
- * Wrong settings, policy or facts: every mistake at once, each a sentence that says where it is and
+ * Wrong settings, policy or facts: every error at once, each a sentence that says where it is and
  * what to do.
  */
 export class ConfigError extends Error {
-  readonly mistakes: readonly string[]
+  readonly errors: readonly string[]
 
-  constructor(mistakes: readonly string[]) {
-    super(mistakes.join('\n'))
+  constructor(errors: readonly string[]) {
+    super(errors.join('\n'))
     this.name = 'ConfigError'
-    this.mistakes = mistakes
+    this.errors = errors
   }
 }
 
@@ -55,6 +55,7 @@ export function errorCode(error: unknown): string {
  */
 export function placeOf(error: unknown): string {
   const { stack = '', message = '' } = error instanceof Error ? error : {}
+  // promise: errors-logged-by-place
   const frames = stack.includes(message) ? stack.slice(stack.indexOf(message) + message.length) : ''
   return /([\w.-]+\.[jt]s:\d+:\d+)/.exec(frames)?.[1] ?? 'unknown'
 }

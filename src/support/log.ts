@@ -42,8 +42,10 @@ export function createLog(
       last.repeated++
       return
     }
+    // promise: log-memory-bounded
     if (written.size >= REMEMBERED) written.clear()
     const goesOn = last !== undefined && ago < 2 * last.quietMs
+    // promise: log-repeats-bounded
     written.set(key, {
       at: time,
       quietMs: goesOn ? Math.min(2 * last.quietMs, LONGEST_QUIET_MS) : QUIET_MS,

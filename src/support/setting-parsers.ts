@@ -67,6 +67,7 @@ export function isLoopback(host: string): boolean {
 /** For raw spans, and for the page of the admin. */
 export function loopbackAddress(text: string): ListenAddress {
   const at = listenAddress(text)
+  // promise: loopback-only
   if (!isLoopback(at.host))
     throw new WrongSetting(
       'is an address of loopback, such as 127.0.0.1:4318: nobody outside of the pod may reach it.',
@@ -87,6 +88,7 @@ export function endpoint(text: string): string {
   }
   const inside =
     isLoopback(url.hostname.replace(/^\[|\]$/g, '')) || /\.(svc|cluster\.local)$/.test(url.hostname)
+  // promise: https-only
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && inside)) {
     throw new WrongSetting(
       'begins with https:// (http:// only to loopback and to services of the cluster, *.svc).',

@@ -1,4 +1,4 @@
-// Every setting of the sidecar, in one table: name, default, parser, sentence. README's table is
+// Every setting of the sidecar, in one table: name, default, parser, description. README's table is
 // made from it. All wrong settings are told at once; one that is wrong is never replaced by its
 // default, the sidecar then reports nothing.
 
@@ -10,203 +10,204 @@ import * as parsers from './setting-parsers.ts'
 export interface Setting {
   name: string
   /** `undefined`: not set, and there is none. */
-  standard: string | undefined
+  default: string | undefined
   parse: (text: string) => unknown
-  sentence: string
+  description: string
 }
 
 export const SETTINGS: readonly Setting[] = [
   {
     name: 'USAGE_REPORTING',
-    standard: 'local',
+    default: 'local',
     parse: parsers.oneOf(MODES),
-    sentence:
+    description:
       '`off`: nothing is kept, nothing is sent. `local`: everything but sending, to look at what would leave. `on`: reports are sent. DO_NOT_TRACK and the two files below can only lower it.',
   },
   {
     name: 'USAGE_ANNOTATIONS_FILE',
-    standard: undefined,
+    default: undefined,
     parse: parsers.anyText,
-    sentence:
+    description:
       'Annotations of the pod, a file of a downward API volume. `usage-sidecar.dev/reporting` (`off`, `local`, `on`) is in force in two seconds. A file that cannot be read, or another word, is off.',
   },
   {
     name: 'USAGE_OFF_FILE',
-    standard: undefined,
+    default: undefined,
     parse: parsers.anyText,
-    sentence:
+    description:
       'Kill switch: while a file of this name exists, whatever it holds, reporting is off. In force in two seconds.',
   },
   {
     name: 'USAGE_POLICY',
-    standard: undefined,
+    default: undefined,
     parse: parsers.anyText,
-    sentence: 'File of the policy. Read again when it changes.',
+    description: 'File of the policy. Read again when it changes.',
   },
   {
     name: 'USAGE_POLICY_TEXT',
-    standard: undefined,
+    default: undefined,
     parse: parsers.anyText,
-    sentence: 'The policy itself, instead of a file.',
+    description: 'The policy itself, instead of a file.',
   },
   {
     name: 'USAGE_POLICY_OVERLAY',
-    standard: undefined,
+    default: undefined,
     parse: parsers.anyText,
-    sentence: 'File that narrows the policy and can do nothing else. Read again when it changes.',
+    description:
+      'File that narrows the policy and can do nothing else. Read again when it changes.',
   },
   {
     name: 'USAGE_POLICY_DIGEST',
-    standard: undefined,
+    default: undefined,
     parse: parsers.digest,
-    sentence:
+    description:
       'Digest of the policy as its maintainers ship it. Only a policy with this digest names it in reports; any other says `custom`.',
   },
   {
     name: 'USAGE_ENDPOINT',
-    standard: undefined,
+    default: undefined,
     parse: parsers.endpoint,
-    sentence: 'Base URL of the usage collector; `/v1/traces` is appended. Needed for `on`.',
+    description: 'Base URL of the usage collector; `/v1/traces` is appended. Needed for `on`.',
   },
   {
     name: 'USAGE_HEADERS_FILE',
-    standard: undefined,
+    default: undefined,
     parse: parsers.anyText,
-    sentence: 'Headers for the collector, `Name: value` a line. Read again for every drain.',
+    description: 'Headers for the collector, `Name: value` a line. Read again for every drain.',
   },
   {
     name: 'USAGE_CA_FILE',
-    standard: undefined,
+    default: undefined,
     parse: parsers.anyText,
-    sentence: 'Certificates (PEM) that are trusted instead of those of the system.',
+    description: 'Certificates (PEM) that are trusted instead of those of the system.',
   },
   {
     name: 'USAGE_CLIENT_CERT_FILE',
-    standard: undefined,
+    default: undefined,
     parse: parsers.anyText,
-    sentence: 'Certificate (PEM) that the sidecar shows to the collector.',
+    description: 'Certificate (PEM) that the sidecar shows to the collector.',
   },
   {
     name: 'USAGE_CLIENT_KEY_FILE',
-    standard: undefined,
+    default: undefined,
     parse: parsers.anyText,
-    sentence: 'Its private key (PEM).',
+    description: 'Its private key (PEM).',
   },
   {
     name: 'USAGE_PROXY',
-    standard: undefined,
+    default: undefined,
     parse: parsers.proxy,
-    sentence:
+    description:
       'HTTP proxy on the way to the collector, `http://[user:password@]host:port`; it sees the host of the endpoint, not what is sent. No other variable names one.',
   },
   {
     name: 'USAGE_HTTP_LISTEN',
-    standard: '127.0.0.1:4318',
+    default: '127.0.0.1:4318',
     parse: parsers.loopbackAddress,
-    sentence: 'Where OTLP over HTTP is taken in; loopback only.',
+    description: 'Where OTLP over HTTP is taken in; loopback only.',
   },
   {
     name: 'USAGE_GRPC_LISTEN',
-    standard: '127.0.0.1:4317',
+    default: '127.0.0.1:4317',
     parse: parsers.loopbackAddress,
-    sentence: 'Where OTLP over gRPC is taken in; loopback only.',
+    description: 'Where OTLP over gRPC is taken in; loopback only.',
   },
   {
     name: 'USAGE_PAGE_LISTEN',
-    standard: '127.0.0.1:4320',
+    default: '127.0.0.1:4320',
     parse: parsers.loopbackAddress,
-    sentence: 'Where the page shows what is reported, what waits and what left; loopback only.',
+    description: 'Where the page shows what is reported, what waits and what left; loopback only.',
   },
   {
     name: 'USAGE_HEALTH_LISTEN',
-    standard: ':4319',
+    default: ':4319',
     parse: parsers.listenAddress,
-    sentence: 'Where `/startupz` and `/livez` answer, and nothing else.',
+    description: 'Where `/startupz` and `/livez` answer, and nothing else.',
   },
   {
     name: 'USAGE_DATA_DIR',
-    standard: '/var/lib/usage-sidecar',
+    default: '/var/lib/usage-sidecar',
     parse: parsers.anyText,
-    sentence: 'Folder of the queue, the receipts and what was sent, for one process at a time.',
+    description: 'Folder of the queue, the receipts and what was sent, for one process at a time.',
   },
   {
     name: 'USAGE_IDENTITY_DIR',
-    standard: undefined,
+    default: undefined,
     parse: parsers.anyText,
-    sentence:
+    description:
       'Folder with `instance-id` and `secret`, made if it can be written to. Without it there are no pseudonyms.',
   },
   {
     name: 'USAGE_FACTS',
-    standard: undefined,
+    default: undefined,
     parse: parsers.anyText,
-    sentence: 'Facts that the policy may name, as a JSON object: `{"app.version": "1.32.0"}`.',
+    description: 'Facts that the policy may name, as a JSON object: `{"app.version": "1.32.0"}`.',
   },
   {
     name: 'USAGE_FACTS_FILE',
-    standard: undefined,
+    default: undefined,
     parse: parsers.anyText,
-    sentence:
+    description:
       'More of them from a file, such as those of the cluster; of one name, USAGE_FACTS wins. Read again when it changes.',
   },
   {
     name: 'USAGE_SEND_INTERVAL',
-    standard: '1h',
+    default: '1h',
     parse: parsers.positiveDuration,
-    sentence: 'Reports are sent once in each interval, at a random moment of it.',
+    description: 'Reports are sent once in each interval, at a random moment of it.',
   },
   {
     name: 'USAGE_FIRST_SEND_DELAY',
-    standard: '0',
+    default: '0',
     parse: parsers.duration,
-    sentence:
+    description:
       'Nothing is sent before this time after reporting was turned on, nor before this time after the policy changed.',
   },
   {
     name: 'USAGE_HEARTBEAT',
-    standard: 'on',
+    default: 'on',
     parse: parsers.oneOf(['on', 'off'] as const),
-    sentence:
+    description:
       '`off`: this sidecar makes no `usage.heartbeat`, as in the pod of the facts job, which is no application.',
   },
   {
     name: 'USAGE_MAX_BODY',
-    standard: '64MiB',
+    default: '64MiB',
     parse: parsers.size,
-    sentence:
+    description:
       'Largest request, before and after inflation (JSON: 8MiB); less where the memory limit of the container asks for it.',
   },
   {
     name: 'USAGE_MAX_INFLIGHT',
-    standard: '128MiB',
+    default: '128MiB',
     parse: parsers.size,
-    sentence:
+    description:
       'Bytes of all requests that are taken in at the same moment; less where the memory limit of the container asks for it.',
   },
   {
     name: 'USAGE_QUEUE_MAX',
-    standard: '64MiB',
+    default: '64MiB',
     parse: parsers.size,
-    sentence: 'Bytes on disk that may wait for the collector.',
+    description: 'Bytes on disk that may wait for the collector.',
   },
   {
     name: 'USAGE_QUEUE_MAX_AGE',
-    standard: '7d',
+    default: '7d',
     parse: parsers.positiveDuration,
-    sentence: 'What waits longer is dropped and counted.',
+    description: 'What waits longer is dropped and counted.',
   },
   {
     name: 'USAGE_QUEUE_FULL',
-    standard: 'refuse',
+    default: 'refuse',
     parse: parsers.oneOf(['refuse', 'drop-oldest'] as const),
-    sentence:
+    description:
       'When the queue is full: `refuse` answers 503 until there is room, `drop-oldest` drops and counts the oldest file.',
   },
   {
     name: 'USAGE_LOG_LEVEL',
-    standard: 'info',
+    default: 'info',
     parse: parsers.oneOf(LOG_LEVELS),
-    sentence: '`debug`, `info`, `warn` or `error`. No level ever shows data.',
+    description: '`debug`, `info`, `warn` or `error`. No level ever shows data.',
   },
 ]
 
@@ -255,7 +256,7 @@ export interface ReadConfig {
    * nothing is reported.
    */
   config: Config
-  mistakes: readonly string[]
+  errors: readonly string[]
 }
 
 type Texts = Readonly<Record<string, string | undefined>>
@@ -265,8 +266,8 @@ type Texts = Readonly<Record<string, string | undefined>>
  * set.
  */
 export function readConfig(env: Texts, flags: Texts = {}): ReadConfig {
-  const { config, given, mistakes } = readSettings(SETTINGS, env, flags)
-  return { config, mistakes: [...mistakes, ...together(config, given)] }
+  const { config, given, errors } = readSettings(SETTINGS, env, flags)
+  return { config, errors: [...errors, ...crossValidate(config, given)] }
 }
 
 /**
@@ -278,49 +279,49 @@ export function readSettings(
   env: Texts,
   flags: Texts,
 ): ReadConfig & { given: ReadonlySet<string> } {
-  const mistakes: string[] = []
+  const errors: string[] = []
   const values: Record<string, unknown> = {}
   const given = new Set<string>()
-  for (const { name, standard, parse } of settings) {
+  for (const { name, default: fallback, parse } of settings) {
     const flag = flags[flagOf(name)]
     const text = flag ?? (env[name] === '' ? undefined : env[name])
     if (text !== undefined) given.add(name)
     try {
       values[memberOf(name)] =
-        text === undefined ? (standard === undefined ? undefined : parse(standard)) : parse(text)
+        text === undefined ? (fallback === undefined ? undefined : parse(fallback)) : parse(text)
     } catch (error) {
       if (!(error instanceof parsers.WrongSetting)) throw error
-      mistakes.push(`${flag === undefined ? name : `--${flagOf(name)}`} ${error.message}`)
-      values[memberOf(name)] = standard === undefined ? undefined : parse(standard)
+      errors.push(`${flag === undefined ? name : `--${flagOf(name)}`} ${error.message}`)
+      values[memberOf(name)] = fallback === undefined ? undefined : parse(fallback)
     }
   }
-  return { config: Object.freeze(values as unknown as Config), given, mistakes }
+  return { config: Object.freeze(values as unknown as Config), given, errors }
 }
 
 /**
  * Settings that do not fit each other; `given` are the names of those that are set, rightly or
  * wrongly.
  */
-function together(config: Config, given: ReadonlySet<string>): string[] {
-  const mistakes: string[] = []
-  if (config.reporting === 'off') return mistakes
+function crossValidate(config: Config, given: ReadonlySet<string>): string[] {
+  const errors: string[] = []
+  if (config.reporting === 'off') return errors
   if (config.policy === undefined && config.policyText === undefined)
-    mistakes.push(
+    errors.push(
       'USAGE_POLICY is not set. Name the file of the policy, or give it in USAGE_POLICY_TEXT.',
     )
   if (config.policy !== undefined && config.policyText !== undefined)
-    mistakes.push('USAGE_POLICY and USAGE_POLICY_TEXT are both set. Remove one.')
+    errors.push('USAGE_POLICY and USAGE_POLICY_TEXT are both set. Remove one.')
   if (config.reporting === 'on' && !given.has('USAGE_ENDPOINT'))
-    mistakes.push(
+    errors.push(
       'USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.',
     )
   if (config.proxy !== undefined && config.endpoint?.startsWith('http:'))
-    mistakes.push(
+    errors.push(
       'USAGE_PROXY is set, and USAGE_ENDPOINT is not https. Remove the proxy, or use an https endpoint.',
     )
   if ((config.clientCertFile === undefined) !== (config.clientKeyFile === undefined))
-    mistakes.push('USAGE_CLIENT_CERT_FILE and USAGE_CLIENT_KEY_FILE go together. Set both or none.')
-  return mistakes
+    errors.push('USAGE_CLIENT_CERT_FILE and USAGE_CLIENT_KEY_FILE go together. Set both or none.')
+  return errors
 }
 
 /** What the process itself needs, whatever arrives: measured, see test/bench/README.md. */

@@ -88,6 +88,7 @@ export function watchPresence(
   onChange: (there: boolean | undefined) => void,
   everyMs = WATCH_EVERY_MS,
 ): Watch<boolean | undefined> {
+  // promise: only-enoent-is-absence
   const missing = (error: unknown): false | undefined =>
     errorCode(error) === 'ENOENT' ? false : undefined
   const now = (): boolean | undefined => {

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import type { Handled } from '../../src/accept/accept.ts'
+import type { ExportResult } from '../../src/otlp/answer.ts'
 import {
   BODY,
   call,
@@ -292,7 +292,7 @@ test('a deadline ends a call whose message does not come, and gives back what it
 })
 
 test('pings are answered, also while a call is', async (t) => {
-  const gate = Promise.withResolvers<Handled>()
+  const gate = Promise.withResolvers<ExportResult>()
   const door = await openDoor(t, () => gate.promise)
   atEnd(t, async () => gate.resolve({ rejected: 0, message: '' }))
   const client = await raw(t, door)
@@ -343,7 +343,7 @@ test('other protocols are told which port is meant', async (t) => {
       answer,
       /^HTTP\/1\.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application\/json\r\n/,
     )
-    assert.match(answer, /\{"code":3,"message":"This port speaks OTLP over gRPC\. [^"]+",/)
+    assert.match(answer, /\{"code":3,"message":"This port accepts OTLP over gRPC\. [^"]+",/)
     assert.doesNotMatch(answer, /CANARY/)
   }
   assert.equal(door.counters.get('requests.refused.400'), 4)

@@ -5,7 +5,6 @@ import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { Crowd } from '../../src/net/connection-limiter.ts'
 import { type Line, openDoor, readStatus, TYPES } from '../support/http-receiver.ts'
 import { until } from '../support/wait.ts'
 
@@ -47,7 +46,7 @@ function statusIn(answer: string): Told {
 const NOT_READABLE: Record<string, [bytes: string, status: number, code: number, told?: RegExp]> = {
   'what is not HTTP': ['CANARY\r\n\r\n', 400, 3],
   'a TLS handshake': ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 3, /without TLS/],
-  'HTTP/2': ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 3, /gRPC to the other port/],
+  'HTTP/2': ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 3, /gRPC to the gRPC port/],
   'another version of HTTP': ['GET /v1/traces HTTP/9.9\r\n\r\n', 400, 3],
   'a request to connect': ['CONNECT CANARY:443 HTTP/1.1\r\nhost: CANARY\r\n\r\n', 405, 12],
   'two lengths': [`${POST}content-length: 2\r\ncontent-length: 3\r\n\r\n{}`, 400, 3],
@@ -232,38 +231,6 @@ test('a thousand connections that send nothing, or the half of a header, or of a
   assert.ok(!gone.has(1098))
   socket.write(EMPTY)
   await until(() => answer() !== '')
-})
-
-test('who has waited longest goes first, who is being answered does not go at all', () => {
-  const crowd = new Crowd<{ destroy(): void }>(3)
-  const gone: string[] = []
-  const guest = (name: string) => ({ destroy: () => void gone.push(name) })
-  const [a, b, c, d, e, f] = ['a', 'b', 'c', 'd', 'e', 'f'].map(guest) as [
-    ReturnType<typeof guest>,
-  ] &
-    ReturnType<typeof guest>[]
-  for (const one of [a, b!, c!]) assert.ok(crowd.enter(one))
-  crowd.stir(a)
-  crowd.busy(b!)
-  assert.ok(crowd.enter(d!))
-  assert.deepEqual(gone, ['c'])
-  crowd.busy(a)
-  crowd.busy(a)
-  crowd.busy(d!)
-  assert.equal(crowd.enter(e!), false)
-  assert.deepEqual([gone, crowd.size], [['c', 'e'], 3])
-  crowd.answered(a)
-  assert.equal(crowd.enter(e!), false)
-  crowd.answered(a)
-  assert.equal(crowd.dismiss(a), false)
-  assert.ok(crowd.enter(f!))
-  assert.deepEqual([gone, crowd.size], [['c', 'e', 'e', 'a'], 3])
-  crowd.leave(f!)
-  // Who has left already changes nothing.
-  crowd.busy(a)
-  crowd.answered(a)
-  crowd.stir(a)
-  assert.equal(crowd.size, 2)
 })
 
 test('a client that waits for 100 (Continue) gets it where its body will be read, and its refusal at once where not', async (t) => {

@@ -6,10 +6,9 @@ import { Agent } from 'node:http'
 import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import type { Handled } from '../../src/accept/accept.ts'
 import { readBody } from '../../src/accept/body.ts'
 import { Budget } from '../../src/accept/budget.ts'
-import type { Encoding } from '../../src/otlp/answer.ts'
+import type { Encoding, ExportResult } from '../../src/otlp/answer.ts'
 import {
   KIB,
   openDoor,
@@ -36,7 +35,7 @@ const jsonOf = (bytes: number): string => `{${' '.repeat(bytes - 2)}}`
 async function openGated(t: TestContext, maxInflight: number) {
   const gate = Promise.withResolvers<void>()
   let waiting = 0
-  const handle = async (): Promise<Handled> => {
+  const handle = async (): Promise<ExportResult> => {
     waiting++
     await gate.promise
     waiting--
@@ -280,14 +279,14 @@ test('a body that does not come gives way after two seconds where others need th
     ['other', other],
     ['done', done],
   ] as const) {
-    share.reads(
+    share.beginRead(
       ({ status, retryAfterSeconds }) => void given.push(`${name} ${status} ${retryAfterSeconds}`),
     )
     assert.equal(share.take(30), undefined)
   }
-  done.whole()
+  done.endRead()
   now = 1_999
-  last.reads(() => void given.push('last'))
+  last.beginRead(() => void given.push('last'))
   assert.equal(last.take(40)?.status, 503)
   now = 2_000
   // One is enough, and who asks does not give way to itself.

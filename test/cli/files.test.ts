@@ -25,7 +25,7 @@ test('policy check prints what a sound policy lets out', () => {
   assert.match(stdout, /\b[0-9a-f]{64}\b/)
 })
 
-test('policy check prints every mistake with its line and column, in their order', async (t) => {
+test('policy check prints every error with its line and column, in their order', async (t) => {
   const wrong = policyText(
     'execution:\n  attributes:\n    b: {keep: []}\n    a: {keep: [x], reason: A test., CANARY: 1}\n  CANARY: 2',
   )
@@ -36,7 +36,7 @@ test('policy check prints every mistake with its line and column, in their order
   assert.deepEqual([status, stdout], [EXIT.config, ''])
   const lines = stderr.trimEnd().split('\n')
   const count = Number(
-    /^(\d+) mistakes\. With this policy nothing would be kept or sent\.$/.exec(lines.pop()!)?.[1],
+    /^(\d+) errors\. With this policy nothing would be kept or sent\.$/.exec(lines.pop()!)?.[1],
   )
   assert.equal(lines.length, count)
   const places = lines.map((line) => {
@@ -163,7 +163,7 @@ test('policy preview fails on what is no request, and says where, but not what',
   }
 })
 
-test('policy preview with wrong configuration tells every mistake and prints nothing', async (t) => {
+test('policy preview with wrong configuration tells every error and prints nothing', async (t) => {
   const policy = await fileWith(
     t,
     'policy.yaml',

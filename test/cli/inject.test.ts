@@ -28,7 +28,7 @@ test('--explain says of every object what became of it', () => {
   const { status, stderr } = call(['inject', '--explain', ...IMAGE], text)
   assert.equal(status, EXIT.done)
   assert.deepEqual(stderr.trimEnd().split('\n'), [
-    'document 1: ConfigMap m: left as it is, because no pod is made from this kind',
+    'document 1: ConfigMap m: left as it is, because this kind makes no pods',
     'document 2: Pod p: injected',
     'document 3: Pod q: left as it is, because it has the annotation usage-sidecar.dev/inject: disabled',
   ])
@@ -38,7 +38,7 @@ test('a name cannot write to the terminal or make up a line', () => {
   const text = MAP.replace('{name: m}', '{name: "m\\e[31m\\ndocument 2: Pod p: injected"}')
   assert.equal(
     call(['inject', '--explain', ...IMAGE], text).stderr,
-    'document 1: ConfigMap m…[31m…document 2: Pod p: injected: left as it is, because no pod is made from this kind\n',
+    'document 1: ConfigMap m…[31m…document 2: Pod p: injected: left as it is, because this kind makes no pods\n',
   )
 })
 
@@ -46,7 +46,7 @@ test('what cannot be done is told without being asked, and all the text is there
   const text = `${POD}---\nkind: [\n---\n${POD}`
   const { status, stdout, stderr } = call(['inject', ...IMAGE], text)
   assert.equal(status, EXIT.failed)
-  assert.equal(stderr, 'document 2: left as it is, because it is not YAML that can be read\n')
+  assert.equal(stderr, 'document 2: left as it is, because it is not valid YAML\n')
   assert.deepEqual(
     [stdout.split('- name: usage-sidecar\n').length, call(['uninject'], stdout).stdout],
     [3, text],

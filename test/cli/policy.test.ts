@@ -47,7 +47,7 @@ const SOUND = policyText('execution:\n  attributes:\n    a: {keep: [x, y], reaso
 const WIDE = `limits: {recordBits: 1, stableBits: 1}\n${SOUND}`
 const BROKEN = SOUND.replace('keep', 'kepe')
 
-test('policy check: 0 and a summary, 1 over its limits, 64 with every mistake by place', async (t) => {
+test('policy check: 0 and a summary, 1 over its limits, 64 with every error by place', async (t) => {
   const at = await files(t, { 'sound.yaml': SOUND, 'wide.yaml': WIDE, 'broken.yaml': BROKEN })
   const sound = policy(['check', at('sound.yaml')])
   assert.deepEqual([sound.status, sound.err], [DONE, ''])
@@ -63,7 +63,7 @@ test('policy check: 0 and a summary, 1 over its limits, 64 with every mistake by
   const broken = policy(['check', at('broken.yaml')])
   assert.deepEqual([broken.status, broken.out], [CONFIG, ''])
   assert.match(broken.err, /broken\.yaml:11:11: "kepe" is not a word of the policy language/)
-  assert.match(broken.err, /\d mistakes?\. With this policy nothing would be kept or sent\.\n$/)
+  assert.match(broken.err, /\d errors?\. With this policy nothing would be kept or sent\.\n$/)
   assert.equal(policy(['check', at('missing.yaml')]).status, CONFIG)
   assert.equal(policy(['check']).status, USAGE)
 })

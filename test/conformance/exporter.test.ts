@@ -91,14 +91,14 @@ conforms('C12', async (t) => {
   assert.deepEqual(versions, ['1.1', 'undefined'])
 })
 
-const endpointMistakes = (endpoint: string): number =>
-  readConfig({ USAGE_ENDPOINT: endpoint }).mistakes.filter((mistake) =>
-    mistake.includes('USAGE_ENDPOINT'),
+const endpointErrors = (endpoint: string): number =>
+  readConfig({ USAGE_ENDPOINT: endpoint }).errors.filter((error) =>
+    error.includes('USAGE_ENDPOINT'),
   ).length
 
 conforms('C13', () => {
   for (const endpoint of ['grpc://127.0.0.1:4317', 'h2c://127.0.0.1:4317', '127.0.0.1:4317']) {
-    assert.equal(endpointMistakes(endpoint), 1, endpoint)
+    assert.equal(endpointErrors(endpoint), 1, endpoint)
   }
 })
 
@@ -161,7 +161,7 @@ conforms('C17', async (t) => {
 
 conforms('C18', () => {
   assert.deepEqual(
-    ['https://one.example', 'https://one.example, https://two.example'].map(endpointMistakes),
+    ['https://one.example', 'https://one.example, https://two.example'].map(endpointErrors),
     [0, 1],
   )
 })

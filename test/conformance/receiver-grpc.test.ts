@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { connect as connectTcp } from 'node:net'
 import { gzipSync } from 'node:zlib'
-import type { Handled } from '../../src/accept/accept.ts'
+import type { ExportResult } from '../../src/otlp/answer.ts'
 import { retryLater } from '../../src/support/errors.ts'
 import { readConfig } from '../../src/support/settings.ts'
 import { BODY, call, connected, MAX_BODY, openDoor } from '../support/grpc-receiver.ts'
@@ -65,7 +65,7 @@ conforms('S03', async (t) => {
 })
 
 conforms('S05', async (t) => {
-  const gate = Promise.withResolvers<Handled>()
+  const gate = Promise.withResolvers<ExportResult>()
   const door = await openDoor(t, () => gate.promise)
   const client = await openRaw(door.port)
   atEnd(t, async () => client.socket.destroy())
@@ -108,7 +108,7 @@ conforms('S13', async (t) => {
 })
 
 conforms('S14', async (t) => {
-  const gate = Promise.withResolvers<Handled>()
+  const gate = Promise.withResolvers<ExportResult>()
   const door = await openDoor(t, () => gate.promise)
   const session = connected(t, door.url)
   const first = Array.from({ length: 30 }, () => call(session, message(Buffer.alloc(90_000))))
@@ -153,10 +153,10 @@ conforms('S32', async (t) => {
   }
   assert.match(
     await told(port(), 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
-    /^HTTP\/1\.1 400 .*gRPC to the other port\./s,
+    /^HTTP\/1\.1 400 .*gRPC to the gRPC port\./s,
   )
   assert.match(
     await told(grpcPort(), 'POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n\r\n'),
-    /^HTTP\/1\.1 400 .*HTTP\/1\.1 to the other port\./s,
+    /^HTTP\/1\.1 400 .*HTTP\/1\.1 to the HTTP port\./s,
   )
 })

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { literal, POLICY_FILE, STANDARD } from '../../src/inject/container.ts'
+import { DEFAULTS, literal, POLICY_FILE } from '../../src/inject/container.ts'
 import { find, objectsIn, podIn, setting, sidecarIn } from './charts/objects.ts'
 import { type KubernetesObject, MINORS, mistakesIn } from './charts/schemas.ts'
 import { chartIn, DEPLOY, helm } from './charts/tools.ts'
@@ -30,7 +30,7 @@ test('the charts are of the version of the package, and name what the container 
   }
   const [values] = objectsIn(readFileSync(join(DEPLOY, 'helm/usage-sidecar/values.yaml'), 'utf8'))
   const { configMap, factsConfigMap, identitySecret } = values!.injection as Record<string, string>
-  const { settings, ...names } = STANDARD
+  const { settings, ...names } = DEFAULTS
   assert.deepEqual({ configMap, factsConfigMap, identitySecret }, names)
   assert.deepEqual([values!.reportingDefault, values!.firstSendDelay], Object.values(settings))
 })
@@ -231,7 +231,7 @@ test('the Job that makes the identity runs before the pods, may create Secrets a
   assert.deepEqual(job.spec.containers[0]?.args, [
     'facts',
     '--identity-secret',
-    STANDARD.identitySecret,
+    DEFAULTS.identitySecret,
   ])
   assert.equal(job.metadata?.annotations?.['usage-sidecar.dev/inject'], 'disabled')
   assert.ok(!objects.some(({ kind }) => kind === 'Secret' || kind === 'ClusterRole'))

@@ -125,6 +125,6 @@ test('a header that does not come to its end is answered 408, and its connection
   await new Promise((resolve) => socket.once('close', resolve))
   assert.match(
     answer,
-    /^HTTP\/1\.1 408 Request Timeout\r\n.*\{"code":4,"message":"The request did not come to its end in time\."\}$/s,
+    /^HTTP\/1\.1 408 Request Timeout\r\n.*\{"code":4,"message":"The request did not arrive in time\."\}$/s,
   )
 })

@@ -164,7 +164,7 @@ const world = startWorld({ after })
 /** `FACT: RIGHT` for each one that the log names. */
 const missingIn = ({ lines }: Job): string[] =>
   lines
-    .filter(({ event }) => event === 'facts: one is missing')
+    .filter(({ event }) => event === 'facts: missing fact')
     .map(({ fact, right, why }) => `${fact}: ${right}: ${why}`)
 
 test('with the rights that are printed for a policy everything is read and published; without any, all is named', async () => {
@@ -182,7 +182,7 @@ test('with the rights that are printed for a policy everything is read and publi
     ),
     'k8s.resources.gadgets.example.org: get /apis/example.org: the right is missing',
   ])
-  assert.match(none.stderr, /they could not be published.*"why":"the right is missing"/)
+  assert.match(none.stderr, /cannot publish the facts.*"why":"the right is missing"/)
   assert.doesNotMatch(full.stderr + none.stderr, /worker-|us-west|forbidden|serviceaccount|gadget-/)
   // Applied again, the manifest leaves what was published.
   api.apply(deployed('facts.yaml').split('---')[0]!)
@@ -324,7 +324,7 @@ test('Spartakus by the whole road, from the nodes of the API server to the colle
   api.apply((await startJob(['rights', '--policy', policy], {}, BUNDLE).ended).stdout)
   const job = await run('usage-sidecar-facts', { ...env, USAGE_FACTS: '{"cluster.id": "c-1"}' })
   assert.equal(job.code, 0, job.stderr)
-  assert.equal(job.lines.at(-1)?.event, 'facts: the cluster report is delivered')
+  assert.equal(job.lines.at(-1)?.event, 'facts: cluster report delivered')
   const spans = collector
     .spans()
     .map(({ span, attributes }) => ({ span: span.name, ...attributes }) as Record<string, unknown>)

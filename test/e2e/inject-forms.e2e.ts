@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { parseAllDocuments, stringify } from 'yaml'
-import { STANDARD, type Traits } from '../../src/inject/container.ts'
+import { DEFAULTS, type Traits } from '../../src/inject/container.ts'
 import { decide, type Pod } from '../../src/inject/decide.ts'
 import { injectText } from '../../src/inject/inject.ts'
 import {
@@ -152,7 +152,7 @@ describe('the chart and the command', () => {
   for (const sample of there)
     it(`make the same pod of ${sample.name}`, () => {
       const pod = podOf(
-        pods.get(sample.name)!.replaceAll('my-usage-sidecar', STANDARD.configMap),
+        pods.get(sample.name)!.replaceAll('my-usage-sidecar', DEFAULTS.configMap),
         sample,
       )
       assert.equal(pod.spec.initContainers?.[0], sidecarOf(pod))
@@ -193,7 +193,7 @@ describe('the component and the command', () => {
   const pods = podsIn(kustomize('build', example))
   /** The policy comes by the ConfigMap, and there are no facts of the chart. */
   const settings = {
-    ...STANDARD.settings,
+    ...DEFAULTS.settings,
     USAGE_REPORTING: USAGE_REPORTING!,
     USAGE_ENDPOINT: USAGE_ENDPOINT!,
   }

@@ -1,4 +1,4 @@
-// Facts that are given and those that the process knows: what counts as one, and that no mistake
+// Facts that are given and those that the process knows: what counts as one, and that no error
 // repeats a value.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -7,12 +7,12 @@ import { ConfigError } from '../../src/support/errors.ts'
 
 const parsed = (json: string): unknown => Object.fromEntries(parseFacts(json, 'USAGE_FACTS'))
 
-function mistakesOf(json: string): readonly string[] {
+function errorsOf(json: string): readonly string[] {
   try {
     parseFacts(json, 'USAGE_FACTS')
   } catch (error) {
     assert.ok(error instanceof ConfigError)
-    return error.mistakes
+    return error.errors
   }
   return []
 }
@@ -41,12 +41,12 @@ test('of two facts with one name the last one counts', () => {
 test('what is no object of facts is told by where it is, and nothing of it is repeated', () => {
   for (const json of ['', 'CANARY', '{"CANARY"', '{"a": CANARY}', '{a: 1}'])
     assert.deepEqual(
-      mistakesOf(json),
+      errorsOf(json),
       ['USAGE_FACTS is not JSON. Give one object, such as {"app.version": "1.32.0"}.'],
       json,
     )
   for (const json of ['null', '[]', '["CANARY"]', '"CANARY"', '1', 'true'])
-    assert.deepEqual(mistakesOf(json), ['USAGE_FACTS is not a JSON object of facts by name.'], json)
+    assert.deepEqual(errorsOf(json), ['USAGE_FACTS is not a JSON object of facts by name.'], json)
 })
 
 test('every wrong fact is told at once, by its number', () => {
@@ -65,23 +65,23 @@ test('every wrong fact is told at once, by its number', () => {
     o: { CANARY: 1 },
     t: 'ü'.repeat(513),
   }
-  const mistakes = mistakesOf(JSON.stringify(facts))
-  assert.deepEqual(mistakes, [
+  const errors = errorsOf(JSON.stringify(facts))
+  assert.deepEqual(errors, [
     ...[2, 3, 4, 5, 6].map((number) => `USAGE_FACTS, fact ${number}: ${name}`),
     'USAGE_FACTS, fact 7: instance.id is made by the sidecar and cannot be given.',
     ...[8, 9, 10, 11].map((number) => `USAGE_FACTS, fact ${number}: ${value}`),
   ])
-  assert.deepEqual(mistakesOf('{"__proto__": 1}').length, 1)
+  assert.deepEqual(errorsOf('{"__proto__": 1}').length, 1)
 })
 
 test('a text of 1024 bytes, a name of 128 letters and a thousand facts are the most', () => {
-  assert.equal(mistakesOf(JSON.stringify({ a: 'ü'.repeat(512), ['C'.repeat(128)]: 1 })).length, 0)
+  assert.equal(errorsOf(JSON.stringify({ a: 'ü'.repeat(512), ['C'.repeat(128)]: 1 })).length, 0)
   const many = (count: number): string =>
     JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, i])))
-  assert.equal(mistakesOf(many(1000)).length, 0)
-  assert.deepEqual(mistakesOf(many(1001)), ['USAGE_FACTS has more than 1000 facts.'])
+  assert.equal(errorsOf(many(1000)).length, 0)
+  assert.deepEqual(errorsOf(many(1001)), ['USAGE_FACTS has more than 1000 facts.'])
   // JSON can say it, but it is no number that could be sent.
-  assert.equal(mistakesOf('{"a": 1e999}').length, 1)
+  assert.equal(errorsOf('{"a": 1e999}').length, 1)
 })
 
 test('the process knows its architecture and system by the names of Go, whatever is given', () => {

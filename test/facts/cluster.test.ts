@@ -24,7 +24,7 @@ test('an unknown authority and a token that is not known are no reason to tell w
   assert.equal(unknown.code, EXIT.done)
   assert.match(
     unknown.stderr,
-    /"fact":"k8s.version","right":"get \/version","why":"the API server does not know the account"/,
+    /"fact":"k8s.version","right":"get \/version","why":"the API server does not accept the account"/,
   )
   text.clusters[0]!.cluster['certificate-authority'] = join(other.server.kubeconfig, '../ca.crt')
   await writeFile(server.kubeconfig, JSON.stringify(text))

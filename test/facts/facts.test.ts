@@ -112,7 +112,7 @@ test('off is silent, by the switches of the job, and by those of the sidecar bes
   const byJob = await run([IDLE], { allowed: () => false })
   assert.deepEqual(
     [byJob.done, byJob.fake.asked, byJob.events],
-    [true, [], ['facts: reporting is off, so nothing is read']],
+    [true, [], ['facts: reporting is off; nothing is read']],
   )
   const bySidecar = await run([{ ...IDLE, mode: 'off' }])
   assert.deepEqual([bySidecar.done, bySidecar.fake.asked], [true, []])
@@ -142,7 +142,7 @@ test('facts that could not be read are absent and named, and the rest is publish
   assert.deepEqual(fake.configMap.data, {
     'facts.json': '{"app.version":"1.32.0","k8s.version":"1.31"}',
   })
-  const missing = lines.filter(({ event }) => event === 'facts: one is missing')
+  const missing = lines.filter(({ event }) => event === 'facts: missing fact')
   assert.deepEqual(
     missing.map(({ level, fact, right, why }) => [level, fact, right, why]),
     [['warn', 'k8s.nodes', 'list nodes', 'the right is missing']],
@@ -152,7 +152,7 @@ test('facts that could not be read are absent and named, and the rest is publish
 test('where nothing can be written, or no server answers, the log says so and nothing crashes', async () => {
   const answers: [number, boolean, string][] = [
     [403, true, 'the right is missing'],
-    [404, true, 'there is no such ConfigMap'],
+    [404, true, 'the ConfigMap does not exist'],
     [500, false, 'the API server answered 500'],
     [0, false, 'the API server did not answer'],
   ]
@@ -161,7 +161,7 @@ test('where nothing can be written, or no server answers, the log says so and no
     fake.answer = ({ method }) => (method === 'PATCH' ? status : undefined)
     const { done, lines } = await run([undefined], { policy: defaultPolicy() }, fake)
     const { right, ...line } = lines.find(
-      ({ event }) => event === 'facts: they could not be published',
+      ({ event }) => event === 'facts: cannot publish the facts',
     )!
     assert.deepEqual([done, right, line.why], [good, 'patch configmaps usage-sidecar-facts', why])
     assert.equal(fake.asked.filter((path) => path.startsWith('PATCH')).length, 1)
@@ -215,36 +215,27 @@ test('the job stays until the sidecar has settled the report', async (t) => {
   }
   assert.deepEqual(await end(waits, committed, undefined, settled('delivered')), [
     true,
-    'facts: the cluster report is delivered',
+    'facts: cluster report delivered',
   ])
   assert.deepEqual(await end(waits, settled('refused')), [
     false,
-    'facts: the collector has refused the cluster report',
+    'facts: the collector refused the cluster report',
   ])
-  assert.deepEqual(await end(settled('delivered')), [
-    true,
-    'facts: the cluster report is delivered',
-  ])
+  assert.deepEqual(await end(settled('delivered')), [true, 'facts: cluster report delivered'])
   // What became of another body before it does not matter.
   const refusedBefore = { ...before, sent: [{ sequence: 1, result: 'refused' }] }
   const ours = { ...IDLE, sent: [{ sequence: 2, result: 'delivered' }, ...refusedBefore.sent] }
   assert.equal((await run([refusedBefore, refusedBefore, ours], { sidecar })).done, true)
   assert.deepEqual(await end(waits, before), [
     false,
-    'facts: the sidecar has dropped the cluster report, and counts why',
+    'facts: the sidecar dropped the cluster report; its counters say why',
   ])
   assert.deepEqual(await end(waits, { ...waits, mode: 'off' }), [
     true,
-    'facts: reporting was turned off, and the cluster report is wiped',
+    'facts: reporting was turned off; the cluster report is wiped',
   ])
-  assert.match(
-    String((await end({ ...waits, mode: 'local' })).at(1)),
-    /kept by the sidecar and not sent/,
-  )
-  assert.deepEqual(await end(waits, undefined), [
-    false,
-    'facts: the sidecar does not answer any more',
-  ])
+  assert.match(String((await end({ ...waits, mode: 'local' })).at(1)), /stays in the sidecar/)
+  assert.deepEqual(await end(waits, undefined), [false, 'facts: the sidecar no longer answers'])
   const [done, late] = await end({ ...waits, nextSendAt: Date.now() + 3_600_000 })
   assert.deepEqual([done, String(late).includes('was not sent in time')], [false, true])
 })
@@ -320,7 +311,7 @@ test('where only nodes are reported and none may be read, there is no report', a
   const fake = fakeCluster()
   fake.answer = () => 403
   const { done, events, lines } = await run([IDLE], { policy }, fake)
-  assert.deepEqual([done, events.at(-1)], [true, 'facts: there is nothing to report'])
+  assert.deepEqual([done, events.at(-1)], [true, 'facts: nothing to report'])
   assert.deepEqual(lines[0]?.fact, 'k8s.node')
 })
 
@@ -329,6 +320,6 @@ test('where no sidecar takes the report the job fails', async (t) => {
   const { done, events } = await run([IDLE], { sidecar: collector.endpoint })
   assert.deepEqual(
     [done, events.at(-1)],
-    [false, 'facts: the sidecar has not taken the cluster report'],
+    [false, 'facts: the sidecar did not accept the cluster report'],
   )
 })

@@ -154,7 +154,7 @@ test('every fact, of a cluster with several pages of nodes', async () => {
   assert.equal((await read(naming('k8s.nodes'), nodes(1))).facts['k8s.nodes'], 1)
   assert.equal((await read(naming('k8s.nodes'), nodes(0))).facts['k8s.nodes'], 0)
   assert.deepEqual((await read(naming('k8s.provider'), nodes(0))).missing, [
-    'k8s.provider: list nodes: the cluster has none',
+    'k8s.provider: list nodes: the cluster has no such resource',
   ])
 })
 
@@ -247,10 +247,10 @@ test('with each right alone, what it gives is there and the rest is named', asyn
 test('an answer that is none is told as what it is, and nothing of it is repeated', async () => {
   const answers: [number, string, passing: boolean][] = [
     [0, 'the API server did not answer', true],
-    [401, 'the API server does not know the account', false],
-    [404, 'the cluster has none', false],
+    [401, 'the API server does not accept the account', false],
+    [404, 'the cluster has no such resource', false],
     [500, 'the API server answered 500', true],
-    [200, 'the answer was not understood', false],
+    [200, 'the answer is not understood', false],
   ]
   for (const [status, why, passing] of answers) {
     const { reading } = await read(naming('k8s.version', 'k8s.nodes'), {}, {}, (fake) => {

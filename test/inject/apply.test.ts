@@ -5,15 +5,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { add, additionsTo } from '../../src/inject/apply.ts'
 import {
+  DEFAULTS,
   FIXED_SETTINGS,
   literal,
   type Options,
   POLICY_FILE,
-  STANDARD,
 } from '../../src/inject/container.ts'
 import { type AppContainer, allContainers, decide, type Pod } from '../../src/inject/decide.ts'
 
-const OPTIONS: Options = { image: 'i', ...STANDARD }
+const OPTIONS: Options = { image: 'i', ...DEFAULTS }
 
 function injected(
   containers: AppContainer[],

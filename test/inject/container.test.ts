@@ -3,10 +3,10 @@
 // settings that the program knows.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Qos, RESOURCES, STANDARD, sidecar, volumes } from '../../src/inject/container.ts'
+import { DEFAULTS, type Qos, RESOURCES, sidecar, volumes } from '../../src/inject/container.ts'
 import { readConfig } from '../../src/support/settings.ts'
 
-const OPTIONS = { image: 'i', ...STANDARD }
+const OPTIONS = { image: 'i', ...DEFAULTS }
 const CLASSES = Object.keys(RESOURCES) as Qos[]
 const containers = CLASSES.map((qos) =>
   sidecar(OPTIONS, { qos, limitsStorage: false, doNotTrack: false }),
@@ -79,8 +79,8 @@ test('of the pod it learns the annotations, and no name or uid', () => {
 
 test('its settings are right, its doors are loopback’s but that of health, its files are in its volumes', () => {
   for (const { env } of containers) assert.ok(env.length > 0)
-  const { config, mistakes } = settingsOf(container)
-  assert.deepEqual([mistakes, config.reporting, config.firstSendDelay], [[], 'local', 86_400_000])
+  const { config, errors } = settingsOf(container)
+  assert.deepEqual([errors, config.reporting, config.firstSendDelay], [[], 'local', 86_400_000])
   for (const door of [config.httpListen, config.grpcListen, config.pageListen])
     assert.equal(door.host, '127.0.0.1')
   assert.deepEqual(

@@ -7,9 +7,9 @@ import { OPTIONS, podByCommand, podOf, SAMPLES, sidecarOf } from '../support/inj
 
 for (const sample of SAMPLES)
   test(`${sample.name} is ${sample.injected ? '' : 'not '}injected`, () => {
-    const { text, told } = injectText(sample.text, OPTIONS)
+    const { text, outcomes } = injectText(sample.text, OPTIONS)
     assert.deepEqual(
-      [told.some(({ done }) => done), told.some(({ failed }) => failed)],
+      [outcomes.some(({ done }) => done), outcomes.some(({ failed }) => failed)],
       [sample.injected, false],
     )
     assert.equal(uninjectText(text).text === sample.text, sample.name !== 'has-one')

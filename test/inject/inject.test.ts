@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict'
 import { describe, it, test } from 'node:test'
 import { parse, parseAllDocuments } from 'yaml'
-import { type Options, STANDARD } from '../../src/inject/container.ts'
+import { DEFAULTS, type Options } from '../../src/inject/container.ts'
 import { type Filtered, injectText, uninjectText } from '../../src/inject/inject.ts'
 import { manifestOf } from './arbitrary-pods.ts'
 
-const OPTIONS: Options = { image: 'registry.example/usage-sidecar@sha256:00', ...STANDARD }
+const OPTIONS: Options = { image: 'registry.example/usage-sidecar@sha256:00', ...DEFAULTS }
 const inject = (text: string): Filtered => injectText(text, OPTIONS)
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
 const RUNS = Number(process.env.RUNS ?? 60)
@@ -28,10 +28,10 @@ const APP = 'containers:\n- name: app\n  image: example.org/app:1\n'
 
 /** Injected, and back again to the same bytes. */
 function injected(text: string): string {
-  const { text: result, told } = inject(text)
+  const { text: result, outcomes } = inject(text)
   assert.ok(
-    told.some(({ done }) => done) && told.every(({ failed }) => !failed),
-    JSON.stringify(told),
+    outcomes.some(({ done }) => done) && outcomes.every(({ failed }) => !failed),
+    JSON.stringify(outcomes),
   )
   assert.equal(uninjectText(result).text, text)
   assert.equal(inject(result).text, result)
@@ -39,9 +39,9 @@ function injected(text: string): string {
 }
 
 function leftAlone(text: string): (string | undefined)[] {
-  const { text: result, told } = inject(text)
+  const { text: result, outcomes } = inject(text)
   assert.equal(result, text)
-  return told.map(({ reason }) => reason)
+  return outcomes.map(({ reason }) => reason)
 }
 
 test('every manifest comes back byte for byte, twice is once, and nothing that a person would write fails', (t) => {
@@ -56,11 +56,11 @@ test('every manifest comes back byte for byte, twice is once, and nothing that a
       assert.equal(inject(first.text).text, first.text, about)
       if (plain)
         assert.deepEqual(
-          first.told.filter(({ failed }) => failed),
+          first.outcomes.filter(({ failed }) => failed),
           [],
           about,
         )
-      done += first.told.filter((line) => line.done).length
+      done += first.outcomes.filter((line) => line.done).length
     }
   }
   t.diagnostic(`seed ${SEED}, ${2 * RUNS} manifests, ${done} pods injected`)
@@ -162,12 +162,12 @@ describe('what it leaves alone, byte for byte', () => {
     [
       'kinds that make no pods',
       'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n',
-      /^no pod is made/,
+      /makes no pods/,
     ],
     [
       'a kind of the same name in another group',
       deployment(APP).replace('apps/v1', 'apps.example.org/v1'),
-      /^no pod is made/,
+      /makes no pods/,
     ],
     ['a pod without containers', deployment('containers: []\n'), /^its pod has no containers/],
     ['a pod that has it', injected(deployment(APP)), /container usage-sidecar already/],
@@ -201,11 +201,11 @@ describe('what it leaves alone, byte for byte', () => {
       /^its workload has/,
     ],
     ['hostNetwork', deployment(`hostNetwork: yes\n${APP}`), /hostNetwork/],
-    ['Windows', deployment(`os: {name: windows}\n${APP}`), /not for Linux/],
+    ['Windows', deployment(`os: {name: windows}\n${APP}`), /not run on Linux/],
     [
       'nodes with Windows',
       deployment(`nodeSelector: {kubernetes.io/os: windows}\n${APP}`),
-      /not for Linux/,
+      /not run on Linux/,
     ],
     [
       'a volume with one of our names',
@@ -240,8 +240,8 @@ describe('what it leaves alone, byte for byte', () => {
       /byte for byte/,
     ],
     ['null in words', deployment(`${APP}volumes: null\n`), /not empty/],
-    ['what is no YAML', '{{ if .Values.x }}\nkind: Pod\n', /not YAML/],
-    ['a name that is there twice', deployment(`${APP}${APP}`), /not YAML/],
+    ['what is no YAML', '{{ if .Values.x }}\nkind: Pod\n', /not valid YAML/],
+    ['a name that is there twice', deployment(`${APP}${APP}`), /not valid YAML/],
   ]
   for (const [what, text, because] of cases)
     it(what, () => assert.match(leftAlone(text)[0] ?? '', because))
@@ -253,9 +253,9 @@ describe('what it leaves alone, byte for byte', () => {
 
   it('one document that cannot be read, and the others are done', () => {
     const text = `${deployment(APP)}---\nkind: [\n---\n${deployment(APP)}`
-    const { text: result, told } = inject(text)
+    const { text: result, outcomes } = inject(text)
     assert.deepEqual(
-      told.map(({ done }) => done),
+      outcomes.map(({ done }) => done),
       [true, false, true],
     )
     assert.equal(uninjectText(result).text, text)
@@ -320,9 +320,9 @@ describe('the namespace, where it is in the text', () => {
 describe('uninject', () => {
   it('takes out what a tool has written anew', () => {
     const written = JSON.stringify(parse(injected(deployment(APP))))
-    const { text, told } = uninjectText(written)
+    const { text, outcomes } = uninjectText(written)
     assert.deepEqual(
-      told.map(({ done }) => done),
+      outcomes.map(({ done }) => done),
       [true],
     )
     const { metadata, spec } = JSON.parse(text).spec.template
@@ -336,16 +336,16 @@ describe('uninject', () => {
   it('leaves alone what has no sidecar', () => {
     const text = deployment(APP)
     assert.equal(uninjectText(text).text, text)
-    assert.match(uninjectText(text).told[0]?.reason ?? '', /has no container usage-sidecar/)
+    assert.match(uninjectText(text).outcomes[0]?.reason ?? '', /has no container usage-sidecar/)
   })
 
   it('leaves alone what it cannot take out', () => {
     const text = deployment(
       'initContainers: &all\n- name: usage-sidecar\n  image: x\ncontainers:\n- name: app\n  image: a\n  args: *all\n',
     )
-    const { text: result, told } = uninjectText(text)
+    const { text: result, outcomes } = uninjectText(text)
     assert.equal(result, text)
-    assert.deepEqual([told[0]?.failed, told[0]?.done], [true, false])
+    assert.deepEqual([outcomes[0]?.failed, outcomes[0]?.done], [true, false])
   })
 
   it('keeps what was added beside it', () => {

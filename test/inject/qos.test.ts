@@ -1,7 +1,7 @@
 // The class of a pod, as Kubernetes gives it, and the row of resources that keeps it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Qos, RESOURCES, STANDARD, sidecar } from '../../src/inject/container.ts'
+import { DEFAULTS, type Qos, RESOURCES, sidecar } from '../../src/inject/container.ts'
 import { decide, type Pod } from '../../src/inject/decide.ts'
 import { qosOf, quantity } from '../../src/inject/qos.ts'
 
@@ -69,7 +69,7 @@ test('every class is known, and the sidecar keeps it', () => {
 })
 
 test('a pod that is held to a sum of storage limits gets the sidecar’s own in it', () => {
-  const options = { image: 'i', ...STANDARD }
+  const options = { image: 'i', ...DEFAULTS }
   const limitsOf = (qos: Qos, limitsStorage: boolean): unknown =>
     sidecar(options, { qos, limitsStorage, doNotTrack: false }).resources.limits
   assert.deepEqual(limitsOf('bestEffort', false), undefined)

@@ -1,48 +1,59 @@
-// Shows that each promise has a test that can fail: takes away one guarded piece of the source at a
-// time, in a scratch copy, and runs the test that must notice. `node test/mutate/run.ts [PATTERN]`
-// takes those whose file or promise matches. Noticed is what makes a named test fail: not a file
-// that no longer parses, an undefined name, or a loop without end.
-import { spawn } from 'node:child_process'
+// Shows that each promise has a test that can fail. It takes away one marked statement of the
+// source at a time, in a scratch copy, and runs the test that must notice.
+// `npm run mutate [PATTERN]` takes the rows whose id, file or sentence matches. With `-- --changed`
+// it takes the rows whose source or test file differs from main.
+// Only a named test that fails counts. A file that cannot be parsed, an undefined name or an
+// endless loop does not.
+import { execFileSync, spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
-import { cp, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { transform } from 'esbuild'
-import type { Guard, Witness } from './guard.ts'
-import { guards as tables } from './guards.ts'
+import { without } from './change.ts'
+import { problemsOf } from './check.ts'
+import { type Marked, markedOf } from './marked.ts'
 import type { Result } from './reporter.ts'
+import type { PlacedRow } from './row.ts'
+import { rows as table } from './rows.ts'
 
 const ROOT = new URL('../..', import.meta.url).pathname
-const COPIED = ['src', 'test', 'deploy', 'package.json', 'tsconfig.json', 'README.md']
+const COPIED = [
+  'src',
+  'test',
+  'scripts',
+  'deploy',
+  'docs',
+  'package.json',
+  'tsconfig.json',
+  'README.md',
+]
 const AT_ONCE = 2
-/**
- * On a machine that has much else to do, a greater number lets tests take as many times as long.
- */
+/** On a busy machine, a greater number lets tests take as many times as long. */
 const PATIENCE = Number(process.env.USAGE_TEST_PATIENCE ?? 1)
-/** For what tests wait for: nothing comes later because a guard is gone. */
+/** How long a test waits for an event. Nothing comes later because a promise is gone. */
 const WAIT_LIMIT_MS = 4_000 * PATIENCE
-/**
- * A test that hangs fails, before what it waits for ends by itself; one that never lets go of the
- * thread is ended a little later.
- */
+/** A test that hangs fails before its waits end by themselves. */
 const TEST_LIMIT_MS = Math.min(15_000 * PATIENCE, 25_000)
+/** A test that never yields is killed a little later. */
 const RUN_LIMIT_MS = 30_000 * PATIENCE
 
-/** A guard and the file that it is in, from the root of the repository. */
-type Placed = Guard & { file: string }
+interface Work extends PlacedRow {
+  marked: Marked
+}
+
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
 
 /**
- * Results of the tests with these names of one file in a copy of the repository; `undefined` where
- * they came to no end.
+ * Results of the tests with these names in one file of a copy; `undefined` if they do not end.
  */
 async function run(
   copy: string,
-  { test, env = {} }: Witness,
+  { test, env = {} }: PlacedRow,
   names: readonly string[],
 ): Promise<Result[] | undefined> {
   const reporter = `--test-reporter=${join(copy, 'test/mutate/reporter.ts')}`
   const limits = ['--test-force-exit', `--test-timeout=${TEST_LIMIT_MS}`]
-  const patterns = names.map((name) => `--test-name-pattern=${name}`)
+  const patterns = names.map((name) => `--test-name-pattern=${escaped(name)}`)
   const child = spawn(process.execPath, [reporter, ...limits, ...patterns, join(copy, test)], {
     cwd: copy,
     env: { ...process.env, USAGE_TEST_DEADLINE_MS: String(WAIT_LIMIT_MS), ...env },
@@ -60,35 +71,19 @@ async function run(
   return lines.map((line) => JSON.parse(line) as Result)
 }
 
-/** The file as it is and without the guarded text; throws where the table does not fit it. */
-async function mutate(
-  root: string,
-  { file, text, instead = '' }: Placed,
-): Promise<{ source: string; without: string }> {
-  const source = await readFile(join(root, file), 'utf8')
-  const pieces = source.split(text)
-  if (pieces.length !== 2)
-    throw new Error(`${file}: this stands there ${pieces.length - 1} times, not once:\n${text}`)
-  const without = pieces.join(instead)
-  await transform(without, { loader: 'ts' }).catch(() => {
-    throw new Error(`${file} does not parse without this:\n${text}`)
-  })
-  return { source, without }
-}
-
-/** Why the guard is none; `undefined` where a named test noticed. */
-async function missed(copy: string, guard: Placed): Promise<string | undefined> {
-  const path = join(copy, guard.file)
-  const { source, without } = await mutate(copy, guard)
-  await writeFile(path, without)
-  const results = await run(copy, guard.noticed, [guard.noticed.name])
-  await writeFile(path, source)
-  if (results === undefined) return 'the test comes to no end'
+/** Why the row proves nothing; `undefined` if a named test noticed. */
+async function missed(copy: string, work: Work): Promise<string | undefined> {
+  const { marked, change, noticedBy } = work
+  const path = join(copy, marked.file)
+  await writeFile(path, without(marked, change))
+  const results = await run(copy, work, [noticedBy])
+  await writeFile(path, marked.source)
+  if (results === undefined) return 'the test does not end'
   if (results.some(({ outcome }) => outcome === 'failed')) return undefined
   if (results.length === 0) return 'the test file does not run'
   return results.some(({ outcome }) => outcome === 'broken')
     ? 'the test breaks, but not by what it checks'
-    : 'nobody notices'
+    : 'no test notices'
 }
 
 async function makeCopy(): Promise<string> {
@@ -112,70 +107,91 @@ async function inCopies<T>(
   await Promise.all(copies.map(inOne))
 }
 
-/** The witnesses that one run can hear: those in one file with one environment. */
-function byFile(guards: readonly Placed[]): Witness[][] {
-  const files = new Map<string, Witness[]>()
-  for (const { noticed } of guards) {
-    const key = JSON.stringify([noticed.test, noticed.env])
-    files.set(key, [...(files.get(key) ?? []), noticed])
+/** Rows that one run can serve: those with the same test file and environment. */
+function byRun(rows: readonly Work[]): Work[][] {
+  const runs = new Map<string, Work[]>()
+  for (const row of rows) {
+    const key = JSON.stringify([row.test, row.env])
+    runs.set(key, [...(runs.get(key) ?? []), row])
   }
-  return [...files.values()]
+  return [...runs.values()]
 }
 
-async function main(pattern: RegExp): Promise<boolean> {
-  const all = tables.flatMap((table) =>
-    Object.entries(table).flatMap(([file, guards]) => guards.map((guard) => ({ ...guard, file }))),
-  )
-  const guards = all.filter(({ file, promise }) => pattern.test(file) || pattern.test(promise))
-  if (guards.length === 0)
-    throw new Error(`No guard has ${pattern.source} in its file or its promise.`)
-  const unfit = await Promise.all(
-    guards.map((guard) =>
-      mutate(ROOT, guard).then(
-        () => [],
-        ({ message }: Error) => [message],
-      ),
-    ),
-  )
-  if (unfit.flat().length > 0)
-    throw new Error(`The table does not fit the source.\n${unfit.flat().join('\n')}`)
-  const copies = await Promise.all(Array.from({ length: AT_ONCE }, makeCopy))
+/** The files that differ from main, committed or not, from the root of the repository. */
+function changedFiles(): Set<string> {
+  const git = (...args: string[]): string =>
+    execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' })
+  const base = git('merge-base', 'main', 'HEAD').trim()
+  const lists = [
+    git('diff', '--name-only', base),
+    git('ls-files', '--others', '--exclude-standard'),
+  ]
+  return new Set(lists.flatMap((list) => list.split('\n')))
+}
 
+function chosen(all: readonly Work[], args: readonly string[]): Work[] {
+  const pattern = new RegExp(args.find((arg) => !arg.startsWith('--')) ?? '', 'i')
+  const changed = args.includes('--changed') ? changedFiles() : undefined
+  return all.filter(
+    ({ id, keeps, test, marked: { file } }) =>
+      [id, keeps, file].some((text) => pattern.test(text)) &&
+      (changed === undefined || changed.has(file) || changed.has(test)),
+  )
+}
+
+/** Tests that fail although nothing is taken away. */
+async function failingBefore(copies: readonly string[], rows: readonly Work[]): Promise<string[]> {
   const failing: string[] = []
-  await inCopies(copies, byFile(guards), async (copy, witnesses) => {
-    const names = [...new Set(witnesses.map(({ name }) => name))]
-    const results = (await run(copy, witnesses[0]!, names)) ?? []
+  await inCopies(copies, byRun(rows), async (copy, those) => {
+    const names = [...new Set(those.map(({ noticedBy }) => noticedBy))]
+    const results = (await run(copy, those[0]!, names)) ?? []
     for (const name of names) {
-      const those = results.filter((result) => new RegExp(name).test(result.name))
-      if (those.length === 0 || those.some(({ outcome }) => outcome !== 'passed'))
-        failing.push(`${witnesses[0]!.test} "${name}"`)
+      const outcomes = results.filter((result) => result.name.includes(name))
+      if (outcomes.length === 0 || outcomes.some(({ outcome }) => outcome !== 'passed'))
+        failing.push(`${those[0]!.test} "${name}"`)
     }
   })
+  return failing
+}
+
+async function main(args: readonly string[]): Promise<boolean> {
+  const marked = await markedOf(ROOT)
+  const problems = problemsOf(ROOT, table, marked)
+  if (problems.length > 0) throw new Error(problems.join('\n'))
+  const rows = chosen(
+    table.map((row) => ({ ...row, marked: marked.get(row.id)! })),
+    args,
+  )
+  if (rows.length === 0) {
+    console.log('No row is chosen.')
+    return args.includes('--changed')
+  }
+  const copies = await Promise.all(Array.from({ length: AT_ONCE }, makeCopy))
+  const failing = await failingBefore(copies, rows)
   if (failing.length > 0)
-    throw new Error(`These must pass before anything is taken away:\n${failing.join('\n')}`)
+    throw new Error(`These tests must pass before anything is taken away:\n${failing.join('\n')}`)
 
   const missing: string[] = []
-  await inCopies(copies, guards, async (copy, guard) => {
+  await inCopies(copies, rows, async (copy, row) => {
     const began = performance.now()
-    const why = await missed(copy, guard)
+    const why = await missed(copy, row)
     const seconds = ((performance.now() - began) / 1000).toFixed(1).padStart(5)
     console.log(
-      `${seconds} s  ${why === undefined ? 'noticed' : 'MISSED '}  ${guard.file}: ${guard.promise}`,
+      `${seconds} s  ${why === undefined ? 'noticed' : 'MISSED '}  ${row.id}: ${row.keeps}`,
     )
-    const { file, promise, noticed, text } = guard
     if (why !== undefined)
       missing.push(
-        `${file}: ${promise}\n    ${why}: ${noticed.test} "${noticed.name}" without ${text.trim()}`,
+        `${row.id} in ${row.marked.file}: ${row.keeps}\n    ${why}: ${row.test} "${row.noticedBy}"`,
       )
   })
   if (missing.length > 0) console.log(`\nMissing tests:\n  ${missing.join('\n  ')}\n`)
-  console.log(`${guards.length - missing.length} of ${guards.length} guards noticed`)
+  console.log(`${rows.length - missing.length} of ${rows.length} rows noticed`)
   return missing.length === 0
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 try {
-  process.exitCode = (await main(new RegExp(process.argv[2] ?? '', 'i'))) ? 0 : 1
+  process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1
 } catch (error) {
   console.error((error as Error).message)
   process.exitCode = 1

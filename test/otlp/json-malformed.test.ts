@@ -101,7 +101,7 @@ describe('repeated members', () => {
     assert.deepEqual(passed(inSpan('"\\u006eame":"run"')), REJECTED)
   })
 
-  it('that are lists of the frame refuse the request', () => {
+  it('that are lists of the envelope refuse the request', () => {
     const scope = (members: string): string => `{"resourceSpans":[{"scopeSpans":[{${members}}]}]}`
     for (const twice of [
       '"resourceSpans":[],"resourceSpans":[]',
@@ -252,7 +252,7 @@ describe('what is not JSON, or no request', () => {
     assert.equal(convert(' \t\r\n{ } \t\r\n').length, 0)
   })
 
-  it('is refused where the frame has a value of a wrong kind', () => {
+  it('is refused if the envelope has a value of a wrong kind', () => {
     for (const value of ['5', '"x"', '{}', 'true', '[5]', '[null]', '["x"]', '[[]]']) {
       refuses(`{"resourceSpans":${value}}`)
       refuses(`{"resourceSpans":[{"scopeSpans":${value}}]}`)

@@ -202,7 +202,7 @@ for (const [what, content, says] of HOSTILE) {
     const { status, signal, file, stderr } = await check(t, content)
     assert.deepEqual([status, signal], [CONFIG, null], stderr.slice(0, 500))
     const lines = stderr.trimEnd().split('\n')
-    assert.match(lines.pop()!, /^\d+ mistakes?\. With this policy nothing would be kept or sent\.$/)
+    assert.match(lines.pop()!, /^\d+ errors?\. With this policy nothing would be kept or sent\.$/)
     assert.ok(lines.length > 0 && lines.length <= 100, `${lines.length} lines`)
     for (const line of lines) {
       assert.ok(line.startsWith(`${file}:`), line.slice(0, 200))

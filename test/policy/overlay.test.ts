@@ -23,7 +23,7 @@ function mistakesOf(body: string): readonly string[] {
     return []
   } catch (error) {
     assert.ok(error instanceof ConfigError)
-    return error.mistakes
+    return error.errors
   }
 }
 

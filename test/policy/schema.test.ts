@@ -6,7 +6,22 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Ajv } from 'ajv'
 import { parse } from 'yaml'
+import { policySchema } from '../../scripts/generate-policy-schema.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
+import { ACTIONS, COMPAT_ACTIONS } from '../../src/policy/parse-action.ts'
+import {
+  EXACT_TYPES,
+  FOLDS,
+  HASH_ALGORITHMS,
+  HMAC_ALGORITHMS,
+  IDS,
+  PERIODS,
+  SHAPES,
+  SPAN_SOURCES,
+  STATUSES,
+  TIMES,
+  VERSION_LEVELS,
+} from '../../src/policy/policy.ts'
 import { ConfigError } from '../../src/support/errors.ts'
 
 interface Broken {
@@ -45,7 +60,7 @@ function mistakesOf(text: string): readonly string[] {
     return []
   } catch (error) {
     assert.ok(error instanceof ConfigError)
-    return error.mistakes
+    return error.errors
   }
 }
 
@@ -95,4 +110,67 @@ test('the schema and the checker accept the same sound policies', () => {
   }
   assert.deepEqual(mistakesOf(BASE), [])
   assert.equal(schemaAccepts(BASE), true)
+})
+
+/** A compat policy with these lines in its span and these words in its attribute. */
+const compatPolicy = (attribute: string, span = ''): string =>
+  BASE.replace('version: 3', 'version: 3\ncompat: true\nlimits: none')
+    .replace('    attributes:', `${span}    attributes:`)
+    .replace('keep: [x]', attribute)
+
+const VALUE_OF_ACTION: Record<(typeof ACTIONS)[number], string> = {
+  keep: '[x]',
+  buckets: '[1]',
+  version: 'minor',
+  pseudonym: 'day',
+  constant: 'x',
+  hash: 'sha256',
+  hmac: 'sha256, key: "fact:app.key"',
+  exact: 'text',
+}
+
+test('the schema and the checker accept every word of every enumeration', () => {
+  const policies = [
+    ...ACTIONS.map((action) => compatPolicy(`${action}: ${VALUE_OF_ACTION[action]}`)),
+    ...SHAPES.flatMap((shape) => [
+      compatPolicy(`shape: ${shape}, keep: [x]`),
+      compatPolicy(`shape: [${shape}], keep: [x]`),
+    ]),
+    ...FOLDS.map((fold) => compatPolicy(`fold: ${fold}, pseudonym: day`)),
+    ...VERSION_LEVELS.map((level) => compatPolicy(`version: ${level}`)),
+    ...PERIODS.map((period) => compatPolicy(`pseudonym: ${period}`)),
+    ...HASH_ALGORITHMS.map((algorithm) => compatPolicy(`hash: ${algorithm}`)),
+    ...HMAC_ALGORITHMS.map((algorithm) => compatPolicy(`hmac: ${algorithm}, key: "fact:app.key"`)),
+    ...EXACT_TYPES.map((type) => compatPolicy(`exact: ${type}`)),
+    ...SPAN_SOURCES.map((what) => compatPolicy(`from: "span:${what}", buckets: [1]`)),
+    ...TIMES.map((time) => compatPolicy('keep: [x]', `    time: ${time}\n`)),
+    ...IDS.map((ids) => compatPolicy('keep: [x]', `    ids: ${ids}\n`)),
+    ...STATUSES.map((status) => compatPolicy('keep: [x]', `    status: ${status}\n`)),
+  ]
+  for (const policy of policies) {
+    assert.deepEqual(mistakesOf(policy), [], policy)
+    assert.equal(schemaAccepts(policy), true, policy)
+  }
+})
+
+test('the schema and the checker refuse words outside the enumerations', () => {
+  const policies = [
+    compatPolicy('shape: word, keep: [x]'),
+    compatPolicy('shape: [word], keep: [x]'),
+    ...COMPAT_ACTIONS.map((action) =>
+      BASE.replace('keep: [x]', `${action}: ${VALUE_OF_ACTION[action]}`),
+    ),
+    compatPolicy('from: "span:name", keep: [x]'),
+    compatPolicy('keep: [x]', '    time: week\n'),
+    compatPolicy('version: patch'),
+  ]
+  for (const policy of policies) {
+    assert.notDeepEqual(mistakesOf(policy), [], policy)
+    assert.equal(schemaAccepts(policy), false, policy)
+  }
+})
+
+test('the schema in deploy/ is the one that the generator makes', () => {
+  const [path, content] = policySchema()
+  assert.equal(readFileSync(path, 'utf8'), content)
 })

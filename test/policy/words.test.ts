@@ -12,7 +12,7 @@ function mistakes(text: string): readonly string[] {
     parsePolicy(text)
   } catch (error) {
     assert.ok(error instanceof ConfigError)
-    return error.mistakes
+    return error.errors
   }
   return []
 }

@@ -7,7 +7,7 @@ import { factsJob } from '../../scripts/manifests/facts-job.ts'
 import { NAMES } from '../../src/cli/facts-rights.ts'
 import { needsOf } from '../../src/facts/needs.ts'
 import { rbac } from '../../src/facts/rbac.ts'
-import { STANDARD } from '../../src/inject/container.ts'
+import { DEFAULTS } from '../../src/inject/container.ts'
 import { call } from '../support/program.ts'
 import { DEFAULT_POLICY_FILE, defaultPolicy } from '../support/spans.ts'
 
@@ -22,7 +22,7 @@ test('beside the job nothing is sent of its own, and at once; the job itself wai
   const text = factsJob(
     { sidecar: 'a', facts: 'b' },
     NAMES,
-    { ...STANDARD.settings, USAGE_REPORTING: 'on' },
+    { ...DEFAULTS.settings, USAGE_REPORTING: 'on' },
     true,
   )
   // kubectl reads YAML 1.1, in which a plain `on` is no text.

@@ -66,7 +66,7 @@ async function takenPort(t: TestContext) {
 
 describe('whatever is broken', { concurrency: true }, () => {
   describe('a policy that cannot be used', () => {
-    it('all its mistakes are told at once, each with its place', async (t) => {
+    it('all its errors are told at once, each with its place', async (t) => {
       const collector = await startCollector(t)
       const wrong = POLICY.replace('retention: 1d', 'retention: for ever')
         .replace('keep: [pipeline]', 'keep: []')

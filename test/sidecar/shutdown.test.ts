@@ -6,8 +6,8 @@ import { Agent, request as httpRequest } from 'node:http'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { createAccept } from '../../src/accept/accept.ts'
 import { Budget } from '../../src/accept/budget.ts'
+import { HttpReceiver } from '../../src/accept/http-receiver.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 import { spansWaiting, startCollector } from '../support/collector.ts'
@@ -130,7 +130,7 @@ test('an application that never goes away does not hold the sidecar for ever', a
     message: '',
   })
   const limits = { maxBody: 1024, maxJsonBody: 1024, budget: new Budget(1024) }
-  const accept = createAccept({
+  const accept = new HttpReceiver({
     listen: { host: '127.0.0.1', port: 0 },
     ...limits,
     handle,
@@ -140,11 +140,11 @@ test('an application that never goes away does not hold the sidecar for ever', a
   const { port } = await accept.start()
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
-  await accept.untilUnused(50, 300)
+  await accept.untilDisconnected(50, 300)
   assert.equal(socket.destroyed, false, 'it is still there')
   socket.destroy()
   // And without a connection the other bound is never reached.
-  await accept.untilUnused(50, 1_000_000)
+  await accept.untilDisconnected(50, 1_000_000)
   await accept.stop()
 })
 

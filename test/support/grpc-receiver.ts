@@ -1,9 +1,9 @@
 // The gRPC door on a free port, with a `handle` of the test's own, and calls over node:http2.
 import { type ClientHttp2Session, connect } from 'node:http2'
 import type { TestContext } from 'node:test'
-import type { Handled } from '../../src/accept/accept.ts'
 import { Budget } from '../../src/accept/budget.ts'
-import { createGrpcDoor } from '../../src/accept/grpc-listen.ts'
+import { GrpcReceiver } from '../../src/accept/grpc-receiver.ts'
+import type { ExportResult } from '../../src/otlp/answer.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 import { EXPORT, message } from './raw-http2.ts'
@@ -27,14 +27,17 @@ export interface Door {
 
 export async function openDoor(
   t: TestContext,
-  handle: (body: Buffer) => Promise<Handled> | Handled = () => ({ rejected: 0, message: '' }),
+  handle: (body: Buffer) => Promise<ExportResult> | ExportResult = () => ({
+    rejected: 0,
+    message: '',
+  }),
   maxBody = MAX_BODY,
 ): Promise<Door> {
   const got: Buffer[] = []
   const lines: string[] = []
   const counters = new Counters()
   const budget = new Budget(20 * maxBody)
-  const door = createGrpcDoor({
+  const door = new GrpcReceiver({
     listen: { host: '127.0.0.1', port: 0 },
     maxBody,
     budget,

@@ -3,8 +3,8 @@
 import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import { type AcceptOptions, createAccept } from '../../src/accept/accept.ts'
 import { Budget } from '../../src/accept/budget.ts'
+import { HttpReceiver, type ReceiverOptions } from '../../src/accept/http-receiver.ts'
 import type { Encoding } from '../../src/otlp/answer.ts'
 import { Cursor } from '../../src/otlp/wire.ts'
 import { Counters } from '../../src/support/counters.ts'
@@ -33,12 +33,12 @@ export interface Reply {
 }
 
 /** When the test ends the door is closed, and the budget must have everything back. */
-export async function openDoor(t: TestContext, changes: Partial<AcceptOptions> = {}) {
+export async function openDoor(t: TestContext, changes: Partial<ReceiverOptions> = {}) {
   const bodies: Buffer[] = []
   const logged: string[] = []
   const counters = new Counters()
   const budget = changes.budget ?? new Budget(1024 * KIB)
-  const accept = createAccept({
+  const accept = new HttpReceiver({
     listen: { host: '127.0.0.1', port: 0 },
     maxBody: 256 * KIB,
     maxJsonBody: 128 * KIB,

@@ -3,7 +3,7 @@
 // component.
 import { readdirSync, readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
-import { CONTAINER, literal, type Options, STANDARD } from '../../src/inject/container.ts'
+import { CONTAINER, DEFAULTS, literal, type Options } from '../../src/inject/container.ts'
 import { injectText } from '../../src/inject/inject.ts'
 
 export interface Variable {
@@ -71,11 +71,11 @@ export const TEXTS = {
   facts: '{"app.version":"1.32.0"}',
 }
 export const OPTIONS: Options = {
-  ...STANDARD,
+  ...DEFAULTS,
   image:
     'registry.example/usage-sidecar@sha256:0000000000000000000000000000000000000000000000000000000000000000',
   settings: {
-    ...STANDARD.settings,
+    ...DEFAULTS.settings,
     USAGE_REPORTING: 'on',
     USAGE_ENDPOINT: 'https://usage.example.org',
     USAGE_POLICY_TEXT: literal(TEXTS.policy),

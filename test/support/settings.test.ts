@@ -1,4 +1,4 @@
-// Settings: defaults, flags, and all mistakes at once without a word of what was given.
+// Settings: defaults, flags, and all errors at once without a word of what was given.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { limitsFor, readConfig, SETTINGS } from '../../src/support/settings.ts'
@@ -11,11 +11,11 @@ const WORKING = {
 }
 
 test('the defaults are those of the table, and a policy is all that is missing', () => {
-  const { config, mistakes } = readConfig({})
+  const { config, errors } = readConfig({})
   assert.equal(config.reporting, 'local')
   assert.deepEqual(config.httpListen, { host: '127.0.0.1', port: 4318 })
   assert.equal(config.sendInterval, 3_600_000)
-  assert.deepEqual(mistakes, [
+  assert.deepEqual(errors, [
     'USAGE_POLICY is not set. Name the file of the policy, or give it in USAGE_POLICY_TEXT.',
   ])
 })
@@ -36,25 +36,25 @@ test('tells all wrong settings at once and repeats none', () => {
     USAGE_QUEUE_MAX: 'CANARY',
     USAGE_SEND_INTERVAL: '1 hour',
   }
-  const { mistakes } = readConfig({ ...WORKING, ...wrong })
+  const { errors } = readConfig({ ...WORKING, ...wrong })
   for (const name of Object.keys(wrong))
     assert.ok(
-      mistakes.some((mistake) => mistake.startsWith(`${name} `)),
+      errors.some((error) => error.startsWith(`${name} `)),
       name,
     )
-  assert.doesNotMatch(mistakes.join('\n'), /CANARY|1 hour/)
+  assert.doesNotMatch(errors.join('\n'), /CANARY|1 hour/)
 })
 
 test('plain http is for loopback and services of the cluster', () => {
-  const mistakesOf = (endpoint: string): readonly string[] =>
-    readConfig({ ...WORKING, USAGE_ENDPOINT: endpoint }).mistakes
+  const errorsOf = (endpoint: string): readonly string[] =>
+    readConfig({ ...WORKING, USAGE_ENDPOINT: endpoint }).errors
   for (const endpoint of [
     'http://127.0.0.1:4328',
     'http://[::1]:1',
     'http://collector.usage.svc:4318',
     'https://usage.example.org/base',
   ])
-    assert.deepEqual(mistakesOf(endpoint), [], endpoint)
+    assert.deepEqual(errorsOf(endpoint), [], endpoint)
   for (const endpoint of [
     'http://usage.example.org',
     'ftp://x',
@@ -62,7 +62,7 @@ test('plain http is for loopback and services of the cluster', () => {
     'https://x.org/?a=b',
     'x',
   ])
-    assert.equal(mistakesOf(endpoint).length, 1, endpoint)
+    assert.equal(errorsOf(endpoint).length, 1, endpoint)
 })
 
 test('an address without a host is every address, of IPv4 alone where there is no IPv6', () => {
@@ -71,7 +71,7 @@ test('an address without a host is every address, of IPv4 alone where there is n
   // Node reads the empty host so; `::` would fail where IPv6 is off.
   assert.deepEqual(healthOf(':4319'), { host: '', port: 4319 })
   assert.deepEqual(healthOf('[::]:4319'), { host: '::', port: 4319 })
-  assert.equal(readConfig({ ...WORKING, USAGE_HTTP_LISTEN: ':4318' }).mistakes.length, 1)
+  assert.equal(readConfig({ ...WORKING, USAGE_HTTP_LISTEN: ':4318' }).errors.length, 1)
 })
 
 test('doors for raw spans and the page are on loopback alone', () => {
@@ -86,12 +86,12 @@ test('doors for raw spans and the page are on loopback alone', () => {
       '128.0.0.1:1',
     ])
       assert.match(
-        String(readConfig({ ...WORKING, [name]: address }).mistakes),
+        String(readConfig({ ...WORKING, [name]: address }).errors),
         new RegExp(`^${name} is an address`),
         address,
       )
     for (const address of ['127.0.0.1:1', '127.9.9.9:1', '[::1]:1', 'localhost:1'])
-      assert.deepEqual(readConfig({ ...WORKING, [name]: address }).mistakes, [], address)
+      assert.deepEqual(readConfig({ ...WORKING, [name]: address }).errors, [], address)
   }
 })
 

@@ -175,7 +175,7 @@ export interface Sidecar {
 
 /** The sidecar inside this process. */
 export async function startHere(t: TestContext, { env }: Place): Promise<Sidecar> {
-  const { config, mistakes } = readConfig(env)
+  const { config, errors } = readConfig(env)
   const counters = new Counters()
   let output = ''
   const log = createLog('debug', (line) => {
@@ -184,7 +184,7 @@ export async function startHere(t: TestContext, { env }: Place): Promise<Sidecar
   const machine = { arch: 'x64', platform: 'linux', memoryLimit: undefined }
   const pipeline = createPipeline({
     config,
-    mistakes,
+    errors,
     doNotTrack: env.DO_NOT_TRACK,
     machine,
     counters,

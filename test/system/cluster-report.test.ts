@@ -105,7 +105,7 @@ test('Spartakus: server and nodes, exactly, once for each run; and nothing else 
   }
   const job = await pod.report({ USAGE_FACTS: JSON.stringify(facts) })
   assert.deepEqual([job.code, job.stdout], [0, ''], job.stderr)
-  assert.equal(job.lines.at(-1)?.event, 'facts: the cluster report is delivered')
+  assert.equal(job.lines.at(-1)?.event, 'facts: cluster report delivered')
   assert.deepEqual(
     // They leave in the order of their ids.
     pod.collector
@@ -238,7 +238,7 @@ test('a collector that refuses, and a mode that sends nothing, are told as what 
   const refused = await pod.report()
   assert.deepEqual(
     [refused.code, refused.lines.at(-1)?.event],
-    [1, 'facts: the collector has refused the cluster report'],
+    [1, 'facts: the collector refused the cluster report'],
   )
   const local = await startPod(t, 'spartakus-compat', fakeCluster(), { USAGE_REPORTING: 'local' })
   const kept = await local.report()

@@ -4,6 +4,9 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
+import { problemsOf } from '../mutate/check.ts'
+import { markedOf } from '../mutate/marked.ts'
+import { rows } from '../mutate/rows.ts'
 
 const SRC = new URL('../../src/', import.meta.url).pathname
 /** Folder: the folders that it may import besides itself and support. */
@@ -29,6 +32,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const WIRING = ['sidecar', 'cli', 'main.ts']
 const FORBIDDEN_NAMES = /^(index|utils?|common|helpers?|misc)(\.ts)?$/
 const MAX_LINES = 400
+const MAX_ROWS = 200
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) =>
   file.endsWith('.ts'),
@@ -113,4 +117,10 @@ test('no string in the source silences a check', () => {
       /@ts-(ignore|expect-error|nocheck)|biome-ignore|eslint-disable|oxlint-disable/,
       file,
     )
+})
+
+test('every promise of the mutation table has one marker, a change that fits and a test', async () => {
+  const root = join(SRC, '..')
+  assert.deepEqual(problemsOf(root, rows, await markedOf(root)), [])
+  assert.ok(rows.length <= MAX_ROWS, `the table has ${rows.length} rows; ${MAX_ROWS} is the limit`)
 })

@@ -79,6 +79,7 @@ function keep(values: readonly Scalar[], fold: Fold, otherwise: Outcome, encode:
       let index = table.find(value.bytes, value.start, value.end)
       if (index >= 0) return encoded[index]
       const text = textOf(value)
+      // promise: keep-utf8
       if (text === undefined) return undefined
       if (index === NOT_ASCII) {
         index = values.indexOf(folded(text, fold))
@@ -119,6 +120,7 @@ function version(level: VersionLevel, other: Uint8Array, encode: Encode): Apply 
     const known = seen.get(value)
     if (known !== undefined) return known
     const text = textOf(value)
+    // promise: version-utf8
     if (text === undefined) return undefined
     const short = shortVersion(text, level)
     const outcome = short === undefined ? other : encode(short)

@@ -20,6 +20,7 @@ export interface PseudonymContext {
  * `field` is the name of the outgoing attribute: another one, another project or period gives
  * another pseudonym.
  */
+// promise: pseudonym-needs-secret
 export function pseudonyms(
   field: string,
   period: Period,
@@ -34,6 +35,8 @@ export function pseudonyms(
   return (value) => {
     if (!isFilled(value)) return undefined
     const now = context.period(period)
+    // promise: no-earlier-pseudonym
+    // promise: pseudonyms-of-the-period
     if (now !== keyPeriod) {
       keyPeriod = now
       key = pseudonymKey(secret, project, field, now)

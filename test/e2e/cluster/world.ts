@@ -6,8 +6,8 @@ import { root } from '../../../deploy/image/contents.ts'
 import {
   APP_ENV,
   CONTAINER,
+  DEFAULTS,
   INJECTED,
-  STANDARD,
   sidecar,
   volumes,
 } from '../../../src/inject/container.ts'
@@ -157,7 +157,7 @@ export function template(
   const { initContainers, containers, ...rest } = podSpec(more.env) as Record<string, unknown> &
     Record<string, { env: object[] }[]>
   const options = {
-    ...STANDARD,
+    ...DEFAULTS,
     image: IMAGE,
     settings,
     ...(more.dataClaim === undefined ? {} : { dataClaim: more.dataClaim }),

@@ -28,7 +28,7 @@ rules:
       - get
 {{- end }}
 {{- if .root.Values.facts.nodes }}
-  # How many nodes there are and of what kind. Where only the number is wanted, a single node’s metadata is read.
+  # The number and kinds of nodes. For the number alone, one node’s metadata is read.
   - apiGroups:
       - ""
     resources:
@@ -37,12 +37,12 @@ rules:
       - list
 {{- end }}
 {{- range .root.Values.facts.objects }}
-  # In which version {{ .group }} is served, to count its objects.
+  # The served version of {{ .group }}, to count its objects.
   - nonResourceURLs:
       - /apis/{{ .group }}
     verbs:
       - get
-  # How many {{ .plural }} there are. A single one’s metadata is read; the server says how many more there are.
+  # The number of {{ .plural }}. One object’s metadata is read; the server says how many follow.
   - apiGroups:
       - "{{ .group }}"
     resources:
@@ -70,7 +70,7 @@ metadata:
   name: usage-sidecar-facts
   namespace: "{{ .root.Release.Namespace }}"
 rules:
-  # To write the facts, as the policy sends them, into this one ConfigMap.
+  # To write the facts, as the policy sends them, to this one ConfigMap.
   - apiGroups:
       - ""
     resources:

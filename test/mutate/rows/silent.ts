@@ -1,0 +1,160 @@
+// Promise 6: off means silent.
+import type { Promised } from '../row.ts'
+
+export const silent: Promised = {
+  number: 6,
+  title: 'Off means silent',
+  rows: {
+    'test/send/environment.test.ts': {
+      'no-proxy-from-environment': {
+        keeps: 'No environment variable adds a proxy.',
+        change: { replace: 'proxyEnv: undefined', by: 'proxyEnv: process.env' },
+        noticedBy: 'variables of',
+      },
+    },
+    'test/sidecar/consent-requests.test.ts': {
+      'off-answers-200': {
+        keeps: 'In mode off the application gets its 200.',
+        change: { condition: true },
+        noticedBy: 'a request whose spans',
+      },
+    },
+    'test/sidecar/pipeline.test.ts': {
+      'off-makes-no-identity': {
+        keeps: 'In mode off no identity is made.',
+        change: { condition: true },
+        noticedBy: 'opens no connection',
+      },
+    },
+    'test/sidecar/mode-controller.test.ts': {
+      'epoch-ends-at-once': {
+        keeps: 'The epoch ends on disk as soon as consent ends.',
+        change: 'delete',
+        noticedBy: 'the epoch ends on disk',
+      },
+      'request-cancelled-at-once': {
+        keeps: 'The request in flight is cancelled as soon as consent ends.',
+        change: 'delete',
+        noticedBy: 'the epoch ends on disk',
+      },
+      'epoch-removal-off': {
+        keeps: 'If someone removes the epoch, reporting stops.',
+        change: { withoutOperand: 6 },
+        noticedBy: 'an epoch that somebody',
+      },
+    },
+    'test/system/epochs.test.ts': {
+      'mode-end-closes-queue': {
+        keeps: 'Nothing enters the queue after a mode has ended.',
+        change: 'delete',
+        noticedBy: 'nothing accepted outside',
+        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
+      },
+      'mode-end-wipes': {
+        keeps: 'What a mode kept is wiped when the mode ends.',
+        change: 'delete',
+        noticedBy: 'nothing accepted outside',
+        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
+      },
+      'start-wipes-earlier-mode': {
+        keeps: 'A start wipes what an earlier process kept in another mode.',
+        change: { replace: 'await options.wipeFolder()', by: 'undefined' },
+        noticedBy: 'nothing accepted outside',
+        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
+      },
+      'local-without-sender': {
+        keeps: 'In mode `local` there is no sender.',
+        change: 'delete',
+        noticedBy: 'nothing accepted outside',
+        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
+      },
+      'switches-read-before-send': {
+        keeps: 'The switches are read again before a body is sent.',
+        change: 'delete',
+        noticedBy: 'nothing accepted outside',
+        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
+      },
+      'late-request-discarded': {
+        keeps: 'A request that began in another epoch is discarded.',
+        change: { withoutOperand: 2 },
+        noticedBy: 'nothing accepted outside',
+        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
+      },
+      'policy-change-drops': {
+        keeps: 'Nothing made under the old policy is sent under the new one.',
+        change: { value: 'Promise.resolve()' },
+        noticedBy: 'nothing accepted outside',
+        env: { USAGE_TEST_RUNS: '400', USAGE_TEST_SEED: '7' },
+      },
+    },
+    'test/queue/queue.test.ts': {
+      'consent-before-commit': {
+        keeps: 'Consent is read again right before each commit.',
+        change: 'delete',
+        noticedBy: 'next commits nothing',
+      },
+    },
+    'test/queue/power-loss.test.ts': {
+      'wipe-synced': {
+        keeps: 'A wipe is synced.',
+        change: 'delete',
+        noticedBy: 'after power loss',
+      },
+    },
+    'test/send/send.test.ts': {
+      'redirect-not-followed': {
+        keeps: 'A redirect is a refusal.',
+        change: { replace: 'status < 300', by: 'status < 400' },
+        noticedBy: 'status 302',
+      },
+    },
+    'test/send/consent.test.ts': {
+      'consent-before-request': {
+        keeps: 'Consent is read again right before each request.',
+        change: 'delete',
+        noticedBy: 'consent that ends while the receipt',
+      },
+    },
+    'test/consent/switches.test.ts': {
+      'consent-do-not-track': {
+        keeps: 'DO_NOT_TRACK means off.',
+        change: { value: 'void said' },
+        noticedBy: 'of all combinations',
+      },
+      'consent-unreadable-kill-switch-off': {
+        keeps: 'A kill switch that cannot be read means off.',
+        change: { replace: 'offFile.there !== false', by: 'offFile.there === true' },
+        noticedBy: 'of all combinations',
+      },
+      'consent-lowest-wins': {
+        keeps: 'The lowest mode wins.',
+        change: {
+          replace: 'MODES.indexOf(next.mode) < MODES.indexOf(lowest.mode)',
+          by: 'MODES.indexOf(next.mode) > MODES.indexOf(lowest.mode)',
+        },
+        noticedBy: 'of all combinations',
+      },
+    },
+    'test/consent/watch.test.ts': {
+      'only-enoent-is-absence': {
+        keeps: 'Only ENOENT means that a file is absent.',
+        change: { condition: true },
+        noticedBy: 'the kill switch',
+      },
+    },
+    'test/send/cancel.test.ts': {
+      'cancel-resets-connection': {
+        keeps: 'A cancelled request sends no more bytes.',
+        change: { condition: true },
+        noticedBy: 'over plain HTTP, the connection of a request in flight',
+      },
+    },
+    'test/facts/facts.test.ts': {
+      'facts-job-silent': {
+        keeps: 'If the sidecar is off, the facts job asks the cluster nothing.',
+        change: { condition: false },
+        noticedBy: 'off is silent',
+      },
+    },
+  },
+}
