@@ -9,6 +9,7 @@ import { HEARTBEAT, type Policy } from '../policy/policy.ts'
 import type { Cell, Counters } from '../support/counters.ts'
 import { badRequest } from '../support/errors.ts'
 import { ABSENT } from './attribute-slots.ts'
+import { MISS } from './byte-table.ts'
 import { Clock } from './clock.ts'
 import {
   compileResource,
@@ -19,13 +20,12 @@ import {
   type Table,
 } from './compile.ts'
 import type { CompileContext } from './compiled-field.ts'
+import type { Facts } from './compiled-source.ts'
 import { heartbeatSpan } from './heartbeat-span.ts'
 import type { Random } from './ids.ts'
 import { readResource } from './resource-slots.ts'
-import type { Facts } from './source.ts'
 import { Frame } from './span-offsets.ts'
 import { SpanWriter } from './span-writer.ts'
-import { MISS } from './table.ts'
 
 export interface AnonymizerOptions {
   policy: Policy

@@ -4,8 +4,8 @@
 // its slot MALFORMED: decoders take the last of two keys, so reading the first would let `{key:
 // listed, key: secret}` pass one as the other.
 import { Cursor, FIXED64, LEN, VARINT } from '../otlp/wire.ts'
+import { type ByteTable, MISS } from './byte-table.ts'
 import type { Frame } from './span-offsets.ts'
-import { type ByteTable, MISS } from './table.ts'
 
 /**
  * Kinds of a value. OTHER is an array, a map, bytes, nothing at all, or a number that is none (NaN,

@@ -13,12 +13,12 @@ import {
 } from '../policy/policy.ts'
 import type { Cell } from '../support/counters.ts'
 import { ABSENT, DOUBLE, MALFORMED, Slots, STRING, Value } from './attribute-slots.ts'
+import { ByteTable } from './byte-table.ts'
+import { compileNarrow, type Narrow } from './compile-narrowing.ts'
 import { type CompileContext, compileField, evaluate, type FieldPlan } from './compiled-field.ts'
+import { fixedValue, Joined, needsAttribute } from './compiled-source.ts'
 import { encodeAttribute, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './encoded-attribute.ts'
 import { FieldSet } from './field-set.ts'
-import { compileNarrow, type Narrow } from './narrow.ts'
-import { fixedValue, Joined, needsAttribute } from './source.ts'
-import { ByteTable } from './table.ts'
 import { TimeCut } from './time-cut.ts'
 
 /** The outgoing attribute of this number is there and has one of the values. */

@@ -6,8 +6,8 @@ import type { Cell, Counters } from '../support/counters.ts'
 import { compileAction } from './actions/compile-action.ts'
 import type { PseudonymContext } from './actions/hash.ts'
 import { ABSENT, type Value } from './attribute-slots.ts'
+import type { Facts } from './compiled-source.ts'
 import { type Apply, encodeAttribute, type Outcome } from './encoded-attribute.ts'
-import type { Facts } from './source.ts'
 import { type Step, Steps } from './steps.ts'
 
 export interface CompileContext extends PseudonymContext {

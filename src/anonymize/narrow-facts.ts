@@ -15,10 +15,10 @@ import {
 } from '../policy/policy.ts'
 import { Counters } from '../support/counters.ts'
 import { shortVersion } from './actions/compile-action.ts'
+import { compileNarrow } from './compile-narrowing.ts'
 import { type CompileContext, compileField, evaluate } from './compiled-field.ts'
+import { type Facts, fixedValue } from './compiled-source.ts'
 import { type Outcome, SPAN_ATTRIBUTES } from './encoded-attribute.ts'
-import { compileNarrow } from './narrow.ts'
-import { type Facts, fixedValue } from './source.ts'
 
 /** Actions that choose an outcome; for any other one the whole value is needed. */
 const CHOOSING = ['keep', 'buckets', 'version', 'constant']

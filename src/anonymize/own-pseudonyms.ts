@@ -5,7 +5,7 @@
 import { decodeRequest } from '../otlp/decode.ts'
 import { lenField } from '../otlp/wire.ts'
 import { policyOn } from '../policy/expiry.ts'
-import { effective } from '../policy/overlay-narrow.ts'
+import { effective } from '../policy/overlay-values.ts'
 import {
   type Field,
   type Period,
@@ -18,8 +18,8 @@ import {
 import { Counters } from '../support/counters.ts'
 import { Clock } from './clock.ts'
 import { type CompileContext, compileField, evaluate } from './compiled-field.ts'
+import { fixedValue } from './compiled-source.ts'
 import { RESOURCE_ATTRIBUTES } from './encoded-attribute.ts'
-import { fixedValue } from './source.ts'
 
 export interface OwnPseudonym {
   /** `undefined`: it comes with every batch. */

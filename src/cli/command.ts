@@ -1,5 +1,5 @@
 // What a command is: what it gets, what it gives back, and how it says that it was used wrongly.
-import type { Machine } from '../sidecar/pipeline.ts'
+import type { Machine } from '../support/machine.ts'
 
 /** What a command may know of its process; only main.ts touches `process`. */
 export interface Host {

@@ -211,12 +211,10 @@ export async function runCommand(args: readonly string[], host: Host): Promise<n
 }
 
 async function readInput(command: Command, args: readonly string[]): Promise<Input> {
-  const ofSettings = command.settings
-    ? (await import('../support/settings.ts')).SETTINGS.map(({ name }) => name)
-    : []
+  const { flagOf, SETTINGS } = await import('../support/settings.ts')
   const named = [
     ...command.flags,
-    ...ofSettings.map((name) => name.replace('USAGE_', '').toLowerCase().replaceAll('_', '-')),
+    ...(command.settings ? SETTINGS.map(({ name }) => flagOf(name)) : []),
   ]
   const options = Object.fromEntries([
     ...named.map((flag) => [flag, { type: 'string' as const, ...shortOf(command, flag) }]),

@@ -14,7 +14,7 @@ import { policyDigest } from '../policy/policy.ts'
 import { ConfigError, errorCode } from '../support/errors.ts'
 import { createLog, type Log } from '../support/log.ts'
 import { duration, isLoopback, WrongSetting } from '../support/setting-parsers.ts'
-import { type Config, readSettings, SETTINGS } from '../support/settings.ts'
+import { type ConfigOf, readSettings, SETTINGS, type SettingName } from '../support/settings.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
 import { policyOf } from './policy-file.ts'
 import { askStatus } from './status.ts'
@@ -31,8 +31,12 @@ const SHARED = [
   'USAGE_FACTS',
   'USAGE_FIRST_SEND_DELAY',
   'USAGE_LOG_LEVEL',
-]
-const settings = SETTINGS.filter(({ name }) => SHARED.includes(name))
+] as const satisfies readonly SettingName[]
+type SharedName = (typeof SHARED)[number]
+type SharedSetting = Extract<(typeof SETTINGS)[number], { name: SharedName }>
+const isShared = (setting: (typeof SETTINGS)[number]): setting is SharedSetting =>
+  SHARED.some((name) => name === setting.name)
+const settings = SETTINGS.filter(isShared)
 const DEFAULTS = {
   factsConfigMap: INJECTION_DEFAULTS.factsConfigMap,
   startWithin: '10m',
@@ -151,7 +155,10 @@ async function makeIdentity(
 }
 
 /** As the sidecar decides, from files as they are now; what cannot be read is off. */
-function mayReport(host: Host, { reporting, annotationsFile, offFile }: Config): boolean {
+function mayReport(
+  host: Host,
+  { reporting, annotationsFile, offFile }: ConfigOf<SharedSetting>,
+): boolean {
   const annotations =
     annotationsFile === undefined ? {} : { annotations: { text: textOf(annotationsFile) } }
   const off = offFile === undefined ? {} : { offFile: { there: isThere(offFile) } }

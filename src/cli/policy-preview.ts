@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { gunzipSync } from 'node:zlib'
 import { createAnonymizer } from '../anonymize/anonymize.ts'
-import { createEnricher } from '../enrich/enrich.ts'
+import { Enricher } from '../enrich/enrich.ts'
 import { allFacts, parseFacts } from '../enrich/facts.ts'
 import { jsonToProtobuf } from '../otlp/json.ts'
 import { expiredOn } from '../policy/expiry.ts'
@@ -60,7 +60,7 @@ export async function preview(host: Host, input: Input): Promise<number> {
     host.out(
       spans === 0
         ? 'Nothing of this would leave.\n'
-        : renderRequest(createEnricher(policy, 'custom', anonymizer).frame(passed)),
+        : renderRequest(new Enricher(policy, 'custom', anonymizer).wrapResourceSpans(passed)),
     )
     const { 'spans.received': received = 0, 'spans.unlisted': unlisted = 0 } = counters.snapshot()
     host.out(

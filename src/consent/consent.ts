@@ -62,7 +62,7 @@ export interface Consent {
   /** As it was seen last. */
   decision(): Decision
   /** As it is now: reads the files anew. */
-  look(): Decision
+  refresh(): Decision
   stop(): void
 }
 
@@ -86,9 +86,9 @@ export function watchConsent(
   const annotations =
     sources.annotationsFile === undefined
       ? undefined
-      : watchFile(sources.annotationsFile, () => look())
+      : watchFile(sources.annotationsFile, () => refresh())
   const offFile =
-    sources.offFile === undefined ? undefined : watchPresence(sources.offFile, () => look())
+    sources.offFile === undefined ? undefined : watchPresence(sources.offFile, () => refresh())
   const watches: Watch<unknown>[] = [annotations, offFile].filter((watch) => watch !== undefined)
   let looking = false
 
@@ -106,7 +106,7 @@ export function watchConsent(
    * At all files, then decides: one that has risen must not count before one that has fallen in the
    * same moment.
    */
-  const look = (): Decision => {
+  const refresh = (): Decision => {
     if (looking) return decision
     looking = true
     for (const watch of watches) watch.look()
@@ -120,7 +120,7 @@ export function watchConsent(
 
   return {
     decision: () => decision,
-    look,
+    refresh,
     stop: () => {
       for (const watch of watches) watch.stop()
     },

@@ -1,7 +1,7 @@
 // The data sheet as one HTML page that needs nothing else: no script, no style attribute, no
 // address but the review's. `sheetSections` is its middle, for the sidecar's own page.
 
-import { bitsText } from '../policy/words.ts'
+import { bitsText } from '../policy/describe.ts'
 import type { Row, Sheet, SpanSheet } from './sheet.ts'
 import { LINKS } from './sheet-markdown.ts'
 

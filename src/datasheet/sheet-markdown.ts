@@ -1,6 +1,6 @@
 // The data sheet as Markdown, for a project's documentation. It sets what `sheet.ts` says and adds
 // nothing.
-import { bitsText } from '../policy/words.ts'
+import { bitsText } from '../policy/describe.ts'
 import type { Row, Sheet } from './sheet.ts'
 
 export function sheetMarkdown(sheet: Sheet): string {

@@ -3,15 +3,6 @@
 // the sidecar does; `sheet-markdown.ts` and `sheet-html.ts` only set it. Every field on the wire
 // has one row and every row is on the wire (a test holds both).
 import { budgetOf, type RecordBudget, type Share } from '../policy/bits.ts'
-import { effective } from '../policy/overlay-narrow.ts'
-import {
-  type Field,
-  HEARTBEAT,
-  type Period,
-  type Policy,
-  policyDigest,
-  type SpanRule,
-} from '../policy/policy.ts'
 import {
   bucketText,
   conditionsOf,
@@ -21,7 +12,16 @@ import {
   TIME_TEXTS,
   typeOf,
   valuesOf,
-} from '../policy/words.ts'
+} from '../policy/describe.ts'
+import { effective } from '../policy/overlay-values.ts'
+import {
+  type Field,
+  HEARTBEAT,
+  type Period,
+  type Policy,
+  policyDigest,
+  type SpanRule,
+} from '../policy/policy.ts'
 
 export interface Row {
   /**

@@ -2,8 +2,6 @@
 // values it can have, and the leak budget: how much one record tells, what stays the same, what
 // links records, what is only assumed.
 import { type Budget, budgetOf, type Share } from '../policy/bits.ts'
-import { effective } from '../policy/overlay-narrow.ts'
-import { type Field, type Policy, policyDigest } from '../policy/policy.ts'
 import {
   bitsText,
   conditionsOf,
@@ -11,7 +9,9 @@ import {
   sourceText,
   TIME_TEXTS,
   valuesOf,
-} from '../policy/words.ts'
+} from '../policy/describe.ts'
+import { effective } from '../policy/overlay-values.ts'
+import { type Field, type Policy, policyDigest } from '../policy/policy.ts'
 import { LINKS } from './sheet-markdown.ts'
 
 const SHOWN_VALUES = 12

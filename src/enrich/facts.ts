@@ -2,7 +2,7 @@
 // object, and the two that the process knows of itself. What is not there could not be read and is
 // absent on the wire.
 
-import type { Facts } from '../anonymize/source.ts'
+import type { Facts } from '../anonymize/compiled-source.ts'
 import type { Scalar } from '../policy/policy.ts'
 import { ConfigError } from '../support/errors.ts'
 

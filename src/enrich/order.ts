@@ -1,28 +1,28 @@
-// The spans of a batch leave in the order of their ids, which are random or a keyed function of the
-// incoming ones: in which order the application ended or handed them on is not told, and the same
-// spans in another order are the same bytes.
+// Copies the spans of a batch in the order of their ids, which are random or a keyed function of
+// the incoming ids. So nothing shows in which order the application ended its spans, and the same
+// spans in another order give the same bytes.
 import { Cursor } from '../otlp/wire.ts'
 
 /**
- * Where a span's id begins behind its length, as the span writer lays it out: trace id with head
- * (18), head (2).
+ * Offset of the span id after the span's length, as the span writer writes it: the trace id with
+ * its head (18 bytes), then the head of the span id (2 bytes).
  */
 const SPAN_ID_AT = 20
-/** A key is 31 bits of the id and the place in the list: both fit into a double. */
-const PLACES = 2 ** 21
-/** Places of so many spans are kept for the next batch. */
-const KEPT = 1024
+/** A key is 31 bits of the id and the index of the span. Both fit into a double. */
+const MAX_SPANS = 2 ** 21
+/** The arrays for this many spans are kept for the next batch. */
+const KEPT_SPANS = 1024
 
-const keptStarts = new Uint32Array(KEPT + 1)
-const keptKeys = new Float64Array(KEPT)
+const keptStarts = new Uint32Array(KEPT_SPANS + 1)
+const keptKeys = new Float64Array(KEPT_SPANS)
 
-/** Copies `count` ScopeSpans.spans fields, one after the other in `spans`, to `out` at `pos`. */
+/** Copies the `count` ScopeSpans.spans fields in `spans` to `out` at `pos`. */
 export function copyInOrder(spans: Buffer, count: number, out: Buffer, pos: number): void {
-  if (count < 2 || count > PLACES) {
+  if (count < 2 || count > MAX_SPANS) {
     spans.copy(out, pos)
     return
   }
-  const isFew = count <= KEPT
+  const isFew = count <= KEPT_SPANS
   const starts = isFew ? keptStarts : new Uint32Array(count + 1)
   const keys = isFew ? keptKeys.subarray(0, count) : new Float64Array(count)
   const cursor = new Cursor(spans)
@@ -31,14 +31,14 @@ export function copyInOrder(spans: Buffer, count: number, out: Buffer, pos: numb
     cursor.tag()
     const length = cursor.length()
     const at = cursor.pos + SPAN_ID_AT
-    keys[i] = (spans.readUInt32BE(at) >>> 1) * PLACES + i
+    keys[i] = (spans.readUInt32BE(at) >>> 1) * MAX_SPANS + i
     cursor.pos += length
   }
   starts[count] = cursor.pos
   // promise: span-order-hidden
   keys.sort()
   for (const key of keys) {
-    const i = key % PLACES
+    const i = key % MAX_SPANS
     const end = starts[i + 1]!
     for (let at = starts[i]!; at < end; at++) out[pos++] = spans[at]!
   }

@@ -2,8 +2,9 @@
 // gives the cluster report to the sidecar in its own pod. It stays until the sidecar has settled
 // the report. The job is short-lived. It logs everything that it cannot read or write, and does the
 // rest. If reporting is off, it sends no request.
+
+import type { Facts } from '../anonymize/compiled-source.ts'
 import { narrowFacts } from '../anonymize/narrow-facts.ts'
-import type { Facts } from '../anonymize/source.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Log } from '../support/log.ts'
 import type { Cluster } from './cluster.ts'

@@ -1,7 +1,8 @@
 // Finds the few things that a policy needs from the cluster. The job reads nothing that no
 // attribute names, and nothing that the maintainer's chart already gives.
+
+import type { Facts } from '../anonymize/compiled-source.ts'
 import { factsNamed } from '../anonymize/narrow-facts.ts'
-import type { Facts } from '../anonymize/source.ts'
 import { type Policy, placesRead } from '../policy/policy.ts'
 
 /**

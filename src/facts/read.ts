@@ -2,7 +2,7 @@
 // the dependent facts absent. Each missing fact is named with its right and reason, and the others
 // are still read.
 
-import type { Facts } from '../anonymize/source.ts'
+import type { Facts } from '../anonymize/compiled-source.ts'
 import type { Scalar } from '../policy/policy.ts'
 import type { Answer, Cluster } from './cluster.ts'
 import { type Counted, type Needs, ONE_NODE } from './needs.ts'

@@ -3,6 +3,7 @@
 // a collector learn more than before, or learn it from something else. When in doubt it is new.
 
 import { budgetOf } from './bits.ts'
+import { bitsText, sourceText } from './describe.ts'
 import {
   type Field,
   IDS,
@@ -14,7 +15,6 @@ import {
   TIMES,
   VERSION_LEVELS,
 } from './policy.ts'
-import { bitsText, sourceText } from './words.ts'
 
 export interface PolicyDiff {
   /** Sentences. */

@@ -4,7 +4,7 @@
 // overlay too (pseudonyms and ids apart, by period; and a `skip` leaves whole spans out by what the
 // base may not look at).
 import { ConfigError } from '../support/errors.ts'
-import { narrowAction, narrowConditions } from './overlay-narrow.ts'
+import { narrowAction, narrowConditions } from './overlay-values.ts'
 import { API_VERSION } from './parse.ts'
 import {
   type Field,

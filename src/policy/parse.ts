@@ -2,7 +2,7 @@
 // that is not known is a mistake, never ignored: what a policy says and what the sidecar does must
 // not differ.
 import { ConfigError } from '../support/errors.ts'
-import { checkPeriods, overLimits } from './check-whole.ts'
+import { checkPeriods, overLimits } from './check-limits.ts'
 import { type FieldContext, isSendable, needsCompat, sentType } from './parse-action.ts'
 import { parseField } from './parse-field.ts'
 import {

@@ -1,9 +1,8 @@
-// Goes between off, local and on while the process runs, and from one policy to the next. What was
-// kept in one mode never comes into another: the epoch ends first, durably, then the request in
-// flight, then all that is on disk. Whatever fails is tried again, and until it has worked nothing
-// comes in and nothing leaves. A folder that another process has is its own: nothing in it is
-// touched, whatever our switches say, until it is free.
-
+// Moves the data directory between the modes off, local and on and from one policy to the next.
+// Records of one mode never reach another: first the epoch ends on disk, then the request in flight
+// is cancelled, then the directory is wiped. A step that fails is retried. Until it succeeds, no
+// request is kept and none is sent. A directory that another process uses stays untouched until it
+// is free.
 import {
   beginEpoch,
   type Epoch,
@@ -16,114 +15,153 @@ import type { Queue } from '../queue/queue.ts'
 import type { Sender } from '../send/send.ts'
 import { errorCode } from '../support/errors.ts'
 import type { Log } from '../support/log.ts'
-import type { Mode } from '../support/mode.ts'
+import {
+  activeSession,
+  CLOSED,
+  type DesiredState,
+  hasLock,
+  type Open,
+  type Opening,
+  openSession,
+  type Preparing,
+  type Session,
+  type State,
+  step,
+  type Wiping,
+} from './mode-state.ts'
 
-export interface Goal {
-  mode: Mode
-  /**
-   * Digest of the policy in force; `undefined` where there is none: then what is kept stays, and
-   * stays here.
-   */
-  policy: string | undefined
-}
-
-export interface ModesOptions {
+export interface ModeControllerOptions {
+  /** The data directory. */
   folder: string
-  /** As the switches and the policy are now; reads the switches anew. */
-  goal: () => Goal
-  openQueue: (kind: { policy: string; mode: Epoch['mode']; wipe: () => boolean }) => Promise<Queue>
-  /**
-   * Keeps other processes out of the folder until the result is called; throws where one has it.
-   */
+  /** Reads the switches and the policy anew. May call reconcile(). */
+  desiredState: () => DesiredState
+  openQueue: (kind: {
+    policyDigest: string
+    mode: Epoch['mode']
+    wipe: () => boolean
+  }) => Promise<Queue>
+  /** Keeps other processes out until the result is called. Throws EBUSY if one is in. */
   lockFolder: () => () => void
-  /** Removes all that holds spans from a folder that is not open. */
+  /** Removes all records from a directory that is not open. */
   wipeFolder: () => Promise<void>
-  /** Sends what the queue holds while `allowed`, which reads the switches anew. */
+  /** Sends the queue while `allowed`, which reads the switches anew. */
   openSender: (queue: Queue, notBefore: number, allowed: () => boolean) => Sender
   firstSendDelay: number
   log: Log
   now?: () => number
 }
 
-export interface Modes {
-  /** Resolves when the first attempt to be as the switches want it has ended. */
-  start(): Promise<void>
-  /**
-   * The switches or the policy may have changed: when it returns, nothing leaves any more that may
-   * not.
-   */
-  look(): void
-  /**
-   * Where a request is kept that began at `began` (performance.now()); `undefined`: it is
-   * discarded.
-   */
-  queueFor(began: number): Queue | undefined
-  /**
-   * When the next reports are sent, at the soonest, and how often in a row it failed; `undefined`
-   * where nothing is sent.
-   */
-  sending(): { nextDrainAt: number; failures: number } | undefined
-  /**
-   * Why nothing is kept or sent although it should be, or something is still there that should not.
-   */
-  problem(): string | undefined
-  /**
-   * Closes the folder and leaves what is in it; a drain that has begun, or is due, first gets the
-   * time of the grace.
-   */
-  stop(graceMs?: number): Promise<void>
-}
-
-/** The data folder while it is open. */
-interface Open {
-  queue: Queue
-  epoch: Epoch
-  /** performance.now(): a request that began before was taken in, in part, in another epoch. */
-  since: number
-  policy: string
-  policySince: number
-  /** Until it has resolved, the queue may hold what another policy made. */
-  relabelled: Promise<void> | undefined
-  /** All of it fits `policy`, and in mode on there is a sender. */
-  ready: boolean
-  sender: Sender | undefined
-}
-
 const RETRY_MS = 5_000
+/** What a step that failed could not do: for the log and for the status. */
+const CANNOT = {
+  wipe: 'wipe the data directory',
+  open: 'use the data directory',
+  dropOld: 'drop the records of the previous policy',
+  writeEpoch: 'write the epoch file',
+} as const
 
-export function createModes(options: ModesOptions): Modes {
-  const { folder, log, now = Date.now } = options
-  let goal: Goal | undefined
-  let open: Open | undefined
-  /** We have locked the folder. */
-  let ours = false
-  /** What is in the folder was kept in an epoch that has ended. */
-  let dirty = false
-  /** The folder, still open, in the epoch that has ended. */
-  let leaving: Open | undefined
-  /** All that were told to stop. */
-  let senders: Promise<unknown> = Promise.resolve()
-  let doing = ''
-  let problem: string | undefined
-  let wanted = false
-  let running: Promise<void> | undefined
-  let retry: NodeJS.Timeout | undefined
-  let stopped = false
+export class ModeController {
+  readonly #options: ModeControllerOptions
+  readonly #now: () => number
+  #state: State = CLOSED
+  #desired: DesiredState | undefined
+  /** Resolves when every sender that was stopped has ended. */
+  #stoppingSenders: Promise<unknown> = Promise.resolve()
+  #attempt: keyof typeof CANNOT = 'open'
+  #problem: string | undefined
+  #isDue = false
+  #running: Promise<void> | undefined
+  #retry: NodeJS.Timeout | undefined
+  #stopped = false
 
-  const stopSender = (it: Open): void => {
-    if (it.sender !== undefined) senders = Promise.all([senders, it.sender.stop()])
-    it.sender = undefined
+  constructor(options: ModeControllerOptions) {
+    this.#options = options
+    this.#now = options.now ?? Date.now
   }
 
-  const close = (queue: Queue): Promise<void> => {
-    ours = false
-    return queue.close()
+  /** Resolves after the first attempt to reach the desired state. */
+  async start(): Promise<void> {
+    this.reconcile()
+    await this.#running
   }
 
-  const endHere = (): void => {
-    if (ours) endEpoch(folder)
+  /**
+   * Call this when the switches or the policy may have changed. When it returns, nothing that is
+   * not allowed any more can be sent. The slow steps follow in the background.
+   */
+  reconcile(): void {
+    if (this.#stopped) return
+    const before = this.#desired
+    const desired = this.#options.desiredState()
+    // desiredState() has called this function already if it found a change.
+    if (this.#desired !== before) return
+    if (desired.mode === before?.mode && desired.policyDigest === before.policyDigest) return
+    this.#desired = desired
+    if (desired.mode !== this.#modeBefore(before, desired)) this.#endEpoch()
+    this.#followPolicy()
+    this.#schedule()
+  }
+
+  /**
+   * The queue for a request that began at `began` (performance.now()). If there is none, the
+   * request is discarded.
+   */
+  queueFor(began: number): Queue | undefined {
+    const session = activeSession(this.#state)
+    // promise: late-request-discarded
+    return session !== undefined && began > session.startedAt ? session.queue : undefined
+  }
+
+  /** The sender's earliest next attempt and its failures in a row, if anything is sent. */
+  sending(): { nextDrainAt: number; failures: number } | undefined {
+    return this.#state.phase === 'open' ? this.#state.sender?.status() : undefined
+  }
+
+  /** What the sidecar cannot do with the data directory, if the last attempt failed. */
+  problem(): string | undefined {
+    return this.#problem
+  }
+
+  /**
+   * Closes the data directory and leaves its content. A drain that has begun, or is due, first
+   * gets `graceMs`.
+   */
+  async stop(graceMs = 0): Promise<void> {
+    if (graceMs > 0 && this.#state.phase === 'open') await this.#state.sender?.stop(graceMs)
+    this.#stopped = true
+    clearTimeout(this.#retry)
+    this.#stopSender(this.#state)
+    await this.#running
+    await this.#stoppingSenders
+    await openSession(this.#state)?.queue.close()
+  }
+
+  /** At the start it is the mode of the epoch on disk. Without one, opening wipes. */
+  #modeBefore(before: DesiredState | undefined, desired: DesiredState): string | undefined {
+    if (before !== undefined || desired.mode === 'off') return before?.mode
+    return readEpoch(this.#options.folder)?.mode ?? desired.mode
+  }
+
+  /** Does at once what cannot wait. #wipe() does the rest and repeats and reports what fails. */
+  #endEpoch(): void {
+    const state = this.#state
+    if (state.phase === 'wiping') return
+    // promise: mode-end-closes-queue
+    if (state.phase === 'opening') state.epochEnded = true
+    else this.#state = { phase: 'wiping', session: activeSession(state) }
+    // promise: epoch-ends-at-once
+    try {
+      this.#endEpochOnDisk(hasLock(state))
+    } catch {}
+    // promise: request-cancelled-at-once
+    this.#stopSender(state)
+  }
+
+  #endEpochOnDisk(isLocked: boolean): void {
+    const { folder } = this.#options
+    if (isLocked) endEpoch(folder)
     else if (isUsed(folder)) {
-      const unlock = options.lockFolder()
+      const unlock = this.#options.lockFolder()
       try {
         endEpoch(folder)
       } finally {
@@ -132,241 +170,204 @@ export function createModes(options: ModesOptions): Modes {
     }
   }
 
-  /**
-   * What may not wait when an epoch ends; clear() does the rest, and again what fails here, and
-   * says so.
-   */
-  // promise: mode-end-closes-queue
-  const leave = (): void => {
-    dirty = true
-    leaving ??= open
-    open = undefined
-    // promise: epoch-ends-at-once
-    try {
-      endHere()
-    } catch {}
-    // promise: request-cancelled-at-once
-    if (leaving !== undefined) stopSender(leaving)
+  #stopSender(state: State): void {
+    if (state.phase !== 'open' || state.sender === undefined) return
+    this.#stoppingSenders = Promise.all([this.#stoppingSenders, state.sender.stop()])
   }
 
-  /** What the old policy made is dropped in the same moment as the new one begins. */
-  const relabel = (it: Open, policy: string): void => {
-    stopSender(it)
-    it.ready = false
-    it.policy = policy
-    it.policySince = now()
+  /** Drops the records of the old policy at the moment in which the new one comes into force. */
+  #followPolicy(): void {
+    const session = activeSession(this.#state)
+    const policyDigest = this.#desired?.policyDigest
+    if (session === undefined || policyDigest === undefined) return
+    if (policyDigest === session.policyDigest) return
+    this.#stopSender(this.#state)
+    session.policyDigest = policyDigest
+    session.policySince = this.#now()
     // promise: policy-change-drops
-    it.relabelled = it.queue.switchPolicy(policy)
-    // Both are done again by prepare() where they fail.
-    it.relabelled.catch(() => undefined)
+    const policySwitch = session.queue.switchPolicy(policyDigest)
+    this.#state = { phase: 'preparing', session, policySwitch }
+    // #prepare() repeats and reports what fails.
+    policySwitch.catch(() => undefined)
     try {
-      renew(it)
+      this.#recordPolicy(session)
     } catch {}
   }
 
-  /**
-   * The first report under this policy waits from its `policySince`, whatever becomes of this
-   * process.
-   */
-  const renew = (it: Open): void => {
-    const { epoch, policy, policySince } = it
-    if (
-      readEpoch(folder)?.id !== epoch.id ||
-      (epoch.policy === policy && epoch.policySince === policySince)
-    )
-      return
-    it.epoch = renewEpoch(folder, epoch, policy, policySince)
+  /** So the first report under this policy waits from `policySince`, also after a restart. */
+  #recordPolicy(session: Session): void {
+    const { folder } = this.#options
+    const { epoch, policyDigest, policySince } = session
+    if (readEpoch(folder)?.id !== epoch.id) return
+    if (epoch.policy === policyDigest && epoch.policySince === policySince) return
+    session.epoch = renewEpoch(folder, epoch, policyDigest, policySince)
   }
 
-  const look = (): void => {
-    if (stopped) return
-    const before = goal
-    const next = options.goal()
-    // Finding a change, options.goal() has come here before.
-    if (goal !== before || (next.mode === before?.mode && next.policy === before.policy)) return
-    goal = next
-    // At the start: without an epoch, opening wipes.
-    const was =
-      before === undefined && next.mode !== 'off'
-        ? (readEpoch(folder)?.mode ?? next.mode)
-        : before?.mode
-    if (next.mode !== was) leave()
-    if (open !== undefined && next.policy !== undefined && next.policy !== open.policy)
-      relabel(open, next.policy)
-    settle()
+  #schedule(): void {
+    this.#isDue = true
+    this.#running ??= this.#run()
   }
 
-  const settle = (): void => {
-    wanted = true
-    if (running === undefined) running = fitUntilNothingChanges()
-  }
-
-  const fitUntilNothingChanges = async (): Promise<void> => {
+  /** The loop. Only one runs at a time, and no failure ends it. */
+  async #run(): Promise<void> {
     await Promise.resolve()
-    clearTimeout(retry)
-    while (wanted && !stopped) {
-      wanted = false
+    clearTimeout(this.#retry)
+    while (this.#isDue && !this.#stopped) {
+      this.#isDue = false
       try {
-        await fit()
-        problem = undefined
+        await this.#takeSteps()
+        this.#problem = undefined
       } catch (error) {
-        const code = errorCode(error)
-        const reason = code === 'EBUSY' ? { reason: 'another process uses it' } : {}
-        log.error(`${doing}; it is tried again`, { code, ...reason })
-        problem = `${doing.slice(doing.indexOf(': ') + 2)} (${reason.reason ?? code})`
-        clearTimeout(retry)
-        retry = setTimeout(settle, RETRY_MS).unref()
+        this.#report(errorCode(error))
+        clearTimeout(this.#retry)
+        this.#retry = setTimeout(() => this.#schedule(), RETRY_MS).unref()
       }
     }
-    running = undefined
+    this.#running = undefined
   }
 
-  /**
-   * One step after the other from what is to what shall be; what shall be may change at every
-   * await.
-   */
-  const fit = async (): Promise<void> => {
-    while (!stopped && goal !== undefined) {
-      if (dirty) await clear()
-      else if (goal.mode === 'off' || goal.policy === undefined) return
-      else if (open === undefined) await enter(goal.mode, goal.policy)
-      else if (!open.ready) await prepare(open)
-      else return
+  #report(code: string): void {
+    const cannot = CANNOT[this.#attempt]
+    const reason = code === 'EBUSY' ? 'another process uses it' : code
+    this.#options.log.error(`cannot ${cannot}`, { code, reason, retryInSeconds: RETRY_MS / 1000 })
+    this.#problem = `${cannot} (${reason})`
+  }
+
+  /** State and desired state may change at each await. */
+  async #takeSteps(): Promise<void> {
+    while (!this.#stopped && this.#desired !== undefined) {
+      const next = step(this.#state, this.#desired)
+      if (next.kind === 'wait') return
+      if (next.kind === 'wipe') await this.#wipe(next.state)
+      else if (next.kind === 'open') await this.#open(next.mode, next.policyDigest)
+      else await this.#prepare(next.state)
     }
   }
 
-  const clear = async (): Promise<void> => {
-    doing = 'consent: what the data folder holds could not be wiped'
-    dirty = false
-    const it = leaving
-    let unlock: (() => void) | undefined
+  /** Wipes through the queue where one is open, else behind a lock. */
+  async #wipe(state: Wiping): Promise<void> {
+    this.#attempt = 'wipe'
+    const { folder, wipeFolder, lockFolder, log } = this.#options
+    const { session } = state
+    if (session === undefined && !isUsed(folder)) {
+      this.#state = CLOSED
+      return
+    }
+    const unlock = session === undefined ? lockFolder() : undefined
     try {
-      if (it === undefined) {
-        if (!isUsed(folder)) return
-        unlock = options.lockFolder()
-      }
       endEpoch(folder)
-      await senders
+      await this.#stoppingSenders
       // promise: start-wipes-earlier-mode
-      if (it === undefined) await options.wipeFolder()
+      if (session === undefined) await wipeFolder()
       else {
         // promise: mode-end-wipes
-        await it.queue.wipe()
-        leaving = undefined
-        await close(it.queue)
+        await session.queue.wipe()
+        state.session = undefined
+        await session.queue.close()
       }
-      log.info('consent: nothing is left of what was kept before')
-    } catch (error) {
-      dirty = true
-      throw error
     } finally {
       unlock?.()
     }
+    this.#state = CLOSED
+    log.info('data directory wiped')
   }
 
-  const enter = async (mode: Epoch['mode'], policy: string): Promise<void> => {
-    doing = 'queue: the data folder cannot be used'
+  async #open(mode: Epoch['mode'], policyDigest: string): Promise<void> {
+    this.#attempt = 'open'
+    const { folder, openQueue } = this.#options
+    const state: Opening = { phase: 'opening', hasLock: false, epochEnded: false }
+    this.#state = state
+    const isUnchanged = (): boolean => this.#state === state
     let found: Epoch | undefined
     const wipe = (): boolean => {
-      ours = true
+      state.hasLock = true
       found = readEpoch(folder)
       return found === undefined
     }
-    const queue = await options.openQueue({ policy, mode, wipe }).catch((error: unknown) => {
-      ours = false
-      throw error
-    })
-    // Where the epoch has ended meanwhile, all begins anew; from here to `open` nothing is awaited.
-    if (dirty || stopped || readEpoch(folder)?.id !== found?.id) return await close(queue)
-    let epoch: Epoch
     try {
-      epoch = found === undefined ? beginEpoch(folder, mode, policy, now()) : found
-      if (epoch.policy !== policy) epoch = renewEpoch(folder, epoch, policy, now())
-    } catch (error) {
-      await close(queue)
-      throw error
+      const queue = await openQueue({ policyDigest, mode, wipe })
+      try {
+        // Nothing is awaited between this check and the new state. If the epoch has ended
+        // meanwhile, opening begins anew.
+        if (!state.epochEnded && !this.#stopped && readEpoch(folder)?.id === found?.id)
+          this.#beginSession(queue, mode, policyDigest, found)
+      } finally {
+        if (isUnchanged()) {
+          state.hasLock = false
+          await queue.close()
+        }
+      }
+    } finally {
+      if (isUnchanged())
+        this.#state = state.epochEnded ? { phase: 'wiping', session: undefined } : CLOSED
     }
-    const since = performance.now()
-    open = {
-      queue,
-      epoch,
-      since,
-      policy,
-      policySince: epoch.policySince,
-      relabelled: Promise.resolve(),
-      ready: false,
-      sender: undefined,
-    }
-    if (goal?.policy !== undefined && goal.policy !== policy) relabel(open, goal.policy)
   }
 
-  /** Makes all of it fit the policy, then lets it leave. */
-  const prepare = async (it: Open): Promise<void> => {
-    doing = 'queue: the batches of the old policy could not be dropped'
-    await senders
-    it.relabelled ??= it.queue.switchPolicy(it.policy)
-    const { relabelled, policy } = it
+  #beginSession(
+    queue: Queue,
+    mode: Epoch['mode'],
+    policyDigest: string,
+    found: Epoch | undefined,
+  ): void {
+    const { folder } = this.#options
+    let epoch = found ?? beginEpoch(folder, mode, policyDigest, this.#now())
+    if (epoch.policy !== policyDigest) epoch = renewEpoch(folder, epoch, policyDigest, this.#now())
+    const { policySince } = epoch
+    const session = { queue, startedAt: performance.now(), epoch, policyDigest, policySince }
+    this.#state = { phase: 'preparing', session, policySwitch: Promise.resolve() }
+    this.#followPolicy()
+  }
+
+  /** Makes all records fit the policy, then lets them leave. */
+  async #prepare(state: Preparing): Promise<void> {
+    this.#attempt = 'dropOld'
+    const { session } = state
+    await this.#stoppingSenders
+    state.policySwitch ??= session.queue.switchPolicy(session.policyDigest)
     try {
-      await relabelled
+      await state.policySwitch
     } catch (error) {
-      if (it.relabelled === relabelled) it.relabelled = undefined
+      state.policySwitch = undefined
       throw error
     }
-    if (stopped || open !== it || it.relabelled !== relabelled || !holds(it)) return
-    doing = 'consent: the epoch could not be written'
-    renew(it)
-    it.ready = true
+    if (this.#stopped || this.#state !== state || !this.#isEpochOnDisk(session)) return
+    this.#attempt = 'writeEpoch'
+    this.#recordPolicy(session)
+    const open: Open = { phase: 'open', session, sender: undefined }
+    this.#state = open
     // promise: local-without-sender
-    if (it.epoch.mode === 'local') return
-    // Of a time in the future, from a clock that was wrong, nothing is known but that it has begun.
-    const notBefore =
-      Math.min(now(), Math.max(it.epoch.since, it.epoch.policySince)) + options.firstSendDelay
+    if (session.epoch.mode === 'on') open.sender = this.#openSender(open)
+  }
+
+  #openSender(open: Open): Sender {
+    const { firstSendDelay, log, openSender } = this.#options
+    const { epoch, policySince, queue } = open.session
+    // A wrong clock may have written a time in the future. Then the delay starts now.
+    const notBefore = Math.min(this.#now(), Math.max(epoch.since, policySince)) + firstSendDelay
     log.info('send: reports may leave', { from: new Date(notBefore).toISOString() })
-    it.sender = options.openSender(it.queue, notBefore, () => allowed(it, policy))
+    return openSender(queue, notBefore, () => this.#isAllowed(open))
   }
 
-  /** Whether the epoch is still on disk; somebody may have ended it from outside. */
-  const holds = (it: Open): boolean => {
-    if (readEpoch(folder)?.id === it.epoch.id) return true
-    log.warn('consent: the file epoch is not ours any more; another one begins')
-    leave()
-    settle()
-    return false
-  }
-
-  // promise: switches-read-before-send
-  const allowed = (it: Open, policy: string): boolean => {
-    look()
-    // promise: epoch-removal-off
+  /** Asked before each request and each commit of a body. */
+  #isAllowed(open: Open): boolean {
+    // promise: switches-read-before-send
+    this.reconcile()
     // promise: no-policy-nothing-sent
+    // promise: epoch-removal-off
     return (
-      !stopped &&
-      open === it &&
-      it.ready &&
-      it.policy === policy &&
-      goal?.policy === policy &&
-      holds(it)
+      !this.#stopped &&
+      this.#state === open &&
+      this.#desired?.policyDigest === open.session.policyDigest &&
+      this.#isEpochOnDisk(open.session)
     )
   }
 
-  return {
-    start: async () => {
-      look()
-      await running
-    },
-    look,
-    // promise: late-request-discarded
-    queueFor: (began) => (open !== undefined && began > open.since ? open.queue : undefined),
-    sending: () => open?.sender?.status(),
-    problem: () => problem,
-    stop: async (graceMs = 0) => {
-      if (graceMs > 0) await open?.sender?.stop(graceMs)
-      stopped = true
-      clearTimeout(retry)
-      if (open !== undefined) stopSender(open)
-      await running
-      await senders
-      await (open ?? leaving)?.queue.close()
-    },
+  /** If something else has removed the epoch from disk, it has ended. */
+  #isEpochOnDisk(session: Session): boolean {
+    if (readEpoch(this.#options.folder)?.id === session.epoch.id) return true
+    this.#options.log.warn('epoch file removed or replaced; beginning a new epoch')
+    this.#endEpoch()
+    this.#schedule()
+    return false
   }
 }

@@ -1,7 +1,5 @@
-// What the sidecar says of itself, for its page and for `status`: gathered from the rooms when
-// somebody asks.
-
-import type { Decision } from '../consent/consent.ts'
+// The status of the sidecar, for its page and for the command `status`. It is gathered when someone
+// asks.
 import { type Attribute as Decoded, type DecodedSpan, decodeRequest } from '../otlp/decode.ts'
 import type {
   Attribute,
@@ -13,52 +11,88 @@ import type {
   View,
 } from '../page/view.ts'
 import { type Policy, placesRead, policyDigest } from '../policy/policy.ts'
-import { filesIn, type Place, readFound, receiptsIn } from '../queue/read-folder.ts'
+import { type Found, filesIn, readFound, receiptsIn } from '../queue/read-folder.ts'
+import type { Counters } from '../support/counters.ts'
+import type { Config } from '../support/settings.ts'
+import { problemSentences } from './problems.ts'
+import type { Reporting } from './reporting.ts'
+import type { RequestHandler } from './request-handler.ts'
 
 export interface StatusSources {
-  folder: string
-  decision: Decision
-  problems: readonly string[]
-  /** `undefined` where no policy is in force. */
-  policy: Policy | undefined
-  facts: ReadonlyMap<string, unknown>
-  endpoint: string | undefined
-  nextSendAt: number | undefined
-  counters: Readonly<Record<string, number>>
+  config: Config
+  /** Of the settings. */
+  errors: readonly string[]
+  reporting: Reporting
+  requests: RequestHandler
+  counters: Counters
   startedAt: number
 }
 
 const SHOWN_RECEIPTS = 100
 const SHOWN_SPANS = 1
 /**
- * A file is sealed at 1 MiB; a single request may make a larger one, which is shown when somebody
- * asks for it.
+ * A file is sealed at 1 MiB. A single request may make a larger one, which is shown on a page of
+ * its own.
  */
 const MAX_PREVIEW_BYTES = 2 * 1024 * 1024
 
 export async function statusOf(sources: StatusSources): Promise<View> {
-  const { folder, decision, policy, facts } = sources
-  const off = decision.mode === 'off'
-  const waiting = off
-    ? []
-    : [...(await filesIn(folder, 'sending')), ...(await filesIn(folder, 'queue'))]
-  // A body that is settled stands in sending/ for a moment more.
+  const { config, reporting, counters, startedAt } = sources
+  const { mode, by } = reporting.decision()
+  const { policy, facts = new Map() } = reporting.policyRuntime() ?? {}
+  const folder = config.dataDir
+  const problems = problemsOf(sources)
+  const nextSendAt = reporting.modes.sending()?.nextDrainAt
+  const waiting =
+    mode === 'off'
+      ? []
+      : [...(await filesIn(folder, 'sending')), ...(await filesIn(folder, 'queue'))]
+  const [first] = waiting
+  const next = first && (await reportOf(folder, first.place, first.name, MAX_PREVIEW_BYTES))
+  const sent = await sentIn(folder)
+  return {
+    mode,
+    by,
+    problems: [...problems, ...(mode === 'on' ? refusal(sent[0]) : [])],
+    policy: policy && summaryOf(policy),
+    sheet: policy && (await sheetFor(policy)),
+    collector: mode === 'on' ? config.endpoint : undefined,
+    nextSendAt,
+    waiting: waiting.map(stored),
+    next: next && beginOf(next),
+    sent,
+    counters: counters.snapshot(),
+    missingFacts: policy === undefined ? [] : missing(policy, facts),
+    startedAt,
+    now: Date.now(),
+  }
+}
+
+function problemsOf({ errors, reporting, requests }: StatusSources): string[] {
+  const failures = reporting.modes.sending()?.failures ?? 0
+  return problemSentences({
+    settingErrors: errors,
+    policyErrors: reporting.policyErrors(),
+    cannot: reporting.modes.problem(),
+    isRefusing: requests.isRefusing(),
+    isCollectorUnavailable: failures > 0,
+  })
+}
+
+const stored = ({ place, name, bytes }: Found): Stored => ({ place, name, bytes })
+
+/** The last receipts, each with its file while that is kept. */
+async function sentIn(folder: string): Promise<Sent[]> {
+  // A settled body stays in sending/ for a moment before it moves to sent/.
   const kept = new Map(
     [...(await filesIn(folder, 'sending')), ...(await filesIn(folder, 'sent'))].map((file) => [
       file.sequence,
       file,
     ]),
   )
-  const stored = (file: { place: Place; name: string; bytes: number }): Stored => ({
-    place: file.place,
-    name: file.name,
-    bytes: file.bytes,
-  })
-  const next =
-    waiting[0] && (await reportOf(folder, waiting[0].place, waiting[0].name, MAX_PREVIEW_BYTES))
-  const sent = (await receiptsIn(folder, SHOWN_RECEIPTS)).map((receipt): Sent => {
-    const file = kept.get(receipt.sequence)
+  return (await receiptsIn(folder, SHOWN_RECEIPTS)).map((receipt) => {
     const { sequence, time, sha256, bytes, batches, spans, outcome } = receipt
+    const file = kept.get(sequence)
     return {
       sequence,
       time,
@@ -71,32 +105,16 @@ export async function statusOf(sources: StatusSources): Promise<View> {
       file: file && stored(file),
     }
   })
-  return {
-    mode: decision.mode,
-    by: decision.by,
-    problems: [...sources.problems, ...(decision.mode === 'on' ? refusal(sent[0]) : [])],
-    policy: policy && pick(policy),
-    sheet: policy && (await sheetFor(policy)),
-    collector: decision.mode === 'on' ? sources.endpoint : undefined,
-    nextSendAt: sources.nextSendAt,
-    waiting: waiting.map(stored),
-    next: next && beginOf(next),
-    sent,
-    counters: sources.counters,
-    missingFacts: policy === undefined ? [] : missing(policy, facts),
-    startedAt: sources.startedAt,
-    now: Date.now(),
-  }
 }
 
 const refusal = (last: Sent | undefined): string[] =>
   last?.result === 'refused'
     ? [
-        `The collector refused the last report for good, with status ${last.status}. It was dropped, and is kept here for you to see.`,
+        `The collector refused the last report with status ${last.status}. The sidecar dropped the report and keeps a copy in sent/.`,
       ]
     : []
 
-/** No more than a reader takes in: a report may hold thousands of spans. */
+/** The first spans of a report, which may hold thousands. */
 function beginOf(report: Report): NonNullable<View['next']> {
   let left = SHOWN_SPANS
   const batches = report.batches.flatMap(({ attributes, spans }) => {
@@ -110,12 +128,12 @@ function beginOf(report: Report): NonNullable<View['next']> {
   }
 }
 
-const pick = (policy: Policy): View['policy'] => {
+const summaryOf = (policy: Policy): View['policy'] => {
   const { project, version, purpose, expires } = policy
   return { project, version, digest: policyDigest(policy), purpose, expires }
 }
 
-/** Loaded when somebody looks: every sidecar would otherwise hold it. */
+/** The data sheet is loaded on demand, so that other sidecars need no memory for it. */
 async function sheetFor(policy: Policy): Promise<View['sheet']> {
   const [{ sheetOf }, { SHEET_STYLE, sheetSections }] = await Promise.all([
     import('../datasheet/sheet.ts'),
@@ -124,7 +142,7 @@ async function sheetFor(policy: Policy): Promise<View['sheet']> {
   return { html: sheetSections(sheetOf(policy)), style: SHEET_STYLE }
 }
 
-/** Facts that the policy names and that nobody gave. */
+/** Facts that the policy names but the sidecar does not have. */
 function missing(policy: Policy, facts: ReadonlyMap<string, unknown>): MissingFact[] {
   const fields = [...policy.resource, ...policy.spans.flatMap((rule) => rule.fields)]
   const reasons = new Map<string, Set<string>>()
@@ -143,15 +161,15 @@ function missing(policy: Policy, facts: ReadonlyMap<string, unknown>): MissingFa
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** One file of the folder, decoded; `undefined` where there is none. */
+/** One file of the data directory, decoded. `undefined` if it does not exist. */
 export async function reportOf(
   folder: string,
   place: string,
   name: string,
-  most?: number,
+  limit?: number,
 ): Promise<Report | undefined> {
   if (place !== 'queue' && place !== 'sending' && place !== 'sent') return undefined
-  const found = await readFound(folder, { place, name }, most)
+  const found = await readFound(folder, { place, name }, limit)
   if (found === undefined) return undefined
   try {
     const batches = decodeRequest(found.request).resourceSpans.map(
@@ -167,7 +185,7 @@ export async function reportOf(
   }
 }
 
-/** What leaves is words, numbers and booleans. */
+/** Only strings, numbers and booleans are sent. */
 const shown = ({ key, value }: Decoded): Attribute => ({
   key,
   value:

@@ -2,9 +2,8 @@
 // made from it. All wrong settings are told at once; one that is wrong is never replaced by its
 // default, the sidecar then reports nothing.
 
-import { LOG_LEVELS, type LogLevel } from './log.ts'
+import { LOG_LEVELS } from './log.ts'
 import { MODES } from './mode.ts'
-import type { ListenAddress } from './setting-parsers.ts'
 import * as parsers from './setting-parsers.ts'
 
 export interface Setting {
@@ -15,7 +14,7 @@ export interface Setting {
   description: string
 }
 
-export const SETTINGS: readonly Setting[] = [
+export const SETTINGS = [
   {
     name: 'USAGE_REPORTING',
     default: 'local',
@@ -209,40 +208,29 @@ export const SETTINGS: readonly Setting[] = [
     parse: parsers.oneOf(LOG_LEVELS),
     description: '`debug`, `info`, `warn` or `error`. No level ever shows data.',
   },
-]
+] as const satisfies readonly Setting[]
 
-export interface Config {
-  reporting: (typeof MODES)[number]
-  annotationsFile: string | undefined
-  offFile: string | undefined
-  policy: string | undefined
-  policyText: string | undefined
-  policyOverlay: string | undefined
-  policyDigest: string | undefined
-  endpoint: string | undefined
-  headersFile: string | undefined
-  caFile: string | undefined
-  clientCertFile: string | undefined
-  clientKeyFile: string | undefined
-  proxy: string | undefined
-  httpListen: ListenAddress
-  grpcListen: ListenAddress
-  pageListen: ListenAddress
-  healthListen: ListenAddress
-  dataDir: string
-  identityDir: string | undefined
-  facts: string | undefined
-  factsFile: string | undefined
-  sendInterval: number
-  firstSendDelay: number
-  heartbeat: 'on' | 'off'
-  maxBody: number
-  maxInflight: number
-  queueMax: number
-  queueMaxAge: number
-  queueFull: 'refuse' | 'drop-oldest'
-  logLevel: LogLevel
+type Capitals<Words extends string> = Words extends `${infer Word}_${infer Rest}`
+  ? `${Capitalize<Lowercase<Word>>}${Capitals<Rest>}`
+  : Capitalize<Lowercase<Words>>
+
+/** `USAGE_SEND_INTERVAL` is the member `sendInterval`. */
+type MemberOf<Name extends string> = Name extends `USAGE_${infer Words}`
+  ? Uncapitalize<Capitals<Words>>
+  : never
+
+/** The value of a setting is what its parser returns; without a default it may be missing. */
+type ValueOf<S extends Setting> = S['default'] extends string
+  ? ReturnType<S['parse']>
+  : ReturnType<S['parse']> | undefined
+
+/** The values of some settings, by member. */
+export type ConfigOf<S extends Setting> = {
+  readonly [Each in S as MemberOf<Each['name']>]: ValueOf<Each>
 }
+
+export type Config = ConfigOf<(typeof SETTINGS)[number]>
+export type SettingName = (typeof SETTINGS)[number]['name']
 
 /** `USAGE_SEND_INTERVAL` is the flag `--send-interval`. */
 export const flagOf = (setting: string): string =>
@@ -250,53 +238,57 @@ export const flagOf = (setting: string): string =>
 const memberOf = (setting: string): string =>
   flagOf(setting).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
 
-export interface ReadConfig {
+export interface ReadSettings<S extends Setting> {
   /**
-   * Holds defaults in the place of what is wrong; it is used only to answer the application while
-   * nothing is reported.
+   * Holds the default of every setting that is wrong. A caller that gets errors uses it only to
+   * answer the application while nothing is reported.
    */
-  config: Config
+  config: ConfigOf<S>
   errors: readonly string[]
+  /** Names of the settings that are set, valid or not. */
+  given: ReadonlySet<string>
 }
 
 type Texts = Readonly<Record<string, string | undefined>>
 
-/**
- * Environment and flags (by flag name; a flag wins) to settings. An empty variable counts as not
- * set.
- */
-export function readConfig(env: Texts, flags: Texts = {}): ReadConfig {
+/** Reads all settings. A flag wins over its variable; an empty variable counts as not set. */
+export function readConfig(env: Texts, flags: Texts = {}): ReadSettings<(typeof SETTINGS)[number]> {
   const { config, given, errors } = readSettings(SETTINGS, env, flags)
-  return { config, errors: [...errors, ...crossValidate(config, given)] }
+  return { config, given, errors: [...errors, ...crossValidate(config, given)] }
 }
 
-/**
- * Some of the settings, each by itself: `config` holds no others. `given` are those that are set,
- * rightly or wrongly.
- */
-export function readSettings(
-  settings: readonly Setting[],
+/** Reads some of the settings, each by itself. */
+export function readSettings<S extends Setting>(
+  settings: readonly S[],
   env: Texts,
   flags: Texts,
-): ReadConfig & { given: ReadonlySet<string> } {
+): ReadSettings<S> {
   const errors: string[] = []
-  const values: Record<string, unknown> = {}
   const given = new Set<string>()
-  for (const { name, default: fallback, parse } of settings) {
+  const read = ({ name, default: fallback, parse }: S): unknown => {
     const flag = flags[flagOf(name)]
     const text = flag ?? (env[name] === '' ? undefined : env[name])
     if (text !== undefined) given.add(name)
     try {
-      values[memberOf(name)] =
-        text === undefined ? (fallback === undefined ? undefined : parse(fallback)) : parse(text)
+      if (text !== undefined) return parse(text)
     } catch (error) {
       if (!(error instanceof parsers.WrongSetting)) throw error
       errors.push(`${flag === undefined ? name : `--${flagOf(name)}`} ${error.message}`)
-      values[memberOf(name)] = fallback === undefined ? undefined : parse(fallback)
     }
+    return fallback === undefined ? undefined : parse(fallback)
   }
-  return { config: Object.freeze(values as unknown as Config), given, errors }
+  const values: Readonly<Record<string, unknown>> = Object.freeze(
+    Object.fromEntries(settings.map((setting) => [memberOf(setting.name), read(setting)])),
+  )
+  if (!isConfigOf(settings, values)) throw new TypeError('a setting has no value')
+  return { config: values, given, errors }
 }
+
+/** Each value comes from the parser of its setting, so presence is all that is left to check. */
+const isConfigOf = <S extends Setting>(
+  settings: readonly S[],
+  values: Readonly<Record<string, unknown>>,
+): values is ConfigOf<S> => settings.every(({ name }) => memberOf(name) in values)
 
 /**
  * Settings that do not fit each other; `given` are the names of those that are set, rightly or

@@ -1,17 +1,16 @@
-// The doors of a whole sidecar under connections that are nearly right, at random but the same each
-// time: nothing ends it, no byte of theirs is told again, and when they are gone it serves as
-// before. USAGE_FUZZ_RUNS says how many, USAGE_FUZZ_SEED which.
+// The doors of a whole sidecar under connections that are nearly right, at random: nothing ends it, no byte of theirs is told again, and when they are gone it serves as
+// before.
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { countOf, SEED } from '../support/counts.ts'
 import { call, connected } from '../support/grpc-receiver.ts'
 import { message } from '../support/raw-http2.ts'
 import { Rng } from '../support/rng.ts'
 import { execution, filesIn, placeOf, post, startHere } from '../support/sidecar.ts'
 import { bend, http2Frames, httpRequest, type Random } from './connections-fuzz.ts'
 
-const RUNS = Number(process.env.USAGE_FUZZ_RUNS ?? 1_500)
-const SEED = Number(process.env.USAGE_FUZZ_SEED ?? 20_261_125)
+const RUNS = countOf('fuzzOfConnections')
 const AT_ONCE = 20
 
 /**

@@ -10,9 +10,10 @@ import { applyOverlay } from '../../src/policy/overlay.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import type { Policy, Scalar } from '../../src/policy/policy.ts'
 import { Counters } from '../../src/support/counters.ts'
+import { countOf, SEED } from '../support/counts.ts'
 import { defaultPolicy, policyText, request, span } from '../support/spans.ts'
 
-const RUNS = Number(process.env.USAGE_RUNS ?? 500)
+const RUNS = countOf('factPolicies')
 const narrowed = (policy: Policy, facts: Record<string, Scalar>): Record<string, Scalar> =>
   Object.fromEntries(narrowFacts(policy, new Map(Object.entries(facts))))
 
@@ -156,7 +157,7 @@ test('policing what is published gives the bytes that the facts give, and publis
           assert.ok(![...once.values()].includes('CANARY'), JSON.stringify([...once]))
       },
     ),
-    { numRuns: RUNS },
+    { numRuns: RUNS, seed: SEED },
   )
 })
 

@@ -1,25 +1,24 @@
 // Requests that agree on what the policy names leave as the same bytes, whatever else is in them:
 // with clock and randomness fixed, nothing that no rule reads has an influence on a single byte of
-// the batch. Every shipped policy and those of the oracle; USAGE_TEST_RUNS (100000) is the number
-// of pairs, USAGE_TEST_SEED repeats a run.
+// the batch. Every shipped policy and those of the oracle.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parse } from 'yaml'
 import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
-import { createEnricher } from '../../src/enrich/enrich.ts'
+import { Enricher } from '../../src/enrich/enrich.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import type { Policy, Scalar } from '../../src/policy/policy.ts'
 import { Counters } from '../../src/support/counters.ts'
+import { countOf, SEED } from '../support/counts.ts'
 import type { PolicyFile } from '../support/oracle-policy.ts'
 import { Rng } from '../support/rng.ts'
 import { SECRET } from '../support/spans.ts'
 import { twinsOf } from './twin-requests.ts'
 import type { Twins } from './twin-writer.ts'
 
-const RUNS = Number(process.env.USAGE_TEST_RUNS ?? 100_000)
-const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
+const RUNS = countOf('requestPairs')
 const NOW = Date.UTC(2026, 9, 5, 14)
 const FOLDERS = ['../../deploy/policies/', '../fixtures/policies/'].map(
   (folder) => new URL(folder, import.meta.url).pathname,
@@ -53,11 +52,11 @@ function sidecar(policy: Policy): Sidecar {
     maxBytes: 2 ** 24,
     random,
   })
-  const enricher = createEnricher(policy, 'custom', anonymizer, random)
+  const enricher = new Enricher(policy, 'custom', anonymizer, random)
   return {
     batch(wire) {
       const passed = anonymizer.pass(wire, NOW)
-      return { spans: passed.spans, bytes: Buffer.from(enricher.frame(passed)) }
+      return { spans: passed.spans, bytes: Buffer.from(enricher.wrapResourceSpans(passed)) }
     },
   }
 }

@@ -1,11 +1,12 @@
 // The pass against the oracle: random requests, requests that are cut off, days that change. Every
 // outcome of malformed.md and of the policy language must have taken place often enough, or the run
-// fails. USAGE_TEST_RUNS (100000) is the number of requests, USAGE_TEST_SEED repeats a run.
+// fails.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { countOf, IS_SHORT, SEED } from '../support/counts.ts'
 import { expect } from '../support/oracle.ts'
 import {
   difference,
@@ -19,11 +20,10 @@ import { requestOf, requests } from '../support/otlp-arbitrary.ts'
 import { ExportTraceServiceRequest } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
 import { type Encoded, encode, isTree, type Tree } from '../support/otlp-pieces.ts'
 
-const RUNS = Number(process.env.USAGE_TEST_RUNS ?? 100_000)
-const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
-/** Of 100 000 requests; of fewer, as many fewer. */
-const ENOUGH = Math.min(1000, Math.floor(RUNS / 100))
-const CUT_REQUESTS = 200
+const RUNS = countOf('requestsOfOracle')
+/** Of 100 000 requests; fewer requests vary more. */
+const ENOUGH = IS_SHORT ? RUNS / 200 : 1000
+const CUT_REQUESTS = countOf('requestsCutOff')
 const tally = new Tally()
 const all = worlds()
 
@@ -181,7 +181,10 @@ test('refuses a request cut off at any byte, and takes what remains of one cut b
       taken++
     }
   }
-  assert.ok(refused > 50_000 && taken >= CUT_REQUESTS, `${refused} refused, ${taken} taken`)
+  assert.ok(
+    refused > 250 * CUT_REQUESTS && taken >= CUT_REQUESTS,
+    `${refused} refused, ${taken} taken`,
+  )
 })
 
 test('refuses a request in which the first span is cut off at any byte but between its fields', () => {
@@ -206,7 +209,10 @@ test('refuses a request in which the first span is cut off at any byte but betwe
       refused++
     }
   }
-  assert.ok(refused > 20_000 && taken > 1000, `${refused} refused, ${taken} taken`)
+  assert.ok(
+    refused > 100 * CUT_REQUESTS && taken > 5 * CUT_REQUESTS,
+    `${refused} refused, ${taken} taken`,
+  )
 })
 
 /**

@@ -12,6 +12,7 @@ import { test } from 'node:test'
 import type { Host } from '../../src/cli/command.ts'
 import { COMMANDS, runCommand } from '../../src/cli/commands.ts'
 import { temporaryFolder } from '../queue/queue-setup.ts'
+import { childEnv } from '../support/child-env.ts'
 import { call, EXIT, MAIN } from '../support/program.ts'
 import { DEFAULT_POLICY_FILE } from '../support/spans.ts'
 
@@ -101,7 +102,7 @@ test('a fault of ours is told by its place, and by nothing of the text of its er
   assert.equal(await runCommand(['policy', 'check', DEFAULT_POLICY_FILE], host), EXIT.failed)
   assert.match(
     written.join(''),
-    /^usage-sidecar policy check failed \(cli\.test\.ts:\d+:\d+\)\.\n$/,
+    /^usage-sidecar policy check failed \(commands\.test\.ts:\d+:\d+\)\.\n$/,
   )
 })
 
@@ -149,7 +150,7 @@ for (const [command, flags] of [
       const dataDir = join(await temporaryFolder(t), 'data')
       await mkdir(dataDir)
       const child = spawn(process.execPath, [MAIN, command, ...flags, '--data-dir', dataDir], {
-        env: {},
+        env: childEnv({}),
         stdio: ['ignore', 'ignore', 'pipe'],
       })
       t.after(() => child.kill('SIGKILL'))

@@ -41,11 +41,11 @@ test('a look sees the annotation as it is now, and tells of a change before it r
   const path = join(folder, 'annotations')
   assert.deepEqual(consent.decision(), { mode: 'on', by: 'USAGE_REPORTING' })
   await writeFile(path, annotated('local'))
-  assert.deepEqual(consent.look(), { mode: 'local', by: 'usage-sidecar.dev/reporting' })
+  assert.deepEqual(consent.refresh(), { mode: 'local', by: 'usage-sidecar.dev/reporting' })
   await rm(path)
-  assert.deepEqual(consent.look(), { mode: 'off', by: 'USAGE_ANNOTATIONS_FILE' })
+  assert.deepEqual(consent.refresh(), { mode: 'off', by: 'USAGE_ANNOTATIONS_FILE' })
   await mkdir(path)
-  assert.equal(consent.look().mode, 'off')
+  assert.equal(consent.refresh().mode, 'off')
   assert.deepEqual(
     told.map(({ mode }) => mode),
     ['local', 'off'],
@@ -58,7 +58,8 @@ test('the kill switch is a name: whatever stands there is off, and what cannot b
     return { offFile: join(at, 'switch/off') }
   })
   const path = join(folder, 'switch/off')
-  const expect = (mode: string, what: string): void => assert.equal(consent.look().mode, mode, what)
+  const expect = (mode: string, what: string): void =>
+    assert.equal(consent.refresh().mode, mode, what)
   expect('on', 'nothing there')
   await writeFile(path, '')
   expect('off', 'an empty file')
@@ -107,7 +108,7 @@ test('one switch that rises while another falls is never taken for on', async (t
   await until('it is seen', () => told.length > 0)
   await writeFile(join(folder, 'annotations'), annotated('off'))
   await rm(join(folder, 'off'))
-  consent.look()
+  consent.refresh()
   assert.deepEqual(told, [
     { mode: 'off', by: 'USAGE_OFF_FILE' },
     { mode: 'off', by: 'usage-sidecar.dev/reporting' },

@@ -9,7 +9,7 @@ import { type Anonymizer, createAnonymizer, type Passed } from '../../src/anonym
 import { type Row, type Sheet, sheetOf } from '../../src/datasheet/sheet.ts'
 import { sheetHtml } from '../../src/datasheet/sheet-html.ts'
 import { sheetMarkdown } from '../../src/datasheet/sheet-markdown.ts'
-import { createEnricher } from '../../src/enrich/enrich.ts'
+import { Enricher } from '../../src/enrich/enrich.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import { type Policy, placesRead, policyDigest, type Scalar } from '../../src/policy/policy.ts'
 import { Counters } from '../../src/support/counters.ts'
@@ -78,14 +78,14 @@ function* batches(text: string, policy: Policy): IterableIterator<FoundBatch> {
       counters: new Counters(),
       maxBytes: 2 ** 26,
     })
-    const enricher = createEnricher(policy, policyDigest(policy), anonymizer)
+    const enricher = new Enricher(policy, policyDigest(policy), anonymizer)
     for (let i = 0; i < REQUESTS; i++) {
       const passed =
         i === 0
           ? anonymizer.heartbeat(nowMs)
           : attempt(anonymizer, file, nowMs, installation * REQUESTS + i)
       if (passed !== undefined && passed.spans > 0)
-        yield onTheWire(Buffer.from(enricher.frame(passed)))
+        yield onTheWire(Buffer.from(enricher.wrapResourceSpans(passed)))
     }
   }
 }

@@ -136,7 +136,7 @@ test('turned off while a request is in flight: it is reset, and after that nothi
   farHost.child.stdin!.write('hold\n')
   await until('a request is in flight', () => farHost.lines.includes('held'))
   await annotate('off')
-  const done = await sidecar.said('consent: nothing is left of what was kept before')
+  const done = await sidecar.said('data directory wiped')
   await until('it was reset', () => farHost.lines.includes('broken ECONNRESET'))
   const sent = farHost.lines.length
   farHost.child.stdin!.write('answer\n')

@@ -118,7 +118,7 @@ test('a volume that is read-only at the start keeps nothing, and is used when it
   const taken = countOf(collector)
   const { sidecar, remount } = await startOnVolume(t, collector, 16, '&& mount -o remount,ro "$0"')
   assert.equal((await post(sidecar.port, BODY)).status, 200, 'the application is not troubled')
-  assert.equal(said(sidecar, 'queue: the data folder cannot be used; it is tried again'), 1)
+  assert.equal(said(sidecar, 'cannot use the data directory'), 1)
   remount('rw')
   await until('reports arrive', async () => {
     await post(

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { pseudonym, pseudonymKey } from '../../src/anonymize/actions/pseudonym.ts'
 import { createAnonymizer } from '../../src/anonymize/anonymize.ts'
-import { batchIdOf, createEnricher } from '../../src/enrich/enrich.ts'
+import { batchIdOf, Enricher } from '../../src/enrich/enrich.ts'
 import { Cursor } from '../../src/otlp/wire.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import type { Scalar } from '../../src/policy/policy.ts'
@@ -50,7 +50,7 @@ function roadOf(policy = POLICY, facts = FACTS, random?: (buffer: Uint8Array) =>
     counters: new Counters(),
     maxBytes: 4 * 1024 * 1024,
   })
-  const enricher = createEnricher(
+  const enricher = new Enricher(
     parsed,
     'custom',
     anonymizer,
@@ -59,7 +59,9 @@ function roadOf(policy = POLICY, facts = FACTS, random?: (buffer: Uint8Array) =>
   /** A copy: what `frame` gives is good until it is called again. */
   const frame = (spans = 1, at = NOW): Buffer =>
     Buffer.from(
-      enricher.frame(anonymizer.pass(request(...Array.from({ length: spans }, () => span())), at)),
+      enricher.wrapResourceSpans(
+        anonymizer.pass(request(...Array.from({ length: spans }, () => span())), at),
+      ),
     )
   return { frame }
 }
@@ -116,7 +118,7 @@ test('however the input was grouped, the frame is the same', () => {
   }
   const frames = [[6], [1, 2, 3], [0, 5, 0, 1]].map((sizes) => {
     const anonymizer = createAnonymizer({ ...options, secret: SECRET, random: counting() })
-    return createEnricher(parsed, 'custom', anonymizer, counting()).frame(
+    return new Enricher(parsed, 'custom', anonymizer, counting()).wrapResourceSpans(
       anonymizer.pass(group(...sizes), NOW),
     )
   })
@@ -145,7 +147,7 @@ test('spans leave in the order of their ids: in which order they came is not tol
     const [there, back] = [spans, spans.toReversed()].map((some) => {
       const anonymizer = createAnonymizer({ ...options, secret: SECRET, random: counting() })
       return Buffer.from(
-        createEnricher(parsed, 'custom', anonymizer, counting()).frame(
+        new Enricher(parsed, 'custom', anonymizer, counting()).wrapResourceSpans(
           anonymizer.pass(request(...some), NOW),
         ),
       )

@@ -5,12 +5,12 @@ import { describe, it, test } from 'node:test'
 import { parse, parseAllDocuments } from 'yaml'
 import { DEFAULTS, type Options } from '../../src/inject/container.ts'
 import { type Filtered, injectText, uninjectText } from '../../src/inject/inject.ts'
+import { countOf, SEED } from '../support/counts.ts'
 import { manifestOf } from './arbitrary-pods.ts'
 
 const OPTIONS: Options = { image: 'registry.example/usage-sidecar@sha256:00', ...DEFAULTS }
 const inject = (text: string): Filtered => injectText(text, OPTIONS)
-const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
-const RUNS = Number(process.env.RUNS ?? 60)
+const RUNS = countOf('manifests')
 
 const deployment = (template: string, metadata = ''): string => `apiVersion: apps/v1
 kind: Deployment
@@ -50,7 +50,7 @@ test('every manifest comes back byte for byte, twice is once, and nothing that a
     for (const plain of [true, false]) {
       const seed = (SEED + run) | 0
       const text = manifestOf(seed, plain)
-      const about = `SEED=${seed} RUNS=1 (${plain ? 'plain' : 'any'})`
+      const about = `USAGE_TEST_SEED=${seed} (${plain ? 'plain' : 'any'})`
       const first = inject(text)
       assert.equal(uninjectText(first.text).text, text, about)
       assert.equal(inject(first.text).text, first.text, about)

@@ -10,9 +10,11 @@ export type Change =
   | { withoutOperand: number }
   /** The first call is replaced by this one of its arguments, counted from 1. */
   | { argument: number }
-  /** The first value (initial, returned, assigned, of a property, of an arrow function, or the whole expression) becomes this. */
+  /** The first value becomes this: initial, returned, assigned, of a property, or an expression. */
   | { value: string }
-  /** The exception: a text that occurs once in the statement becomes another. White space and trailing commas do not count. */
+  /**
+   * The exception: a text that occurs once in the statement becomes another. White space, quotes,
+   * semicolons and trailing commas do not count. */
   | { replace: string; by: string }
 
 interface Edit {
@@ -95,11 +97,14 @@ const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, 
 
 const TOKEN = /[\w$]+|'(?:[^'\\]|\\.)*'|`[^`]*`|\S/g
 
+/** The same token in any format. */
+function patternOf(token: string): string {
+  if (/^[)\]}]$/.test(token)) return `,?\\s*${escaped(token)}`
+  return /^'.*'$/.test(token) ? `['"]${escaped(token.slice(1, -1))}['"]` : escaped(token)
+}
+
 function replaced({ source, node }: Marked, text: string, by: string): Edit | undefined {
-  const tokens = text.match(TOKEN) ?? []
-  const pattern = tokens
-    .map((token) => `${/^[)\]}]$/.test(token) ? ',?\\s*' : ''}${escaped(token)}`)
-    .join('\\s*')
+  const pattern = (text.match(TOKEN) ?? []).map(patternOf).join('[\\s;]*')
   const found = [...source.slice(node.start, node.end).matchAll(new RegExp(pattern, 'g'))]
   if (found.length !== 1) return undefined
   const start = node.start + found[0]!.index

@@ -75,7 +75,7 @@ export function problemsOf(
       const one = marked.get(row.id)
       if (one === undefined)
         return [
-          `${row.id}: src has no \`// promise: ${row.id}\`. Put it before the statement that keeps the promise.`,
+          `${row.id}: put \`// promise: ${row.id}\` before the statement in src that keeps it.`,
         ]
       return [...changeProblem(one, row), ...testProblem(row, texts)]
     }),

@@ -1,5 +1,5 @@
-// Finds the statements that keep a promise. A comment `// promise: ID` stands directly before each of them, so a rename,
-// a move or another format changes nothing.
+// Finds the statements that keep a promise. A comment `// promise: ID` stands directly before each
+// of them, so a rename, a move or another format changes nothing.
 
 import { globSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -59,7 +59,7 @@ function nodeAt(program: Syntax, place: number): { node: Syntax; parent: Syntax 
   }
 }
 
-/** All markers of one file in their order; throws where a marker is malformed or no statement follows it. */
+/** All markers of a file in order; throws if one is malformed or no statement follows it. */
 export function markedIn(file: string, source: string): Marked[] {
   if (!source.includes('promise:')) return []
   const { program, comments } = parse(file, source)
@@ -92,7 +92,7 @@ export async function markedOf(root: string): Promise<Map<string, Marked>> {
       const other = marked.get(one.id)
       if (other !== undefined)
         throw new Error(
-          `\`// promise: ${one.id}\` stands in ${other.file} and again in ${one.file}. Give one of them another id.`,
+          `\`// promise: ${one.id}\` stands in ${other.file} and again in ${one.file}. Rename one.`,
         )
       marked.set(one.id, one)
     }

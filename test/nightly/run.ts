@@ -48,13 +48,13 @@ const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] =
     'power loss',
     () =>
       tests(
-        { USAGE_TEST_POWER_LOSSES: '1000' },
+        { USAGE_TEST_COUNTS: 'nightly' },
         'test/queue/power-loss.test.ts',
         'test/send/power-loss.test.ts',
       ),
   ],
   [
-    'guards, taken away one at a time',
+    'promises, taken away one at a time',
     () =>
       spawnSync(process.execPath, [join(root, 'test/mutate/run.ts')], { stdio: 'inherit' })
         .status === 0,
@@ -69,13 +69,13 @@ const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] =
     'the doors under connections that are nearly right',
     () =>
       tests(
-        { USAGE_FUZZ_RUNS: '200000', USAGE_FUZZ_SEED: String(seed) },
+        { USAGE_TEST_COUNTS: 'nightly', USAGE_TEST_SEED: String(seed) },
         'test/accept/connections-fuzz.test.ts',
       ),
   ],
   [
     'a million canaries',
-    () => tests({ USAGE_TEST_CANARIES: '1000000' }, 'test/system/canary-many.test.ts'),
+    () => tests({ USAGE_TEST_COUNTS: 'nightly' }, 'test/system/canary-many.test.ts'),
   ],
   [
     'attacks on what leaves',
@@ -83,7 +83,7 @@ const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] =
       spawnSync(process.execPath, [join(root, 'test/attack/run.ts')], { stdio: 'inherit' })
         .status === 0,
   ],
-  ['epochs', () => tests({ USAGE_TEST_RUNS: '20000' }, 'test/system/epochs.test.ts')],
+  ['epochs', () => tests({ USAGE_TEST_COUNTS: 'nightly' }, 'test/system/epochs.test.ts')],
   // Linux and root, as `npm run e2e`.
   ['a minute of silence', () => tests({ USAGE_NIGHTLY: '1' }, 'test/e2e/off.e2e.ts')],
   ['a week without a collector', () => tests({}, 'test/system/outage.test.ts')],

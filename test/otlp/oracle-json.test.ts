@@ -1,10 +1,10 @@
 // The same requests as JSON: what becomes protobuf and takes the pass must be what the policy says
-// of the original. USAGE_TEST_RUNS is the number of requests of the protobuf test; here it is a
-// fifth of that.
+// of the original.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { jsonToProtobuf } from '../../src/otlp/json.ts'
 import { Refusal } from '../../src/support/errors.ts'
+import { countOf, SEED } from '../support/counts.ts'
 import { differenceOf, pass, Tally, worlds } from '../support/oracle-check.ts'
 import { requestOf } from '../support/otlp-arbitrary.ts'
 import { ExportTraceServiceRequest } from '../support/otlp-generated/opentelemetry/proto/collector/trace/v1/trace_service.ts'
@@ -12,8 +12,7 @@ import { jsonForm } from '../support/otlp-json-form.ts'
 import { encode } from '../support/otlp-pieces.ts'
 import { Rng } from '../support/rng.ts'
 
-const RUNS = Math.ceil(Number(process.env.USAGE_TEST_RUNS ?? 100_000) / 5)
-const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
+const RUNS = countOf('requestsInJson')
 const ENOUGH = Math.floor(RUNS / 200)
 
 test('makes of every request in JSON what the policy says of it', (t) => {

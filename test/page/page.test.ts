@@ -348,7 +348,7 @@ test('shows the first report while its delay runs, and nothing leaves meanwhile'
 
 for (const [what, answer, told] of [
   ['away', 503, /The collector cannot be reached or is busy/],
-  ['one that refuses', 400, /The collector refused the last report for good, with status 400/],
+  ['one that refuses', 400, /The collector refused the last report with status 400/],
 ] as const) {
   test(`a collector that is ${what} is a problem, on the page and for status`, async (t) => {
     const collector = await startCollector(t, () => answer)
@@ -366,7 +366,7 @@ test('a queue that is full is a problem, on the page and for status, until it ha
     await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_QUEUE_MAX: '64KiB' }),
   )
   const told = async (): Promise<boolean> =>
-    /The last spans could not be kept/.test((await ask(sidecar.pagePort())).body)
+    /The last spans were not kept/.test((await ask(sidecar.pagePort())).body)
   while ((await post(sidecar.port(), execution())).status === 200);
   assert.ok(await told())
   assert.equal((await statusOf(`127.0.0.1:${sidecar.pagePort()}`)).code, 1)
@@ -384,7 +384,7 @@ test('a data folder that cannot be used is a problem, on the page and for status
   assert.equal(code, 1)
   assert.match(
     stdout,
-    /problem +Nothing is kept or sent: the data folder cannot be used \((EEXIST|ENOTDIR)\)\. It is tried again\./,
+    /problem +Nothing is kept or sent: the sidecar cannot use the data directory \((EEXIST|ENOTDIR)\)\. Check USAGE_DATA_DIR\./,
   )
   await rm(place.dataFolder)
   await until(

@@ -6,10 +6,13 @@ import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { openQueue, type Queue } from '../../src/queue/queue.ts'
 import { Counters } from '../../src/support/counters.ts'
+import { countOf } from '../support/counts.ts'
 import { MemoryDisk } from '../support/memory-disk.ts'
 import { idsIn, queueOptions, recordOf } from '../support/queue-records.ts'
 
 const FOLDER = '/data'
+/** Each damage hits every n-th byte, one another byte than the next. */
+const STEP = countOf('stepOfDamage')
 const NOW = 1_790_000_000_000
 
 const open = (disk: MemoryDisk, counters = new Counters()): Promise<Queue> =>
@@ -103,13 +106,13 @@ const FILES = [
 ]
 
 for (const name of FILES) {
-  test(`${name} may be cut off or changed at every byte`, async () => {
+  test(`a start survives ${name} cut off or changed at any byte`, async () => {
     const whole = await smallFolder()
     const path = `${FOLDER}/${name}`
     const bytes = await whole.read(path)
     assert.ok(bytes.length > 10)
-    for (const [how, damage] of Object.entries(DAMAGES)) {
-      for (let at = 0; at < bytes.length; at++) {
+    for (const [first, [how, damage]] of Object.entries(DAMAGES).entries()) {
+      for (let at = first % STEP; at < bytes.length; at += STEP) {
         const where = `${name} ${how} byte ${at}`
         const disk = MemoryDisk.replay(whole.operations)
         await overwrite(disk, path, damage(bytes, at))

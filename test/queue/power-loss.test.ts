@@ -6,12 +6,15 @@ import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { sha256Of } from '../../src/queue/body.ts'
 import { type Body, openQueue, type Queue } from '../../src/queue/queue.ts'
+import { countOf } from '../support/counts.ts'
 import { MemoryDisk, type Operation, powerLosses } from '../support/memory-disk.ts'
 import { idsIn, idsOf, queueOptions, recordOf } from '../support/queue-records.ts'
 
 const FOLDER = '/data'
-/** Ways to lose, for each operation; more of them at night. */
-const MOST = Number(process.env.USAGE_TEST_POWER_LOSSES ?? 64)
+/** Ways to lose, for each operation. */
+const MOST = countOf('lossesInQueue')
+/** The same, where each operation is checked more than once. */
+const MOST_LATER = countOf('lossesInQueueLater')
 const NOW = 1_790_000_000_000
 
 function seeded(seed: number): () => number {
@@ -242,7 +245,7 @@ test('after power loss at any operation nothing acknowledged is missing and noth
   let recoveries = 0
   for (let length = 0; length <= operations.length; length++)
     recoveries += await check(operations.slice(0, length), MOST, random)
-  assert.ok(recoveries > 5_000, `only ${recoveries} states were recovered`)
+  assert.ok(recoveries > 80 * MOST, `only ${recoveries} states were recovered`)
   t.diagnostic(`${recoveries} states after a power loss were recovered`)
 })
 
@@ -258,7 +261,7 @@ test('what a start finds after kill -9 survives a power loss soon after', async 
     disk.event('switchPolicy', [digest])
     const queue = await open(disk, digest)
     await append(disk, queue, 'k1')
-    await check(disk.operations, 12, random)
+    await check(disk.operations, MOST_LATER, random)
     await queue.seal()
     for (
       let body = await queue.next(() => true);
@@ -267,9 +270,9 @@ test('what a start finds after kill -9 survives a power loss soon after', async 
     ) {
       await queue.recordAttempt(body)
       disk.event('attempted', [body.sha256])
-      await check(disk.operations, 12, random)
+      await check(disk.operations, MOST_LATER, random)
       await settle(disk, queue, body, 'delivered')
-      await check(disk.operations, 12, random)
+      await check(disk.operations, MOST_LATER, random)
     }
     await queue.close()
   }
@@ -306,5 +309,5 @@ test('receipts that begin a new file forget nothing that recovery needs', async 
   )
   const random = seeded(3)
   for (let length = 5; length <= disk.operations.length; length++)
-    await check(disk.operations.slice(0, length), 10, random)
+    await check(disk.operations.slice(0, length), MOST_LATER, random)
 })

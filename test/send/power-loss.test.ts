@@ -12,14 +12,17 @@ import { Sender } from '../../src/send/send.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 import { seeded } from '../nightly/fleet.ts'
+import { countOf } from '../support/counts.ts'
 import { MemoryDisk, type Operation, powerLosses } from '../support/memory-disk.ts'
 import { idsIn, queueOptions, recordOf } from '../support/queue-records.ts'
 import { queueWith } from '../support/sender.ts'
 
 const FOLDER = '/data'
 const DAY = 86_400_000
-/** Ways to lose, for each operation; more of them at night. */
-const MOST = Number(process.env.USAGE_TEST_POWER_LOSSES ?? 24)
+/** Ways to lose, for each operation. */
+const MOST = countOf('lossesInSender')
+/** Every n-th operation is the one that fails, or after which the power goes. */
+const STEP = countOf('stepOfFailure')
 
 interface Living {
   disk: MemoryDisk
@@ -258,15 +261,15 @@ test('after power loss at any operation of a sidecar that sends, each span leave
   let recoveries = 0
   for (let length = 0; length <= operations.length; length++)
     recoveries += await check(operations.slice(0, length), random)
-  assert.ok(recoveries > 500, `only ${recoveries} states were recovered`)
+  assert.ok(recoveries > 21 * MOST, `only ${recoveries} states were recovered`)
   t.diagnostic(`${recoveries} states after a power loss were recovered`)
 })
 
 test('what a start after power loss has sent survives the next power loss', async () => {
   const { operations } = await life()
   const random = seeded(2)
-  // Every third, because each of them is a life of its own.
-  for (let length = 0; length <= operations.length; length += 3) {
+  // Not after every operation, because each of them is a life of its own.
+  for (let length = 0; length <= operations.length; length += 3 * STEP) {
     const history = operations.slice(0, length)
     const losses = powerLosses(history, 3, random)
     for (const fates of losses) {
@@ -332,17 +335,21 @@ function failingOnce(
   }
 }
 
+const FAILURES = [
+  ['ENOSPC', 'before'],
+  ['EIO', 'before'],
+  ['EIO', 'after'],
+] as const
+
 test('any one operation of the disk may fail: what was acknowledged leaves once, and what is appended later does too', async (t) => {
   const random = seeded(3)
   const whole = { operations: 0 }
   await life(failingOnce(-1, '', 'before', whole))
   assert.ok(whole.operations > 150)
-  for (const [code, when] of [
-    ['ENOSPC', 'before'],
-    ['EIO', 'before'],
-    ['EIO', 'after'],
-  ] as const) {
-    for (let place = 0; place < whole.operations; place++) {
+  let lives = 0
+  for (const [first, [code, when]] of FAILURES.entries()) {
+    for (let place = first % STEP; place < whole.operations; place += STEP) {
+      lives++
       const { operations } = await life(failingOnce(place, code, when, { operations: 0 }))
       const { must } = promises(operations)
       const context = `operation ${place} of ${whole.operations} fails with ${code} ${when} its effect`
@@ -355,5 +362,5 @@ test('any one operation of the disk may fail: what was acknowledged leaves once,
       )
     }
   }
-  t.diagnostic(`${3 * whole.operations} lives with one failing operation`)
+  t.diagnostic(`${lives} lives with one failing operation`)
 })

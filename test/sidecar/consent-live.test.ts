@@ -73,7 +73,7 @@ async function switchedPlace(t: TestContext, env: Record<string, string>): Promi
 const decided = (child: Child): string[] =>
   child
     .lines()
-    .filter(({ event }) => event === 'consent: the mode is decided')
+    .filter(({ event }) => event === 'consent: mode decided')
     .map(({ mode, by }) => `${mode} by ${by}`)
 
 /** What holds spans, in the data folder. */

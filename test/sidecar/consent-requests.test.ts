@@ -31,7 +31,7 @@ const HOUR_MS = 3_600_000
 const modeOf = (sidecar: Sidecar): unknown =>
   sidecar
     .lines()
-    .filter(({ event }) => event === 'consent: the mode is decided')
+    .filter(({ event }) => event === 'consent: mode decided')
     .at(-1)?.mode
 
 async function localPlace(t: TestContext): Promise<Place & { offFile: string }> {

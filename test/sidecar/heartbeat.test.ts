@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { createHeartbeat } from '../../src/sidecar/heartbeat.ts'
+import { Heartbeat } from '../../src/sidecar/heartbeat.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 import { type Left, spansIn, spansWaiting, startCollector } from '../support/collector.ts'
@@ -27,8 +27,8 @@ async function heartbeats(t: TestContext) {
   const log = createLog('error', () => undefined)
   const days: string[] = []
   const start = (where: string | undefined = folder) => {
-    const { beat } = createHeartbeat({ folder: where, counters, log })
-    return (day: string): void => beat(day, () => async () => void days.push(day))
+    const heartbeat = new Heartbeat({ folder: where, counters, log })
+    return (day: string): void => heartbeat.recordIfDue(day, () => async () => void days.push(day))
   }
   return { folder, counters, log, days, start }
 }
@@ -36,9 +36,9 @@ async function heartbeats(t: TestContext) {
 describe('a heartbeat', () => {
   it('is made once a day, by this process or by one before it, and never for a day that is over', async (t) => {
     const { days, start } = await heartbeats(t)
-    const beat = start()
+    const record = start()
     for (const day of ['2026-10-05', '2026-10-05', '2026-10-06', '2026-10-05', '2026-10-06'])
-      beat(day)
+      record(day)
     assert.deepEqual(days, ['2026-10-05', '2026-10-06'])
     const again = start()
     for (const day of ['2026-10-06', '2026-10-05', '2026-10-07']) again(day)
@@ -48,7 +48,7 @@ describe('a heartbeat', () => {
   it('is marked on disk before its record is handed on', async (t) => {
     const { folder, counters, log } = await heartbeats(t)
     let marked: Promise<string> | undefined
-    createHeartbeat({ folder, counters, log }).beat('2026-10-05', () => () => {
+    new Heartbeat({ folder, counters, log }).recordIfDue('2026-10-05', () => () => {
       marked = readFile(join(folder, 'heartbeat'), 'utf8')
       return Promise.resolve()
     })
@@ -58,18 +58,18 @@ describe('a heartbeat', () => {
 
   it('that the policy does not name leaves the day for one that does', async (t) => {
     const { folder, counters, log, days, start } = await heartbeats(t)
-    const { beat } = createHeartbeat({ folder, counters, log })
-    beat('2026-10-05', () => undefined)
-    beat('2026-10-05', () => async () => void days.push('2026-10-05'))
+    const heartbeat = new Heartbeat({ folder, counters, log })
+    heartbeat.recordIfDue('2026-10-05', () => undefined)
+    heartbeat.recordIfDue('2026-10-05', () => async () => void days.push('2026-10-05'))
     assert.deepEqual(days, ['2026-10-05'])
-    createHeartbeat({ folder, counters, log }).beat('2026-10-06', () => undefined)
+    new Heartbeat({ folder, counters, log }).recordIfDue('2026-10-06', () => undefined)
     start()('2026-10-06')
     assert.deepEqual(days, ['2026-10-05', '2026-10-06'])
   })
 
   it('that could not be kept is counted as lost, and no second one follows', async (t) => {
     const { folder, counters, log, days, start } = await heartbeats(t)
-    createHeartbeat({ folder, counters, log }).beat(
+    new Heartbeat({ folder, counters, log }).recordIfDue(
       '2026-10-05',
       () => () => Promise.reject(new Error('full')),
     )
@@ -82,8 +82,8 @@ describe('a heartbeat', () => {
   it('is not made where its day cannot be marked', async (t) => {
     const { folder, counters, days, start } = await heartbeats(t)
     await writeFile(join(folder, 'file'), '')
-    const beat = start(join(folder, 'file'))
-    for (const day of ['2026-10-05', '2026-10-05', '2026-10-06']) beat(day)
+    const record = start(join(folder, 'file'))
+    for (const day of ['2026-10-05', '2026-10-05', '2026-10-06']) record(day)
     assert.deepEqual(days, [])
     assert.equal(counters.get('heartbeats.lost'), 2)
   })
@@ -106,7 +106,7 @@ describe('a heartbeat', () => {
   it('leaves no mark in mode local', async (t) => {
     const { folder, counters, log, days } = await heartbeats(t)
     for (let i = 0; i < 2; i++)
-      createHeartbeat({ folder: undefined, counters, log }).beat(
+      new Heartbeat({ folder: undefined, counters, log }).recordIfDue(
         '2026-10-05',
         () => async () => void days.push('2026-10-05'),
       )

@@ -7,7 +7,8 @@ import type { TestContext } from 'node:test'
 import { wipeFiles } from '../../src/queue/file-index.ts'
 import { type Disk, lockFolder, openQueue, type Queue } from '../../src/queue/queue.ts'
 import type { Sender } from '../../src/send/send.ts'
-import { createModes, type Goal } from '../../src/sidecar/mode-controller.ts'
+import { ModeController } from '../../src/sidecar/mode-controller.ts'
+import type { DesiredState } from '../../src/sidecar/mode-state.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { errorCode } from '../../src/support/errors.ts'
 import { createLog } from '../../src/support/log.ts'
@@ -38,7 +39,7 @@ export async function modesHere(
   const here = {
     folder: folder || join(await temporaryFolder(t), 'data'),
     at,
-    goal: goal ?? { mode: 'on', policy: 'a' },
+    goal: goal ?? { mode: 'on', policyDigest: 'a' },
   }
   const senders: Opened[] = []
   const events: string[] = []
@@ -46,13 +47,13 @@ export async function modesHere(
   const lines: string[] = []
   let logged = 0
   const counters = new Counters()
-  const modes = createModes({
+  const modes = new ModeController({
     folder: here.folder,
-    goal: () => ({ ...here.goal }) as Goal,
-    openQueue: ({ policy, mode, wipe }) =>
+    desiredState: () => ({ ...here.goal }) as DesiredState,
+    openQueue: ({ policyDigest, mode, wipe }) =>
       openQueue(
         queueOptions(here.folder, {
-          policyDigest: policy,
+          policyDigest,
           wipe,
           full: mode === 'local' ? 'ring' : 'refuse',
           disk,
@@ -83,9 +84,9 @@ export async function modesHere(
   atEnd(t, () => modes.stop())
   const starting = modes.start()
   if (started) await starting
-  const turn = (next: Partial<Goal>): void => {
+  const turn = (next: Partial<DesiredState>): void => {
     here.goal = { ...here.goal, ...next }
-    modes.look()
+    modes.reconcile()
   }
   const append = async (id: string): Promise<boolean> => {
     const queue = modes.queueFor(performance.now())
@@ -120,7 +121,7 @@ interface Here {
   folder: string
   disk: Disk
   at: { now: number }
-  goal: Goal
+  goal: DesiredState
   /** Whether the first attempt to open the folder is waited for. */
   started: boolean
 }

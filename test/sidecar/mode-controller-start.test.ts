@@ -16,7 +16,7 @@ test('off that comes and goes while the folder is opened wipes it all the same',
     ['local', true],
     ['on', false],
   ] as const) {
-    const first = await modesHere(t, { goal: { mode, policy: 'a' } })
+    const first = await modesHere(t, { goal: { mode, policyDigest: 'a' } })
     await first.append('one')
     const epoch = await first.epoch()
     await first.modes.stop()
@@ -31,7 +31,12 @@ test('off that comes and goes while the folder is opened wipes it all the same',
         return list(path)
       },
     })
-    const second = await modesHere(t, { folder, disk, goal: { mode, policy: 'a' }, started: false })
+    const second = await modesHere(t, {
+      folder,
+      disk,
+      goal: { mode, policyDigest: 'a' },
+      started: false,
+    })
     await until('it is opened', () => opening)
     second.turn({ mode: 'off' })
     const atOnce = await second.epoch()
@@ -64,7 +69,7 @@ test('an epoch that somebody takes away while the folder is opened does not come
   const second = await modesHere(t, {
     folder: first.folder,
     disk,
-    goal: { mode: 'on', policy: 'b' },
+    goal: { mode: 'on', policyDigest: 'b' },
     started: false,
   })
   await until('it is opened', () => opening)
@@ -87,7 +92,7 @@ test('a policy that changes while the folder is opened is the one whose batches 
   })
   const { turn, append, folder, ids } = await modesHere(t, { disk, started: false })
   await until('it is opened', () => opening)
-  turn({ policy: 'b' })
+  turn({ policyDigest: 'b' })
   gate.resolve()
   await until('it is open', () => append('one'))
   assert.deepEqual(
@@ -103,7 +108,7 @@ test('a start that finds the epoch of its mode goes on; with any other, or none,
     ['on', 'local', false],
     ['local', 'on', false],
   ] as const) {
-    const first = await modesHere(t, { goal: { mode: before, policy: 'a' } })
+    const first = await modesHere(t, { goal: { mode: before, policyDigest: 'a' } })
     await first.append('one')
     const epoch = await first.epoch()
     await first.modes.stop()
@@ -120,7 +125,7 @@ test('a start that finds the epoch of its mode goes on; with any other, or none,
     const second = await modesHere(t, {
       folder: first.folder,
       disk,
-      goal: { mode: after, policy: 'a' },
+      goal: { mode: after, policyDigest: 'a' },
     })
     assert.deepEqual(
       [await second.ids(), (await second.epoch()) === epoch],
@@ -129,7 +134,10 @@ test('a start that finds the epoch of its mode goes on; with any other, or none,
     )
     await second.modes.stop()
     await writeFile(join(first.folder, 'epoch'), 'cut o')
-    const third = await modesHere(t, { folder: first.folder, goal: { mode: after, policy: 'a' } })
+    const third = await modesHere(t, {
+      folder: first.folder,
+      goal: { mode: after, policyDigest: 'a' },
+    })
     assert.deepEqual(await third.ids(), [])
   }
 })
@@ -147,7 +155,7 @@ test('the first report waits from the begin of the epoch, and again from a chang
     assert.equal(here.senders.at(-1)!.notBefore - DELAY_MS, expected, what)
   const restart = async (policy: string): Promise<void> => {
     await here.modes.stop()
-    here = await modesHere(t, { folder, at, goal: { mode: 'on', policy } })
+    here = await modesHere(t, { folder, at, goal: { mode: 'on', policyDigest: policy } })
   }
   const sender = (count: number) =>
     until('there is another sender', () => here.senders.length === count)
@@ -157,7 +165,7 @@ test('the first report waits from the begin of the epoch, and again from a chang
   waitsFrom(began, 'a restart')
 
   const changed = later()
-  here.turn({ policy: 'b' })
+  here.turn({ policyDigest: 'b' })
   assert.equal(readEpoch(folder)?.policy, 'b', 'on disk at once')
   assert.ok(here.senders[0]!.stopped, 'a request under the old policy is cancelled')
   await sender(2)
@@ -171,13 +179,13 @@ test('the first report waits from the begin of the epoch, and again from a chang
   waitsFrom(unseen, 'a policy that changed while nothing ran')
 
   const back = later()
-  here.turn({ policy: 'd' })
-  here.turn({ policy: 'c' })
+  here.turn({ policyDigest: 'd' })
+  here.turn({ policyDigest: 'c' })
   await sender(2)
   waitsFrom(back, 'a policy that comes back')
   later()
-  here.turn({ policy: undefined })
-  here.turn({ policy: 'c' })
+  here.turn({ policyDigest: undefined })
+  here.turn({ policyDigest: 'c' })
   assert.ok(!here.senders[1]!.stopped)
   waitsFrom(back, 'one that could not be read for a while')
 

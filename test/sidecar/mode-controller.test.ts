@@ -76,7 +76,7 @@ for (const [what, step] of [
     assert.ok(senders[0]!.stopped)
     assert.equal(senders[0]!.allowed(), false)
     const failed = (times: number) =>
-      happens('the failure is told', () => told('could not be wiped; it is tried again') === times)
+      happens('the failure is told', () => told('cannot wipe the data directory') === times)
     await failed(1)
     turn({ mode: 'on' })
     for (const times of [2, 3]) {
@@ -125,7 +125,10 @@ test('an epoch that cannot begin lets nothing in, and frees the folder until it 
     throw failure('ENOSPC')
   })
   const { append, senders, told } = await modesHere(t)
-  assert.deepEqual([await append('one'), senders.length, told('it is tried again')], [false, 0, 1])
+  assert.deepEqual(
+    [await append('one'), senders.length, told('cannot use the data directory')],
+    [false, 0, 1],
+  )
   rename.mock.restore()
   t.mock.timers.tick(RETRY_MS)
   await happens('it goes on', () => senders.length === 1)
@@ -145,8 +148,8 @@ test('an epoch that somebody took away is over: what was kept in it is wiped, an
 
 test('in mode off nothing is made', async (t) => {
   const folder = join(await temporaryFolder(t), 'data')
-  const { turn, append } = await modesHere(t, { folder, goal: { mode: 'off', policy: 'a' } })
-  turn({ policy: 'b' })
+  const { turn, append } = await modesHere(t, { folder, goal: { mode: 'off', policyDigest: 'a' } })
+  turn({ policyDigest: 'b' })
   assert.equal(await append('one'), false)
   assert.ok(!existsSync(folder))
 })

@@ -30,7 +30,7 @@ const POLICY = policyText(
 )
 
 const because = (...reasons: string[]): string[] =>
-  reasons.map((reason) => `policy: nothing is kept or sent, because: ${reason}`)
+  reasons.map((reason) => `policy: nothing is kept or sent: ${reason}`)
 
 /** Posts to a sidecar that must answer 200, keep nothing and have said exactly this. */
 async function keepsNothing(sidecar: Sidecar, folder: string, errors: string[]): Promise<void> {
@@ -98,7 +98,7 @@ describe('whatever is broken', { concurrency: true }, () => {
       await keepsNothing(
         sidecar,
         place.folder,
-        because('The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.'),
+        because('The policy cannot be read. Set USAGE_POLICY to a UTF-8 file of at most 1 MiB.'),
       )
       await writeFile(path, POLICY)
       await until('the policy is in force', () => existsSync(join(place.dataFolder, 'epoch')))
@@ -110,7 +110,7 @@ describe('whatever is broken', { concurrency: true }, () => {
       [
         'is not UTF-8',
         Buffer.from([0x61, 0xff]),
-        'The policy cannot be read. USAGE_POLICY names a UTF-8 file of at most 1 MiB.',
+        'The policy cannot be read. Set USAGE_POLICY to a UTF-8 file of at most 1 MiB.',
       ],
       ['is empty', '', '1:1: The file is empty.'],
     ] as const) {
@@ -146,11 +146,9 @@ describe('whatever is broken', { concurrency: true }, () => {
         'USAGE_LOG_LEVEL is one of debug, info, warn, error.',
         'USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.',
       ]
-      const errors = sentences.map(
-        (sentence) => `settings: nothing is kept or sent, because: ${sentence}`,
-      )
+      const errors = sentences.map((sentence) => `settings: nothing is kept or sent: ${sentence}`)
       await keepsNothing(sidecar, place.folder, errors)
-      const [line] = sidecar.lines().filter(({ event }) => event === 'consent: the mode is decided')
+      const [line] = sidecar.lines().filter(({ event }) => event === 'consent: mode decided')
       assert.deepEqual([line?.mode, line?.by], ['off', 'a wrong setting'])
       assert.deepEqual([...(await filesIn(place.folder)).keys()], [])
     })
@@ -159,7 +157,7 @@ describe('whatever is broken', { concurrency: true }, () => {
       const child = await startChild(t, await placeOf(t, { USAGE_REPORTING: 'maybe' }))
       assert.equal((await post(child.port, execution())).status, 200)
       assert.deepEqual(errorsIn(child.lines()), [
-        'settings: nothing is kept or sent, because: USAGE_REPORTING is one of off, local, on.',
+        'settings: nothing is kept or sent: USAGE_REPORTING is one of off, local, on.',
       ])
       assert.equal(await child.end('SIGTERM'), 0)
     })
@@ -167,9 +165,9 @@ describe('whatever is broken', { concurrency: true }, () => {
 
   describe('a data folder that cannot be used', () => {
     for (const [mode, sentence] of [
-      ['off', 'consent: what the data folder holds could not be wiped; it is tried again'],
-      ['local', 'queue: the data folder cannot be used; it is tried again'],
-      ['on', 'queue: the data folder cannot be used; it is tried again'],
+      ['off', 'cannot wipe the data directory'],
+      ['local', 'cannot use the data directory'],
+      ['on', 'cannot use the data directory'],
     ] as const) {
       it(`does not end a sidecar in mode ${mode}, which goes on when the folder can be used`, async (t) => {
         const collector = await startCollector(t)
@@ -200,9 +198,7 @@ describe('whatever is broken', { concurrency: true }, () => {
       const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
       await mkdir(join(place.dataFolder, 'epoch.tmp'), { recursive: true })
       const sidecar = await startHere(t, place)
-      await keepsNothing(sidecar, place.folder, [
-        'queue: the data folder cannot be used; it is tried again',
-      ])
+      await keepsNothing(sidecar, place.folder, ['cannot use the data directory'])
       const unlock = lockFile(join(place.dataFolder, 'lock'))
       unlock()
       await rmdir(join(place.dataFolder, 'epoch.tmp'))
@@ -220,7 +216,7 @@ describe('whatever is broken', { concurrency: true }, () => {
       await until('a report arrived', () => collector.spans().length === 1)
       const line = sidecar
         .lines()
-        .find(({ event }) => event === 'identity: there is none, so there are no pseudonyms')
+        .find(({ event }) => event === 'identity: not available; no pseudonyms are sent')
       assert.equal(line?.reason, 'the identity folder cannot be used (EEXIST)')
     })
   })
@@ -259,7 +255,7 @@ describe('whatever is broken', { concurrency: true }, () => {
         await placeOf(t, { USAGE_REPORTING: 'local', USAGE_HTTP_LISTEN: address }),
       )
       assert.deepEqual(errorsIn(sidecar.lines()), [
-        'accept: the port cannot be used; it is tried again',
+        `cannot listen on ${address} (USAGE_HTTP_LISTEN): address in use; retrying in 5 s`,
       ])
       assert.equal(sidecar.port(), 0)
       await free()
@@ -275,7 +271,7 @@ describe('whatever is broken', { concurrency: true }, () => {
         await placeOf(t, { USAGE_REPORTING: 'local', USAGE_HEALTH_LISTEN: address }),
       )
       assert.deepEqual(errorsIn(sidecar.lines()), [
-        'health: the port cannot be used; it is tried again',
+        `cannot listen on ${address} (USAGE_HEALTH_LISTEN): address in use; retrying in 5 s`,
       ])
       assert.equal((await post(sidecar.port(), execution())).status, 200)
       assert.equal(sidecar.counters.get('spans.kept'), 1)

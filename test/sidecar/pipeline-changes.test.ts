@@ -31,7 +31,7 @@ const NEXT_POLICY = POLICY.replace('version: 1', 'version: 2').replace(
   'keep: [pipeline]',
   'keep: [orchestration]',
 )
-const because = (reason: string): string => `policy: nothing is kept or sent, because: ${reason}`
+const because = (reason: string): string => `policy: nothing is kept or sent: ${reason}`
 
 // The moment of each drain is the first of its interval, and a failed attempt is followed by one at
 // the next tick.
@@ -98,7 +98,7 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     [
       'a file that is gone',
       (path: string) => rm(path),
-      'The policy cannot be read. USAGE_POLICY names a UTF-8 file',
+      'The policy cannot be read. Set USAGE_POLICY to a UTF-8 file',
     ],
   ] as const) {
     it(`${what} stops everything until it is mended, and what waited is then sent`, async (t) => {

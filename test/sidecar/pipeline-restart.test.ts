@@ -114,9 +114,7 @@ describe('a data folder', { concurrency: true }, () => {
       env: { ...place.env, USAGE_SEND_INTERVAL: '100ms' },
     })
     assert.equal((await post(second.port, execution('orchestration'))).status, 200)
-    assert.deepEqual(errorsIn(second.lines()), [
-      'queue: the data folder cannot be used; it is tried again',
-    ])
+    assert.deepEqual(errorsIn(second.lines()), ['cannot use the data directory'])
     const line = second.lines().find(({ level }) => level === 'error')
     assert.deepEqual([line?.code, line?.reason], ['EBUSY', 'another process uses it'])
     assert.deepEqual([...(await filesIn(join(place.dataFolder, 'queue'))).values()], before)

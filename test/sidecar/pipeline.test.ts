@@ -259,7 +259,7 @@ describe('mode off', { concurrency: true }, () => {
       const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, DO_NOT_TRACK: value })
       const sidecar = await startHere(t, place)
       assert.equal((await post(sidecar.port(), execution())).status, 200)
-      const [line] = sidecar.lines().filter(({ event }) => event === 'consent: the mode is decided')
+      const [line] = sidecar.lines().filter(({ event }) => event === 'consent: mode decided')
       assert.deepEqual(
         [line?.mode, line?.by],
         silent ? ['off', 'DO_NOT_TRACK'] : ['on', 'USAGE_REPORTING'],

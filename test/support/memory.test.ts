@@ -10,7 +10,7 @@ import { gzipSync } from 'node:zlib'
 import { Budget } from '../../src/accept/budget.ts'
 import { createInflate } from '../../src/accept/inflate.ts'
 import { createAnonymizer, type Passed } from '../../src/anonymize/anonymize.ts'
-import { createEnricher } from '../../src/enrich/enrich.ts'
+import { Enricher } from '../../src/enrich/enrich.ts'
 import { jsonToProtobuf } from '../../src/otlp/json.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import { openPoster } from '../../src/send/post.ts'
@@ -77,14 +77,14 @@ for (const [ids, expected] of [
       counters: new Counters(),
       maxBytes: 64 * MIB,
     })
-    const enricher = createEnricher(policy, 'custom', anonymizer)
+    const enricher = new Enricher(policy, 'custom', anonymizer)
     let passed: Passed | undefined
     const pass = await givenBack(() => {
       passed = anonymizer.pass(stages, Date.now())
     })
-    const frame = await givenBack(() => enricher.frame(passed!))
-    assert.deepEqual({ pass, frame, record: await givenBack(enricher.done) }, expected)
-    // A request that is refused is framed by nobody: its spans go when the next one comes.
+    const frame = await givenBack(() => enricher.wrapResourceSpans(passed!))
+    assert.deepEqual({ pass, frame, record: await givenBack(() => enricher.done()) }, expected)
+    // A request that is refused is wrapped by nobody: its spans go when the next one comes.
     const refused = createAnonymizer({
       policy,
       facts: new Map(),

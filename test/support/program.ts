@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { temporaryFolder } from '../queue/queue-setup.ts'
+import { childEnv } from './child-env.ts'
 
 export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 /** As the design promises them. */
@@ -22,7 +23,7 @@ export function call(
 ): Ended {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
     input,
-    env,
+    env: childEnv(env),
     timeout: 30_000,
   })
   return { status, stdout: stdout.toString('utf8'), stderr: stderr.toString('utf8') }

@@ -2,7 +2,7 @@
 // the enricher, and the request that would leave out of it, decoded by the generated codec.
 import { readdirSync, readFileSync } from 'node:fs'
 import { createAnonymizer, type Passed } from '../../src/anonymize/anonymize.ts'
-import { createEnricher } from '../../src/enrich/enrich.ts'
+import { Enricher } from '../../src/enrich/enrich.ts'
 import { allFacts, parseFacts } from '../../src/enrich/facts.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import { type Policy, policyDigest } from '../../src/policy/policy.ts'
@@ -84,13 +84,13 @@ export function road(
     counters: new Counters(),
     maxBytes: 16 * 1024 * 1024,
   })
-  const enricher = createEnricher(policy, policyDigest(policy), anonymizer)
+  const enricher = new Enricher(policy, policyDigest(policy), anonymizer)
   /** Spans in the order in which they were made, whatever the order in which they leave. */
   const leave = (passed: Passed): Left => {
     const made = ScopeSpans.decode(passed.bytes).spans.map((one) =>
       Buffer.from(one.spanId).toString('hex'),
     )
-    const left = decoded(Buffer.from(enricher.frame(passed)))
+    const left = decoded(Buffer.from(enricher.wrapResourceSpans(passed)))
     const spans = made.map(
       (id) =>
         left.spans.splice(

@@ -12,6 +12,7 @@ import { createPipeline } from '../../src/sidecar/pipeline.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog, type LogFields } from '../../src/support/log.ts'
 import { readConfig } from '../../src/support/settings.ts'
+import { childEnv } from './child-env.ts'
 import { attribute, DEFAULT_POLICY_FILE, request, span, text } from './spans.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
@@ -115,9 +116,11 @@ const linesOf = (output: string): LogLine[] =>
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as LogLine)
 
-/** The events of the errors in a log, in their order. */
+/** The errors in a log in their order: `event` or `event: error`. */
 export const errorsIn = (lines: readonly LogLine[]): string[] =>
-  lines.filter(({ level }) => level === 'error').map(({ event }) => event)
+  lines
+    .filter(({ level }) => level === 'error')
+    .map(({ event, error }) => (error === undefined ? event : `${event}: ${String(error)}`))
 
 export interface Place {
   /**
@@ -192,7 +195,7 @@ export async function startHere(t: TestContext, { env }: Place): Promise<Sidecar
   })
   atEnd(t, () => pipeline.stop())
   await pipeline.start()
-  const { addresses, stop } = pipeline
+  const addresses = () => pipeline.addresses()
   return {
     port: () => addresses().http?.port ?? 0,
     healthPort: () => addresses().health?.port ?? 0,
@@ -200,7 +203,7 @@ export async function startHere(t: TestContext, { env }: Place): Promise<Sidecar
     grpcPort: () => addresses().grpc?.port ?? 0,
     lines: () => linesOf(output),
     counters,
-    stop,
+    stop: () => pipeline.stop(),
   }
 }
 
@@ -227,7 +230,7 @@ export function spawnChild(
 ): StartingChild {
   const child = spawn(process.execPath, [...nodeFlags, MAIN, 'run'], {
     cwd: folder,
-    env,
+    env: childEnv(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const closed = once(child, 'close') as Promise<[number | null, string | null]>

@@ -1,14 +1,14 @@
 // Many requests, each with fresh secrets everywhere, through the road in this process: no batch and
-// no sentence of a refusal holds one. USAGE_TEST_CANARIES (50000) is the number of secrets;
-// `canary.test.ts` looks at the whole process.
+// no sentence of a refusal holds one. `canary.test.ts` looks at the whole process.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Anonymizer, createAnonymizer } from '../../src/anonymize/anonymize.ts'
-import { createEnricher, type Enricher } from '../../src/enrich/enrich.ts'
+import { Enricher } from '../../src/enrich/enrich.ts'
 import { jsonToProtobuf } from '../../src/otlp/json.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { Refusal } from '../../src/support/errors.ts'
+import { countOf } from '../support/counts.ts'
 import { Rng } from '../support/rng.ts'
 import { SECRET } from '../support/spans.ts'
 import { toJson, toProtobuf } from './canary-message.ts'
@@ -16,7 +16,7 @@ import { CanaryRequests } from './canary-request.ts'
 import { Secrets } from './canary-search.ts'
 import { CANARY_COMPAT_POLICY, CANARY_POLICY, wholeRequest } from './canary-whole.ts'
 
-const WANTED = Number(process.env.USAGE_TEST_CANARIES ?? 50_000)
+const WANTED = countOf('secrets')
 const NOW = Date.UTC(2026, 9, 5, 14)
 /** Of a round, cut off or with one byte changed. */
 const DAMAGED = 40
@@ -36,7 +36,7 @@ function road(text: string): Road {
     counters: new Counters(),
     maxBytes: 2 ** 24,
   })
-  return { anonymizer, enricher: createEnricher(policy, 'custom', anonymizer) }
+  return { anonymizer, enricher: new Enricher(policy, 'custom', anonymizer) }
 }
 
 /** The batch, or the sentence of the refusal. */
@@ -47,7 +47,7 @@ function through(
 ): { left: Buffer; spans: number } {
   try {
     const passed = anonymizer.pass(isJson ? jsonToProtobuf(body) : body, NOW)
-    return { left: Buffer.from(enricher.frame(passed)), spans: passed.spans }
+    return { left: Buffer.from(enricher.wrapResourceSpans(passed)), spans: passed.spans }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     return { left: Buffer.from(error.message), spans: 0 }

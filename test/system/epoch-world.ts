@@ -14,7 +14,8 @@ import { wipeFiles } from '../../src/queue/file-index.ts'
 import { openQueue } from '../../src/queue/queue.ts'
 import type { Answer } from '../../src/send/post.ts'
 import { Sender } from '../../src/send/send.ts'
-import { createModes, type Goal, type Modes } from '../../src/sidecar/mode-controller.ts'
+import { ModeController } from '../../src/sidecar/mode-controller.ts'
+import type { DesiredState } from '../../src/sidecar/mode-state.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 import type { Mode } from '../../src/support/mode.ts'
@@ -86,8 +87,8 @@ export class World {
   readonly #memory = new MemoryDisk()
   readonly #given = new Map<string, Given>()
   readonly #settled = new Set<string>()
-  #actual: Goal = { mode: 'on', policy: 'a' }
-  #observed: Goal | undefined
+  #actual: DesiredState = { mode: 'on', policyDigest: 'a' }
+  #observed: DesiredState | undefined
   /** Counts the unbroken times of one mode that were observed. */
   #time = 0
   #now = 1_790_000_000_000
@@ -108,7 +109,7 @@ export class World {
   #wrong: unknown
   #began: { at: number; time: number; mode: Mode } | undefined
   #disk!: SteppedDisk
-  #modes!: Modes
+  #modes!: ModeController
 
   static begin(): World {
     const world = new World()
@@ -126,13 +127,13 @@ export class World {
     this.#killed = false
     const counters = new Counters()
     const now = (): number => this.#now
-    this.#modes = createModes({
+    this.#modes = new ModeController({
       folder: this.folder,
-      goal: () => this.#observe(),
-      openQueue: ({ policy, mode, wipe }) =>
+      desiredState: () => this.#observe(),
+      openQueue: ({ policyDigest, mode, wipe }) =>
         openQueue(
           queueOptions(this.folder, {
-            policyDigest: policy,
+            policyDigest,
             wipe,
             full: mode === 'local' ? 'ring' : 'refuse',
             maxAgeMs: Number.MAX_SAFE_INTEGER,
@@ -177,11 +178,11 @@ export class World {
     void this.#modes.start().catch(() => assert.fail('start() rejected'))
   }
 
-  #observe(): Goal {
+  #observe(): DesiredState {
     const before = this.#observed
     this.#observed = { ...this.#actual }
     if (before?.mode !== this.#observed.mode) this.#time++
-    const { policy } = this.#observed
+    const { policyDigest: policy } = this.#observed
     if (policy !== undefined && policy !== this.#lastPolicy) {
       this.#lastPolicy = policy
       this.#inForceSince = this.#now
@@ -200,7 +201,7 @@ export class World {
         { time: this.#time, mode: 'on' },
         `${id} was not accepted in this time of on`,
       )
-      assert.equal(policy, this.#actual.policy, `${id} was made under another policy`)
+      assert.equal(policy, this.#actual.policyDigest, `${id} was made under another policy`)
       if (life !== this.#lives) seen.deliveredAfterKill++
     }
     const early = Math.max(this.#openSince, this.#inForceSince) + FIRST_SEND_DELAY - this.#now
@@ -254,11 +255,11 @@ export class World {
   }
 
   usePolicy(policy: string | undefined): void {
-    this.#actual.policy = policy
+    this.#actual.policyDigest = policy
   }
 
   look(): void {
-    this.#modes.look()
+    this.#modes.reconcile()
     if (this.#observed?.mode !== 'on' && !this.#killed)
       assert.deepEqual(
         this.#posts.map(({ signal }) => signal.aborted),
@@ -269,7 +270,7 @@ export class World {
 
   /** As `handle` of the pipeline does. */
   accept(began = { at: performance.now(), time: this.#time, mode: this.#observed!.mode }): void {
-    const { mode, policy } = this.#observed!
+    const { mode, policyDigest: policy } = this.#observed!
     const id = `n${this.#given.size}`
     const time = this.#time === began.time ? this.#time : -1
     const given: Given = {
@@ -388,7 +389,7 @@ export class World {
       await this.after()
     }
     while (this.#disk.waiting > 0) await this.step()
-    const { mode, policy } = this.#observed!
+    const { mode, policyDigest: policy } = this.#observed!
     const places = ['queue', 'sending', 'sent']
     const ids = (
       await Promise.all(places.map((place) => idsOf(this.#memory, join(this.folder, place))))

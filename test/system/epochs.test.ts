@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { countOf, SEED } from '../support/counts.ts'
 import { seen, World } from './epoch-world.ts'
 
-const RUNS = Number(process.env.USAGE_TEST_RUNS ?? 400)
-const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
+const RUNS = countOf('consentRuns')
 
 /**
  * The world is its own model: it checks what reaches the collector, and the folder when it has

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Question } from '../../src/facts/cluster.ts'
 import { createAuthority } from '../support/certificates.ts'
+import { childEnv } from '../support/child-env.ts'
 import { type Fake, fakeCluster } from '../support/fake-cluster.ts'
 import { MAIN } from '../support/program.ts'
 import { atEnd, type LogLine, temporaryFolder } from '../support/sidecar.ts'
@@ -132,7 +133,7 @@ export function startJob(
   program: string = MAIN,
 ): RunningJob {
   const child = spawn(process.execPath, [program, 'facts', ...args], {
-    env,
+    env: childEnv(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = { stdout: '', stderr: '' }

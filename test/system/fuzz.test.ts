@@ -1,22 +1,19 @@
-// The protobuf walk and the JSON reader under fuzzing, for USAGE_TEST_FUZZ_SECONDS (60), and every
+// The protobuf walk and the JSON reader under fuzzing, and every
 // input that once broke something. `test/nightly/fuzz.ts` goes on for longer and keeps what it
 // finds.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { countOf, SEED } from '../support/counts.ts'
 import { FORMS, Fuzz, inputOf, kept } from './fuzz.ts'
 
-const SECONDS = Number(process.env.USAGE_TEST_FUZZ_SECONDS ?? 60)
-const SEED = Number(process.env.USAGE_TEST_SEED ?? Date.now() % 0x7fffffff)
-/** However slow the machine is. */
-const LEAST = 2000
+const COUNTS = { protobuf: countOf('fuzzOfProtobuf'), json: countOf('fuzzOfJson') }
 
 for (const form of FORMS) {
   test(`whatever comes as ${form} is taken or refused with a sentence`, (t) => {
     const fuzz = new Fuzz()
-    const until = performance.now() + (SECONDS * 1000) / FORMS.length
-    let count = 0
-    for (; count < LEAST || performance.now() < until; count++) {
-      const seed = (SEED + count) | 0
+    const count = COUNTS[form]
+    for (let i = 0; i < count; i++) {
+      const seed = (SEED + i) | 0
       try {
         fuzz.try(form, inputOf(form, seed))
       } catch (error) {

@@ -17,7 +17,6 @@ export const constructed: Promised = {
         keeps: 'A span never carries the attribute values of the span before it.',
         change: 'delete',
         noticedBy: 'policy says: kinds',
-        env: { USAGE_TEST_RUNS: '3600', USAGE_TEST_SEED: '7' },
       },
     },
     'test/anonymize/sources.test.ts': {
@@ -90,7 +89,6 @@ export const constructed: Promised = {
         keeps: 'The facts job publishes no fact that the policy does not name.',
         change: { replace: 'factsNamed(policy)', by: '[...facts.keys()]' },
         noticedBy: 'facts become what the policy makes',
-        env: { USAGE_RUNS: '1000' },
       },
     },
     'test/send/post.test.ts': {

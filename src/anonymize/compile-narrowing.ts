@@ -4,8 +4,8 @@
 
 import type { Field, Narrowing, Scalar, VersionLevel } from '../policy/policy.ts'
 import { shortVersion } from './actions/compile-action.ts'
+import { ByteTable, MISS } from './byte-table.ts'
 import { encodeAttribute, type Outcome } from './encoded-attribute.ts'
-import { ByteTable, MISS } from './table.ts'
 
 export type Narrow = (outcome: Uint8Array) => Outcome
 
