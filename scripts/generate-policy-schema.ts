@@ -3,8 +3,8 @@
 
 import {
   API_VERSION,
-  MAX_ATTRIBUTES,
   MAX_LIMIT_BITS,
+  MAX_POLICY_ATTRIBUTES,
   MAX_POLICY_VERSION,
   MAX_SPANS,
   type PolicyWord,
@@ -25,7 +25,7 @@ import {
   MAX_VALUE_BYTES,
 } from '../src/policy/parse-action.ts'
 import { MAX_NAME_BYTES, OUTGOING_NAME, SOURCE_WORDS, STEPS } from '../src/policy/parse-field.ts'
-import { MAX_KEY_BYTES, MAX_PLACES, type Part } from '../src/policy/parse-source.ts'
+import { MAX_KEY_BYTES, MAX_LISTED_PLACES, type Part } from '../src/policy/parse-source.ts'
 import {
   COMPAT_PERIOD,
   COMPAT_TIME,
@@ -33,12 +33,12 @@ import {
   FOLDS,
   HASH_ALGORITHMS,
   HMAC_ALGORITHMS,
-  IDS,
+  ID_MODES,
   PERIODS,
   SHAPES,
   SPAN_SOURCES,
-  STATUSES,
-  TIMES,
+  STATUS_MODES,
+  TIME_UNITS,
   VERSION_LEVELS,
 } from '../src/policy/policy.ts'
 
@@ -126,7 +126,7 @@ function schema(): Schema {
 
 const fields = (definition: string, description?: string): Schema => ({
   type: 'object',
-  maxProperties: MAX_ATTRIBUTES,
+  maxProperties: MAX_POLICY_ATTRIBUTES,
   ...(description === undefined ? {} : { description }),
   propertyNames: {
     pattern: OUTGOING_NAME.source.replace('^', '^(?!usage$)(?!usage\\.)'),
@@ -199,7 +199,7 @@ const WITHOUT_COMPAT: Schema = {
     spans: {
       additionalProperties: {
         properties: {
-          time: oneOf(TIMES.filter((time) => time !== COMPAT_TIME)),
+          time: oneOf(TIME_UNITS.filter((time) => time !== COMPAT_TIME)),
           attributes: { additionalProperties: FIELD_WITHOUT_COMPAT },
         },
       },
@@ -209,11 +209,14 @@ const WITHOUT_COMPAT: Schema = {
 
 const SPAN_PROPERTIES: Record<SpanWord, Schema> = {
   ids: oneOf(
-    IDS,
+    ID_MODES,
     'random: new ids. linked: ids derived from the incoming ids with a key that changes every day.',
   ),
-  time: oneOf(TIMES, 'The unit to which times are rounded down, in UTC. `exact` needs compat.'),
-  status: oneOf(STATUSES, 'keep: send the status code. The message is never sent.'),
+  time: oneOf(
+    TIME_UNITS,
+    'The unit to which times are rounded down, in UTC. `exact` needs compat.',
+  ),
+  status: oneOf(STATUS_MODES, 'keep: send the status code. The message is never sent.'),
   only: {
     type: 'object',
     description:
@@ -318,7 +321,7 @@ function field(part: Part): Schema {
   }
 }
 
-/** Which words go together. `checkTogether` holds the same rules in the checker. */
+/** Which words go together. `checkCombinations` holds the same rules in the checker. */
 function fieldRules(part: Part, steps: readonly Step[]): Schema[] {
   const exactNumber: Schema = { ...has('exact'), properties: { exact: { const: 'number' } } }
   const keepsNoText: Schema = {
@@ -351,7 +354,7 @@ function source(part: Part): Schema {
       {
         type: 'array',
         minItems: 1,
-        maxItems: MAX_PLACES,
+        maxItems: MAX_LISTED_PLACES,
         items: { allOf: [place, { not: { const: 'span:duration' } }] },
       },
     ],

@@ -1,7 +1,6 @@
-// `npm run image`: builds the images with buildah from a clean checkout after `npm ci`; no
-// registry, no base image, no daemon. Gives one OCI archive an image, and prints its digest, its
-// size, and the memory of an idle sidecar in it. Two builds of the same checkout on the same Debian
-// give the same digest.
+// `npm run image`: builds the images with buildah after `npm ci`, without registry, base image or
+// daemon. It writes one OCI archive an image, and prints its digest, its size and the memory of an
+// idle sidecar. Two builds of one checkout on the same Debian give the same digest.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
@@ -20,8 +19,8 @@ import { IMAGES, type Image, root } from './contents.ts'
 import { makeRootFileSystems } from './rootfs.ts'
 
 /**
- * Measured (test/bench/README.md): what V8 and malloc keep for themselves is what a sidecar of 96
- * MiB cannot use.
+ * Measured (test/bench/README.md): memory that V8 and malloc hold back is lost to a sidecar with 96
+ * MiB.
  */
 const entrypoint = (heapMiB: number): string[] => {
   const flags = ['--max-semi-space-size=1', `--max-old-space-size=${heapMiB}`]
@@ -34,11 +33,11 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 export interface Built extends Committed {
   image: Image
-  /** Of all files of its own layer. */
+  /** Bytes of all files in its own layer. */
   bytes: number
 }
 
-/** Archives in `folder`; the folder `rootfs` in it holds what is inside of them. */
+/** Writes archives to `folder`; its folder `rootfs` holds their contents. */
 export async function buildImages(folder: string): Promise<Built[]> {
   const rootfs = join(folder, 'rootfs')
   mkdirSync(folder, { recursive: true })
@@ -89,7 +88,7 @@ export interface Memory {
 }
 
 /**
- * Of a sidecar in mode local that has nothing to do, seen from outside, as its own user in its own
+ * Memory of an idle sidecar in mode local, seen from outside. It runs as its own user in its own
  * file system.
  */
 export async function idleMemory(rootfs: string): Promise<Memory> {

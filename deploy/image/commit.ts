@@ -1,23 +1,19 @@
-// One image from one folder, with buildah: a store of its own that is gone afterwards, no registry,
-// no daemon, and no time of the build in the image or its files. The same folder gives the same
-// digest.
+// Makes one image from one folder, with buildah and its own temporary store. No time of the build
+// is in the image. The same folder gives the same digest.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** Of nobody that a machine has; numeric, so that `runAsNonRoot` can be checked. */
+/** A user that no machine has. It is numeric, so that `runAsNonRoot` can be checked. */
 export const USER = 65532
 
 export interface ImageParts {
-  /** Name and tag that the archive carries. */
+  /** Name and tag inside the archive. */
   name: string
-  /** The OCI archive to be written. */
+  /** Path of the OCI archive. */
   archive: string
-  /**
-   * What becomes its file system; over that of `base`, an image that was committed to the same
-   * store.
-   */
+  /** Becomes the file system, on top of `base`, an image in the same store. */
   copy: string
   base?: string
   entrypoint: readonly string[]
@@ -33,7 +29,7 @@ export interface Committed {
   archiveBytes: number
 }
 
-/** Gives a folder for the images that are made together. */
+/** Returns a folder for images that are made together. */
 export function withStore<T>(use: (store: string) => T): T {
   const store = mkdtempSync(join(tmpdir(), 'usage-image-'))
   try {
@@ -47,7 +43,7 @@ export function commitImage(
   store: string,
   { name, archive, copy, base = 'scratch', entrypoint, command, ...more }: ImageParts,
 ): Committed {
-  // vfs, because overlays are not to be had everywhere.
+  // vfs, because overlays are not available everywhere.
   const places = [
     '--root',
     join(store, 'root'),

@@ -1,4 +1,4 @@
-// Raw spans in, policed spans out: one walk over the protobuf bytes of an
+// Raw spans in, policed spans out: one pass over the protobuf bytes of an
 // ExportTraceServiceRequest. The outgoing spans are built field by field from the policy's table
 // (construct, never mutate): what no policy names is never looked at, and an error in between loses
 // the request, it does not let anything through.
@@ -12,19 +12,19 @@ import { ABSENT } from './attribute-slots.ts'
 import { MISS } from './byte-table.ts'
 import { Clock } from './clock.ts'
 import {
+  type CompiledRule,
   compileResource,
   compileSpans,
-  type SpanPlan,
+  type RuleTable,
   setDurationValue,
   setStatusValue,
-  type Table,
 } from './compile.ts'
 import type { CompileContext } from './compiled-field.ts'
 import type { Facts } from './compiled-source.ts'
 import { heartbeatSpan } from './heartbeat-span.ts'
 import type { Random } from './ids.ts'
-import { readResource } from './resource-slots.ts'
-import { Frame } from './span-offsets.ts'
+import { fillResourceSlots } from './resource-slots.ts'
+import { SpanOffsets } from './span-offsets.ts'
 import { SpanWriter } from './span-writer.ts'
 
 export interface AnonymizerOptions {
@@ -83,32 +83,32 @@ export function createAnonymizer(options: AnonymizerOptions): Anonymizer {
   const writer = new SpanWriter(policy.project, secret, options.maxBytes, random)
   let day = clock.period('day')
   let inForce = policyOn(policy, day)
-  const walk = new Walk(compileSpans(inForce, context), writer, counters)
+  const spanPass = new SpanPass(compileSpans(inForce, context), writer, counters)
   writer.ids.setDay(day)
 
-  // promise: ids-of-the-day
-  // promise: expired-resource-attribute-dropped
   const moveOn = (nowMs: number): void => {
     clock.advance(nowMs)
     if (clock.period('day') === day) return
     day = clock.period('day')
+    // promise: ids-of-the-day
     writer.ids.setDay(day)
     if (day <= lastDayOf(inForce)) return
+    // promise: expired-resource-attribute-dropped
     inForce = policyOn(policy, day)
     // promise: expired-attribute-dropped
-    walk.table = compileSpans(inForce, context)
+    spanPass.table = compileSpans(inForce, context)
   }
   return {
     pass(body, nowMs) {
       moveOn(nowMs)
       writer.begin()
-      const rejected = walk.request(body)
+      const rejected = spanPass.request(body)
       return { ...writer.finish(), rejected }
     },
     heartbeat(nowMs) {
       moveOn(nowMs)
       writer.begin()
-      walk.heartbeat(heartbeatSpan(nowMs, random))
+      spanPass.heartbeat(heartbeatSpan(nowMs, random))
       return { ...writer.finish(), rejected: 0 }
     },
     resource: () => compileResource(inForce, context),
@@ -117,10 +117,10 @@ export function createAnonymizer(options: AnonymizerOptions): Anonymizer {
   }
 }
 
-class Walk {
-  table: Table
+class SpanPass {
+  table: RuleTable
   readonly #writer: SpanWriter
-  readonly #frame = new Frame()
+  readonly #offsets = new SpanOffsets()
   readonly #received: Cell
   readonly #unlisted: Cell
   readonly #foreignHeartbeats: Cell
@@ -128,7 +128,7 @@ class Walk {
   #rejected = 0
   #body: Buffer = Buffer.alloc(0)
 
-  constructor(table: Table, writer: SpanWriter, counters: Counters) {
+  constructor(table: RuleTable, writer: SpanWriter, counters: Counters) {
     this.table = table
     this.#writer = writer
     this.#received = counters.cell('spans.received')
@@ -145,7 +145,7 @@ class Walk {
       : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     const { resource } = this.table
     eachMessage(new Cursor(body), 1, 1, (resourceSpans) => {
-      if (resource !== undefined) readResource(resource, this.#body, resourceSpans)
+      if (resource !== undefined) fillResourceSlots(resource, this.#body, resourceSpans)
       eachMessage(resourceSpans, 2, 3, (scopeSpans) =>
         eachMessage(scopeSpans, 2, 3, (span) => this.#span(span)),
       )
@@ -157,51 +157,51 @@ class Walk {
 
   /** `span` is the sidecar's own; no application's resource is its resource. */
   heartbeat(span: Buffer): void {
-    const { resource, heartbeat, plans } = this.table
-    const plan = plans[heartbeat]
-    if (plan === undefined) return
+    const { resource, heartbeat, rules } = this.table
+    const rule = rules[heartbeat]
+    if (rule === undefined) return
     // promise: own-span-own-resource
     resource?.clear()
-    this.#frame.read(new Cursor(span))
-    this.#listed(plan, span, this.#frame)
+    this.#offsets.read(new Cursor(span))
+    this.#listed(rule, span, this.#offsets)
   }
 
   #span(cursor: Cursor): void {
-    const frame = this.#frame
+    const offsets = this.#offsets
     const body = this.#body
     this.#received.count++
-    frame.read(cursor)
-    if (!frame.sound) {
+    offsets.read(cursor)
+    if (!offsets.sound) {
       this.#rejected++
       return
     }
-    const { names, plans, heartbeat } = this.table
-    const index = names.find(body, frame.nameStart, frame.nameEnd)
+    const { names, rules, heartbeat } = this.table
+    const index = names.find(body, offsets.nameStart, offsets.nameEnd)
     if (index === MISS) this.#unlisted.count++
     // Only the sidecar itself can say that it lives.
     else if (index === heartbeat) this.#foreignHeartbeats.count++
-    else this.#listed(plans[index]!, body, frame)
+    else this.#listed(rules[index]!, body, offsets)
   }
 
-  #listed(plan: SpanPlan, body: Buffer, frame: Frame): void {
-    const { slots, wanted, readers } = plan
-    slots.fill(body, frame)
-    for (const value of plan.skip) {
+  #listed(rule: CompiledRule, body: Buffer, offsets: SpanOffsets): void {
+    const { slots, wanted, readers } = rule
+    slots.fill(body, offsets)
+    for (const value of rule.skip) {
       // Present with any value but the empty text.
       // promise: skip-drops-spans
       if (value.kind !== ABSENT && !value.isEmptyText) {
-        plan.skipped.count++
+        rule.skipped.count++
         return
       }
     }
     for (let i = 0; i < slots.filledCount; i++)
       for (const field of readers[slots.filled[i]!]!) wanted.add(field)
-    const code = plan.keepStatus || plan.status !== undefined ? frame.statusCode(body) : 0
-    if (plan.status !== undefined) setStatusValue(plan.status, code)
-    if (plan.duration !== undefined) setDurationValue(plan.duration, frame.durationNs(body))
-    for (const list of plan.joined) list.fill()
-    plan.time.cut(body, frame.startTime, frame.endTime)
-    this.#writer.write(plan, body, frame, code ?? 0)
+    const code = rule.keepStatus || rule.status !== undefined ? offsets.statusCode(body) : 0
+    if (rule.status !== undefined) setStatusValue(rule.status, code)
+    if (rule.duration !== undefined) setDurationValue(rule.duration, offsets.durationNs(body))
+    for (const list of rule.joined) list.fill()
+    rule.time.cut(body, offsets.startTime, offsets.endTime)
+    this.#writer.write(rule, body, offsets, code ?? 0)
   }
 }
 

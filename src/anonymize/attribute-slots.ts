@@ -5,7 +5,7 @@
 // listed, key: secret}` pass one as the other.
 import { Cursor, FIXED64, LEN, VARINT } from '../otlp/wire.ts'
 import { type ByteTable, MISS } from './byte-table.ts'
-import type { Frame } from './span-offsets.ts'
+import type { SpanOffsets } from './span-offsets.ts'
 
 /**
  * Kinds of a value. OTHER is an array, a map, bytes, nothing at all, or a number that is none (NaN,
@@ -18,7 +18,7 @@ export const INT = 3
 export const DOUBLE = 4
 export const OTHER = 5
 export const MALFORMED = 6
-export type Kind = 0 | 1 | 2 | 3 | 4 | 5 | 6
+export type ValueKind = 0 | 1 | 2 | 3 | 4 | 5 | 6
 
 /**
  * Wire type of each member of AnyValue (opentelemetry/proto/common/v1/common.proto), by its number.
@@ -26,15 +26,15 @@ export type Kind = 0 | 1 | 2 | 3 | 4 | 5 | 6
 const VALUE_WIRE_TYPES = [-1, LEN, VARINT, VARINT, FIXED64, LEN, LEN, LEN, VARINT]
 
 /** One value: text as a place in `bytes`, the rest as a number (booleans 0 and 1). */
-export class Value {
-  kind: Kind = ABSENT
+export class InputValue {
+  kind: ValueKind = ABSENT
   bytes: Buffer = Buffer.alloc(0)
   start = 0
   end = 0
   /** Exact for integers within ±(2^53 − 1); beyond, the nearest double. */
   number = 0
 
-  set(kind: Kind, bytes: Buffer, start: number, end: number, number: number): void {
+  set(kind: ValueKind, bytes: Buffer, start: number, end: number, number: number): void {
     this.kind = kind
     this.bytes = bytes
     this.start = start
@@ -49,23 +49,23 @@ export class Value {
 
 const DOUBLE_VIEW = new DataView(new ArrayBuffer(8))
 
-export class Slots {
+export class AttributeSlots {
   readonly #keys: ByteTable
-  readonly values: readonly Value[]
+  readonly values: readonly InputValue[]
   /** Numbers of the slots that the present span filled, in the order of their first appearance. */
   readonly filled: Int32Array
   filledCount = 0
 
   constructor(keys: ByteTable) {
     this.#keys = keys
-    this.values = Array.from({ length: keys.size }, () => new Value())
+    this.values = Array.from({ length: keys.size }, () => new InputValue())
     this.filled = new Int32Array(keys.size)
   }
 
-  /** Empties what the last span filled, then reads the attributes that `frame` found. */
-  fill(bytes: Buffer, frame: Frame): void {
+  /** Empties what the last span filled, then reads the attributes that `offsets` found. */
+  fill(bytes: Buffer, offsets: SpanOffsets): void {
     this.clear()
-    const { attributes, attributeCount } = frame
+    const { attributes, attributeCount } = offsets
     for (let i = 0; i < attributeCount; i++)
       this.readKeyValue(bytes, attributes[2 * i]!, attributes[2 * i + 1]!)
   }
@@ -109,7 +109,6 @@ export class Slots {
     let valueStart = end
     let valueEnd = end
     let sound = true
-    // promise: key-value-complete
     try {
       while (cursor.pos < end) {
         const fieldTag = cursor.tag()
@@ -132,6 +131,7 @@ export class Slots {
         cursor.pos += length
       }
     } catch {
+      // promise: key-value-complete
       sound = false
     }
     for (const slot of named) {
@@ -171,7 +171,7 @@ export class Slots {
  * AnyValue: exactly one member of the oneof, of its own wire type, to the end. No member is a value
  * of another kind.
  */
-function readAnyValue(value: Value, bytes: Buffer, start: number, end: number): void {
+function readAnyValue(value: InputValue, bytes: Buffer, start: number, end: number): void {
   value.set(OTHER, bytes, start, end, 0)
   if (start === end) return
   const cursor = new Cursor(bytes, start, end)
@@ -208,7 +208,7 @@ function readAnyValue(value: Value, bytes: Buffer, start: number, end: number): 
 }
 
 /** A varint of 64 bits in two's complement; at most ten bytes, of which the tenth holds one bit. */
-function readInt64(value: Value, cursor: Cursor): void {
+function readInt64(value: InputValue, cursor: Cursor): void {
   const start = cursor.pos
   cursor.skipVarint()
   const { bytes } = value

@@ -1,26 +1,24 @@
 // What was made of a text, remembered by its bytes, so that a name that comes a thousand times is
 // hashed once. Bounded, and kept in memory only.
-import type { Value } from './attribute-slots.ts'
+import type { InputValue } from './attribute-slots.ts'
 
-const MAX_REMEMBERED = 4096
+const MAX_ENTRIES = 4096
 /**
  * Longer texts are never remembered, so that what is remembered stays below a megabyte per field.
  */
-const MAX_REMEMBERED_BYTES = 128
+const MAX_KEY_BYTES = 128
 
-export class Memo<T> {
+export class BoundedCache<T> {
   readonly #made = new Map<string, T>()
 
-  get(value: Value): T | undefined {
-    return value.end - value.start > MAX_REMEMBERED_BYTES
-      ? undefined
-      : this.#made.get(latin1(value))
+  get(value: InputValue): T | undefined {
+    return value.end - value.start > MAX_KEY_BYTES ? undefined : this.#made.get(latin1(value))
   }
 
-  set(value: Value, made: T): void {
-    if (value.end - value.start > MAX_REMEMBERED_BYTES) return
+  set(value: InputValue, made: T): void {
+    if (value.end - value.start > MAX_KEY_BYTES) return
     // Half a bound at a time would need an order; forgetting all is as good and cannot be steered.
-    if (this.#made.size >= MAX_REMEMBERED) this.#made.clear()
+    if (this.#made.size >= MAX_ENTRIES) this.#made.clear()
     this.#made.set(latin1(value), made)
   }
 
@@ -30,6 +28,6 @@ export class Memo<T> {
 }
 
 /** One character per byte: a cheap key that keeps different bytes apart. */
-function latin1(value: Value): string {
+function latin1(value: InputValue): string {
   return value.bytes.toString('latin1', value.start, value.end)
 }

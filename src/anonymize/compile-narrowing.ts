@@ -1,19 +1,19 @@
-// The overlay at work: it maps an outcome of the policy, as finished bytes, to another one or to
-// none. Because it sees nothing but the outcome, it cannot tell two inputs apart that the policy
+// The overlay at work: it maps an encoded of the policy, as finished bytes, to another one or to
+// none. Because it sees nothing but the encoded, it cannot tell two inputs apart that the policy
 // makes equal.
 
 import type { Field, Narrowing, Scalar, VersionLevel } from '../policy/policy.ts'
 import { shortVersion } from './actions/compile-action.ts'
 import { ByteTable, MISS } from './byte-table.ts'
-import { encodeAttribute, type Outcome } from './encoded-attribute.ts'
+import { type EncodedAttribute, encodeAttribute } from './encoded-attribute.ts'
 
-export type Narrow = (outcome: Uint8Array) => Outcome
+export type NarrowEncoded = (encoded: Uint8Array) => EncodedAttribute
 
 /** Versions that are remembered; beyond that they are made anew each time. */
-const MAX_REMEMBERED = 4096
+const MAX_CACHED_VERSIONS = 4096
 
 /** `outer` is the number of the field that holds the KeyValue. */
-export function compileNarrow(field: Field, outer: number): Narrow | undefined {
+export function compileNarrowing(field: Field, outer: number): NarrowEncoded | undefined {
   const { narrow, action, name } = field
   const encode = (value: Scalar): Uint8Array => encodeAttribute(outer, name, value)
   if (narrow === undefined) return undefined
@@ -23,10 +23,10 @@ export function compileNarrow(field: Field, outer: number): Narrow | undefined {
   const pairs = narrow.kind === 'keep' ? keepPairs(field, narrow) : bucketPairs(field, narrow)
   if (action.kind !== narrow.kind) return () => undefined
   const table = new ByteTable(pairs.map(([from]) => encode(from)))
-  const outcomes = pairs.map(([, to]) => (to === undefined ? undefined : encode(to)))
-  return (outcome) => {
-    const index = table.find(outcome, 0, outcome.length)
-    return index === MISS ? outcome : outcomes[index]
+  const replacements = pairs.map(([, to]) => (to === undefined ? undefined : encode(to)))
+  return (encoded) => {
+    const index = table.find(encoded, 0, encoded.length)
+    return index === MISS ? encoded : replacements[index]
   }
 }
 
@@ -62,19 +62,19 @@ function narrowVersion(
   level: VersionLevel,
   empty: Uint8Array,
   encode: (value: Scalar) => Uint8Array,
-): Narrow {
+): NarrowEncoded {
   const seen = new Map<string, Uint8Array>()
-  return (outcome) => {
+  return (encoded) => {
     const text = Buffer.from(
-      outcome.buffer,
-      outcome.byteOffset + empty.length,
-      outcome.length - empty.length,
+      encoded.buffer,
+      encoded.byteOffset + empty.length,
+      encoded.length - empty.length,
     ).toString('latin1')
     const known = seen.get(text)
     if (known !== undefined) return known
     const short = shortVersion(text, level)
-    const narrowed = short === undefined ? outcome : encode(short)
-    if (seen.size < MAX_REMEMBERED) seen.set(text, narrowed)
+    const narrowed = short === undefined ? encoded : encode(short)
+    if (seen.size < MAX_CACHED_VERSIONS) seen.set(text, narrowed)
     return narrowed
   }
 }

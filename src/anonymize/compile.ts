@@ -1,44 +1,49 @@
 // Turns a policy into the table that the pass runs on: every incoming key that matters has a
-// numbered slot, every outgoing attribute a place in a set of bits, and every outcome is bytes
+// numbered slot, every outgoing attribute a place in a set of bits, and every encoded is bytes
 // already. One slot may feed several attributes.
 
 import {
   type Condition,
   HEARTBEAT,
-  type Place,
   type Policy,
   placesRead,
   type Source,
+  type SourcePlace,
   type SpanRule,
 } from '../policy/policy.ts'
 import type { Cell } from '../support/counters.ts'
-import { ABSENT, DOUBLE, MALFORMED, Slots, STRING, Value } from './attribute-slots.ts'
+import { ABSENT, AttributeSlots, DOUBLE, InputValue, MALFORMED, STRING } from './attribute-slots.ts'
 import { ByteTable } from './byte-table.ts'
-import { compileNarrow, type Narrow } from './compile-narrowing.ts'
-import { type CompileContext, compileField, evaluate, type FieldPlan } from './compiled-field.ts'
-import { fixedValue, Joined, needsAttribute } from './compiled-source.ts'
+import { compileNarrowing, type NarrowEncoded } from './compile-narrowing.ts'
+import {
+  type CompileContext,
+  type CompiledField,
+  compileField,
+  evaluate,
+} from './compiled-field.ts'
+import { fixedValue, JoinedValue, needsAttribute } from './compiled-source.ts'
 import { encodeAttribute, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './encoded-attribute.ts'
 import { FieldSet } from './field-set.ts'
 import { TimeCut } from './time-cut.ts'
 
 /** The outgoing attribute of this number is there and has one of the values. */
-export interface Test {
+export interface CompiledCondition {
   field: number
   allowed: ByteTable
 }
 
-export interface SpanPlan {
-  slots: Slots
-  fields: readonly FieldPlan[]
+export interface CompiledRule {
+  slots: AttributeSlots
+  fields: readonly CompiledField[]
   wanted: FieldSet
   /** By slot: the fields that read it. */
   readers: readonly (readonly number[])[]
   /** Slots whose presence leaves the span out. */
-  skip: readonly Value[]
-  only: readonly Test[]
+  skip: readonly InputValue[]
+  only: readonly CompiledCondition[]
   /** Of the overlay, by field, and its conditions; `undefined`: there is none. */
-  narrows: readonly (Narrow | undefined)[] | undefined
-  onlyNarrowed: readonly Test[]
+  narrows: readonly (NarrowEncoded | undefined)[] | undefined
+  onlyNarrowed: readonly CompiledCondition[]
   /** Number of the field that splits, or -1. */
   splits: number
   linked: boolean
@@ -46,27 +51,27 @@ export interface SpanPlan {
   time: TimeCut
   /** Span.name, encoded. */
   name: Uint8Array
-  duration: Value | undefined
-  status: Value | undefined
+  duration: InputValue | undefined
+  status: InputValue | undefined
   /** Lists of sources, joined anew for every span. */
-  joined: readonly Joined[]
+  joined: readonly JoinedValue[]
   skipped: Cell
 }
 
-export interface Table {
+export interface RuleTable {
   names: ByteTable
-  plans: readonly SpanPlan[]
+  rules: readonly CompiledRule[]
   /** Attributes of the incoming resource that some rule reads; `undefined`: none does. */
-  resource: Slots | undefined
+  resource: AttributeSlots | undefined
   /** Index of the rule of the sidecar's own span, or MISS. */
   heartbeat: number
 }
 
-export function compileSpans(policy: Policy, context: CompileContext): Table {
+export function compileSpans(policy: Policy, context: CompileContext): RuleTable {
   const resource = slotsFor(policy.spans.flatMap(readPlaces), 'resource')
   return {
     names: new ByteTable(policy.spans.map((rule) => Buffer.from(rule.name, 'utf8'))),
-    plans: policy.spans.map((rule) => compileRule(rule, context, resource)),
+    rules: policy.spans.map((rule) => compileRule(rule, context, resource)),
     resource: resource.slots.values.length === 0 ? undefined : resource.slots,
     heartbeat: policy.spans.findIndex(({ name }) => name === HEARTBEAT),
   }
@@ -77,25 +82,25 @@ export function compileSpans(policy: Policy, context: CompileContext): Table {
  * current period.
  */
 export function compileResource(policy: Policy, context: CompileContext): Uint8Array {
-  const resolve = (source: Source): Value => fixedValue(source, context.facts)
-  const outcomes = policy.resource.map((field) => {
-    const outcome = evaluate(compileField('resource', field, RESOURCE_ATTRIBUTES, context, resolve))
-    const narrow = compileNarrow(field, RESOURCE_ATTRIBUTES)
-    return outcome === undefined || narrow === undefined ? outcome : narrow(outcome)
+  const resolve = (source: Source): InputValue => fixedValue(source, context.facts)
+  const encoded = policy.resource.map((field) => {
+    const encoded = evaluate(compileField('resource', field, RESOURCE_ATTRIBUTES, context, resolve))
+    const narrow = compileNarrowing(field, RESOURCE_ATTRIBUTES)
+    return encoded === undefined || narrow === undefined ? encoded : narrow(encoded)
   })
-  return Buffer.concat(outcomes.filter((outcome) => outcome !== undefined))
+  return Buffer.concat(encoded.filter((encoded) => encoded !== undefined))
 }
 
-const readPlaces = (rule: SpanRule): Place[] => rule.fields.flatMap(placesRead)
+const readPlaces = (rule: SpanRule): SourcePlace[] => rule.fields.flatMap(placesRead)
 
 interface KeyedSlots {
-  slots: Slots
+  slots: AttributeSlots
   numbers: ReadonlyMap<string, number>
 }
 
 /** A slot for each key of this kind that is read, and for each of `more`. */
 function slotsFor(
-  places: readonly Place[],
+  places: readonly SourcePlace[],
   kind: 'attribute' | 'resource',
   more: readonly string[] = [],
 ): KeyedSlots {
@@ -103,31 +108,33 @@ function slotsFor(
     ...new Set([...places.flatMap((place) => (place.kind === kind ? [place.key] : [])), ...more]),
   ]
   return {
-    slots: new Slots(new ByteTable(keys.map((key) => Buffer.from(key, 'utf8')))),
+    slots: new AttributeSlots(new ByteTable(keys.map((key) => Buffer.from(key, 'utf8')))),
     numbers: new Map(keys.map((key, i) => [key, i])),
   }
 }
 
-const slotOf = ({ slots, numbers }: KeyedSlots, key: string): Value =>
+const slotOf = ({ slots, numbers }: KeyedSlots, key: string): InputValue =>
   slots.values[numbers.get(key)!]!
 
-function compileRule(rule: SpanRule, context: CompileContext, resource: KeyedSlots): SpanPlan {
+function compileRule(rule: SpanRule, context: CompileContext, resource: KeyedSlots): CompiledRule {
   const places = readPlaces(rule)
   const attributes = slotsFor(places, 'attribute', rule.skip)
-  const spanValue = (what: 'duration' | 'status'): Value | undefined =>
-    places.some((place) => place.kind === 'span' && place.what === what) ? new Value() : undefined
+  const spanValue = (what: 'duration' | 'status'): InputValue | undefined =>
+    places.some((place) => place.kind === 'span' && place.what === what)
+      ? new InputValue()
+      : undefined
   const duration = spanValue('duration')
   const status = spanValue('status')
-  const joined: Joined[] = []
-  const resolvePlace = (place: Place): Value => {
+  const joined: JoinedValue[] = []
+  const resolvePlace = (place: SourcePlace): InputValue => {
     if (place.kind === 'attribute') return slotOf(attributes, place.key)
     if (place.kind === 'resource') return slotOf(resource, place.key)
     if (place.kind === 'span') return (place.what === 'duration' ? duration : status)!
     return fixedValue(place, context.facts)
   }
-  const resolve = (source: Source): Value => {
+  const resolve = (source: Source): InputValue => {
     if (source.kind !== 'list') return resolvePlace(source)
-    const list = new Joined(source.places.map(resolvePlace))
+    const list = new JoinedValue(source.places.map(resolvePlace))
     joined.push(list)
     return list.value
   }
@@ -138,13 +145,13 @@ function compileRule(rule: SpanRule, context: CompileContext, resource: KeyedSlo
     slots: attributes.slots,
     fields,
     wanted: new FieldSet(fields.length, alwaysEvaluated(rule)),
-    readers: readersOf(rule, attributes),
+    readers: fieldsBySlot(rule, attributes),
     skip: rule.skip.map((key) => slotOf(attributes, key)),
-    only: testsOf(rule, rule.only),
+    only: compileConditions(rule, rule.only),
     narrows: rule.fields.some(({ narrow }) => narrow)
-      ? rule.fields.map((field) => compileNarrow(field, SPAN_ATTRIBUTES))
+      ? rule.fields.map((field) => compileNarrowing(field, SPAN_ATTRIBUTES))
       : undefined,
-    onlyNarrowed: testsOf(rule, rule.onlyNarrowed ?? []),
+    onlyNarrowed: compileConditions(rule, rule.onlyNarrowed ?? []),
     splits: rule.fields.findIndex((field) => field.split !== undefined),
     linked: rule.ids === 'linked',
     keepStatus: rule.status === 'keep',
@@ -157,7 +164,7 @@ function compileRule(rule: SpanRule, context: CompileContext, resource: KeyedSlo
   }
 }
 
-const testsOf = (rule: SpanRule, conditions: readonly Condition[]): Test[] =>
+const compileConditions = (rule: SpanRule, conditions: readonly Condition[]): CompiledCondition[] =>
   conditions.map(({ name, values }) => ({
     field: rule.fields.findIndex((field) => field.name === name),
     allowed: new ByteTable(values.map((value) => encodeAttribute(SPAN_ATTRIBUTES, name, value))),
@@ -173,7 +180,7 @@ function alwaysEvaluated(rule: SpanRule): number[] {
 }
 
 /** By slot: the fields whose value may come from it. */
-function readersOf(rule: SpanRule, { slots, numbers }: KeyedSlots): number[][] {
+function fieldsBySlot(rule: SpanRule, { slots, numbers }: KeyedSlots): number[][] {
   const readers: number[][] = slots.values.map(() => [])
   rule.fields.forEach((field, index) => {
     for (const place of placesRead(field)) {
@@ -196,14 +203,14 @@ function encodeName(name: string): Uint8Array {
 const STATUS_TEXTS = ['unset', 'ok', 'error'].map((text) => Buffer.from(text, 'ascii'))
 
 /** `undefined`: the status cannot be told; the attribute is then left out. */
-export function setStatusValue(value: Value, code: number | undefined): void {
+export function setStatusValue(value: InputValue, code: number | undefined): void {
   const text = code === undefined ? undefined : STATUS_TEXTS[code]
   if (text === undefined) value.kind = MALFORMED
   else value.set(STRING, text, 0, text.length, 0)
 }
 
 /** Seconds, from nanoseconds; `undefined`: there is none. */
-export function setDurationValue(value: Value, durationNs: number | undefined): void {
+export function setDurationValue(value: InputValue, durationNs: number | undefined): void {
   value.kind = durationNs === undefined ? ABSENT : DOUBLE
   value.number = (durationNs ?? 0) / 1e9
 }

@@ -5,32 +5,32 @@ import type { Field, Source } from '../policy/policy.ts'
 import type { Cell, Counters } from '../support/counters.ts'
 import { compileAction } from './actions/compile-action.ts'
 import type { PseudonymContext } from './actions/hash.ts'
-import { ABSENT, type Value } from './attribute-slots.ts'
+import { ABSENT, type InputValue } from './attribute-slots.ts'
 import type { Facts } from './compiled-source.ts'
-import { type Apply, encodeAttribute, type Outcome } from './encoded-attribute.ts'
-import { type Step, Steps } from './steps.ts'
+import { type Apply, type EncodedAttribute, encodeAttribute } from './encoded-attribute.ts'
+import { Steps, type TextStep } from './steps.ts'
 
 export interface CompileContext extends PseudonymContext {
   facts: Facts
   counters: Counters
 }
 
-export interface FieldPlan {
-  from: Value
-  or: Value | undefined
-  absent: Outcome
+export interface CompiledField {
+  from: InputValue
+  or: InputValue | undefined
+  absent: EncodedAttribute
   split: string | undefined
   steps: Steps | undefined
   apply: Apply
-  otherwise: Outcome
+  otherwise: EncodedAttribute
   /** What goes out where a step failed. */
-  failed: Outcome
+  failed: EncodedAttribute
   /** The attribute went out as the `else` of its keep, or as `other`. */
   folded: Cell
   /** There was a value and it was left out. */
   leftOut: Cell
   /** The step of this name failed. */
-  stepFailed: Record<Step | 'split', Cell>
+  stepFailed: Record<TextStep | 'split', Cell>
 }
 
 /** `place` is where the attribute is, for the names of its counters. */
@@ -39,8 +39,8 @@ export function compileField(
   field: Field,
   outer: number,
   context: CompileContext,
-  resolve: (source: Source) => Value,
-): FieldPlan {
+  resolve: (source: Source) => InputValue,
+): CompiledField {
   const cell = (reason: string): Cell => context.counters.cell(`${place}.${field.name}.${reason}`)
   const { before, after, fold, shape } = field
   const whileLookingUp =
@@ -69,14 +69,14 @@ export function compileField(
 }
 
 /** What a field makes of the values that its sources hold now. */
-export function evaluate(field: FieldPlan): Outcome {
-  const value = chosen(field)
+export function evaluate(field: CompiledField): EncodedAttribute {
+  const value = sourceValue(field)
   // promise: absent-for-absent-only
-  return value.kind === ABSENT ? field.absent : applied(field, value)
+  return value.kind === ABSENT ? field.absent : applyAction(field, value)
 }
 
 /** `or` is read when `from` is absent or the empty text. */
-export function chosen(field: FieldPlan): Value {
+export function sourceValue(field: CompiledField): InputValue {
   const { from, or } = field
   return or !== undefined && or.kind !== ABSENT && (from.kind === ABSENT || from.isEmptyText)
     ? or
@@ -84,7 +84,7 @@ export function chosen(field: FieldPlan): Value {
 }
 
 /** The steps but split, then the action. */
-export function applied(field: FieldPlan, value: Value): Outcome {
+export function applyAction(field: CompiledField, value: InputValue): EncodedAttribute {
   const { steps } = field
   let stepped = value
   if (steps !== undefined) {
@@ -95,9 +95,9 @@ export function applied(field: FieldPlan, value: Value): Outcome {
     }
     stepped = steps.result
   }
-  const outcome = field.apply(stepped)
+  const encoded = field.apply(stepped)
   // promise: omitted-values-counted
-  if (outcome === undefined) field.leftOut.count++
-  else if (outcome === field.otherwise) field.folded.count++
-  return outcome
+  if (encoded === undefined) field.leftOut.count++
+  else if (encoded === field.otherwise) field.folded.count++
+  return encoded
 }

@@ -1,21 +1,30 @@
-// Where values come from, compiled: each source is a Value that holds what the present span has.
+// Where values come from, compiled: each source is an InputValue that holds what the present span has.
 // Facts and literals never change while the table lives; attributes are slots; a list is joined
 // anew for every span.
 import type { Scalar, Source } from '../policy/policy.ts'
-import { ABSENT, BOOL, DOUBLE, INT, MALFORMED, OTHER, STRING, Value } from './attribute-slots.ts'
-import { isText } from './text.ts'
+import {
+  ABSENT,
+  BOOL,
+  DOUBLE,
+  INT,
+  InputValue,
+  MALFORMED,
+  OTHER,
+  STRING,
+} from './attribute-slots.ts'
+import { isValidText } from './text.ts'
 
 /** Facts by name; what is not there could not be read. */
 export type Facts = ReadonlyMap<string, Scalar>
 
 /** The value of facts and literals; anything else has none here. */
-export function fixedValue(source: Source, facts: Facts): Value {
+export function fixedValue(source: Source, facts: Facts): InputValue {
   if (source.kind === 'list') {
-    const joined = new Joined(source.places.map((place) => fixedValue(place, facts)))
+    const joined = new JoinedValue(source.places.map((place) => fixedValue(place, facts)))
     joined.fill()
     return joined.value
   }
-  const value = new Value()
+  const value = new InputValue()
   const scalar =
     source.kind === 'text'
       ? source.text
@@ -41,12 +50,12 @@ export const needsAttribute = (source: Source): boolean =>
  * one that is malformed makes it malformed, and one of another kind makes it a value of another
  * kind.
  */
-export class Joined {
-  readonly value = new Value()
-  readonly #parts: readonly Value[]
+export class JoinedValue {
+  readonly value = new InputValue()
+  readonly #parts: readonly InputValue[]
   #bytes: Buffer = Buffer.alloc(64)
 
-  constructor(parts: readonly Value[]) {
+  constructor(parts: readonly InputValue[]) {
     this.#parts = parts
   }
 
@@ -72,7 +81,7 @@ export class Joined {
     let missing = false
     let other = false
     for (const part of this.#parts) {
-      if (part.kind === MALFORMED || (part.kind === STRING && !isText(part))) return MALFORMED
+      if (part.kind === MALFORMED || (part.kind === STRING && !isValidText(part))) return MALFORMED
       if (part.kind === ABSENT) missing = true
       else if (part.kind !== STRING) other = true
     }

@@ -2,15 +2,15 @@
 // policy compiles.
 import { lenField, varintField } from '../otlp/wire.ts'
 import type { Scalar } from '../policy/policy.ts'
-import type { Value } from './attribute-slots.ts'
+import type { InputValue } from './attribute-slots.ts'
 
 /**
  * Encoded KeyValues with the tag of the field that holds them; `undefined`: the attribute is left
  * out.
  */
-export type Outcome = Uint8Array | undefined
+export type EncodedAttribute = Uint8Array | undefined
 /** An action: what is made of one value. */
-export type Apply = (value: Value) => Outcome
+export type Apply = (value: InputValue) => EncodedAttribute
 export type Encode = (value: Scalar) => Uint8Array
 
 /** Numbers of the field that holds a KeyValue: Resource.attributes, Span.attributes. */

@@ -10,9 +10,9 @@ import { type Cipheriv, createCipheriv, randomBytes } from 'node:crypto'
 import { release } from '../support/memory.ts'
 import { deriveKey, lengthPrefixed } from './actions/pseudonym.ts'
 
-const BLOCK = 16
+const BLOCK_BYTES = 16
 /** An id of zeros would be invalid for the collector; -1 says that there is no id to write. */
-const NOWHERE = -1
+const NO_POSITION = -1
 
 export type Random = (buffer: Uint8Array) => void
 
@@ -20,7 +20,7 @@ export type Random = (buffer: Uint8Array) => void
  * So many are made at once, and no more: a request may hold a hundred thousand spans, each noted
  * here with 60 bytes.
  */
-const AT_ONCE = 4096
+const MAX_PENDING = 4096
 
 export class Ids {
   readonly #secret: Uint8Array
@@ -30,9 +30,9 @@ export class Ids {
   #spanCipher: Cipheriv | undefined
   // Of each span that is being made: a block for its trace id, and blocks for its span id and its
   // parent's.
-  #traceIn: Buffer = Buffer.alloc(64 * BLOCK)
-  #spanIn: Buffer = Buffer.alloc(128 * BLOCK)
-  /** Where in the output the ids go: trace, span, parent; NOWHERE for none. */
+  #traceIn: Buffer = Buffer.alloc(64 * BLOCK_BYTES)
+  #spanIn: Buffer = Buffer.alloc(128 * BLOCK_BYTES)
+  /** Where in the output the ids go: trace, span, parent; NO_POSITION for none. */
   #places: Int32Array = new Int32Array(64 * 3)
   #linked = 0
   #randomPlaces: Int32Array = new Int32Array(64 * 2)
@@ -81,15 +81,15 @@ export class Ids {
     outParent: number,
   ): void {
     const n = this.#linked++
-    if ((n + 1) * BLOCK > this.#traceIn.length) this.#grow()
+    if ((n + 1) * BLOCK_BYTES > this.#traceIn.length) this.#grow()
     const traceIn = this.#traceIn
     const spanIn = this.#spanIn
-    for (let i = 0, at = n * BLOCK; i < 16; i++) traceIn[at + i] = body[traceId + i]!
-    const span = n * 2 * BLOCK
-    const parent = span + BLOCK
+    for (let i = 0, at = n * BLOCK_BYTES; i < 16; i++) traceIn[at + i] = body[traceId + i]!
+    const span = n * 2 * BLOCK_BYTES
+    const parent = span + BLOCK_BYTES
     for (let i = 0; i < 8; i++) {
       spanIn[span + i] = body[spanId + i]!
-      spanIn[parent + i] = outParent === NOWHERE ? 0 : body[parentId + i]!
+      spanIn[parent + i] = outParent === NO_POSITION ? 0 : body[parentId + i]!
     }
     // The rest of both blocks is 0 and stays so.
     spanIn[span + 15] = copy
@@ -109,7 +109,7 @@ export class Ids {
 
   /** So much was noted that `finish` is due. */
   get full(): boolean {
-    return this.#linked + this.#randoms >= AT_ONCE
+    return this.#linked + this.#randoms >= MAX_PENDING
   }
 
   /** Makes all that was noted since the last call and writes it into `out`. */
@@ -121,17 +121,17 @@ export class Ids {
 
   #writeLinked(out: Uint8Array): void {
     const count = this.#linked
-    const traces = this.#traceCipher!.update(this.#traceIn.subarray(0, count * BLOCK))
-    const spans = this.#spanCipher!.update(this.#spanIn.subarray(0, count * 2 * BLOCK))
+    const traces = this.#traceCipher!.update(this.#traceIn.subarray(0, count * BLOCK_BYTES))
+    const spans = this.#spanCipher!.update(this.#spanIn.subarray(0, count * 2 * BLOCK_BYTES))
     const places = this.#places
     for (let n = 0; n < count; n++) {
       const trace = places[n * 3]!
       const span = places[n * 3 + 1]!
       const parent = places[n * 3 + 2]!
-      for (let i = 0, at = n * BLOCK; i < 16; i++) out[trace + i] = traces[at + i]!
-      for (let i = 0, at = n * 2 * BLOCK; i < 8; i++) out[span + i] = spans[at + i]!
-      if (parent !== NOWHERE)
-        for (let i = 0, at = (n * 2 + 1) * BLOCK; i < 8; i++) out[parent + i] = spans[at + i]!
+      for (let i = 0, at = n * BLOCK_BYTES; i < 16; i++) out[trace + i] = traces[at + i]!
+      for (let i = 0, at = n * 2 * BLOCK_BYTES; i < 8; i++) out[span + i] = spans[at + i]!
+      if (parent !== NO_POSITION)
+        for (let i = 0, at = (n * 2 + 1) * BLOCK_BYTES; i < 8; i++) out[parent + i] = spans[at + i]!
     }
     release(traces)
     release(spans)

@@ -6,35 +6,35 @@
 
 import {
   type Field,
-  type Place,
   type Policy,
   placesRead,
   type Scalar,
+  type SourcePlace,
   type SpanRule,
   VERSION_LEVELS,
 } from '../policy/policy.ts'
 import { Counters } from '../support/counters.ts'
 import { shortVersion } from './actions/compile-action.ts'
-import { compileNarrow } from './compile-narrowing.ts'
+import { compileNarrowing } from './compile-narrowing.ts'
 import { type CompileContext, compileField, evaluate } from './compiled-field.ts'
 import { type Facts, fixedValue } from './compiled-source.ts'
-import { type Outcome, SPAN_ATTRIBUTES } from './encoded-attribute.ts'
+import { type EncodedAttribute, SPAN_ATTRIBUTES } from './encoded-attribute.ts'
 
-/** Actions that choose an outcome; for any other one the whole value is needed. */
+/** Actions that choose an encoded; for any other one the whole value is needed. */
 const CHOOSING = ['keep', 'buckets', 'version', 'constant']
 
 /**
  * An attribute, and whether a condition of the policy looks at what it was before the overlay
  * narrowed it.
  */
-interface Reader {
+interface FieldReader {
   field: Field
   tested: boolean
 }
 
 /** Every attribute that can leave, or that decides whether its span leaves. */
-export function readersOf(policy: Policy): Reader[] {
-  const ofRule = ({ fields, only }: SpanRule): Reader[] =>
+export function fieldReaders(policy: Policy): FieldReader[] {
+  const ofRule = ({ fields, only }: SpanRule): FieldReader[] =>
     fields.map((field) => ({ field, tested: only.some(({ name }) => name === field.name) }))
   const all = [
     ...policy.resource.map((field) => ({ field, tested: false })),
@@ -45,7 +45,7 @@ export function readersOf(policy: Policy): Reader[] {
 
 /** Names of the facts that the policy reads, each once, in its order. */
 export function factsNamed(policy: Policy): string[] {
-  const places = readersOf(policy).flatMap(({ field }) => placesRead(field))
+  const places = fieldReaders(policy).flatMap(({ field }) => placesRead(field))
   return [...new Set(places.flatMap((place) => (place.kind === 'fact' ? [place.name] : [])))]
 }
 
@@ -61,18 +61,18 @@ export function narrowFacts(policy: Policy, facts: Facts): Map<string, Scalar> {
 }
 
 function narrowFact(policy: Policy, name: string, value: Scalar): Scalar {
-  const isIt = (place: Place): boolean => place.kind === 'fact' && place.name === name
-  const readers = readersOf(policy).filter(({ field }) => placesRead(field).some(isIt))
-  const chooses = ({ field: { from, or, action, split } }: Reader): boolean =>
+  const isIt = (place: SourcePlace): boolean => place.kind === 'fact' && place.name === name
+  const readers = fieldReaders(policy).filter(({ field }) => placesRead(field).some(isIt))
+  const chooses = ({ field: { from, or, action, split } }: FieldReader): boolean =>
     from.kind !== 'list' &&
     or?.kind !== 'list' &&
     CHOOSING.includes(action.kind) &&
     split === undefined
   // An empty text is as narrow as can be, and not what the others are: `or` takes its place.
   if (value === '' || !readers.every(chooses)) return value
-  const wanted = outcomes(readers, value)
+  const wanted = encodedAttributes(readers, value)
   const alike = (candidate: Scalar): boolean =>
-    candidate !== '' && same(outcomes(readers, candidate), wanted)
+    candidate !== '' && same(encodedAttributes(readers, candidate), wanted)
   return candidates(readers, value).find(alike) ?? value
 }
 
@@ -80,7 +80,7 @@ function narrowFact(policy: Policy, name: string, value: Scalar): Scalar {
  * From the one that tells least on; the same for a narrowed value as for what it was narrowed from,
  * up to that value.
  */
-function candidates(readers: readonly Reader[], value: Scalar): Scalar[] {
+function candidates(readers: readonly FieldReader[], value: Scalar): Scalar[] {
   const listed = readers.flatMap(({ field: { action } }): readonly Scalar[] =>
     action.kind === 'keep' ? action.values : action.kind === 'buckets' ? action.bounds : [],
   )
@@ -96,15 +96,15 @@ function candidates(readers: readonly Reader[], value: Scalar): Scalar[] {
  * What each attribute makes of the value: under the overlay, and before it where a condition looks
  * at that.
  */
-function outcomes(readers: readonly Reader[], value: Scalar): Outcome[] {
+function encodedAttributes(readers: readonly FieldReader[], value: Scalar): EncodedAttribute[] {
   const held = fixedValue({ kind: 'fact', name: 'it' }, new Map([['it', value]]))
   return readers.flatMap(({ field, tested }) => {
-    const outcome = evaluate(
+    const encoded = evaluate(
       compileField('', { ...field, or: undefined }, SPAN_ATTRIBUTES, NO_CONTEXT, () => held),
     )
-    const narrow = compileNarrow(field, SPAN_ATTRIBUTES)
-    const left = outcome === undefined || narrow === undefined ? outcome : narrow(outcome)
-    return tested ? [left, outcome] : [left]
+    const narrow = compileNarrowing(field, SPAN_ATTRIBUTES)
+    const left = encoded === undefined || narrow === undefined ? encoded : narrow(encoded)
+    return tested ? [left, encoded] : [left]
   })
 }
 
@@ -117,7 +117,7 @@ const NO_CONTEXT: CompileContext = {
   period: () => '',
 }
 
-const same = (some: readonly Outcome[], others: readonly Outcome[]): boolean =>
+const same = (some: readonly EncodedAttribute[], others: readonly EncodedAttribute[]): boolean =>
   some.every((one, index) => {
     const other = others[index]
     return one === undefined || other === undefined

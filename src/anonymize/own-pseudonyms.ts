@@ -5,15 +5,15 @@
 import { decodeRequest } from '../otlp/decode.ts'
 import { lenField } from '../otlp/wire.ts'
 import { policyOn } from '../policy/expiry.ts'
-import { effective } from '../policy/overlay-values.ts'
+import { effectivePolicy } from '../policy/overlay-values.ts'
 import {
   type Field,
   type Period,
-  type Place,
   type Policy,
   placesOf,
   placesRead,
   type Source,
+  type SourcePlace,
 } from '../policy/policy.ts'
 import { Counters } from '../support/counters.ts'
 import { Clock } from './clock.ts'
@@ -45,12 +45,12 @@ export function ownPseudonyms(
     facts: new Map([['instance.id', instanceId]]),
     counters: new Counters(),
   }
-  const inForce = effective(policyOn(policy, clock.period('day')))
+  const inForce = effectivePolicy(policyOn(policy, clock.period('day')))
   const known = (span: string | undefined, fields: readonly Field[]): OwnPseudonym[] =>
     fields.flatMap((field) => {
       const own = ownPart(field)
       const lasts = own === undefined ? undefined : lastsOf(own)
-      const value = own === undefined || lasts === undefined ? undefined : textOf(own, context)
+      const value = own === undefined || lasts === undefined ? undefined : sentText(own, context)
       return lasts === undefined || value === undefined
         ? []
         : [{ span, name: field.name, lasts, value }]
@@ -84,18 +84,18 @@ function lastsOf(own: Field): Period | undefined {
     : undefined
 }
 
-const isId = (place: Place): boolean => place.kind === 'fact' && place.name === 'instance.id'
+const isId = (place: SourcePlace): boolean => place.kind === 'fact' && place.name === 'instance.id'
 const isOwn = (source: Source): boolean =>
   placesOf(source).every((place) => place.kind === 'text' || isId(place))
 
 /** What would leave; `undefined`: nothing, because a step refuses it. */
-function textOf(field: Field, context: CompileContext): string | undefined {
-  const outcome = evaluate(
+function sentText(field: Field, context: CompileContext): string | undefined {
+  const encoded = evaluate(
     compileField('identity', field, RESOURCE_ATTRIBUTES, context, (source) =>
       fixedValue(source, context.facts),
     ),
   )
-  if (outcome === undefined) return undefined
-  const attribute = decodeRequest(lenField(1, lenField(1, outcome))).resourceSpans[0]?.attributes[0]
+  if (encoded === undefined) return undefined
+  const attribute = decodeRequest(lenField(1, lenField(1, encoded))).resourceSpans[0]?.attributes[0]
   return attribute?.value.kind === 'string' ? attribute.value.value : undefined
 }

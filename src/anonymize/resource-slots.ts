@@ -3,15 +3,19 @@
 // them. Decoders merge two Resources or keep the last, so two of them, or one that is not sound,
 // are malformed for every attribute that reads from it.
 import { Cursor, LEN, VARINT } from '../otlp/wire.ts'
-import type { Slots } from './attribute-slots.ts'
+import type { AttributeSlots } from './attribute-slots.ts'
 
 /** ResourceSpans.resource. */
-const RESOURCE = 1
+const RESOURCE_FIELD = 1
 /** Resource.attributes, dropped_attributes_count and entity_refs, by their wire types. */
-const WIRE_TYPES = [-1, LEN, VARINT, LEN]
+const RESOURCE_WIRE_TYPES = [-1, LEN, VARINT, LEN]
 
 /** `resourceSpans` is not moved. Throws a 400 where its frame is malformed. */
-export function readResource(slots: Slots, bytes: Buffer, resourceSpans: Cursor): void {
+export function fillResourceSlots(
+  slots: AttributeSlots,
+  bytes: Buffer,
+  resourceSpans: Cursor,
+): void {
   // promise: resource-without-earlier-values
   slots.clear()
   const cursor = new Cursor(bytes, resourceSpans.pos, resourceSpans.end)
@@ -19,7 +23,7 @@ export function readResource(slots: Slots, bytes: Buffer, resourceSpans: Cursor)
   let start = -1
   while (cursor.pos < cursor.end) {
     const fieldTag = cursor.tag()
-    if (fieldTag >>> 3 !== RESOURCE || (fieldTag & 7) !== LEN) {
+    if (fieldTag >>> 3 !== RESOURCE_FIELD || (fieldTag & 7) !== LEN) {
       cursor.skip(fieldTag)
       continue
     }
@@ -27,19 +31,24 @@ export function readResource(slots: Slots, bytes: Buffer, resourceSpans: Cursor)
     if (start >= 0) sound = false
     start = cursor.pos
     cursor.pos += length
-    sound = readAttributes(slots, bytes, start, cursor.pos) && sound
+    sound = fillFromResource(slots, bytes, start, cursor.pos) && sound
   }
   if (!sound) slots.markAll()
 }
 
 /** False where the Resource is cut off or has a field of a wrong wire type. */
-function readAttributes(slots: Slots, bytes: Buffer, start: number, end: number): boolean {
+function fillFromResource(
+  slots: AttributeSlots,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): boolean {
   const cursor = new Cursor(bytes, start, end)
   try {
     while (cursor.pos < end) {
       const fieldTag = cursor.tag()
       const field = fieldTag >>> 3
-      if (field <= 3 && WIRE_TYPES[field] !== (fieldTag & 7)) return false
+      if (field <= 3 && RESOURCE_WIRE_TYPES[field] !== (fieldTag & 7)) return false
       if (field !== 1) {
         cursor.skip(fieldTag)
         continue

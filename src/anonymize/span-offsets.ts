@@ -1,6 +1,6 @@
 // Reads the fields of one Span that surround its attributes, and finds where each attribute lies.
 // Nothing is copied and nothing unlisted is looked into: events, links, trace state and status
-// message are stepped over by their length. The outcome of malformed input is the table in
+// message are stepped over by their length. The encoded of malformed input is the table in
 // test/fixtures/malformed.md.
 
 import { Cursor, LEN, VARINT } from '../otlp/wire.ts'
@@ -15,14 +15,14 @@ const SINGULAR = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 15, 16].reduce(
   0,
 )
 /** Wire type of each known field of Span, by its number. */
-const WIRE_TYPES = [-1, 2, 2, 2, 2, 2, 0, 1, 1, 2, 0, 2, 0, 2, 0, 2, 5]
+const SPAN_WIRE_TYPES = [-1, 2, 2, 2, 2, 2, 0, 1, 1, 2, 0, 2, 0, 2, 0, 2, 5]
 
 export const NO_ID = -1
 /** SDKs stop at 128 by default; a span with more than this is rejected. */
-const MAX_ATTRIBUTES = 4096
+const MAX_SPAN_ATTRIBUTES = 4096
 
 /** Where the parts of a span lie in the body. One is made and filled again for every span. */
-export class Frame {
+export class SpanOffsets {
   /**
    * False: an id is missing or wrong, a field occurs twice, or there are too many attributes; the
    * span is rejected, the request is not.
@@ -66,7 +66,7 @@ export class Frame {
         cursor.skip(fieldTag)
         continue
       }
-      if ((fieldTag & 7) !== WIRE_TYPES[field])
+      if ((fieldTag & 7) !== SPAN_WIRE_TYPES[field])
         throw badRequest('A field of Span has the wrong wire type', cursor.pos)
       if ((SINGULAR >>> field) & 1) {
         // promise: span-field-once
@@ -115,7 +115,7 @@ export class Frame {
    * without end.
    */
   #addAttribute(start: number, end: number): boolean {
-    if (this.attributeCount === MAX_ATTRIBUTES) return false
+    if (this.attributeCount === MAX_SPAN_ATTRIBUTES) return false
     const at = this.attributeCount * 2
     if (at === this.attributes.length) {
       const grown = new Int32Array(at * 2)

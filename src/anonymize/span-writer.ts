@@ -5,13 +5,13 @@
 import { putVarint, varintSize } from '../otlp/wire.ts'
 import { Refusal } from '../support/errors.ts'
 import { release } from '../support/memory.ts'
-import { ABSENT, STRING, Value } from './attribute-slots.ts'
-import type { SpanPlan, Test } from './compile.ts'
-import type { Narrow } from './compile-narrowing.ts'
-import { applied, chosen, evaluate, type FieldPlan } from './compiled-field.ts'
+import { ABSENT, InputValue, STRING } from './attribute-slots.ts'
+import type { CompiledCondition, CompiledRule } from './compile.ts'
+import type { NarrowEncoded } from './compile-narrowing.ts'
+import { applyAction, type CompiledField, evaluate, sourceValue } from './compiled-field.ts'
 import { Ids, type Random } from './ids.ts'
-import { type Frame, NO_ID } from './span-offsets.ts'
-import { textOf } from './text.ts'
+import { NO_ID, type SpanOffsets } from './span-offsets.ts'
+import { decodeText } from './text.ts'
 
 /**
  * ScopeSpans.spans (2), Span.trace_id (1), span_id (2), parent_span_id (4), attributes begin behind
@@ -25,10 +25,10 @@ const IDS_SIZE = 18 + 10
 const PARENT_SIZE = 10
 const STATUS_SIZE = 4
 /** More parts than this and the split attribute is left out. */
-const MAX_PARTS = 16
+const MAX_SPLIT_PARTS = 16
 /** A buffer that had to grow beyond this is given back after the request. */
-const KEPT_BUFFER = 1024 * 1024
-const FIRST_BUFFER = 64 * 1024
+const KEPT_OUTPUT_BYTES = 1024 * 1024
+const FIRST_OUTPUT_BYTES = 64 * 1024
 
 export class SpanWriter {
   readonly ids: Ids
@@ -37,18 +37,18 @@ export class SpanWriter {
   #pos = 0
   #count = 0
   /** Outcomes of the present span in the policy's order, and the numbers of their fields. */
-  readonly #pieces: (Uint8Array | undefined)[] = []
-  readonly #pieceFields: number[] = []
-  /** What an overlay makes of the pieces. */
+  readonly #encoded: (Uint8Array | undefined)[] = []
+  readonly #fieldIndexes: number[] = []
+  /** What an overlay makes of the attributes. */
   readonly #narrowed: (Uint8Array | undefined)[] = []
   readonly #wanted: number[] = []
-  readonly #part = new Value()
+  readonly #part = new InputValue()
 
   /** At most `maxBytes` are written for one request. */
   constructor(project: string, secret: Uint8Array | undefined, maxBytes: number, random: Random) {
     this.ids = new Ids(project, secret, random)
     this.#maxBytes = maxBytes
-    this.#out = Buffer.allocUnsafeSlow(FIRST_BUFFER)
+    this.#out = Buffer.allocUnsafeSlow(FIRST_OUTPUT_BYTES)
   }
 
   begin(): void {
@@ -61,9 +61,9 @@ export class SpanWriter {
 
   /** What `finish` gave is not looked at any more. */
   done(): void {
-    if (this.#out.length <= KEPT_BUFFER) return
+    if (this.#out.length <= KEPT_OUTPUT_BYTES) return
     release(this.#out)
-    this.#out = Buffer.allocUnsafeSlow(FIRST_BUFFER)
+    this.#out = Buffer.allocUnsafeSlow(FIRST_OUTPUT_BYTES)
   }
 
   /**
@@ -79,60 +79,60 @@ export class SpanWriter {
    * Makes the outcomes of the span whose slots are filled, and writes it, once for each part of a
    * split.
    */
-  write(plan: SpanPlan, body: Uint8Array, frame: Frame, statusCode: number): void {
-    const pieces = this.#pieces
+  write(rule: CompiledRule, body: Uint8Array, offsets: SpanOffsets, statusCode: number): void {
+    const attributes = this.#encoded
     let count = 0
     let size = 0
     let splitAt = -1
-    let splitField: FieldPlan | undefined
-    const { fields, splits } = plan
-    const taken = plan.wanted.take(this.#wanted)
+    let splitField: CompiledField | undefined
+    const { fields, splits } = rule
+    const taken = rule.wanted.take(this.#wanted)
     for (let i = 0; i < taken; i++) {
       const index = this.#wanted[i]!
       const field = fields[index]!
       if (index === splits) {
         splitAt = count
         splitField = field
-        this.#pieceFields[count] = index
-        pieces[count++] = undefined
+        this.#fieldIndexes[count] = index
+        attributes[count++] = undefined
         continue
       }
-      const outcome = evaluate(field)
-      if (outcome === undefined) continue
-      this.#pieceFields[count] = index
-      pieces[count++] = outcome
-      size += outcome.length
+      const encoded = evaluate(field)
+      if (encoded === undefined) continue
+      this.#fieldIndexes[count] = index
+      attributes[count++] = encoded
+      size += encoded.length
     }
-    if (splitField === undefined) this.#writeCopy(plan, body, frame, statusCode, count, size, 0)
-    else this.#writeSplit(plan, body, frame, statusCode, count, size, splitAt, splitField)
+    if (splitField === undefined) this.#writeCopy(rule, body, offsets, statusCode, count, size, 0)
+    else this.#writeSplit(rule, body, offsets, statusCode, count, size, splitAt, splitField)
   }
 
   #writeSplit(
-    plan: SpanPlan,
+    rule: CompiledRule,
     body: Uint8Array,
-    frame: Frame,
+    offsets: SpanOffsets,
     status: number,
     count: number,
     size: number,
     at: number,
-    field: FieldPlan,
+    field: CompiledField,
   ): void {
-    const value = chosen(field)
+    const value = sourceValue(field)
     let copy = 0
-    const put = (outcome: Uint8Array | undefined): void => {
-      this.#pieces[at] = outcome
-      this.#writeCopy(plan, body, frame, status, count, size + (outcome?.length ?? 0), copy++)
+    const put = (encoded: Uint8Array | undefined): void => {
+      this.#encoded[at] = encoded
+      this.#writeCopy(rule, body, offsets, status, count, size + (encoded?.length ?? 0), copy++)
     }
     if (value.kind === ABSENT || value.kind !== STRING || isOnePart(value, field.split!)) {
-      put(value.kind === ABSENT ? field.absent : applied(field, value))
+      put(value.kind === ABSENT ? field.absent : applyAction(field, value))
       return
     }
-    const text = textOf(value)
+    const text = decodeText(value)
     const parts = (text ?? '')
       .split(field.split!)
       .map((part) => part.trim())
       .filter((part) => part !== '')
-    if (parts.length === 0 || parts.length > MAX_PARTS) {
+    if (parts.length === 0 || parts.length > MAX_SPLIT_PARTS) {
       field.stepFailed.split.count++
       put(undefined)
       return
@@ -140,37 +140,37 @@ export class SpanWriter {
     for (const part of parts) {
       const bytes = Buffer.from(part, 'utf8')
       this.#part.set(STRING, bytes, 0, bytes.length, 0)
-      put(applied(field, this.#part))
+      put(applyAction(field, this.#part))
     }
   }
 
   #writeCopy(
-    plan: SpanPlan,
+    rule: CompiledRule,
     body: Uint8Array,
-    frame: Frame,
+    offsets: SpanOffsets,
     statusCode: number,
     count: number,
     size: number,
     copy: number,
   ): void {
     // promise: only-drops-spans
-    if (!this.#hold(plan.only, this.#pieces, count)) {
-      plan.skipped.count++
+    if (!this.#meetsAll(rule.only, this.#encoded, count)) {
+      rule.skipped.count++
       return
     }
-    let pieces = this.#pieces
-    if (plan.narrows !== undefined) {
-      pieces = this.#narrowed
-      size = this.#narrow(plan.narrows, count)
+    let attributes = this.#encoded
+    if (rule.narrows !== undefined) {
+      attributes = this.#narrowed
+      size = this.#narrow(rule.narrows, count)
     }
-    if (!this.#hold(plan.onlyNarrowed, pieces, count)) {
-      plan.skipped.count++
+    if (!this.#meetsAll(rule.onlyNarrowed, attributes, count)) {
+      rule.skipped.count++
       return
     }
-    const hasParent = plan.linked && frame.parentId !== NO_ID
+    const hasParent = rule.linked && offsets.parentId !== NO_ID
     // promise: status-by-policy-only
-    const hasStatus = plan.keepStatus && statusCode !== 0
-    const { name, time } = plan
+    const hasStatus = rule.keepStatus && statusCode !== 0
+    const { name, time } = rule
     const length =
       IDS_SIZE +
       (hasParent ? PARENT_SIZE : 0) +
@@ -198,12 +198,12 @@ export class SpanWriter {
       pos += 8
     }
     // promise: ids-linked-by-policy-only
-    if (plan.linked)
+    if (rule.linked)
       this.ids.link(
         body,
-        frame.traceId,
-        frame.spanId,
-        frame.parentId,
+        offsets.traceId,
+        offsets.spanId,
+        offsets.parentId,
         copy,
         traceAt,
         spanAt,
@@ -213,8 +213,8 @@ export class SpanWriter {
     pos = put(out, pos, name)
     pos = put(out, pos, time.encoded)
     for (let i = 0; i < count; i++) {
-      const piece = pieces[i]
-      if (piece !== undefined) pos = put(out, pos, piece)
+      const attribute = attributes[i]
+      if (attribute !== undefined) pos = put(out, pos, attribute)
     }
     if (hasStatus) {
       // Span.status (15) of two bytes: Status.code (3).
@@ -229,16 +229,16 @@ export class SpanWriter {
   }
 
   /** Each of the outgoing attributes is there and has one of the values. */
-  #hold(
-    tests: readonly Test[],
-    pieces: readonly (Uint8Array | undefined)[],
+  #meetsAll(
+    tests: readonly CompiledCondition[],
+    attributes: readonly (Uint8Array | undefined)[],
     count: number,
   ): boolean {
     for (const { field, allowed } of tests) {
       let found = false
       for (let i = 0; i < count && !found; i++) {
-        const piece = this.#pieceFields[i] === field ? pieces[i] : undefined
-        found = piece !== undefined && allowed.find(piece, 0, piece.length) >= 0
+        const attribute = this.#fieldIndexes[i] === field ? attributes[i] : undefined
+        found = attribute !== undefined && allowed.find(attribute, 0, attribute.length) >= 0
       }
       if (!found) return false
     }
@@ -246,12 +246,13 @@ export class SpanWriter {
   }
 
   /** Gives the bytes of what is left. */
-  #narrow(narrows: readonly (Narrow | undefined)[], count: number): number {
+  #narrow(narrows: readonly (NarrowEncoded | undefined)[], count: number): number {
     let size = 0
     for (let i = 0; i < count; i++) {
-      const piece = this.#pieces[i]
-      const narrow = narrows[this.#pieceFields[i]!]
-      const narrowed = piece === undefined || narrow === undefined ? piece : narrow(piece)
+      const attribute = this.#encoded[i]
+      const narrow = narrows[this.#fieldIndexes[i]!]
+      const narrowed =
+        attribute === undefined || narrow === undefined ? attribute : narrow(attribute)
       this.#narrowed[i] = narrowed
       size += narrowed?.length ?? 0
     }
@@ -277,17 +278,17 @@ export class SpanWriter {
   }
 }
 
-function put(out: Uint8Array, pos: number, piece: Uint8Array): number {
+function put(out: Uint8Array, pos: number, attribute: Uint8Array): number {
   // Pieces are some dozens of bytes: a loop beats the call of a native copy.
-  for (let i = 0; i < piece.length; i++) out[pos + i] = piece[i]!
-  return pos + piece.length
+  for (let i = 0; i < attribute.length; i++) out[pos + i] = attribute[i]!
+  return pos + attribute.length
 }
 
 /**
  * Plain ASCII without the separator's first byte and without blanks: `split` would give it back as
  * it is.
  */
-function isOnePart(value: Value, separator: string): boolean {
+function isOnePart(value: InputValue, separator: string): boolean {
   const first = separator.charCodeAt(0)
   for (let i = value.start; i < value.end; i++) {
     const byte = value.bytes[i]!

@@ -4,14 +4,14 @@
 // left out otherwise, and it is counted by its name.
 
 import type { Field, Shape } from '../policy/policy.ts'
-import { MALFORMED, STRING, Value } from './attribute-slots.ts'
-import { Memo } from './bounded-cache.ts'
-import { folded, textOf } from './text.ts'
+import { InputValue, MALFORMED, STRING } from './attribute-slots.ts'
+import { BoundedCache } from './bounded-cache.ts'
+import { decodeText, folded } from './text.ts'
 
-export type Step = 'before' | 'after' | 'fold' | 'shape'
+export type TextStep = 'before' | 'after' | 'fold' | 'shape'
 
 /** The longest of them is a version, and semver libraries take no longer one. */
-const MAX_SHAPED = 256
+const MAX_SHAPED_LENGTH = 256
 const SHAPE_FORMS: Record<Shape, RegExp> = {
   // github.com/ulid/spec: Crockford's base 32, upper case, 128 bits.
   ulid: /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/,
@@ -27,14 +27,14 @@ const SHAPE_FORMS: Record<Shape, RegExp> = {
 
 export class Steps {
   /** What the last `run` that did not fail gave. */
-  readonly result = new Value()
+  readonly result = new InputValue()
   readonly #field: Field
   /** The first step there is: what fails for a value that is no text. */
-  readonly #first: Step
+  readonly #first: TextStep
   /** The text after the steps, or the step that failed. */
-  readonly #done = new Memo<Buffer | Step>()
+  readonly #done = new BoundedCache<Buffer | TextStep>()
 
-  private constructor(field: Field, first: Step) {
+  private constructor(field: Field, first: TextStep) {
     this.#field = field
     this.#first = first
   }
@@ -48,7 +48,7 @@ export class Steps {
   }
 
   /** The step that failed; `undefined`: `result` holds the value. */
-  run(value: Value): Step | undefined {
+  run(value: InputValue): TextStep | undefined {
     const { result } = this
     if (value.kind === MALFORMED) {
       result.kind = MALFORMED
@@ -57,7 +57,7 @@ export class Steps {
     if (value.kind !== STRING) return this.#first
     let done = this.#done.get(value)
     if (done === undefined) {
-      const text = textOf(value)
+      const text = decodeText(value)
       if (text === undefined) {
         result.kind = MALFORMED
         return undefined
@@ -70,7 +70,7 @@ export class Steps {
     return undefined
   }
 
-  #through(text: string): Buffer | Step {
+  #through(text: string): Buffer | TextStep {
     const { before, after, fold, shape } = this.#field
     if (before !== undefined) {
       const at = text.indexOf(before)
@@ -86,7 +86,7 @@ export class Steps {
     // promise: shape-named
     if (
       shape !== undefined &&
-      (text.length > MAX_SHAPED || !shape.some((form) => SHAPE_FORMS[form].test(text)))
+      (text.length > MAX_SHAPED_LENGTH || !shape.some((form) => SHAPE_FORMS[form].test(text)))
     )
       return 'shape'
     return Buffer.from(text, 'utf8')

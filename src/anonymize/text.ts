@@ -2,17 +2,17 @@
 // into a string.
 import { isUtf8 } from 'node:buffer'
 import type { Fold } from '../policy/policy.ts'
-import type { Value } from './attribute-slots.ts'
+import type { InputValue } from './attribute-slots.ts'
 
 /** Whether the bytes of a STRING value are UTF-8. */
-export function isText({ bytes, start, end }: Value): boolean {
+export function isValidText({ bytes, start, end }: InputValue): boolean {
   for (let i = start; i < end; i++) if (bytes[i]! >= 0x80) return isUtf8(bytes.subarray(start, end))
   return true
 }
 
 /** The text of a STRING value; `undefined` where it is not UTF-8. */
-export function textOf(value: Value): string | undefined {
-  return isText(value) ? value.bytes.toString('utf8', value.start, value.end) : undefined
+export function decodeText(value: InputValue): string | undefined {
+  return isValidText(value) ? value.bytes.toString('utf8', value.start, value.end) : undefined
 }
 
 /** Letters' case without a locale, as Unicode has it. */

@@ -4,7 +4,7 @@
 
 import { summary } from '../datasheet/summary.ts'
 import { expiredOn } from '../policy/expiry.ts'
-import { type Checked, checkPolicy } from '../policy/parse.ts'
+import { type CheckedPolicy, checkPolicy } from '../policy/parse.ts'
 import { ConfigError } from '../support/errors.ts'
 import { EXIT, type Host, type Input, onlyPositional } from './command.ts'
 import { readText } from './policy-file.ts'
@@ -12,7 +12,7 @@ import { readText } from './policy-file.ts'
 export async function check(host: Host, input: Input): Promise<number> {
   const file = onlyPositional(input, 'the policy file')
   const text = await readText(file)
-  let checked: Checked
+  let checked: CheckedPolicy
   try {
     checked = checkPolicy(text)
   } catch (error) {

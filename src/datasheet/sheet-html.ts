@@ -2,7 +2,7 @@
 // address but the review's. `sheetSections` is its middle, for the sidecar's own page.
 
 import { bitsText } from '../policy/describe.ts'
-import type { Row, Sheet, SpanSheet } from './sheet.ts'
+import type { Sheet, SheetRow, SpanSheet } from './sheet.ts'
 import { LINKS } from './sheet-markdown.ts'
 
 export function sheetHtml(sheet: Sheet): string {
@@ -78,7 +78,7 @@ function spanSection({ name, conditions, rows, bits }: SpanSheet): string {
 const list = (lines: readonly string[]): string =>
   `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`
 
-function table(rows: readonly Row[]): string {
+function table(rows: readonly SheetRow[]): string {
   const cells = rows.map((row) => {
     const notes = [
       row.bits === undefined ? 'no bound of bits' : row.bits === 0 ? '' : bitsText(row.bits),

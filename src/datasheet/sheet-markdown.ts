@@ -1,15 +1,15 @@
 // The data sheet as Markdown, for a project's documentation. It sets what `sheet.ts` says and adds
 // nothing.
 import { bitsText } from '../policy/describe.ts'
-import type { Row, Sheet } from './sheet.ts'
+import type { Sheet, SheetRow } from './sheet.ts'
 
 export function sheetMarkdown(sheet: Sheet): string {
   const { stable } = sheet
-  return `# What ${text(sheet.project)} learns about its use
+  return `# What ${escapeMarkdown(sheet.project)} learns about its use
 
-${text(sheet.purpose)}
+${escapeMarkdown(sheet.purpose)}
 
-**${text(sheet.verdict)}**
+**${escapeMarkdown(sheet.verdict)}**
 
 | | |
 |---|---|
@@ -17,35 +17,35 @@ ${text(sheet.purpose)}
 | Digest | \`${sheet.digest}\` |
 | In force until | ${sheet.expires}; after this day nothing is sent |
 | Kept by the collector for | ${sheet.retention.replace('d', ' days')} (its promise) |
-| Who receives it | ${text(sheet.receiver)} |
+| Who receives it | ${escapeMarkdown(sheet.receiver)} |
 | Discussed in public | ${sheet.review === undefined ? 'nowhere yet' : `<${sheet.review.replace(/[<>|`\\]/g, encodeURIComponent)}>`} |
-| Stays the same from day to day | ${bitsText(stable.bits)}${stable.of.length === 0 ? '' : `: ${stable.of.map(code).join(', ')}`}${stable.assumed.length === 0 ? '' : ` (assumed: ${stable.assumed.map(code).join(', ')})`} |
+| Stays the same from day to day | ${bitsText(stable.bits)}${stable.of.length === 0 ? '' : `: ${stable.of.map(markdownCode).join(', ')}`}${stable.assumed.length === 0 ? '' : ` (assumed: ${stable.assumed.map(markdownCode).join(', ')})`} |
 
 What stands in no row below does not leave: it has no place in what the sidecar builds.
 
 ## With every batch
 
-${table(sheet.batch)}
-${sheet.spans.map((span) => `\n## Each span ${code(span.name)}\n\n${[...span.conditions, `One record tells ${bitsText(span.bits)}, with what comes with its batch.`].map(text).join(' ')}\n\n${table(span.rows)}\n`).join('')}
+${markdownTable(sheet.batch)}
+${sheet.spans.map((span) => `\n## Each span ${markdownCode(span.name)}\n\n${[...span.conditions, `One record tells ${bitsText(span.bits)}, with what comes with its batch.`].map(escapeMarkdown).join(' ')}\n\n${markdownTable(span.rows)}\n`).join('')}
 ## Turn it off
 
-${sheet.off.map((line) => `- ${text(line)}`).join('\n')}
+${sheet.off.map((line) => `- ${escapeMarkdown(line)}`).join('\n')}
 
 ## Known weaknesses
 
-${sheet.weaknesses.map((line) => `- ${text(line)}`).join('\n')}
+${sheet.weaknesses.map((line) => `- ${escapeMarkdown(line)}`).join('\n')}
 `
 }
 
-function table(rows: readonly Row[]): string {
+function markdownTable(rows: readonly SheetRow[]): string {
   const lines = rows.map((row) => {
     const cells = [
-      code(row.wire),
+      markdownCode(row.wire),
       // promise: sheet-reason-escaped
-      text(row.reason),
-      text(row.from),
-      row.values.map(text).join(' · '),
-      text(row.example),
+      escapeMarkdown(row.reason),
+      escapeMarkdown(row.from),
+      row.values.map(escapeMarkdown).join(' · '),
+      escapeMarkdown(row.example),
       row.bits === undefined ? 'no bound' : row.bits === 0 ? '' : row.bits.toFixed(1),
       [
         row.stable ? 'stays the same' : '',
@@ -66,7 +66,8 @@ function table(rows: readonly Row[]): string {
 
 export const LINKS = { day: 'a day', month: 'a month', forever: 'ever' } as const
 
-const code = (name: string): string => `\`${name.replaceAll('`', "'").replaceAll('|', '\\|')}\``
+const markdownCode = (name: string): string =>
+  `\`${name.replaceAll('`', "'").replaceAll('|', '\\|')}\``
 /** Text of the policy that must not become markup or break a cell. */
-const text = (words: string): string =>
+const escapeMarkdown = (words: string): string =>
   words.replace(/[\\`*_[\]<>|#~&$]/g, (character) => `\\${character}`)

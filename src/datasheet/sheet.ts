@@ -2,7 +2,7 @@
 // plain data. It is made from the checked policy alone, so it cannot say anything else than what
 // the sidecar does; `sheet-markdown.ts` and `sheet-html.ts` only set it. Every field on the wire
 // has one row and every row is on the wire (a test holds both).
-import { budgetOf, type RecordBudget, type Share } from '../policy/bits.ts'
+import { type BitShare, budgetOf, type RecordBudget } from '../policy/bits.ts'
 import {
   bucketText,
   conditionsOf,
@@ -13,7 +13,7 @@ import {
   typeOf,
   valuesOf,
 } from '../policy/describe.ts'
-import { effective } from '../policy/overlay-values.ts'
+import { effectivePolicy } from '../policy/overlay-values.ts'
 import {
   type Field,
   HEARTBEAT,
@@ -23,7 +23,7 @@ import {
   type SpanRule,
 } from '../policy/policy.ts'
 
-export interface Row {
+export interface SheetRow {
   /**
    * Where it stands in an OTLP request: `resource.stage.type`, `span.trace_id`,
    * `span.attributes.stage.type`.
@@ -50,7 +50,7 @@ export interface Row {
 export interface SpanSheet {
   name: string
   conditions: readonly string[]
-  rows: readonly Row[]
+  rows: readonly SheetRow[]
   /** Of one record, with what comes with its batch; `undefined`: there is no bound. */
   bits: number | undefined
 }
@@ -67,7 +67,7 @@ export interface Sheet {
   compat: boolean
   /** What the word for it is, and why. */
   verdict: string
-  batch: readonly Row[]
+  batch: readonly SheetRow[]
   spans: readonly SpanSheet[]
   stable: { bits: number | undefined; of: readonly string[]; assumed: readonly string[] }
   receiver: string
@@ -77,7 +77,7 @@ export interface Sheet {
 
 export function sheetOf(whole: Policy): Sheet {
   const digest = policyDigest(whole)
-  const policy = effective(whole)
+  const policy = effectivePolicy(whole)
   const budget = budgetOf(policy)
   return {
     project: policy.project,
@@ -101,14 +101,14 @@ export function sheetOf(whole: Policy): Sheet {
       assumed: [...new Set(budget.stable.filter(({ assumed }) => assumed).map(({ name }) => name))],
     },
     receiver: `The collector that the setting USAGE_ENDPOINT names, over HTTPS. Questions: ${policy.contact}.`,
-    off: OFF,
+    off: TURN_OFF,
     weaknesses: weaknessesOf(policy),
   }
 }
 
 const finite = (bits: number): number | undefined => (Number.isFinite(bits) ? bits : undefined)
 
-const OFF = [
+const TURN_OFF = [
   'A running pod: kubectl annotate pod NAME usage-sidecar.dev/reporting=off, or a file at the place that USAGE_OFF_FILE names.',
   'For good: set USAGE_REPORTING=off, or DO_NOT_TRACK=1, in the sidecar’s environment. Any one of these is enough.',
   'Off is silent: no connection, no DNS query, no file; what was waiting is wiped. The application notices nothing.',
@@ -129,7 +129,7 @@ const fixed = (
   example: string,
   reason: string,
   links?: Period,
-): Row => ({
+): SheetRow => ({
   wire,
   type,
   from: 'the sidecar itself',
@@ -142,7 +142,7 @@ const fixed = (
   expires: undefined,
 })
 
-function batchRows({ project, version }: Policy, digest: string): Row[] {
+function batchRows({ project, version }: Policy, digest: string): SheetRow[] {
   return [
     fixed('resource.usage.project', 'text', project, project, 'Which project this is for.'),
     fixed(
@@ -170,13 +170,13 @@ function batchRows({ project, version }: Policy, digest: string): Row[] {
 }
 
 /** A span without a parent has none here either. */
-const withAbsent = (row: Row): Row => ({ ...row, values: [...row.values, '(absent)'] })
+const withAbsent = (row: SheetRow): SheetRow => ({ ...row, values: [...row.values, '(absent)'] })
 
 function spanSheet(rule: SpanRule, record: RecordBudget): SpanSheet {
-  const share = (name: string): Share | undefined =>
+  const share = (name: string): BitShare | undefined =>
     record.shares.slice(rule.fields.length).find((one) => one.name === name)
   const isLinked = rule.ids === 'linked'
-  const id = (wire: string, digits: number, example: string): Row =>
+  const id = (wire: string, digits: number, example: string): SheetRow =>
     isLinked
       ? fixed(
           wire,
@@ -187,7 +187,7 @@ function spanSheet(rule: SpanRule, record: RecordBudget): SpanSheet {
           'day',
         )
       : fixed(wire, `${digits / 2} bytes`, 'random', example, 'OTLP asks for one.')
-  const time = (wire: string): Row => ({
+  const time = (wire: string): SheetRow => ({
     ...fixed(wire, 'time', TIME_TEXTS[rule.time], '2026-10-05', 'When it happened.'),
     from: 'the span’s start, cut down',
     bits: finite(share('time')?.bits ?? 0),
@@ -228,7 +228,7 @@ function spanSheet(rule: SpanRule, record: RecordBudget): SpanSheet {
   }
 }
 
-function fieldRow(where: string, field: Field, share: Share): Row {
+function fieldRow(where: string, field: Field, share: BitShare): SheetRow {
   const { listed, open, optional } = valuesOf(field)
   const { action } = field
   const values =

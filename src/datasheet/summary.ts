@@ -1,7 +1,7 @@
 // What a policy lets out, in a text that is read in a minute: every outgoing attribute with the
 // values it can have, and the leak budget: how much one record tells, what stays the same, what
 // links records, what is only assumed.
-import { type Budget, budgetOf, type Share } from '../policy/bits.ts'
+import { type BitShare, budgetOf, type LeakBudget } from '../policy/bits.ts'
 import {
   bitsText,
   conditionsOf,
@@ -10,14 +10,14 @@ import {
   TIME_TEXTS,
   valuesOf,
 } from '../policy/describe.ts'
-import { effective } from '../policy/overlay-values.ts'
+import { effectivePolicy } from '../policy/overlay-values.ts'
 import { type Field, type Policy, policyDigest } from '../policy/policy.ts'
 import { LINKS } from './sheet-markdown.ts'
 
 const SHOWN_VALUES = 12
 
 export function summary(whole: Policy): string {
-  const policy = effective(whole)
+  const policy = effectivePolicy(whole)
   const lines = [
     `${policy.project}, policy version ${policy.version}, in force until ${policy.expires}`,
     `  ${policy.purpose}`,
@@ -80,13 +80,13 @@ function budgetLines(policy: Policy): string[] {
   ]
 }
 
-const everyShare = ({ resource, records }: Budget): Share[] => [
+const everyShare = ({ resource, records }: LeakBudget): BitShare[] => [
   ...resource,
   ...records.flatMap(({ shares }) => shares),
 ]
 
-function linksOf({ resource, records }: Budget): string[] {
-  const told = (place: string, { name, links }: Share): string[] =>
+function linksOf({ resource, records }: LeakBudget): string[] {
+  const told = (place: string, { name, links }: BitShare): string[] =>
     links === undefined ? [] : [`${place}${name} for ${LINKS[links]}`]
   return [
     ...resource.flatMap((share) => told('', share)),

@@ -5,10 +5,10 @@
 import {
   type Field,
   type Period,
-  type Place,
   type Policy,
   placesOf,
   placesRead,
+  type SourcePlace,
   type SpanRule,
   type TimeUnit,
 } from './policy.ts'
@@ -33,7 +33,7 @@ const NODE_REPORT = 'k8s.node'
 export const ASSUMED_NODES = 10
 
 /** What one attribute, the time or the status adds. */
-export interface Share {
+export interface BitShare {
   name: string
   /** Infinite where the policy sets no bound (hash, hmac, exact). */
   bits: number
@@ -48,20 +48,20 @@ export interface Share {
 export interface RecordBudget {
   name: string
   /** Attributes in the policy's order, then time and status where they tell something. */
-  shares: readonly Share[]
+  shares: readonly BitShare[]
   /** With the Resource that every record comes with. */
   bits: number
 }
 
-export interface Budget {
-  resource: readonly Share[]
+export interface LeakBudget {
+  resource: readonly BitShare[]
   records: readonly RecordBudget[]
   /** Of all that stays the same, each thing counted once however often it is sent. */
   stableBits: number
-  stable: readonly Share[]
+  stable: readonly BitShare[]
 }
 
-export function budgetOf(policy: Policy): Budget {
+export function budgetOf(policy: Policy): LeakBudget {
   const resource = policy.resource.map((field) => shareOf(field, false))
   const records = policy.spans.map((rule) => {
     const shares = [
@@ -74,11 +74,11 @@ export function budgetOf(policy: Policy): Budget {
   return { resource, records, stableBits: sum(stable), stable }
 }
 
-export const sum = (shares: readonly Share[]): number =>
+export const sum = (shares: readonly BitShare[]): number =>
   shares.reduce((total, { bits }) => total + bits, 0)
 
 /** `report`: the attribute is on a span of the cluster report. */
-export function shareOf(field: Field, report: boolean): Share {
+export function shareOf(field: Field, report: boolean): BitShare {
   const { name, action } = field
   const stable = placesRead(field).some(
     ({ kind }) => kind === 'fact' || kind === 'resource' || (report && kind === 'attribute'),
@@ -87,8 +87,8 @@ export function shareOf(field: Field, report: boolean): Share {
   return { name, bits: bitsOf(field), stable, assumed: action.kind === 'version', links }
 }
 
-function surroundings(rule: SpanRule): Share[] {
-  const share = (name: string, bits: number, links?: Period): Share => ({
+function surroundings(rule: SpanRule): BitShare[] {
+  const share = (name: string, bits: number, links?: Period): BitShare => ({
     name,
     bits,
     stable: false,
@@ -103,7 +103,7 @@ function surroundings(rule: SpanRule): Share[] {
   ]
 }
 
-function stableShares(policy: Policy): Share[] {
+function stableShares(policy: Policy): BitShare[] {
   const seen = new Set<string>()
   const once = (field: Field): boolean => {
     // The same facts through the same steps and action tell nothing new under a second name.
@@ -114,7 +114,7 @@ function stableShares(policy: Policy): Share[] {
   const resource = policy.resource.filter(once).map((field) => shareOf(field, false))
   const spans = policy.spans.flatMap((rule) => {
     const rows = rule.name === NODE_REPORT ? ASSUMED_NODES : 1
-    return rule.fields.filter(once).map((field): Share => {
+    return rule.fields.filter(once).map((field): BitShare => {
       const share = shareOf(field, REPORT.includes(rule.name))
       return { ...share, bits: share.bits * rows, assumed: share.assumed || rows > 1 }
     })
@@ -162,7 +162,7 @@ export function canBeLeftOut({ action, absent, from, or }: Field): boolean {
 }
 
 /** Malformed input leaves the attribute out whatever the policy says of missing values. */
-const canBeMalformed = (place: Place): boolean =>
+const canBeMalformed = (place: SourcePlace): boolean =>
   place.kind === 'attribute' ||
   place.kind === 'resource' ||
   (place.kind === 'span' && place.what === 'status')

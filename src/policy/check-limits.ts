@@ -1,7 +1,7 @@
 // What only shows when the whole policy is read: pseudonyms that would join what a shorter period
 // separates, and limits on how much is told. A policy over its limits is a mistake like any other:
 // nothing is kept or sent under it.
-import { type Budget, budgetOf, type Share, sum } from './bits.ts'
+import { type BitShare, budgetOf, type LeakBudget, sum } from './bits.ts'
 import { type Field, PERIODS, type Period, type Policy } from './policy.ts'
 import type { YamlReader } from './yaml-reader.ts'
 
@@ -24,8 +24,8 @@ export function checkPeriods(reader: YamlReader, { resource, spans }: Policy): v
   for (const field of resource) {
     const { action } = field
     if (action.kind === 'pseudonym' && PERIODS.indexOf(action.period) > PERIODS.indexOf(shortest))
-      reader.mistake(
-        reader.places.get(field) ?? null,
+      reader.error(
+        reader.nodes.get(field) ?? null,
         `This pseudonym lasts longer (${action.period}) than what it comes with under "spans" (${shortest}; linked ids last a day) and would join it; make it pseudonym: ${shortest}.`,
       )
   }
@@ -37,14 +37,14 @@ export function checkPeriods(reader: YamlReader, { resource, spans }: Policy): v
 export function overLimits(reader: YamlReader, policy: Policy): string[] {
   const { limits } = policy
   if (limits === undefined) return []
-  const { resource, records, stable, stableBits }: Budget = budgetOf(policy)
+  const { resource, records, stable, stableBits }: LeakBudget = budgetOf(policy)
   const over: string[] = []
   records.forEach(({ name, shares, bits }, index) => {
     // promise: record-within-limit
     if (bits <= limits.recordBits) return
-    const place = reader.places.get(policy.spans[index]!) ?? null
+    const place = reader.nodes.get(policy.spans[index]!) ?? null
     over.push(
-      reader.told(
+      reader.positioned(
         place,
         `One record of "${name}" ${excess(bits, limits.recordBits, 'recordBits', [...resource, ...shares])}`,
       ),
@@ -54,7 +54,7 @@ export function overLimits(reader: YamlReader, policy: Policy): string[] {
   // promise: stable-within-limit
   if (stableBits > limits.stableBits)
     over.push(
-      reader.told(
+      reader.positioned(
         reader.root,
         `What stays the same from day to day ${excess(stableBits, limits.stableBits, 'stableBits', stable)}`,
       ),
@@ -62,7 +62,7 @@ export function overLimits(reader: YamlReader, policy: Policy): string[] {
   return over
 }
 
-function excess(bits: number, limit: number, word: string, shares: readonly Share[]): string {
+function excess(bits: number, limit: number, word: string, shares: readonly BitShare[]): string {
   const unbounded = shares.filter((share) => share.bits === Number.POSITIVE_INFINITY)
   if (unbounded.length > 0)
     return `has no bound (${names(unbounded)}). A policy that reproduces an old reporter says compat: true and limits: none.`
@@ -71,7 +71,7 @@ function excess(bits: number, limit: number, word: string, shares: readonly Shar
   return `tells ${bits.toFixed(1)} bits, more than limits.${word} (${limit}). The largest parts, ${sum(largest).toFixed(1)} bits: ${parts}. Send less, or raise the limit.`
 }
 
-const names = (shares: readonly Share[]): string =>
+const names = (shares: readonly BitShare[]): string =>
   `${shares
     .slice(0, CONTRIBUTORS)
     .map(({ name }) => name)

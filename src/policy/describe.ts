@@ -5,11 +5,11 @@ import { canBeLeftOut } from './bits.ts'
 import {
   type Action,
   type Field,
-  type Place,
   type Policy,
   placesOf,
   type Scalar,
   type Source,
+  type SourcePlace,
   type SpanRule,
 } from './policy.ts'
 
@@ -33,7 +33,7 @@ export function sourceText({ from, or, action, split, before, after, fold, shape
 const sourceWords = (source: Source): string =>
   placesOf(source).map(placeText).join(' joined with ')
 
-function placeText(place: Place): string {
+function placeText(place: SourcePlace): string {
   switch (place.kind) {
     case 'attribute':
       return `the span’s attribute ${place.key}`
@@ -49,7 +49,7 @@ function placeText(place: Place): string {
 }
 
 /** Every value that can leave, or one sentence in place of values that the policy does not list. */
-export interface Values {
+export interface PossibleValues {
   listed: readonly Scalar[]
   /** Beside the listed ones; `''`: there are no others. */
   open: string
@@ -59,7 +59,7 @@ export interface Values {
 
 const CASES = { major: '1', minor: '1.31', core: '1.31.4' } as const
 
-export function valuesOf(field: Field): Values {
+export function valuesOf(field: Field): PossibleValues {
   const { action, absent, expires } = field
   const add = (values: readonly Scalar[], ...more: (Scalar | undefined)[]): Scalar[] => [
     ...new Set([...values, ...more.filter((value) => value !== undefined)]),

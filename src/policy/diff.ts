@@ -6,13 +6,13 @@ import { budgetOf } from './bits.ts'
 import { bitsText, sourceText } from './describe.ts'
 import {
   type Field,
-  IDS,
+  ID_MODES,
   PERIODS,
   type Policy,
   type Scalar,
   type SpanRule,
-  STATUSES,
-  TIMES,
+  STATUS_MODES,
+  TIME_UNITS,
   VERSION_LEVELS,
 } from './policy.ts'
 
@@ -26,7 +26,7 @@ export interface PolicyDiff {
 }
 
 export function diffPolicies(old: Policy, next: Policy): PolicyDiff {
-  const changes = new Changes()
+  const changes = new PolicyChanges()
   if (old.project !== next.project) changes.add(`everything, for another project (${next.project})`)
   if (next.compat && !old.compat)
     changes.add('compat: words that reproduce an old reporter are allowed')
@@ -53,7 +53,7 @@ export function diffPolicies(old: Policy, next: Policy): PolicyDiff {
   }
 }
 
-class Changes {
+class PolicyChanges {
   readonly added: string[] = []
   readonly removed: string[] = []
   isNew = false
@@ -69,9 +69,9 @@ class Changes {
 
   rule(old: SpanRule, next: SpanRule): void {
     const place = `span ${next.name}`
-    this.#step(place, 'ids', old.ids, next.ids, IDS)
-    this.#step(place, 'time', old.time, next.time, TIMES)
-    this.#step(place, 'status', old.status, next.status, STATUSES)
+    this.#step(place, 'ids', old.ids, next.ids, ID_MODES)
+    this.#step(place, 'time', old.time, next.time, TIME_UNITS)
+    this.#step(place, 'status', old.status, next.status, STATUS_MODES)
     for (const condition of old.only) {
       const now = next.only.find(({ name }) => name === condition.name)
       if (now === undefined) this.add(`${place}: spans whatever their ${condition.name}`)
@@ -188,7 +188,7 @@ class Changes {
   }
 }
 
-/** Values of which each has its own outcome. */
+/** PossibleValues of which each has its own outcome. */
 const listedBy = (action: Field['action']): readonly Scalar[] =>
   action.kind === 'keep' ? action.values : action.kind === 'buckets' ? action.bounds : []
 

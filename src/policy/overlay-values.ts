@@ -26,16 +26,13 @@ export function narrowAction(
     case 'buckets': {
       const bounds = subset(reader, node, 'buckets', action.bounds)
       if (bounds[0] !== action.bounds[0])
-        reader.mistake(node, `The first bound stays: ${action.bounds[0]}.`)
+        reader.error(node, `The first bound stays: ${action.bounds[0]}.`)
       return { kind: 'buckets', bounds: bounds.toSorted((a, b) => a - b) }
     }
     case 'version': {
       const level = reader.word(node, 'version', VERSION_LEVELS)
       if (VERSION_LEVELS.indexOf(level) > VERSION_LEVELS.indexOf(action.level))
-        reader.mistake(
-          node,
-          `An overlay can only narrow: version is ${action.level} in the policy.`,
-        )
+        reader.error(node, `An overlay can only narrow: version is ${action.level} in the policy.`)
       return { kind: 'version', level }
     }
     default:
@@ -51,12 +48,12 @@ function subset<Value extends Scalar>(
 ): Value[] {
   const items = reader.items(node, what)
   if (items.length === 0)
-    reader.mistake(node, 'An empty list keeps nothing; drop the attribute instead.')
+    reader.error(node, 'An empty list keeps nothing; drop the attribute instead.')
   return items.flatMap((item) => {
     const found = base.find((value) => value === reader.scalar(item))
     // promise: overlay-values-subset
     if (found === undefined)
-      reader.mistake(item, `An overlay can only narrow: this is not in ${what} of the policy.`)
+      reader.error(item, `An overlay can only narrow: this is not in ${what} of the policy.`)
     return found === undefined ? [] : [found]
   })
 }
@@ -89,17 +86,16 @@ export function narrowConditions(
 ): Condition[] {
   return reader.entries(node, 'only').map(({ key, keyNode, value }) => {
     const field = fields.find(({ name }) => name === key)
-    if (field === undefined)
-      reader.mistake(keyNode, 'only names an outgoing attribute of this span.')
+    if (field === undefined) reader.error(keyNode, 'only names an outgoing attribute of this span.')
     else if (field.narrow?.kind === 'drop')
-      reader.mistake(keyNode, 'This attribute is dropped by the overlay.')
+      reader.error(keyNode, 'This attribute is dropped by the overlay.')
     const items = reader.items(value, 'The values of an only')
     if (items.length === 0)
-      reader.mistake(value, 'An empty list lets nothing through; drop the span instead.')
+      reader.error(value, 'An empty list lets nothing through; drop the span instead.')
     const values = items.flatMap((item): Scalar[] => {
       const scalar = reader.scalar(item)
       if (scalar !== undefined && (field === undefined || canLeave(field, scalar))) return [scalar]
-      reader.mistake(item, 'This attribute can never have this value.')
+      reader.error(item, 'This attribute can never have this value.')
       return []
     })
     return { name: key, values }
@@ -110,7 +106,7 @@ export function narrowConditions(
  * The policy as the overlay leaves it, for those who tell people what can leave. What runs is the
  * policy with its `narrow`.
  */
-export function effective(policy: Policy): Policy {
+export function effectivePolicy(policy: Policy): Policy {
   const fields = (all: readonly Field[]): Field[] =>
     all.filter(({ narrow }) => narrow?.kind !== 'drop').map(effectiveField)
   return {

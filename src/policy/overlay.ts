@@ -8,13 +8,13 @@ import { narrowAction, narrowConditions } from './overlay-values.ts'
 import { API_VERSION } from './parse.ts'
 import {
   type Field,
-  IDS,
+  ID_MODES,
   type Narrowing,
   PERIODS,
   type Policy,
   type SpanRule,
-  STATUSES,
-  TIMES,
+  STATUS_MODES,
+  TIME_UNITS,
 } from './policy.ts'
 import { type Node, YamlReader } from './yaml-reader.ts'
 
@@ -26,23 +26,20 @@ export function applyOverlay(base: Policy, text: string): Policy {
   const reader = new YamlReader(text)
   const narrowed = reader.root === null ? base : narrowPolicy(reader, reader.root, base)
   // promise: invalid-overlay-refused
-  if (reader.mistakes.length > 0) throw new ConfigError(reader.sorted())
+  if (reader.errors.length > 0) throw new ConfigError(reader.sorted())
   return narrowed
 }
 
 function narrowPolicy(reader: YamlReader, root: Node, base: Policy): Policy {
   const given = words(reader, root, 'An overlay', TOP_WORDS)
   const apiVersion = given.get('apiVersion')
-  if (apiVersion === undefined) reader.mistake(root, '"apiVersion" is missing.')
+  if (apiVersion === undefined) reader.error(root, '"apiVersion" is missing.')
   else reader.word(apiVersion, 'apiVersion', [API_VERSION])
   const narrows = given.get('narrows')
   if (narrows === undefined)
-    reader.mistake(root, '"narrows" is missing; it names the project of the policy.')
+    reader.error(root, '"narrows" is missing; it names the project of the policy.')
   else if (reader.scalar(narrows) !== base.project)
-    reader.mistake(
-      narrows,
-      `This overlay is for another project; the policy is of ${base.project}.`,
-    )
+    reader.error(narrows, `This overlay is for another project; the policy is of ${base.project}.`)
   const resource = given.get('resource')
   const spans = given.get('spans')
   return {
@@ -66,7 +63,7 @@ function words(
   for (const { key, keyNode, value } of reader.entries(node, what)) {
     if (allowed.includes(key)) given.set(key, value)
     else
-      reader.mistake(keyNode, `An overlay cannot change this. Allowed here: ${allowed.join(', ')}.`)
+      reader.error(keyNode, `An overlay cannot change this. Allowed here: ${allowed.join(', ')}.`)
   }
   return given
 }
@@ -75,7 +72,7 @@ function narrowSpans(reader: YamlReader, node: Node, base: readonly SpanRule[]):
   const changes = new Map(reader.entries(node, 'spans').map((entry) => [entry.key, entry]))
   for (const [name, { keyNode }] of changes) {
     if (!base.some((rule) => rule.name === name))
-      reader.mistake(keyNode, 'The policy has no span of this name; an overlay adds none.')
+      reader.error(keyNode, 'The policy has no span of this name; an overlay adds none.')
   }
   return base.flatMap((rule) => {
     const change = changes.get(rule.name)?.value
@@ -95,9 +92,9 @@ function narrowSpan(reader: YamlReader, node: Node, base: SpanRule): SpanRule {
   const skip = given.get('skip')
   return {
     ...base,
-    ids: noMore(reader, given.get('ids'), 'ids', base.ids, IDS),
-    time: noMore(reader, given.get('time'), 'time', base.time, TIMES),
-    status: noMore(reader, given.get('status'), 'status', base.status, STATUSES),
+    ids: narrowerWord(reader, given.get('ids'), 'ids', base.ids, ID_MODES),
+    time: narrowerWord(reader, given.get('time'), 'time', base.time, TIME_UNITS),
+    status: narrowerWord(reader, given.get('status'), 'status', base.status, STATUS_MODES),
     ...(only === undefined ? {} : { onlyNarrowed: narrowConditions(reader, only, fields) }),
     skip: skip === undefined ? base.skip : [...new Set([...base.skip, ...keys(reader, skip)])],
     fields,
@@ -105,7 +102,7 @@ function narrowSpan(reader: YamlReader, node: Node, base: SpanRule): SpanRule {
 }
 
 /** A word that tells no more than the base's; `order` begins with what tells least. */
-export function noMore<Word extends string>(
+export function narrowerWord<Word extends string>(
   reader: YamlReader,
   node: Node | undefined,
   what: string,
@@ -116,13 +113,13 @@ export function noMore<Word extends string>(
   const word = reader.word(node, what, order)
   // promise: overlay-no-finer
   if (order.indexOf(word) > order.indexOf(base))
-    reader.mistake(node, `An overlay can only narrow: ${what} is ${base} in the policy.`)
+    reader.error(node, `An overlay can only narrow: ${what} is ${base} in the policy.`)
   return word
 }
 
 function keys(reader: YamlReader, node: Node): string[] {
   const items = reader.items(node, 'skip')
-  if (items.length === 0) reader.mistake(node, 'skip lists one or more attribute keys.')
+  if (items.length === 0) reader.error(node, 'skip lists one or more attribute keys.')
   return items.map((item) =>
     reader.text(item, 'A key', /^[^\p{Cc}]{1,256}$/u, 'the exact key of an incoming attribute'),
   )
@@ -138,7 +135,7 @@ function narrowFields(
   for (const [name, { keyNode }] of changes) {
     // promise: overlay-adds-no-attribute
     if (!base.some((field) => field.name === name))
-      reader.mistake(keyNode, 'The policy has no attribute of this name; an overlay adds none.')
+      reader.error(keyNode, 'The policy has no attribute of this name; an overlay adds none.')
   }
   return base.map((field) => {
     const change = changes.get(field.name)
@@ -161,7 +158,7 @@ function narrowField(reader: YamlReader, keyNode: Node, node: Node, base: Field)
   const change = given.get(action.kind)
   // promise: overlay-keeps-action
   if (change === undefined || given.size !== 1) {
-    reader.mistake(
+    reader.error(
       keyNode,
       `An overlay drops this attribute, or narrows its action, which is ${action.kind}.`,
     )
@@ -170,7 +167,10 @@ function narrowField(reader: YamlReader, keyNode: Node, node: Node, base: Field)
   if (action.kind === 'pseudonym')
     return {
       ...base,
-      action: { ...action, period: noMore(reader, change, 'pseudonym', action.period, PERIODS) },
+      action: {
+        ...action,
+        period: narrowerWord(reader, change, 'pseudonym', action.period, PERIODS),
+      },
     }
   const narrow = narrowAction(reader, change, action)
   return narrow === undefined ? base : { ...base, narrow }

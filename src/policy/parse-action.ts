@@ -61,18 +61,18 @@ interface ActionInput extends FieldContext {
   fold: Fold
 }
 
-const READERS: Record<ActionWord, (reader: YamlReader, input: ActionInput) => Action> = {
-  keep: readKeep,
-  buckets: readBuckets,
-  version: readVersion,
-  pseudonym: readPseudonym,
-  constant: readConstant,
+const PARSERS: Record<ActionWord, (reader: YamlReader, input: ActionInput) => Action> = {
+  keep: parseKeep,
+  buckets: parseBuckets,
+  version: parseVersion,
+  pseudonym: parsePseudonym,
+  constant: parseConstant,
   hash: (reader, { node }) => ({
     kind: 'hash',
     algorithm: reader.word(node, 'hash', HASH_ALGORITHMS),
   }),
-  hmac: readHmac,
-  exact: readExact,
+  hmac: parseHmac,
+  exact: parseExact,
 }
 
 export function parseAction(
@@ -83,11 +83,11 @@ export function parseAction(
   context: FieldContext,
 ): Action {
   const node = given.get(word)!
-  if (COMPAT_ACTIONS.includes(word) && !context.compat) reader.mistake(node, needsCompat(word))
-  return READERS[word](reader, { node, given, fold, ...context })
+  if (COMPAT_ACTIONS.includes(word) && !context.compat) reader.error(node, needsCompat(word))
+  return PARSERS[word](reader, { node, given, fold, ...context })
 }
 
-function readVersion(reader: YamlReader, { node, given }: ActionInput): Action {
+function parseVersion(reader: YamlReader, { node, given }: ActionInput): Action {
   const level = reader.word(node, 'version', VERSION_LEVELS)
   const releases = given.get('releases')
   return {
@@ -96,46 +96,46 @@ function readVersion(reader: YamlReader, { node, given }: ActionInput): Action {
     releases:
       releases === undefined
         ? RELEASES[level]
-        : reader.whole(releases, 'releases', 1, MAX_RELEASES),
+        : reader.integer(releases, 'releases', 1, MAX_RELEASES),
   }
 }
 
-function readPseudonym(reader: YamlReader, { node, compat }: ActionInput): Action {
+function parsePseudonym(reader: YamlReader, { node, compat }: ActionInput): Action {
   const period = reader.word(node, 'pseudonym', PERIODS)
   if (period === COMPAT_PERIOD && !compat)
-    reader.mistake(node, needsCompat(`pseudonym: ${COMPAT_PERIOD}`))
+    reader.error(node, needsCompat(`pseudonym: ${COMPAT_PERIOD}`))
   return { kind: 'pseudonym', period }
 }
 
-function readConstant(reader: YamlReader, { node }: ActionInput): Action {
+function parseConstant(reader: YamlReader, { node }: ActionInput): Action {
   const value = reader.scalar(node)
   if (value === undefined || !isSendable(value))
-    reader.mistake(
+    reader.error(
       node,
       `constant is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
     )
   return { kind: 'constant', value: value ?? '' }
 }
 
-function readHmac(reader: YamlReader, { node, given, part }: ActionInput): Action {
+function parseHmac(reader: YamlReader, { node, given, part }: ActionInput): Action {
   const keyNode = given.get('key')
-  if (keyNode === undefined) reader.mistake(node, 'hmac needs a key: SOURCE.')
+  if (keyNode === undefined) reader.error(node, 'hmac needs a key: SOURCE.')
   const key: Source =
     keyNode === undefined ? { kind: 'text', text: '' } : parseSource(reader, keyNode, part)
   return { kind: 'hmac', algorithm: reader.word(node, 'hmac', HMAC_ALGORITHMS), key }
 }
 
-function readExact(reader: YamlReader, { node, given }: ActionInput): Action {
+function parseExact(reader: YamlReader, { node, given }: ActionInput): Action {
   const what = reader.word(node, 'exact', EXACT_TYPES)
   const max = given.get('max')
   if (what === 'number') {
-    if (max !== undefined) reader.mistake(max, 'max is the bytes of a text; a number has none.')
+    if (max !== undefined) reader.error(max, 'max is the bytes of a text; a number has none.')
     return { kind: 'exact', what }
   }
   return {
     kind: 'exact',
     what,
-    maxBytes: max === undefined ? MAX_VALUE_BYTES : reader.whole(max, 'max', 1, MAX_EXACT_BYTES),
+    maxBytes: max === undefined ? MAX_VALUE_BYTES : reader.integer(max, 'max', 1, MAX_EXACT_BYTES),
   }
 }
 
@@ -143,39 +143,41 @@ function readExact(reader: YamlReader, { node, given }: ActionInput): Action {
 export const needsCompat = (what: string): string =>
   `${what} reproduces an old reporter and is not anonymous; it is allowed only with compat: true at the top of the file.`
 
-function readBuckets(reader: YamlReader, { node }: ActionInput): Action {
+function parseBuckets(reader: YamlReader, { node }: ActionInput): Action {
   const bounds = reader
     .items(node, 'buckets')
-    .map((item) => reader.whole(item, 'A bound', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER))
+    .map((item) =>
+      reader.integer(item, 'A bound', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+    )
   if (bounds.length === 0 || bounds.length > MAX_BUCKETS)
-    reader.mistake(node, `buckets has 1 to ${MAX_BUCKETS} bounds.`)
+    reader.error(node, `buckets has 1 to ${MAX_BUCKETS} bounds.`)
   if (bounds.some((bound, i) => i > 0 && bound <= bounds[i - 1]!))
-    reader.mistake(node, 'The bounds of buckets ascend, each above the one before.')
+    reader.error(node, 'The bounds of buckets ascend, each above the one before.')
   return { kind: 'buckets', bounds }
 }
 
-function readKeep(reader: YamlReader, { node, given, fold }: ActionInput): Action {
+function parseKeep(reader: YamlReader, { node, given, fold }: ActionInput): Action {
   const items = reader.items(node, 'keep')
   if (items.length === 0 || items.length > MAX_KEPT_VALUES)
-    reader.mistake(node, `keep lists 1 to ${MAX_KEPT_VALUES} values.`)
+    reader.error(node, `keep lists 1 to ${MAX_KEPT_VALUES} values.`)
   const values: Scalar[] = []
   for (const item of items.slice(0, MAX_KEPT_VALUES)) {
     const value = reader.scalar(item)
     if (value === undefined || !isSendable(value)) {
-      reader.mistake(
+      reader.error(
         item,
         `A kept value is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
       )
       continue
     }
     if (values.length > 0 && typeof value !== typeof values[0])
-      reader.mistake(
+      reader.error(
         item,
         'All values of a keep are of one type. Put numbers in quotes to make them words.',
       )
-    if (values.includes(value)) reader.mistake(item, 'This value is listed twice.')
+    if (values.includes(value)) reader.error(item, 'This value is listed twice.')
     if (typeof value === 'string' && fold !== undefined && value !== folded(value, fold)) {
-      reader.mistake(
+      reader.error(
         item,
         `With fold: ${fold} this value can never match; write it as "${folded(value, fold)}".`,
       )
@@ -190,7 +192,7 @@ function readKeep(reader: YamlReader, { node, given, fold }: ActionInput): Actio
     const value = reader.scalar(elseNode)
     if (value === 'none') otherwise = undefined
     else if (value === undefined || !isSendable(value) || typeof value !== type)
-      reader.mistake(elseNode, 'else is "none", or a value of the same type as the kept ones.')
+      reader.error(elseNode, 'else is "none", or a value of the same type as the kept ones.')
     else otherwise = value
   }
   return { kind: 'keep', values, otherwise }

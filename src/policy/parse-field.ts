@@ -21,7 +21,7 @@ import {
   type Shape,
   type Source,
 } from './policy.ts'
-import { type Node, printable, type YamlReader } from './yaml-reader.ts'
+import { type Node, quotable, type YamlReader } from './yaml-reader.ts'
 
 export const OUTGOING_NAME = /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$/
 export const MAX_NAME_BYTES = 96
@@ -37,7 +37,7 @@ const FIELD_WORDS = [
 ]
 const SEPARATOR = /^[^\p{Cc}\p{Cs}]{1,8}$/u
 /** A constant needs no value from anywhere. */
-const NOTHING: Source = { kind: 'text', text: '-' }
+const NO_SOURCE: Source = { kind: 'text', text: '-' }
 
 type Given = ReadonlyMap<string, Node>
 
@@ -48,30 +48,30 @@ export function parseField(
   node: Node,
   context: FieldContext,
 ): Field | undefined {
-  const before = reader.mistakes.length
+  const before = reader.errors.length
   checkName(reader, keyNode, name)
   const given = readWords(reader, node)
   const actions = ACTIONS.filter((action) => given.has(action))
   if (actions.length !== 1) {
-    reader.mistake(keyNode, `An attribute has exactly one action: ${ACTIONS.join(', ')}.`)
+    reader.error(keyNode, `An attribute has exactly one action: ${ACTIONS.join(', ')}.`)
     return undefined
   }
   const field = readField(reader, { keyNode, name, given, word: actions[0]!, context })
-  checkTogether(reader, keyNode, given, field, actions[0]!, context.part)
-  if (reader.mistakes.length !== before) return undefined
-  reader.places.set(field, keyNode)
+  checkCombinations(reader, keyNode, given, field, actions[0]!, context.part)
+  if (reader.errors.length !== before) return undefined
+  reader.nodes.set(field, keyNode)
   return field
 }
 
 function checkName(reader: YamlReader, keyNode: Node, name: string): void {
   // promise: own-names-reserved
   if (!OUTGOING_NAME.test(name) || name.length > MAX_NAME_BYTES) {
-    reader.mistake(
+    reader.error(
       keyNode,
       'The name of an outgoing attribute is lower-case words joined by dots, such as stage.type, of at most 96 letters.',
     )
   } else if (name === 'usage' || name.startsWith('usage.'))
-    reader.mistake(keyNode, 'Names that begin with "usage." belong to the sidecar.')
+    reader.error(keyNode, 'Names that begin with "usage." belong to the sidecar.')
 }
 
 function readWords(reader: YamlReader, node: Node): Given {
@@ -80,9 +80,9 @@ function readWords(reader: YamlReader, node: Node): Given {
     // promise: unknown-attribute-key
     if (FIELD_WORDS.includes(key)) given.set(key, value)
     else
-      reader.mistake(
+      reader.error(
         keyNode,
-        `"${printable(key)}" is not a word of the policy language. Allowed here: ${FIELD_WORDS.join(', ')}.`,
+        `"${quotable(key)}" is not a word of the policy language. Allowed here: ${FIELD_WORDS.join(', ')}.`,
       )
   }
   return given
@@ -110,7 +110,7 @@ function readField(reader: YamlReader, { keyNode, name, given, word, context }: 
     name,
     from:
       optional('from', (value) => parseSource(reader, value, part)) ??
-      (word === 'constant' ? NOTHING : defaultSource(reader, keyNode, name, part)),
+      (word === 'constant' ? NO_SOURCE : defaultSource(reader, keyNode, name, part)),
     or: optional('or', (value) => parseSource(reader, value, part)),
     absent: optional('absent', (value) => parseAbsent(reader, value, action)),
     split: separator('split'),
@@ -134,7 +134,7 @@ const parseReason = (reader: YamlReader, node: Node): string =>
 
 function defaultSource(reader: YamlReader, keyNode: Node, name: string, part: Part): Source {
   if (part === 'resource')
-    reader.mistake(
+    reader.error(
       keyNode,
       'Under "resource" say where the value comes from, such as from: fact:app.version; the application’s own resource is never used.',
     )
@@ -143,19 +143,19 @@ function defaultSource(reader: YamlReader, keyNode: Node, name: string, part: Pa
 
 function parseShapes(reader: YamlReader, node: Node): Shape[] {
   const items = reader.list(node)
-  if (items?.length === 0) reader.mistake(node, `shape is one or more of: ${SHAPES.join(', ')}.`)
+  if (items?.length === 0) reader.error(node, `shape is one or more of: ${SHAPES.join(', ')}.`)
   return [...new Set((items ?? [node]).map((item) => reader.word(item, 'shape', SHAPES)))]
 }
 
 function parseAbsent(reader: YamlReader, node: Node, action: Action): Scalar | undefined {
   const value = reader.scalar(node)
   if (value !== undefined && isSendable(value) && typeof value === sentType(action)) return value
-  reader.mistake(node, 'absent is a value of the type that the action sends.')
+  reader.error(node, 'absent is a value of the type that the action sends.')
   return undefined
 }
 
 /** Words that do not go together. */
-function checkTogether(
+function checkCombinations(
   reader: YamlReader,
   keyNode: Node,
   given: Given,
@@ -165,23 +165,23 @@ function checkTogether(
 ): void {
   const { action } = field
   if (!given.has('reason') && word !== 'constant')
-    reader.mistake(keyNode, 'Say why this is needed: reason: "…".')
+    reader.error(keyNode, 'Say why this is needed: reason: "…".')
   for (const [extra, owner] of Object.entries(ACTION_WORDS))
     if (given.has(extra) && word !== owner)
-      reader.mistake(given.get(extra)!, `${extra} goes with ${owner} only.`)
+      reader.error(given.get(extra)!, `${extra} goes with ${owner} only.`)
   if (word === 'constant') {
     for (const extra of [...SOURCE_WORDS, ...STEPS])
-      if (given.has(extra)) reader.mistake(given.get(extra)!, `A constant takes no ${extra}.`)
+      if (given.has(extra)) reader.error(given.get(extra)!, `A constant takes no ${extra}.`)
   }
   const takesText = sentType(action) === 'string'
   for (const step of STEPS)
     if (given.has(step) && !takesText)
-      reader.mistake(
+      reader.error(
         given.get(step)!,
         `${step} needs text, and this action takes numbers or booleans.`,
       )
   if (part === 'resource' && given.has('split'))
-    reader.mistake(
+    reader.error(
       given.get('split')!,
       'split makes copies of a span; under "resource" there is none.',
     )
@@ -191,7 +191,7 @@ function checkTogether(
     !mayHoldIdentity &&
     [field.from, field.or].some((source) => source !== undefined && namesInstance(source))
   )
-    reader.mistake(
+    reader.error(
       keyNode,
       'fact:instance.id may only reach pseudonym, hash or hmac; as it is it would identify the installation for ever.',
     )

@@ -1,30 +1,30 @@
 // Reads where a value comes from: `from`, `or`, and the key of an hmac. Keys are exact; there are
 // no wildcards.
-import { type Place, type Source, SPAN_SOURCES } from './policy.ts'
+import { type Source, type SourcePlace, SPAN_SOURCES } from './policy.ts'
 import type { Node, YamlReader } from './yaml-reader.ts'
 
 /** Where the outgoing attribute is: in the Resource of a batch, or on a span. */
 export type Part = 'resource' | 'spans'
 
 export const MAX_KEY_BYTES = 256
-export const MAX_PLACES = 8
-const NOTHING: Place = { kind: 'text', text: '' }
+export const MAX_LISTED_PLACES = 8
+const INVALID_PLACE: SourcePlace = { kind: 'text', text: '' }
 
 export function parseSource(reader: YamlReader, node: Node, part: Part): Source {
   const items = reader.list(node)
   if (items === undefined) return parsePlace(reader, node, part)
-  if (items.length === 0 || items.length > MAX_PLACES)
-    reader.mistake(node, `A list of sources has 1 to ${MAX_PLACES}.`)
+  if (items.length === 0 || items.length > MAX_LISTED_PLACES)
+    reader.error(node, `A list of sources has 1 to ${MAX_LISTED_PLACES}.`)
   const places = items.map((item) => {
     const place = parsePlace(reader, item, part)
     if (place.kind === 'span' && place.what === 'duration')
-      reader.mistake(item, 'A list joins texts, and span:duration is a number.')
+      reader.error(item, 'A list joins texts, and span:duration is a number.')
     return place
   })
   return { kind: 'list', places }
 }
 
-function parsePlace(reader: YamlReader, node: Node, part: Part): Place {
+function parsePlace(reader: YamlReader, node: Node, part: Part): SourcePlace {
   const text = reader.scalar(node)
   if (
     typeof text !== 'string' ||
@@ -32,42 +32,42 @@ function parsePlace(reader: YamlReader, node: Node, part: Part): Place {
     Buffer.byteLength(text) > MAX_KEY_BYTES ||
     /[\p{Cc}\p{Cs}]/u.test(text)
   ) {
-    reader.mistake(
+    reader.error(
       node,
       'A source is an attribute’s key, resource:KEY, fact:NAME, text:WORDS, span:duration or span:status, or a list of them.',
     )
-    return NOTHING
+    return INVALID_PLACE
   }
   if (text.startsWith('text:')) return { kind: 'text', text: text.slice(5) }
   if (text.startsWith('fact:')) {
     const name = text.slice(5)
     if (/^[a-z][a-z0-9_.-]{0,127}$/i.test(name)) return { kind: 'fact', name }
-    reader.mistake(
+    reader.error(
       node,
       'The name of a fact is letters, digits, dots, dashes and underscores, such as fact:app.version.',
     )
-    return NOTHING
+    return INVALID_PLACE
   }
   if (part === 'resource') {
-    reader.mistake(
+    reader.error(
       node,
       'Under "resource" only fact:NAME and text:WORDS are sources; the application’s own spans and resource are not.',
     )
-    return NOTHING
+    return INVALID_PLACE
   }
   if (text.startsWith('resource:')) {
     if (text.length > 9) return { kind: 'resource', key: text.slice(9) }
-    reader.mistake(
+    reader.error(
       node,
       'resource: is followed by the exact key of an attribute of the incoming resource.',
     )
-    return NOTHING
+    return INVALID_PLACE
   }
   if (text.startsWith('span:')) {
     const what = SPAN_SOURCES.find((word) => word === text.slice(5))
     if (what !== undefined) return { kind: 'span', what }
-    reader.mistake(node, 'Of the span itself there are span:duration and span:status.')
-    return NOTHING
+    reader.error(node, 'Of the span itself there are span:duration and span:status.')
+    return INVALID_PLACE
   }
   return { kind: 'attribute', key: text }
 }

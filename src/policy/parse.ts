@@ -8,13 +8,13 @@ import { parseField } from './parse-field.ts'
 import {
   COMPAT_TIME,
   type Field,
-  IDS,
-  type Limits,
+  ID_MODES,
   type Policy,
+  type PolicyLimits,
   type Scalar,
   type SpanRule,
-  STATUSES,
-  TIMES,
+  STATUS_MODES,
+  TIME_UNITS,
 } from './policy.ts'
 import { type Node, YamlReader } from './yaml-reader.ts'
 
@@ -35,10 +35,10 @@ export type SpanWord = (typeof SPAN_WORDS)[number]
 export type PolicyWord = (typeof POLICY_WORDS)[number]
 export const PROJECT_PATTERN = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(\/[a-z0-9._-]+){0,4}$/
 export const RETENTION_PATTERN = /^[1-9][0-9]{0,4}d$/
-const LINE = /^[^\p{Cc}]{3,500}$/u
+const PRINTABLE_LINE = /^[^\p{Cc}]{3,500}$/u
 export const MAX_POLICY_VERSION = 9999
 export const MAX_LIMIT_BITS = 1000
-export const MAX_ATTRIBUTES = 2000
+export const MAX_POLICY_ATTRIBUTES = 2000
 export const MAX_SPANS = 100
 
 /** Throws a ConfigError whose mistakes read `line:column: sentence`. */
@@ -49,7 +49,7 @@ export function parsePolicy(text: string): Policy {
   return policy
 }
 
-export interface Checked {
+export interface CheckedPolicy {
   policy: Policy
   /** Where it tells more than its limits allow; with any of these nothing may be sent under it. */
   over: readonly string[]
@@ -59,92 +59,96 @@ export interface Checked {
  * For those who tell exceeded limits apart from mistakes of the language; everybody else takes
  * `parsePolicy`.
  */
-export function checkPolicy(text: string): Checked {
+export function checkPolicy(text: string): CheckedPolicy {
   const reader = new YamlReader(text)
-  const policy = reader.root === null ? undefined : readPolicy(reader, reader.root)
-  if (policy !== undefined && reader.mistakes.length === 0) checkPeriods(reader, policy)
+  const policy = reader.root === null ? undefined : parseRoot(reader, reader.root)
+  if (policy !== undefined && reader.errors.length === 0) checkPeriods(reader, policy)
   // promise: invalid-policy-refused
-  if (policy === undefined || reader.mistakes.length > 0) throw new ConfigError(reader.sorted())
+  if (policy === undefined || reader.errors.length > 0) throw new ConfigError(reader.sorted())
   return { policy, over: overLimits(reader, policy) }
 }
 
-function readPolicy(reader: YamlReader, root: Node): Policy | undefined {
+function parseRoot(reader: YamlReader, root: Node): Policy | undefined {
   const given = new Map<string, Node>()
   for (const { key, keyNode, value } of reader.entries(root, 'A policy')) {
     // promise: unknown-policy-key
     if ((POLICY_WORDS as readonly string[]).includes(key)) given.set(key, value)
     else
-      reader.mistake(
+      reader.error(
         keyNode,
         `This is not a word of the policy language. Allowed here: ${POLICY_WORDS.join(', ')}.`,
       )
   }
   for (const word of REQUIRED_WORDS)
-    if (!given.has(word)) reader.mistake(root, `"${word}" is missing.`)
+    if (!given.has(word)) reader.error(root, `"${word}" is missing.`)
   const text = (word: string, test: RegExp, form: string): string =>
     given.has(word) ? reader.text(given.get(word)!, word, test, form) : ''
   if (given.has('apiVersion')) reader.word(given.get('apiVersion')!, 'apiVersion', [API_VERSION])
-  const compat = given.has('compat') && readCompat(reader, given.get('compat')!)
+  const compat = given.has('compat') && parseCompat(reader, given.get('compat')!)
   return {
     project: text('project', PROJECT_PATTERN, 'a domain and a path, such as example.org/demo'),
     version: given.has('version')
-      ? reader.whole(given.get('version')!, 'version', 1, MAX_POLICY_VERSION)
+      ? reader.integer(given.get('version')!, 'version', 1, MAX_POLICY_VERSION)
       : 0,
-    purpose: text('purpose', LINE, 'one sentence'),
-    contact: text('contact', LINE, 'an address where people can ask'),
+    purpose: text('purpose', PRINTABLE_LINE, 'one sentence'),
+    contact: text('contact', PRINTABLE_LINE, 'an address where people can ask'),
     review: given.has('review')
       ? text('review', /^https:\/\/[^\s\p{Cc}]{3,300}$/u, 'an https address')
       : undefined,
     retention: text('retention', RETENTION_PATTERN, 'a number of days, such as 395d'),
     expires: given.has('expires') ? reader.day(given.get('expires')!, 'expires') : '',
     compat,
-    limits: readLimits(reader, given.get('limits'), compat),
+    limits: parseLimits(reader, given.get('limits'), compat),
     resource: given.has('resource')
-      ? readFields(reader, given.get('resource')!, { part: 'resource', compat })
+      ? parseFields(reader, given.get('resource')!, { part: 'resource', compat })
       : [],
-    spans: given.has('spans') ? readSpans(reader, given.get('spans')!, compat) : [],
+    spans: given.has('spans') ? parseSpans(reader, given.get('spans')!, compat) : [],
   }
 }
 
-function readCompat(reader: YamlReader, node: Node): boolean {
-  if (reader.scalar(node) !== true) reader.mistake(node, 'compat is true, or the line is left out.')
+function parseCompat(reader: YamlReader, node: Node): boolean {
+  if (reader.scalar(node) !== true) reader.error(node, 'compat is true, or the line is left out.')
   return true
 }
 
-function readLimits(reader: YamlReader, node: Node | undefined, compat: boolean): Policy['limits'] {
-  const limits: Limits = { recordBits: 40, stableBits: 16 }
+function parseLimits(
+  reader: YamlReader,
+  node: Node | undefined,
+  compat: boolean,
+): Policy['limits'] {
+  const limits: PolicyLimits = { recordBits: 40, stableBits: 16 }
   if (node === undefined) return limits
   if (reader.scalar(node) === 'none') {
-    if (!compat) reader.mistake(node, needsCompat('limits: none'))
+    if (!compat) reader.error(node, needsCompat('limits: none'))
     return undefined
   }
   for (const { key, keyNode, value } of reader.entries(node, 'limits')) {
     if (key === 'recordBits' || key === 'stableBits')
-      limits[key] = reader.whole(value, key, 0, MAX_LIMIT_BITS)
-    else reader.mistake(keyNode, 'limits has recordBits and stableBits.')
+      limits[key] = reader.integer(value, key, 0, MAX_LIMIT_BITS)
+    else reader.error(keyNode, 'limits has recordBits and stableBits.')
   }
   return limits
 }
 
-function readFields(reader: YamlReader, node: Node, context: FieldContext): Field[] {
+function parseFields(reader: YamlReader, node: Node, context: FieldContext): Field[] {
   const entries = reader.entries(node, context.part === 'resource' ? 'resource' : 'attributes')
-  if (entries.length > MAX_ATTRIBUTES)
-    reader.mistake(node, `There are more than ${MAX_ATTRIBUTES} attributes.`)
+  if (entries.length > MAX_POLICY_ATTRIBUTES)
+    reader.error(node, `There are more than ${MAX_POLICY_ATTRIBUTES} attributes.`)
   return entries
-    .slice(0, MAX_ATTRIBUTES)
+    .slice(0, MAX_POLICY_ATTRIBUTES)
     .flatMap(({ key, keyNode, value }) => parseField(reader, keyNode, key, value, context) ?? [])
 }
 
-function readSpans(reader: YamlReader, node: Node, compat: boolean): SpanRule[] {
+function parseSpans(reader: YamlReader, node: Node, compat: boolean): SpanRule[] {
   const entries = reader.entries(node, 'spans')
   if (entries.length > MAX_SPANS)
-    reader.mistake(node, `There are more than ${MAX_SPANS} kinds of spans.`)
+    reader.error(node, `There are more than ${MAX_SPANS} kinds of spans.`)
   return entries
     .slice(0, MAX_SPANS)
-    .map(({ key, keyNode, value }) => readSpan(reader, keyNode, key, value, compat))
+    .map(({ key, keyNode, value }) => parseSpan(reader, keyNode, key, value, compat))
 }
 
-function readSpan(
+function parseSpan(
   reader: YamlReader,
   keyNode: Node,
   name: string,
@@ -152,49 +156,50 @@ function readSpan(
   compat: boolean,
 ): SpanRule {
   if (!/^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(name))
-    reader.mistake(keyNode, 'The name of a span is 1 to 64 printable ASCII characters.')
+    reader.error(keyNode, 'The name of a span is 1 to 64 printable ASCII characters.')
   const given = new Map<string, Node>()
   for (const { key, keyNode: at, value } of reader.entries(node, 'A span')) {
     if ((SPAN_WORDS as readonly string[]).includes(key)) given.set(key, value)
     else
-      reader.mistake(
+      reader.error(
         at,
         `This is not a word of the policy language. Allowed here: ${SPAN_WORDS.join(', ')}.`,
       )
   }
   const fields = given.has('attributes')
-    ? readFields(reader, given.get('attributes')!, { part: 'spans', compat })
+    ? parseFields(reader, given.get('attributes')!, { part: 'spans', compat })
     : []
   const splits = fields.filter((field) => field.split !== undefined)
-  if (splits.length > 1) reader.mistake(keyNode, 'One attribute of a span may split.')
+  if (splits.length > 1) reader.error(keyNode, 'One attribute of a span may split.')
   const rule: SpanRule = {
     name,
-    ids: given.has('ids') ? reader.word(given.get('ids')!, 'ids', IDS) : 'random',
+    ids: given.has('ids') ? reader.word(given.get('ids')!, 'ids', ID_MODES) : 'random',
     // promise: times-day-by-default
-    time: given.has('time') ? readTime(reader, given.get('time')!, compat) : 'day',
-    status: given.has('status') ? reader.word(given.get('status')!, 'status', STATUSES) : 'drop',
-    only: given.has('only') ? readOnly(reader, given.get('only')!, fields) : [],
-    skip: given.has('skip') ? readSkip(reader, given.get('skip')!) : [],
+    time: given.has('time') ? parseTime(reader, given.get('time')!, compat) : 'day',
+    status: given.has('status')
+      ? reader.word(given.get('status')!, 'status', STATUS_MODES)
+      : 'drop',
+    only: given.has('only') ? parseOnly(reader, given.get('only')!, fields) : [],
+    skip: given.has('skip') ? parseSkip(reader, given.get('skip')!) : [],
     fields,
   }
-  reader.places.set(rule, keyNode)
+  reader.nodes.set(rule, keyNode)
   return rule
 }
 
-function readTime(reader: YamlReader, node: Node, compat: boolean): SpanRule['time'] {
-  const time = reader.word(node, 'time', TIMES)
-  if (time === COMPAT_TIME && !compat) reader.mistake(node, needsCompat(`time: ${COMPAT_TIME}`))
+function parseTime(reader: YamlReader, node: Node, compat: boolean): SpanRule['time'] {
+  const time = reader.word(node, 'time', TIME_UNITS)
+  if (time === COMPAT_TIME && !compat) reader.error(node, needsCompat(`time: ${COMPAT_TIME}`))
   return time
 }
 
-function readOnly(reader: YamlReader, node: Node, fields: readonly Field[]): SpanRule['only'] {
+function parseOnly(reader: YamlReader, node: Node, fields: readonly Field[]): SpanRule['only'] {
   return reader.entries(node, 'only').map(({ key, keyNode, value }) => {
     const field = fields.find((candidate) => candidate.name === key)
     const items = reader.items(value, 'The values of an only')
-    if (field === undefined)
-      reader.mistake(keyNode, 'only names an outgoing attribute of this span.')
+    if (field === undefined) reader.error(keyNode, 'only names an outgoing attribute of this span.')
     if (items.length === 0)
-      reader.mistake(value, 'An empty list lets nothing through; drop the span instead.')
+      reader.error(value, 'An empty list lets nothing through; drop the span instead.')
     const values = items.flatMap((item): Scalar[] => {
       const scalar = reader.scalar(item)
       if (
@@ -204,7 +209,7 @@ function readOnly(reader: YamlReader, node: Node, fields: readonly Field[]): Spa
           (typeof scalar === sentType(field.action) && canBeSent(field, scalar)))
       )
         return [scalar]
-      reader.mistake(item, 'This attribute can never have this value.')
+      reader.error(item, 'This attribute can never have this value.')
       return []
     })
     return { name: key, values: [...new Set(values)] }
@@ -221,9 +226,9 @@ function canBeSent({ action, absent }: Field, value: Scalar): boolean {
   return action.kind !== 'constant' || action.value === value
 }
 
-function readSkip(reader: YamlReader, node: Node): string[] {
+function parseSkip(reader: YamlReader, node: Node): string[] {
   const items = reader.items(node, 'skip')
-  if (items.length === 0) reader.mistake(node, 'skip lists one or more attribute keys.')
+  if (items.length === 0) reader.error(node, 'skip lists one or more attribute keys.')
   return [
     ...new Set(
       items.map((item) =>

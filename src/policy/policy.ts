@@ -15,7 +15,7 @@ export const SPAN_SOURCES = ['duration', 'status'] as const
  * One place that a value comes from. `resource` is the resource that came with the span; it may
  * follow it on the wire.
  */
-export type Place =
+export type SourcePlace =
   | { kind: 'attribute'; key: string }
   | { kind: 'resource'; key: string }
   | { kind: 'fact'; name: string }
@@ -25,7 +25,7 @@ export type Place =
 /**
  * A list joins the texts of its places with nothing between; where one is missing, the whole is.
  */
-export type Source = Place | { kind: 'list'; places: readonly Place[] }
+export type Source = SourcePlace | { kind: 'list'; places: readonly SourcePlace[] }
 
 export const SHAPES = ['ulid', 'uuid', 'ec2-instance', 'semver', 'dns-label'] as const
 export type Shape = (typeof SHAPES)[number]
@@ -36,11 +36,11 @@ export type VersionLevel = (typeof VERSION_LEVELS)[number]
 export const PERIODS = ['day', 'month', 'forever'] as const
 export type Period = (typeof PERIODS)[number]
 /** From the coarsest to the finest; `exact` sends start and end as they are. */
-export const TIMES = ['day', 'hour', 'minute', 'exact'] as const
-export type TimeUnit = (typeof TIMES)[number]
+export const TIME_UNITS = ['day', 'hour', 'minute', 'exact'] as const
+export type TimeUnit = (typeof TIME_UNITS)[number]
 /** Both from what tells less to what tells more. */
-export const IDS = ['random', 'linked'] as const
-export const STATUSES = ['drop', 'keep'] as const
+export const ID_MODES = ['random', 'linked'] as const
+export const STATUS_MODES = ['drop', 'keep'] as const
 /** Words that only a compat policy may use, because they identify. */
 export const COMPAT_PERIOD = 'forever' satisfies Period
 export const COMPAT_TIME = 'exact' satisfies TimeUnit
@@ -107,9 +107,9 @@ export interface Condition {
 /** One kind of span that may leave. */
 export interface SpanRule {
   name: string
-  ids: (typeof IDS)[number]
+  ids: (typeof ID_MODES)[number]
   time: TimeUnit
-  status: (typeof STATUSES)[number]
+  status: (typeof STATUS_MODES)[number]
   /** Outgoing attribute and the values of which it must have one. */
   only: readonly Condition[]
   /** Of the overlay: tested after it narrowed the attribute. */
@@ -119,7 +119,7 @@ export interface SpanRule {
   fields: readonly Field[]
 }
 
-export interface Limits {
+export interface PolicyLimits {
   recordBits: number
   stableBits: number
 }
@@ -136,7 +136,7 @@ export interface Policy {
   /** Reproduces an old reporter: pseudonymous, not anonymous. */
   compat: boolean
   /** `undefined`: the file says `none`, which only a compat policy may. */
-  limits: Limits | undefined
+  limits: PolicyLimits | undefined
   resource: readonly Field[]
   spans: readonly SpanRule[]
 }
@@ -148,11 +148,11 @@ export interface Policy {
 export const HEARTBEAT = 'usage.heartbeat'
 
 /** The places of a source, one by one. */
-export const placesOf = (source: Source): readonly Place[] =>
+export const placesOf = (source: Source): readonly SourcePlace[] =>
   source.kind === 'list' ? source.places : [source]
 
 /** All that an attribute reads, in the order `from`, `or`, the key of an hmac. */
-export function placesRead({ from, or, action }: Field): Place[] {
+export function placesRead({ from, or, action }: Field): SourcePlace[] {
   return [from, or, action.kind === 'hmac' ? action.key : undefined].flatMap((source) =>
     source === undefined ? [] : placesOf(source),
   )

@@ -20,12 +20,12 @@ export type { Node }
 
 const MAX_POLICY_BYTES = 1024 * 1024
 /** Nobody mends more at once. */
-const MAX_MISTAKES = 100
+const MAX_ERRORS = 100
 
 /**
  * Sentences for the codes of the parser that people meet; the parser's own messages quote the text.
  */
-const PARSE_MISTAKES: Record<string, string> = {
+const PARSE_ERRORS: Record<string, string> = {
   MULTIPLE_DOCS: 'A second document begins here; a policy is one document.',
   BAD_INDENT: 'The indentation is wrong here.',
   TAB_AS_INDENT: 'Indent with blanks, not with tabs.',
@@ -33,69 +33,69 @@ const PARSE_MISTAKES: Record<string, string> = {
 }
 
 /**
- * Of the parser's work and memory, both of which grow with the parts of a file far more than with
+ * Of the parser's work and memory, both of which grow with the tokens of a file far more than with
  * its bytes.
  */
-const MAX_PARTS = 100_000
+const MAX_TOKENS = 100_000
 /** A policy has three: a map of attributes on one line, an attribute, a list. */
 const MAX_NESTING = 16
 
 /** The lexer says with these what follows; they do not stand in the text. */
-const ADDED_TOKENS = ['\u0002', '\u0018', '\u001f']
+const MARKER_TOKENS = ['\u0002', '\u0018', '\u001f']
 
 /**
  * Unicode's embeddings, overrides and isolates, and its own ends of lines: with them a text reads
  * as another one than it is.
  */
-const UNSEEN = /[\u2028\u2029\u202a-\u202e\u2066-\u2069]/
-const UNSEEN_MISTAKE = 'A character that nobody sees turns the text around, or ends a line, here.'
+const INVISIBLE = /[\u2028\u2029\u202a-\u202e\u2066-\u2069]/
+const INVISIBLE_ERROR = 'A character that nobody sees turns the text around, or ends a line, here.'
 
 /** Why a file is not even parsed, with its place. */
-function refusal(text: string): string | undefined {
+function reasonNotToParse(text: string): string | undefined {
   // promise: policy-size-bounded
   if (Buffer.byteLength(text) > MAX_POLICY_BYTES) return '1:1: The file is larger than 1 MiB.'
   // What is not UTF-8 was read as this character, and two such words are no longer told apart.
   const notUtf8 = text.indexOf('\ufffd')
-  if (notUtf8 >= 0) return `${placeOf(text, notUtf8)}: This is not UTF-8.`
-  const unseen = text.search(UNSEEN)
-  if (unseen >= 0) return `${placeOf(text, unseen)}: ${UNSEEN_MISTAKE}`
-  let parts = 0
+  if (notUtf8 >= 0) return `${positionOf(text, notUtf8)}: This is not UTF-8.`
+  const unseen = text.search(INVISIBLE)
+  if (unseen >= 0) return `${positionOf(text, unseen)}: ${INVISIBLE_ERROR}`
+  let tokens = 0
   let nesting = 0
   let at = 0
   for (const token of new Lexer().lex(text)) {
-    if (++parts > MAX_PARTS)
-      return `1:1: The file has more than ${MAX_PARTS} parts (words, marks and blanks between them).`
+    if (++tokens > MAX_TOKENS)
+      return `1:1: The file has more than ${MAX_TOKENS} tokens (words, marks and blanks between them).`
     if (token === '[' || token === '{') nesting++
     else if (token === ']' || token === '}') nesting--
-    if (nesting > MAX_NESTING) return `${placeOf(text, at)}: Brackets are nested too deep here.`
-    if (!ADDED_TOKENS.includes(token)) at += token.length
+    if (nesting > MAX_NESTING) return `${positionOf(text, at)}: Brackets are nested too deep here.`
+    if (!MARKER_TOKENS.includes(token)) at += token.length
   }
   return undefined
 }
 
 /** What is not on one line of printable characters is not repeated in a sentence. */
-export const printable = (key: string): string => (/^[\x20-\x7e]{1,40}$/.test(key) ? key : '…')
+export const quotable = (key: string): string => (/^[\x20-\x7e]{1,40}$/.test(key) ? key : '…')
 
-function placeOf(text: string, offset: number): string {
+function positionOf(text: string, offset: number): string {
   const before = text.slice(0, offset)
   return `${before.split('\n').length}:${offset - before.lastIndexOf('\n')}`
 }
 
 export class YamlReader {
-  readonly mistakes: string[] = []
+  readonly errors: string[] = []
   /**
    * Where the parts of the policy that were read stand, for mistakes that only show when all is
    * read.
    */
-  readonly places = new Map<object, Node>()
+  readonly nodes = new Map<object, Node>()
   readonly #lines = new LineCounter()
   readonly root: Node | null
 
   constructor(text: string) {
-    const tooMuch = refusal(text)
+    const tooMuch = reasonNotToParse(text)
     if (tooMuch !== undefined) {
       this.root = null
-      this.mistakes.push(tooMuch)
+      this.errors.push(tooMuch)
       return
     }
     const document = parseDocument(text, {
@@ -111,45 +111,45 @@ export class YamlReader {
     // promise: yaml-errors-count
     // promise: yaml-errors-not-repeated
     for (const error of [...document.errors, ...document.warnings])
-      this.#report(error.pos[0], PARSE_MISTAKES[error.code] ?? 'This is not YAML.')
+      this.#report(error.pos[0], PARSE_ERRORS[error.code] ?? 'This is not YAML.')
     visit(document, {
       Node: (_, node) => {
         if (isMap(node)) this.#keysOnce(node)
-        if (isAlias(node)) this.mistake(node, 'Aliases are not allowed; write the value out.')
+        if (isAlias(node)) this.error(node, 'Aliases are not allowed; write the value out.')
         else if (node.anchor !== undefined)
-          this.mistake(node, 'Anchors are not allowed; write the value out.')
-        else if (node.tag !== undefined) this.mistake(node, 'Tags are not allowed.')
+          this.error(node, 'Anchors are not allowed; write the value out.')
+        else if (node.tag !== undefined) this.error(node, 'Tags are not allowed.')
         // Written as an escape in quotes.
-        else if (isScalar(node) && UNSEEN.test(String(node.value)))
-          this.mistake(node, UNSEEN_MISTAKE)
+        else if (isScalar(node) && INVISIBLE.test(String(node.value)))
+          this.error(node, INVISIBLE_ERROR)
       },
     })
-    this.root = this.mistakes.length > 0 ? null : (document.contents as Node | null)
-    if (document.contents === null && this.mistakes.length === 0)
-      this.mistakes.push('1:1: The file is empty.')
+    this.root = this.errors.length > 0 ? null : (document.contents as Node | null)
+    if (document.contents === null && this.errors.length === 0)
+      this.errors.push('1:1: The file is empty.')
   }
 
   #keysOnce(map: YAMLMap): void {
     const seen = new Set<unknown>()
     for (const { key } of map.items) {
       if (!isScalar(key)) continue
-      if (seen.has(key.value)) this.mistake(key as Node, 'This key is given twice.')
+      if (seen.has(key.value)) this.error(key as Node, 'This key is given twice.')
       seen.add(key.value)
     }
   }
 
-  mistake(node: Node | null, sentence: string): void {
+  error(node: Node | null, sentence: string): void {
     this.#report(node?.range?.[0] ?? 0, sentence)
   }
 
   #report(offset: number, sentence: string): void {
-    if (this.mistakes.length >= MAX_MISTAKES) return
+    if (this.errors.length >= MAX_ERRORS) return
     const mistake = this.#placed(offset, sentence)
-    if (!this.mistakes.includes(mistake)) this.mistakes.push(mistake)
+    if (!this.errors.includes(mistake)) this.errors.push(mistake)
   }
 
   /** The sentence with its place, for the caller to tell. */
-  told(node: Node | null, sentence: string): string {
+  positioned(node: Node | null, sentence: string): string {
     return this.#placed(node?.range?.[0] ?? 0, sentence)
   }
 
@@ -162,7 +162,7 @@ export class YamlReader {
   sorted(): string[] {
     const place = (mistake: string): [number, number] =>
       mistake.split(':', 2).map(Number) as [number, number]
-    return this.mistakes.toSorted((a, b) => place(a)[0] - place(b)[0] || place(a)[1] - place(b)[1])
+    return this.errors.toSorted((a, b) => place(a)[0] - place(b)[0] || place(a)[1] - place(b)[1])
   }
 
   /**
@@ -174,17 +174,17 @@ export class YamlReader {
     what: string,
   ): { key: string; keyNode: Node; value: Node }[] {
     if (!isMap(node)) {
-      this.mistake(node ?? null, `${what} is a map: names, each followed by a colon and its value.`)
+      this.error(node ?? null, `${what} is a map: names, each followed by a colon and its value.`)
       return []
     }
     return (node as YAMLMap<Node, Node | null>).items.flatMap((pair: Pair<Node, Node | null>) => {
       const { key, value } = pair
       if (!isScalar(key) || typeof key.value !== 'string') {
-        this.mistake(key, 'A name is a plain word here.')
+        this.error(key, 'A name is a plain word here.')
         return []
       }
       if (value === null) {
-        this.mistake(key, `"${printable(key.value)}" has no value.`)
+        this.error(key, `"${quotable(key.value)}" has no value.`)
         return []
       }
       return [{ key: key.value, keyNode: key, value }]
@@ -193,7 +193,7 @@ export class YamlReader {
 
   items(node: Node, what: string): Node[] {
     const items = this.list(node)
-    if (items === undefined) this.mistake(node, `${what} is a list, such as [a, b].`)
+    if (items === undefined) this.error(node, `${what} is a list, such as [a, b].`)
     return items ?? []
   }
 
@@ -213,22 +213,22 @@ export class YamlReader {
   text(node: Node, what: string, test: RegExp, form: string): string {
     const value = this.scalar(node)
     if (typeof value === 'string' && test.test(value)) return value
-    this.mistake(node, `${what} is ${form}.`)
+    this.error(node, `${what} is ${form}.`)
     return ''
   }
 
   word<Word extends string>(node: Node, what: string, words: readonly Word[]): Word {
     const value = this.scalar(node)
     const found = words.find((word) => word === value)
-    if (found === undefined) this.mistake(node, `${what} is one of: ${words.join(', ')}.`)
+    if (found === undefined) this.error(node, `${what} is one of: ${words.join(', ')}.`)
     return found ?? words[0]!
   }
 
-  whole(node: Node, what: string, min: number, max: number): number {
+  integer(node: Node, what: string, min: number, max: number): number {
     const value = this.scalar(node)
     if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max)
       return value
-    this.mistake(node, `${what} is a whole number from ${min} to ${max}.`)
+    this.error(node, `${what} is a whole number from ${min} to ${max}.`)
     return min
   }
 
@@ -236,7 +236,7 @@ export class YamlReader {
   day(node: Node, what: string): string {
     const day = this.text(node, what, /^\d{4}-\d\d-\d\d$/, 'a day, such as 2027-12-31')
     if (day !== '' && new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day)
-      this.mistake(node, 'There is no such day.')
+      this.error(node, 'There is no such day.')
     return day
   }
 }

@@ -72,8 +72,8 @@ export class Appender {
     const { activeFile, executor } = this.#options
     const group = new CommitGroup(undefined, this.#maxWaitingBytes)
     this.#isolated.add(group)
-    // promise: isolated-record
     void executor.run(async () => {
+      // promise: isolated-record
       await activeFile.seal()
       await this.#commit(group)
       await activeFile.seal()

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { type Anonymizer, createAnonymizer, type Passed } from '../../src/anonymize/anonymize.ts'
-import { type Row, type Sheet, sheetOf } from '../../src/datasheet/sheet.ts'
+import { type Sheet, type SheetRow, sheetOf } from '../../src/datasheet/sheet.ts'
 import { sheetHtml } from '../../src/datasheet/sheet-html.ts'
 import { sheetMarkdown } from '../../src/datasheet/sheet-markdown.ts'
 import { Enricher } from '../../src/enrich/enrich.ts'
@@ -115,13 +115,13 @@ const UNIT_NS: Record<string, bigint> = {
 /**
  * Whether one of the values that the row lists, or a sentence in their place, holds for this one.
  */
-const isListed = (row: Row, value: Found['value']): boolean =>
+const isListed = (row: SheetRow, value: Found['value']): boolean =>
   row.values.some(
     (words) =>
       words === String(value) || words.startsWith(`${value} (`) || holds(words, row, value),
   )
 
-function holds(words: string, row: Row, value: Found['value']): boolean {
+function holds(words: string, row: SheetRow, value: Found['value']): boolean {
   const said = String(value)
   if (/^32 (random )?hex digits/.test(words)) return HEX(32).test(said)
   if (words.startsWith('SHA-256') || words.startsWith('HMAC-SHA-256')) return HEX(64).test(said)
@@ -155,9 +155,9 @@ const TYPES: Record<string, (value: Found['value']) => boolean> = {
 /** Holds the fields of one record against the rows for it; `seen` gets the rows that came out. */
 function compare(
   where: string,
-  rows: readonly Row[],
+  rows: readonly SheetRow[],
   fields: readonly Found[],
-  seen: Set<Row>,
+  seen: Set<SheetRow>,
 ): void {
   const byWire = new Map(rows.map((row) => [row.wire, row]))
   assert.equal(byWire.size, rows.length, `${where}: two rows for one field`)
@@ -190,7 +190,7 @@ for (const file of FILES) {
   test(`every field that leaves has a row and every row leaves: ${name}`, () => {
     const policy = parsePolicy(text)
     const sheet = sheetOf(policy)
-    const seen = new Set<Row>()
+    const seen = new Set<SheetRow>()
     for (const { resource, spans } of batches(text, policy)) {
       compare('the batch', sheet.batch, resource, seen)
       for (const { name: span, fields } of spans) {

@@ -2,18 +2,18 @@
 // known, and what is stable, assumed, linkable or without bound.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ASSUMED_NODES, type Budget, budgetOf, type Share } from '../../src/policy/bits.ts'
+import { ASSUMED_NODES, type BitShare, budgetOf, type LeakBudget } from '../../src/policy/bits.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import { defaultPolicy, policyText } from '../support/spans.ts'
 
 const WIDE = 'limits: {recordBits: 1000, stableBits: 1000}\n'
-const budget = (spans: string, resource = ''): Budget =>
+const budget = (spans: string, resource = ''): LeakBudget =>
   budgetOf(parsePolicy(WIDE + policyText(spans, resource)))
-const compat = (spans: string): Budget =>
+const compat = (spans: string): LeakBudget =>
   budgetOf(parsePolicy(`compat: true\nlimits: none\n${policyText(spans)}`))
 const attribute = (line: string): string =>
   `execution:\n  attributes:\n    out: {${line}, reason: Because.}`
-const share = (line: string): Share => budget(attribute(line)).records[0]!.shares[0]!
+const share = (line: string): BitShare => budget(attribute(line)).records[0]!.shares[0]!
 
 /** Outcomes of one attribute; a set of n is 2^n. */
 const OUTCOMES: readonly [line: string, outcomes: number][] = [
@@ -76,7 +76,7 @@ test('what old reporters sent has no bound', () => {
 })
 
 test('pseudonyms and linked ids are listed with the period for which they link', () => {
-  const links = (shares: readonly Share[]) =>
+  const links = (shares: readonly BitShare[]) =>
     shares.flatMap(({ name, links: period }) => (period === undefined ? [] : [`${name} ${period}`]))
   const { records, resource } = budget(
     `${attribute('from: in, pseudonym: month')}\nstage: {ids: linked}`,

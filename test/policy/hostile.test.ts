@@ -83,7 +83,7 @@ const HOSTILE: readonly [what: string, content: string | Buffer, says: RegExp][]
   [
     'more spans than can be read',
     `${SOUND}${list(70_000, (i) => `  s${i}: {}\n`)}`,
-    /:1:1: The file has more than 100000 parts/,
+    /:1:1: The file has more than 100000 tokens/,
   ],
   ['lists in lists', `a: ${'['.repeat(500_000)}`, /:1:20: Brackets are nested too deep here\./],
   ['closed lists in lists', `a: ${'['.repeat(400_000)}${']'.repeat(400_000)}`, /nested too deep/],
@@ -93,7 +93,7 @@ const HOSTILE: readonly [what: string, content: string | Buffer, says: RegExp][]
     /:302:19: .*nested too deep/,
   ],
   ['maps in maps', '{a: '.repeat(200_000), /nested too deep/],
-  ['items in items', '- '.repeat(500_000), /more than 100000 parts/],
+  ['items in items', '- '.repeat(500_000), /more than 100000 tokens/],
   ['as many items in items as are read', '- '.repeat(40_000), /not YAML/],
   ['as many keys of keys as are read', '? '.repeat(40_000), /not YAML/],
   ['deeper at every line', list(1000, (i) => `${' '.repeat(i)}a:\n`), /not YAML|not a word/],

@@ -133,9 +133,7 @@ test('a condition has a value of the type that the attribute sends, also where t
     assert.throws(
       condition(only),
       {
-        mistakes: [
-          `3:${(head + only).indexOf('[') + 2}: This attribute can never have this value.`,
-        ],
+        errors: [`3:${(head + only).indexOf('[') + 2}: This attribute can never have this value.`],
       },
       only,
     )

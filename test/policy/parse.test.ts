@@ -97,7 +97,7 @@ test('refuses what makes YAML surprising', () => {
   assert.ok(mistakes(`# ${'x'.repeat(1_100_000)}`).some((mistake) => /1 MiB/.test(mistake)))
   assert.match(
     mistakes(`${base}# fine: "[[["\n${'# \n'.repeat(60_000)}`).join(),
-    /^1:1: The file has more than 100000 parts/,
+    /^1:1: The file has more than 100000 tokens/,
   )
   assert.match(mistakes(`${base}review: ${'['.repeat(33)}${']'.repeat(33)}\n`).join(), /brackets/i)
 })

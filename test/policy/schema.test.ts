@@ -14,12 +14,12 @@ import {
   FOLDS,
   HASH_ALGORITHMS,
   HMAC_ALGORITHMS,
-  IDS,
+  ID_MODES,
   PERIODS,
   SHAPES,
   SPAN_SOURCES,
-  STATUSES,
-  TIMES,
+  STATUS_MODES,
+  TIME_UNITS,
   VERSION_LEVELS,
 } from '../../src/policy/policy.ts'
 import { ConfigError } from '../../src/support/errors.ts'
@@ -143,9 +143,9 @@ test('the schema and the checker accept every word of every enumeration', () => 
     ...HMAC_ALGORITHMS.map((algorithm) => compatPolicy(`hmac: ${algorithm}, key: "fact:app.key"`)),
     ...EXACT_TYPES.map((type) => compatPolicy(`exact: ${type}`)),
     ...SPAN_SOURCES.map((what) => compatPolicy(`from: "span:${what}", buckets: [1]`)),
-    ...TIMES.map((time) => compatPolicy('keep: [x]', `    time: ${time}\n`)),
-    ...IDS.map((ids) => compatPolicy('keep: [x]', `    ids: ${ids}\n`)),
-    ...STATUSES.map((status) => compatPolicy('keep: [x]', `    status: ${status}\n`)),
+    ...TIME_UNITS.map((time) => compatPolicy('keep: [x]', `    time: ${time}\n`)),
+    ...ID_MODES.map((ids) => compatPolicy('keep: [x]', `    ids: ${ids}\n`)),
+    ...STATUS_MODES.map((status) => compatPolicy('keep: [x]', `    status: ${status}\n`)),
   ]
   for (const policy of policies) {
     assert.deepEqual(mistakesOf(policy), [], policy)

@@ -4,20 +4,25 @@
 // `exact` no byte of the input is ever copied into what leaves.
 
 import type { Field, Fold, Scalar, Source, VersionLevel } from '../../policy/policy.ts'
-import { BOOL, DOUBLE, INT, MALFORMED, STRING, type Value } from '../attribute-slots.ts'
-import { Memo } from '../bounded-cache.ts'
+import { BOOL, DOUBLE, INT, type InputValue, MALFORMED, STRING } from '../attribute-slots.ts'
+import { BoundedCache } from '../bounded-cache.ts'
 import { ByteTable, NOT_ASCII } from '../byte-table.ts'
-import { type Apply, type Encode, encodeAttribute, type Outcome } from '../encoded-attribute.ts'
-import { folded, textOf } from '../text.ts'
+import {
+  type Apply,
+  type Encode,
+  type EncodedAttribute,
+  encodeAttribute,
+} from '../encoded-attribute.ts'
+import { decodeText, folded } from '../text.ts'
 import { exactNumber, exactText } from './exact.ts'
 import { keyedHash, type PseudonymContext, plainHash, pseudonyms } from './hash.ts'
 
 export interface CompiledAction {
   apply: Apply
   /** What stands for a value that is not listed or not understood; `undefined`: it is left out. */
-  otherwise: Outcome
+  otherwise: EncodedAttribute
   /** The same for a value that a step refused: only a keep has it. */
-  failed: Outcome
+  failed: EncodedAttribute
 }
 
 /**
@@ -29,10 +34,10 @@ export function compileAction(
   outer: number,
   fold: Fold,
   context: PseudonymContext,
-  resolve: (source: Source) => Value,
+  resolve: (source: Source) => InputValue,
 ): CompiledAction {
   const encode: Encode = (value) => encodeAttribute(outer, name, value)
-  const plain = (apply: Apply, otherwise?: Outcome): CompiledAction => ({
+  const plain = (apply: Apply, otherwise?: EncodedAttribute): CompiledAction => ({
     apply,
     otherwise,
     failed: undefined,
@@ -51,8 +56,8 @@ export function compileAction(
     case 'pseudonym':
       return plain(pseudonyms(name, action.period, context, encode))
     case 'constant': {
-      const outcome = encode(action.value)
-      return plain(() => outcome)
+      const encoded = encode(action.value)
+      return plain(() => encoded)
     }
     case 'hash':
       return plain(plainHash(action.algorithm, encode))
@@ -67,7 +72,12 @@ export function compileAction(
   }
 }
 
-function keep(values: readonly Scalar[], fold: Fold, otherwise: Outcome, encode: Encode): Apply {
+function keep(
+  values: readonly Scalar[],
+  fold: Fold,
+  otherwise: EncodedAttribute,
+  encode: Encode,
+): Apply {
   const encoded = values.map(encode)
   if (typeof values[0] === 'string') {
     const table = new ByteTable(
@@ -78,7 +88,7 @@ function keep(values: readonly Scalar[], fold: Fold, otherwise: Outcome, encode:
       if (value.kind !== STRING) return value.kind === MALFORMED ? undefined : otherwise
       let index = table.find(value.bytes, value.start, value.end)
       if (index >= 0) return encoded[index]
-      const text = textOf(value)
+      const text = decodeText(value)
       // promise: keep-utf8
       if (text === undefined) return undefined
       if (index === NOT_ASCII) {
@@ -114,18 +124,18 @@ function buckets(bounds: readonly number[], encode: Encode): Apply {
 }
 
 function version(level: VersionLevel, other: Uint8Array, encode: Encode): Apply {
-  const seen = new Memo<Uint8Array>()
+  const seen = new BoundedCache<Uint8Array>()
   return (value) => {
     if (value.kind !== STRING || value.start === value.end) return undefined
     const known = seen.get(value)
     if (known !== undefined) return known
-    const text = textOf(value)
+    const text = decodeText(value)
     // promise: version-utf8
     if (text === undefined) return undefined
     const short = shortVersion(text, level)
-    const outcome = short === undefined ? other : encode(short)
-    seen.set(value, outcome)
-    return outcome
+    const encoded = short === undefined ? other : encode(short)
+    seen.set(value, encoded)
+    return encoded
   }
 }
 

@@ -2,30 +2,34 @@
 // The one place besides `before`, `after` and exact times where something of the input leaves, so
 // it is bounded: what is longer, has control characters or is of another kind is left out.
 import { FIXED64, lenField, tag, varintField } from '../../otlp/wire.ts'
-import { DOUBLE, INT, STRING, type Value } from '../attribute-slots.ts'
-import { Memo } from '../bounded-cache.ts'
+import { DOUBLE, INT, type InputValue, STRING } from '../attribute-slots.ts'
+import { BoundedCache } from '../bounded-cache.ts'
 import type { Apply, Encode } from '../encoded-attribute.ts'
-import { textOf } from '../text.ts'
+import { decodeText } from '../text.ts'
 
 /**
  * Digits joined by dots, with or without `v` before and something behind: v1.31.4-gke.100, 1.32,
  * 2.0.0+build.7.
  */
-const VERSION = /^v?[0-9]+(?:\.[0-9]+)*(?:[-+~_][0-9A-Za-z.+~_-]*)?$/
+const VERSION_FORM = /^v?[0-9]+(?:\.[0-9]+)*(?:[-+~_][0-9A-Za-z.+~_-]*)?$/
 
 export function exactText(what: 'version' | 'text', maxBytes: number, encode: Encode): Apply {
-  const made = new Memo<Uint8Array>()
+  const made = new BoundedCache<Uint8Array>()
   return (value) => {
     if (value.kind !== STRING || value.start === value.end || value.end - value.start > maxBytes)
       return undefined
     const known = made.get(value)
     if (known !== undefined) return known
-    const text = textOf(value)
-    if (text === undefined || /\p{Cc}/u.test(text) || (what === 'version' && !VERSION.test(text)))
+    const text = decodeText(value)
+    if (
+      text === undefined ||
+      /\p{Cc}/u.test(text) ||
+      (what === 'version' && !VERSION_FORM.test(text))
+    )
       return undefined
-    const outcome = encode(text)
-    made.set(value, outcome)
-    return outcome
+    const encoded = encode(text)
+    made.set(value, encoded)
+    return encoded
   }
 }
 
@@ -45,7 +49,7 @@ export function exactNumber(outer: number, key: string): Apply {
 }
 
 /** Beyond 2^53 a double is not exact any more; then the varint that was read says it. */
-function integer({ number, bytes, start, end }: Value): number | bigint {
+function integer({ number, bytes, start, end }: InputValue): number | bigint {
   if (Number.isSafeInteger(number)) return number
   let result = 0n
   for (let i = end - 1; i >= start; i--) result = (result << 7n) | BigInt(bytes[i]! & 0x7f)

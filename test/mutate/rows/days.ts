@@ -13,7 +13,7 @@ export const days: Promised = {
       },
       'pseudonyms-of-the-period': {
         keeps: 'Each period has new pseudonyms.',
-        change: { replace: 'now !== keyPeriod', by: "keyPeriod === ''" },
+        change: { replace: '$1 !== $2', by: "$2 === ''" },
         noticedBy: 'makes ids and pseudonyms of the day',
       },
       'no-earlier-pseudonym': {

@@ -28,12 +28,12 @@ export const failClosed: Promised = {
       },
       'absent-for-absent-only': {
         keeps: '`absent` stands for an absent value only.',
-        change: { value: 'applied(field, value) ?? field.absent' },
+        change: { value: 'applyAction(field, value) ?? field.absent' },
         noticedBy: 'a value that decoders',
       },
       'pseudonym-needs-secret': {
         keeps: 'Without a secret there are no pseudonyms.',
-        change: { replace: '{ secret, project }', by: '{ secret = Buffer.alloc(32), project }' },
+        change: { condition: false },
         noticedBy: 'pseudonyms need',
       },
     },
@@ -60,7 +60,7 @@ export const failClosed: Promised = {
       },
       'no-policy-nothing-kept': {
         keeps: 'Without a policy nothing is kept.',
-        change: { replace: 'runtime === undefined ||', by: '' },
+        change: { withoutOperand: 1 },
         noticedBy: 'an invalid version stops everything',
         env: { USAGE_TEST_DEADLINE_MS: '9000' },
       },
@@ -82,7 +82,7 @@ export const failClosed: Promised = {
     'test/anonymize/steps.test.ts': {
       'shape-named': {
         keeps: 'A text has one of the shapes that the policy names.',
-        change: { replace: '!shape.some((form) => SHAPE_FORMS[form].test(text))', by: 'false' },
+        change: { replace: '!$1.some(', by: 'false && !$1.some(' },
         noticedBy: 'of several shapes',
       },
     },
@@ -121,7 +121,7 @@ export const failClosed: Promised = {
       },
       'own-names-reserved': {
         keeps: 'A policy cannot define the attributes of the sidecar.',
-        change: { replace: "name === 'usage' || name.startsWith('usage.')", by: 'false' },
+        change: { replace: "$1 === 'usage' || $1.startsWith('usage.')", by: 'false' },
         noticedBy: 'outgoing names',
       },
     },
@@ -158,7 +158,7 @@ export const failClosed: Promised = {
       },
       'overlay-value-becomes-else': {
         keeps: 'A value that the overlay does not list becomes `else`.',
-        change: { replace: '!values.includes(value)', by: 'false' },
+        change: { replace: '!$1.includes($2)', by: 'false' },
         noticedBy: 'narrows values',
       },
     },

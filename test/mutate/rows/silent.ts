@@ -56,7 +56,7 @@ export const silent: Promised = {
       },
       'start-wipes-earlier-mode': {
         keeps: 'A start wipes what an earlier process kept in another mode.',
-        change: { replace: 'await wipeFolder()', by: 'undefined' },
+        change: { replace: '($1 === undefined) await $2()', by: '($1 === undefined) undefined' },
         noticedBy: 'nothing accepted outside',
       },
       'local-without-sender': {
@@ -97,7 +97,7 @@ export const silent: Promised = {
     'test/send/send.test.ts': {
       'redirect-not-followed': {
         keeps: 'A redirect is a refusal.',
-        change: { replace: 'status < 300', by: 'status < 400' },
+        change: { replace: '$1 < 300', by: '$1 < 400' },
         noticedBy: 'status 302',
       },
     },
@@ -116,14 +116,14 @@ export const silent: Promised = {
       },
       'consent-unreadable-kill-switch-off': {
         keeps: 'A kill switch that cannot be read means off.',
-        change: { replace: 'offFile.there !== false', by: 'offFile.there === true' },
+        change: { replace: '$1 !== false', by: '$1 === true' },
         noticedBy: 'of all combinations',
       },
       'consent-lowest-wins': {
         keeps: 'The lowest mode wins.',
         change: {
-          replace: 'MODES.indexOf(next.mode) < MODES.indexOf(lowest.mode)',
-          by: 'MODES.indexOf(next.mode) > MODES.indexOf(lowest.mode)',
+          replace: '$1.indexOf($2) < $1.indexOf($3)',
+          by: '$1.indexOf($2) > $1.indexOf($3)',
         },
         noticedBy: 'of all combinations',
       },
