@@ -2,7 +2,7 @@
 // dropped for a reason that is counted, or wiped. Nothing here waits for its turn: the front door
 // lets one operation in at a time.
 import { join } from 'node:path'
-import type { Counters } from '../support/counters.ts'
+import type { Counters, DropReason } from '../support/counters.ts'
 import { errorCode } from '../support/errors.ts'
 import { release } from '../support/memory.ts'
 import { openBody } from './body.ts'
@@ -14,8 +14,6 @@ const SENT_MAX_BYTES = 16 * 1024 * 1024
 
 export const FOLDERS = ['queue', 'sending', 'sent'] as const
 
-export type Reason = 'format' | 'policy' | 'full' | 'age' | 'corrupt' | 'consent'
-
 export interface Shelf {
   /** In the order of their sequence. */
   stored: Map<number, Stored>
@@ -23,7 +21,7 @@ export interface Shelf {
   sentBytes(): number
   addSent(sequence: number, bytes: number): void
   path(stored: Stored): string
-  drop(stored: Stored, reason: Reason): Promise<void>
+  drop(stored: Stored, reason: DropReason): Promise<void>
   /** From sending/ to sent/. */
   moveToSent(stored: Stored): Promise<void>
   /**
@@ -113,7 +111,7 @@ export async function wipeFolder(
   folder: string,
   counters: Counters,
   disk: Disk,
-  reason: Reason,
+  reason: DropReason,
   known?: Map<number, Stored>,
 ): Promise<void> {
   for (const place of FOLDERS) {
