@@ -77,7 +77,7 @@ test('a week without a collector costs an attempt an hour, a bounded disk and on
   assert.ok(failed.length < 500, `${failed.length} attempts`)
   assert.deepEqual(
     life.log.map(({ event }) => event),
-    ['send: the collector cannot be reached or is busy; what waits stays on disk'],
+    ['send: collector unavailable; reports stay queued'],
   )
   assert.ok(most < 8 * MIB, `${most} bytes on disk`)
   const { files } = life.queue.status()
@@ -88,7 +88,7 @@ test('a week without a collector costs an attempt an hour, a bounded disk and on
   assert.ok(life.posts.length - before <= files + 1)
   await balance(life, acknowledged, number)
   assert.deepEqual(life.log.map(({ event }) => event).slice(1), [
-    'send: the collector takes bodies again',
+    'send: collector accepting reports again',
   ])
   t.diagnostic(
     `${failed.length} attempts in seven days, ${lastDay} on the last; ${most} bytes on disk at most; then ${life.posts.length - before} requests brought ${acknowledged.length} spans`,
@@ -162,7 +162,7 @@ test('a collector that refuses everything is told once, and every span that it r
   assert.equal(life.counters.get('refused.spans'), acknowledged.length)
   assert.deepEqual(
     life.log.map(({ event }) => event),
-    ['send: the collector refuses bodies; they are dropped and kept in sent/ for you to see'],
+    ['send: collector refuses reports; they are dropped and kept in sent/'],
   )
 })
 
@@ -189,7 +189,7 @@ test('what comes while a drain goes on waits for the next one', async (t) => {
   })
   await life.queue.append(recordOf('before'), 1)
   life.pass(HOUR)
-  await life.sender.look()
+  await life.sender.drainIfDue()
   assert.deepEqual(
     life.posts.map(({ ids }) => ids),
     [['before']],
