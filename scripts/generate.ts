@@ -20,10 +20,7 @@ import { replacePart } from './replace-part.ts'
 
 const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname
 
-/**
- * How recognisable a cluster is by what it tells, as `npm run attack` measured it of this very
- * policy.
- */
+/** How unique a cluster's reports are, as `npm run attack` measured for this policy. */
 function uniqueness(name: string, digest: string): string {
   const figures = keptFigures()[name.replace('.yaml', '')]
   if (figures?.digest !== digest)
@@ -38,8 +35,8 @@ function uniqueness(name: string, digest: string): string {
 }
 
 /**
- * With what a compat policy does otherwise than the reporter that it reproduces: its comments say
- * so.
+ * Adds the deviations of a compat policy from the reporter that it replaces. Its comments list
+ * them.
  */
 function sheet(name: string, text: string): string {
   const policy = parsePolicy(text)

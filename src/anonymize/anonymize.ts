@@ -86,14 +86,14 @@ export function createAnonymizer(options: AnonymizerOptions): Anonymizer {
   const spanPass = new SpanPass(compileSpans(inForce, context), writer, counters)
   writer.ids.setDay(day)
 
-  // promise: ids-of-the-day
-  // promise: expired-resource-attribute-dropped
   const moveOn = (nowMs: number): void => {
     clock.advance(nowMs)
     if (clock.period('day') === day) return
     day = clock.period('day')
+    // promise: ids-of-the-day
     writer.ids.setDay(day)
     if (day <= lastDayOf(inForce)) return
+    // promise: expired-resource-attribute-dropped
     inForce = policyOn(policy, day)
     // promise: expired-attribute-dropped
     spanPass.table = compileSpans(inForce, context)

@@ -24,10 +24,10 @@ export interface Growing {
 export function createGrowing(disk: Disk, folder: string, shelf: Shelf): Growing {
   let current: { stored: Stored; file: number; path: string } | undefined
 
-  // promise: failed-file-abandoned
   const abandon = async (): Promise<void> => {
     if (current === undefined) return
     const { stored, file, path } = current
+    // promise: failed-file-abandoned
     current = undefined
     // Best effort: what stands behind the good length was answered 503 and is at worst kept twice.
     const attempt = async (): Promise<void> => {

@@ -186,8 +186,8 @@ export function createAppends(options: AppendsOptions): Appends {
       if (told !== undefined) return told
       const mine = new Group(undefined, maxWaiting)
       lonely.add(mine)
-      // promise: isolated-record
       void options.inTurn(async () => {
+        // promise: isolated-record
         await growing.seal()
         await commit(mine)
         await growing.seal()

@@ -115,9 +115,9 @@ export async function openReceipts(disk: Disk, folder: string): Promise<Receipts
         file = await disk.create(path)
       }
       const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
-      // promise: receipt-synced
       try {
         await disk.write(file, bytes, length)
+        // promise: receipt-synced
         await disk.sync(file)
       } catch (error) {
         // What was written of the line may be longer than the next one.

@@ -15,7 +15,7 @@ export const bounded: Promised = {
     'test/send/post.test.ts': {
       'request-deadline': {
         keeps: 'A request to the collector has a deadline.',
-        change: { replace: 'AbortSignal.timeout(DEADLINE_MS)', by: '' },
+        change: { replace: 'AbortSignal.timeout($1)', by: '' },
         noticedBy: 'a request ends by itself',
       },
       'answer-bounded': {
@@ -44,7 +44,7 @@ export const bounded: Promised = {
       },
       'body-limit': {
         keeps: 'A body over the limit is refused while it arrives.',
-        change: { condition: false },
+        change: { replace: '? $1($2) :', by: '? undefined :' },
         noticedBy: 'a body of exactly',
       },
       'body-deadline': {
@@ -54,7 +54,7 @@ export const bounded: Promised = {
       },
       'inflate-bounded': {
         keeps: 'Inflation in one call stops at its limit.',
-        change: { replace: 'maxOutputLength: size', by: 'maxOutputLength: 2 ** 30' },
+        change: { replace: 'maxOutputLength: $1', by: 'maxOutputLength: 2 ** 30' },
         noticedBy: 'a gzip bomb',
       },
       'inflate-pieces-bounded': {
@@ -92,7 +92,7 @@ export const bounded: Promised = {
     'test/accept/grpc-receiver.test.ts': {
       'call-deadline': {
         keeps: 'A gRPC call has a deadline.',
-        change: { replace: 'fail(stream, TOO_LATE)', by: 'undefined' },
+        change: { replace: '() => $1($2, $3)', by: '() => undefined' },
         noticedBy: 'ends a call whose deadline',
       },
     },
@@ -135,7 +135,7 @@ export const bounded: Promised = {
     'test/support/log.test.ts': {
       'log-repeats-bounded': {
         keeps: 'A repeated log line is written less and less.',
-        change: { replace: 'Math.min(2 * last.quietMs, LONGEST_QUIET_MS)', by: 'QUIET_MS' },
+        change: { replace: 'Math.min(2 * $1, $2)', by: '$1' },
         noticedBy: 'a line that comes every',
       },
       'log-memory-bounded': {

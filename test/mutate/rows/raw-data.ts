@@ -15,17 +15,14 @@ export const rawData: Promised = {
     'test/policy/rules.test.ts': {
       'yaml-errors-not-repeated': {
         keeps: "An error about a policy never repeats the parser's text.",
-        change: {
-          replace: "PARSE_ERRORS[error.code] ?? 'This is not YAML.'",
-          by: 'error.message',
-        },
+        change: { replace: '$1 ?? $2', by: 'error.message' },
         noticedBy: 'what the parser says',
       },
     },
     'test/accept/http-receiver.test.ts': {
       'errors-logged-by-place': {
         keeps: 'An internal error is logged by its place, never by its text.',
-        change: { replace: 'stack.slice(stack.indexOf(message) + message.length)', by: 'stack' },
+        change: { replace: '$1.slice($1.indexOf($2) + $2.length)', by: '$1' },
         noticedBy: 'a fault of ours is told',
       },
       'http-error-without-text': {
@@ -51,10 +48,7 @@ export const rawData: Promised = {
     'test/page/page.test.ts': {
       'page-error-without-text': {
         keeps: 'The page never shows the text of an internal error.',
-        change: {
-          replace: "catch { log.error('page: it could not be made')",
-          by: 'catch (error) { log.error(String(error))',
-        },
+        change: { replace: 'catch { $1($2)', by: 'catch (error) { $1(String(error))' },
         noticedBy: 'tells of a fault',
       },
       'page-host-checked': {

@@ -8,7 +8,7 @@ export const settled: Promised = {
     'test/sidecar/pipeline.test.ts': {
       'ack-after-append': {
         keeps: 'The answer 200 comes after the append.',
-        change: { value: 'void kept' },
+        change: { value: 'void appended' },
         noticedBy: 'answers 503 with Retry-After',
       },
     },
@@ -20,7 +20,7 @@ export const settled: Promised = {
       },
       'partial-write-continues': {
         keeps: 'A write that the system accepts in parts is completed.',
-        change: { replace: 'at += await', by: 'at = bytes.length; await' },
+        change: { replace: '$1 += await', by: '$1 = Infinity; await' },
         noticedBy: 'a write that the system takes in parts',
       },
     },
@@ -86,7 +86,7 @@ export const settled: Promised = {
       },
       'drops-counted': {
         keeps: 'Each drop is counted with its reason.',
-        change: { replace: '1 : spans', by: '1 : 0' },
+        change: { replace: '1 : $1', by: '1 : 0' },
         noticedBy: 'files over the age limit',
       },
       'one-process': {
@@ -105,7 +105,7 @@ export const settled: Promised = {
     'test/send/send.test.ts': {
       'refusal-not-retried': {
         keeps: 'A refused body is not sent again.',
-        change: { replace: 'RETRYABLE.has(status)', by: 'status >= 400' },
+        change: { replace: '$1.has($2)', by: '$2 >= 400' },
         noticedBy: 'status 400 drops',
       },
       'unavailable-retried': {
