@@ -13,7 +13,7 @@ interface Named {
 }
 
 const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression'])
-const TEXTS = new Set(['Literal', 'TemplateElement'])
+const TEXTS = new Set(['Literal', 'TemplateLiteral'])
 
 /** The name that a node gives to a function in it. */
 function nameGivenBy(node: Syntax): string | undefined {
@@ -59,8 +59,10 @@ export function longLinesIn(file: string, source: string, most: number): number[
   const found: number[] = []
   let start = 0
   for (const [index, line] of lines.entries()) {
-    const texts = isText.subarray(start, start + line.length).reduce((sum, one) => sum + one, 0)
-    if (line.length - texts > most) found.push(index + 1)
+    if (line.length > most) {
+      const texts = isText.subarray(start, start + line.length).reduce((sum, one) => sum + one, 0)
+      if (line.length - texts > most) found.push(index + 1)
+    }
     start += line.length + 1
   }
   return found
