@@ -8,7 +8,7 @@ export const settled: Promised = {
     'test/sidecar/pipeline.test.ts': {
       'ack-after-append': {
         keeps: 'The answer 200 comes after the append.',
-        change: { value: 'void appended' },
+        change: { value: 'void kept' },
         noticedBy: 'answers 503 with Retry-After',
       },
     },
@@ -59,7 +59,7 @@ export const settled: Promised = {
       },
       'failed-write-503': {
         keeps: 'A failed write is answered 503.',
-        change: { value: 'mine.settle()' },
+        change: { value: 'group.acknowledge()' },
         noticedBy: 'a failed sync answers 503',
       },
     },
