@@ -1,4 +1,5 @@
-// Facts from settings and from the process: which are valid, and that no error repeats a value.
+// Facts that are given and those that the process knows: what counts as one, and that no error
+// repeats a value.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { allFacts, parseFacts } from '../../src/enrich/facts.ts'
@@ -16,7 +17,7 @@ function errorsOf(json: string): readonly string[] {
   return []
 }
 
-test('accepts texts, numbers, true and false by name', () => {
+test('facts are texts, numbers, true and false by name', () => {
   assert.deepEqual(parsed('{}'), {})
   assert.deepEqual(
     parsed(
@@ -33,11 +34,11 @@ test('accepts texts, numbers, true and false by name', () => {
   )
 })
 
-test('uses the last of two facts with one name', () => {
+test('of two facts with one name the last one counts', () => {
   assert.deepEqual(parsed('{"a": 1, "a": 2}'), { a: 2 })
 })
 
-test('names the setting that is not an object of facts, and repeats nothing of it', () => {
+test('what is no object of facts is told by where it is, and nothing of it is repeated', () => {
   for (const json of ['', 'CANARY', '{"CANARY"', '{"a": CANARY}', '{a: 1}'])
     assert.deepEqual(
       errorsOf(json),
@@ -45,12 +46,12 @@ test('names the setting that is not an object of facts, and repeats nothing of i
       json,
     )
   for (const json of ['null', '[]', '["CANARY"]', '"CANARY"', '1', 'true'])
-    assert.deepEqual(errorsOf(json), ['USAGE_FACTS must be a JSON object of facts by name.'], json)
+    assert.deepEqual(errorsOf(json), ['USAGE_FACTS is not a JSON object of facts by name.'], json)
 })
 
-test('reports every invalid fact at once, by its number', () => {
-  const name = 'the name must be a letter, then letters, digits, dots, dashes or underscores.'
-  const value = 'the value must be a text of at most 1024 bytes, a number, true or false.'
+test('every wrong fact is told at once, by its number', () => {
+  const name = 'its name is not letters, digits, dots, dashes and underscores.'
+  const value = 'its value is not a text of at most 1024 bytes, a number, true or false.'
   const facts = {
     good: 1,
     '': 1,
@@ -67,23 +68,23 @@ test('reports every invalid fact at once, by its number', () => {
   const errors = errorsOf(JSON.stringify(facts))
   assert.deepEqual(errors, [
     ...[2, 3, 4, 5, 6].map((number) => `USAGE_FACTS, fact ${number}: ${name}`),
-    'USAGE_FACTS, fact 7: remove instance.id. The sidecar sets it.',
+    'USAGE_FACTS, fact 7: instance.id is made by the sidecar and cannot be given.',
     ...[8, 9, 10, 11].map((number) => `USAGE_FACTS, fact ${number}: ${value}`),
   ])
   assert.deepEqual(errorsOf('{"__proto__": 1}').length, 1)
 })
 
-test('accepts at most 1024 bytes of text, 128 letters of a name and 1000 facts', () => {
+test('a text of 1024 bytes, a name of 128 letters and a thousand facts are the most', () => {
   assert.equal(errorsOf(JSON.stringify({ a: 'ü'.repeat(512), ['C'.repeat(128)]: 1 })).length, 0)
   const many = (count: number): string =>
     JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, i])))
   assert.equal(errorsOf(many(1000)).length, 0)
-  assert.deepEqual(errorsOf(many(1001)), ['USAGE_FACTS must have at most 1000 facts.'])
-  // Valid JSON, but not a finite number.
+  assert.deepEqual(errorsOf(many(1001)), ['USAGE_FACTS has more than 1000 facts.'])
+  // JSON can say it, but it is no number that could be sent.
   assert.equal(errorsOf('{"a": 1e999}').length, 1)
 })
 
-test('names architecture and system as Go does, whatever is given', () => {
+test('the process knows its architecture and system by the names of Go, whatever is given', () => {
   const given = new Map([
     ['host.arch', 'given'],
     ['host.os', 'given'],
@@ -113,7 +114,7 @@ test('names architecture and system as Go does, whatever is given', () => {
   })
 })
 
-test('takes the instance id from the identity only', () => {
+test('the id of the installation is the identity’s, and absent without one', () => {
   const given = new Map([['instance.id', 'given']])
   assert.equal(allFacts(given, 'x64', 'linux', 'own').get('instance.id'), 'own')
   assert.equal(allFacts(new Map(), 'x64', 'linux', undefined).has('instance.id'), false)

@@ -1,4 +1,5 @@
-// The probes of the kubelet: two paths that answer as long as the process does, and nothing else.
+// What the kubelet asks: two paths that answer as long as the process does, and nothing else to
+// learn there.
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { request } from 'node:http'
@@ -33,7 +34,7 @@ async function healthHere(t: TestContext) {
   return { health, port, ask }
 }
 
-test('answers 200 on /startupz and /livez', async (t) => {
+test('/startupz and /livez answer 200', async (t) => {
   const { ask } = await healthHere(t)
   for (const path of ['/startupz', '/livez']) {
     const { status, body } = await ask(path)
@@ -42,7 +43,7 @@ test('answers 200 on /startupz and /livez', async (t) => {
   }
 })
 
-test('answers 404 on every other path', async (t) => {
+test('nothing else is there', async (t) => {
   const { ask } = await healthHere(t)
   for (const path of [
     '/',
@@ -61,7 +62,7 @@ test('answers 404 on every other path', async (t) => {
   }
 })
 
-test('answers 405 to methods other than GET and HEAD', async (t) => {
+test('another method than GET and HEAD is answered 405', async (t) => {
   const { ask } = await healthHere(t)
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
     const { status, headers } = await ask('/livez', method)
@@ -70,7 +71,7 @@ test('answers 405 to methods other than GET and HEAD', async (t) => {
   assert.equal((await ask('/nowhere', 'POST')).status, 404)
 })
 
-test('answers the kubelet and stops in time despite many silent connections', {
+test('many connections that say nothing keep the kubelet not out, and do not hold up its end', {
   timeout: 20_000,
 }, async (t) => {
   const { health, port, ask } = await healthHere(t)
@@ -82,7 +83,7 @@ test('answers the kubelet and stops in time despite many silent connections', {
   })
   let connected = 0
   for (const socket of sockets) socket.on('connect', () => connected++)
-  // Connections over the limit are closed when new ones arrive.
+  // Those beyond the bound go when others come.
   let closed = 0
   for (const socket of sockets) socket.resume().on('close', () => closed++)
   await until(() => connected === 300 && closed === 44)
@@ -94,7 +95,7 @@ test('answers the kubelet and stops in time despite many silent connections', {
   await stopped
 })
 
-test('reads few of many pipelined requests and answers the kubelet meanwhile', async (t) => {
+test('of requests that are piled up on a connection few are looked at, and the kubelet is answered meanwhile', async (t) => {
   const { port, ask } = await healthHere(t)
   let made = 0
   const count = (): void => void made++

@@ -49,19 +49,19 @@ export const failClosed: Promised = {
       'expired-policy-nothing-kept': {
         keeps: 'Under an expired policy nothing is kept.',
         change: { withoutOperand: 2 },
-        noticedBy: 'drops and counts the queue, is logged',
+        noticedBy: 'drops and counts what was queued under it',
         env: { USAGE_TEST_DEADLINE_MS: '9000' },
       },
       'invalid-policy-stops': {
         keeps: 'An invalid new policy stops reporting under the old one.',
         change: { value: 'digestInForce' },
-        noticedBy: 'while the policy is invalid',
+        noticedBy: 'an invalid version stops everything',
         env: { USAGE_TEST_DEADLINE_MS: '9000' },
       },
       'no-policy-nothing-kept': {
         keeps: 'Without a policy nothing is kept.',
         change: { withoutOperand: 1 },
-        noticedBy: 'while the policy is invalid',
+        noticedBy: 'an invalid version stops everything',
         env: { USAGE_TEST_DEADLINE_MS: '9000' },
       },
     },
@@ -166,7 +166,7 @@ export const failClosed: Promised = {
       'invalid-settings-off': {
         keeps: 'Invalid settings mean off.',
         change: { value: 'false' },
-        noticedBy: 'logs all errors at once, and keeps',
+        noticedBy: 'are told all at once, and nothing',
         env: { USAGE_TEST_DEADLINE_MS: '9000' },
       },
     },
@@ -174,7 +174,7 @@ export const failClosed: Promised = {
       'no-policy-nothing-sent': {
         keeps: 'Without a valid policy nothing is sent.',
         change: { withoutOperand: 3 },
-        noticedBy: 'sends only what was accepted',
+        noticedBy: 'nothing accepted outside',
       },
     },
   },
