@@ -112,7 +112,7 @@ function readSpan(span: DecodedSpan, today: number): SpanRow | string {
     return REASONS.ids
   if (name === '' || !isShort(name)) return REASONS.name
   const day = Number(span.startTimeUnixNano / DAY_NS)
-  // One day of tolerance for clocks that are ahead. A distant day would push all others off the page.
+  // One day of tolerance for clocks that are ahead. A distant day would push others off the page.
   if (day > today + 1) return REASONS.day
   const attributes = readAttributes(span.attributes)
   if (typeof attributes === 'string') return attributes

@@ -119,7 +119,7 @@ export async function report(store: Store, project: Project): Promise<Report> {
 const OF_PROJECT = 'FROM spans WHERE batch IN (SELECT number FROM batches WHERE project = $1)'
 const FACTS = ''
 
-/** Every attribute of project $1, once for each span or batch, and the status if a policy keeps it. */
+/** Every attribute of project $1, once for each span or batch, and the status if one is set. */
 const VALUES = `
   own AS (SELECT number, received, policy_version FROM batches WHERE project = $1),
   own_spans AS (SELECT number, name, day, status FROM spans WHERE batch IN (SELECT number FROM own)),

@@ -1,5 +1,5 @@
-// Hostile clients of the gRPC receiver, frame by frame: floods, endless calls, unread answers, other
-// protocols. The receiver limits what they hold, and serves others.
+// Hostile clients of the gRPC receiver, frame by frame: floods, endless calls, unread answers,
+// other protocols. The receiver limits what they hold, and serves others.
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'

@@ -144,7 +144,7 @@ const REFUSED: Record<string, Refused> = {
     code: 14,
     headers: { 'retry-after': '60' },
   },
-  'a fault of ours': { sent: {}, throws: new Error('CANARY'), status: 500, code: 13 },
+  'an internal error': { sent: {}, throws: new Error('CANARY'), status: 500, code: 13 },
 }
 
 test('refuses with the right status and a google.rpc.Status in the encoding of the request', async (t) => {

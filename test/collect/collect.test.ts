@@ -1,5 +1,5 @@
-// The receiver and store of the usage collector. It counts each accepted batch once and keeps it. It
-// refuses with a reason what does not fit, and stores nothing about the sender.
+// The receiver and store of the usage collector. It counts each accepted batch once and keeps it.
+// It refuses with a reason what does not fit, and stores nothing about the sender.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

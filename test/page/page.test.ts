@@ -1,5 +1,5 @@
-// The sidecar's page and `status`: loopback and GET only, everything escaped, and the true state of a
-// running sidecar.
+// The sidecar's page and `status`: loopback and GET only, everything escaped, and the true state of
+// a running sidecar.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
