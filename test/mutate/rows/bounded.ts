@@ -21,7 +21,7 @@ export const bounded: Promised = {
       'answer-bounded': {
         keeps: 'At most 64 KiB of an answer are read.',
         change: { condition: true },
-        noticedBy: 'of an answer without an end',
+        noticedBy: 'of an endless answer',
       },
     },
     'test/policy/parse.test.ts': {
@@ -117,7 +117,7 @@ export const bounded: Promised = {
       'pending-bounded': {
         keeps: 'What waits in memory for the disk is bounded.',
         change: { value: "'admit'" },
-        noticedBy: 'what may wait in memory',
+        noticedBy: 'bounds the records that wait',
       },
       'receipts-bounded': {
         keeps: 'The receipts are bounded.',
