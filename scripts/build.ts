@@ -1,15 +1,13 @@
-// Bundles the program into dist/: one entry and a chunk for every command, so that `run` loads only
-// what it needs. Bundling halves the memory of a Node process, and the chunks keep the demo's SDK
-// and the collector out of it.
+// Bundles the program into dist/: one entry, and a chunk for every command, so that `run` loads
+// only what it needs. Bundling halves the memory of a Node process.
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { build, type Metafile, type Plugin } from 'esbuild'
 
 const root = new URL('..', import.meta.url).pathname
 
 /**
- * Takes Node's own modules by `require`. An `import` reads every export once, also those that Node
- * makes when they are first read; `node:http` has WebSocket among them, and with it comes all of
- * Node's fetch: 15 MB that nobody here uses.
+ * Loads Node's modules by `require`. An `import` reads every export once, including those that Node
+ * creates on first use. In `node:http` that is WebSocket and with it fetch, which costs 15 MB.
  */
 const builtinsByRequire: Plugin = {
   name: 'builtins-by-require',
@@ -25,7 +23,7 @@ const builtinsByRequire: Plugin = {
 }
 
 /**
- * Every name that src/ imports from a module of Node: named, they cost nothing; esbuild's own way
+ * Every name that src/ imports from a module of Node. Named imports cost nothing; esbuild's own way
  * makes a getter for each export.
  */
 function importedFrom(builtin: string): string {
@@ -42,7 +40,7 @@ function importedFrom(builtin: string): string {
   return [...new Set(names)].filter((name) => name !== '' && !name.startsWith('type ')).join(', ')
 }
 
-/** Writes the bundle into a folder; the result says what went into which file. */
+/** Writes the bundle to a folder and returns which input went into which file. */
 export async function bundle(outdir: string): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: root,
@@ -55,9 +53,9 @@ export async function bundle(outdir: string): Promise<Metafile> {
     target: 'node24',
     chunkNames: 'chunks/[name]-[hash]',
     plugins: [builtinsByRequire],
-    // A native module: it is loaded from node_modules, by `collect` alone.
+    // A native module. Only `collect` loads it, from node_modules.
     external: ['@duckdb/node-api'],
-    // Some libraries of the demo are CommonJS inside and ask for `require`.
+    // Some CommonJS libraries of the demo call `require`.
     banner: {
       js: "import { createRequire as usageSidecarRequire } from 'node:module'; const require = usageSidecarRequire(import.meta.url);",
     },

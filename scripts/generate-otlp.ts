@@ -1,6 +1,5 @@
-// Makes test/support/otlp-generated/ from test/support/otlp-proto/ with protoc and ts-proto. With
-// --check nothing is written: exit 1 says that the committed files are not what the definitions
-// give.
+// Generates test/support/otlp-generated/ from test/support/otlp-proto/ with protoc and ts-proto.
+// With --check it writes nothing and exits 1 if the committed files differ.
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,7 +10,7 @@ const PROTOS = join(import.meta.dirname, '../test/support/otlp-proto')
 const GENERATED = join(import.meta.dirname, '../test/support/otlp-generated')
 
 /**
- * So that the result runs under type stripping (no enums, `.ts` imports), keeps 64 bits, and shows
+ * The result runs under type stripping (no enums, `.ts` imports), keeps 64 bits, and exposes
  * unknown fields.
  */
 const OPTIONS = [

@@ -12,6 +12,7 @@ import { keptFigures, POPULATION } from '../test/attack/uniqueness.ts'
 import { conformanceTable } from '../test/conformance/table.ts'
 import { decisionsOverview } from './generate-decisions.ts'
 import { documents } from './generate-documents.ts'
+import { lockWithoutEngines } from './generate-lock.ts'
 import { policySchema } from './generate-policy-schema.ts'
 import { deployFiles } from './manifests/deploy-files.ts'
 import { factsFiles } from './manifests/facts-files.ts'
@@ -20,10 +21,7 @@ import { replacePart } from './replace-part.ts'
 
 const POLICIES = new URL('../deploy/policies/', import.meta.url).pathname
 
-/**
- * How recognisable a cluster is by what it tells, as `npm run attack` measured it of this very
- * policy.
- */
+/** How unique a cluster's reports are, as `npm run attack` measured for this policy. */
 function uniqueness(name: string, digest: string): string {
   const figures = keptFigures()[name.replace('.yaml', '')]
   if (figures?.digest !== digest)
@@ -38,8 +36,8 @@ function uniqueness(name: string, digest: string): string {
 }
 
 /**
- * With what a compat policy does otherwise than the reporter that it reproduces: its comments say
- * so.
+ * Adds the deviations of a compat policy from the reporter that it replaces. Its comments list
+ * them.
  */
 function sheet(name: string, text: string): string {
   const policy = parsePolicy(text)
@@ -54,6 +52,7 @@ function sheet(name: string, text: string): string {
 const read = (path: string): string => readFileSync(path, 'utf8')
 const wanted = new Map([
   ...documents(),
+  lockWithoutEngines(),
   [new URL('../docs/conformance.md', import.meta.url).pathname, conformanceTable()],
   decisionsOverview(),
   policySchema(),

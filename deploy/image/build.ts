@@ -1,7 +1,6 @@
-// `npm run image`: builds the images with buildah from a clean checkout after `npm ci`; no
-// registry, no base image, no daemon. Gives one OCI archive an image, and prints its digest, its
-// size, and the memory of an idle sidecar in it. Two builds of the same checkout on the same Debian
-// give the same digest.
+// `npm run image`: builds the images with buildah after `npm ci`, without registry, base image or
+// daemon. It writes one OCI archive an image, and prints its digest, its size and the memory of an
+// idle sidecar. Two builds of one checkout on the same Debian give the same digest.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
@@ -15,13 +14,14 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { ARCHITECTURES, type Architecture, thisArchitecture } from './architecture.ts'
 import { type Committed, commitImage, USER, withStore } from './commit.ts'
 import { IMAGES, type Image, root } from './contents.ts'
 import { makeRootFileSystems } from './rootfs.ts'
 
 /**
- * Measured (test/bench/README.md): what V8 and malloc keep for themselves is what a sidecar of 96
- * MiB cannot use.
+ * Measured (test/bench/README.md): memory that V8 and malloc hold back is lost to a sidecar with 96
+ * MiB.
  */
 const entrypoint = (heapMiB: number): string[] => {
   const flags = ['--max-semi-space-size=1', `--max-old-space-size=${heapMiB}`]
@@ -34,24 +34,33 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 export interface Built extends Committed {
   image: Image
-  /** Of all files of its own layer. */
+  /** Bytes of all files in its own layer. */
   bytes: number
 }
 
-/** Archives in `folder`; the folder `rootfs` in it holds what is inside of them. */
-export async function buildImages(folder: string): Promise<Built[]> {
+/** Writes archives to `folder`; its folder `rootfs` holds their contents. */
+export async function buildImages(
+  folder: string,
+  architecture: Architecture = thisArchitecture(),
+): Promise<Built[]> {
   const rootfs = join(folder, 'rootfs')
   mkdirSync(folder, { recursive: true })
-  await makeRootFileSystems(rootfs)
+  await makeRootFileSystems(rootfs, architecture)
   return withStore((store) => {
     const built: Built[] = []
     for (const image of Object.keys(IMAGES) as Image[])
-      built.push(commit(store, folder, image, built.at(-1)?.name))
+      built.push(commit(store, folder, architecture, image, built.at(-1)?.name))
     return built
   })
 }
 
-function commit(store: string, folder: string, image: Image, base: string | undefined): Built {
+function commit(
+  store: string,
+  folder: string,
+  architecture: Architecture,
+  image: Image,
+  base: string | undefined,
+): Built {
   const copy = join(folder, 'rootfs', image)
   const files = readdirSync(copy, { recursive: true, withFileTypes: true })
   const bytes = files.reduce(
@@ -68,6 +77,7 @@ function commit(store: string, folder: string, image: Image, base: string | unde
     archive: join(folder, `${image}.tar`),
     copy,
     command,
+    architecture: ARCHITECTURES[architecture].oci,
     labels,
   }
   const on = base === undefined ? {} : { base }
@@ -89,7 +99,7 @@ export interface Memory {
 }
 
 /**
- * Of a sidecar in mode local that has nothing to do, seen from outside, as its own user in its own
+ * Memory of an idle sidecar in mode local, seen from outside. It runs as its own user in its own
  * file system.
  */
 export async function idleMemory(rootfs: string): Promise<Memory> {

@@ -1,14 +1,13 @@
-// What of the bundle goes into which image: the chunks that its commands can reach, and the
-// packages that are bundled into them. Everything else of dist/, such as the demo's SDK, stays out.
+// Selects what of the bundle goes into which image: the chunks that its commands reach, and their
+// bundled packages. Everything else in dist/, such as the demo's SDK, stays out.
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Metafile } from 'esbuild'
 
 /**
- * A command is a file of src/cli/. With `run` come those that are of use only beside it, in its
- * container: without a shell nobody could look at its files otherwise. The second image is one more
- * layer on the first, for a process that reads the cluster and ends: its Kubernetes client must be
- * nowhere near the sidecar.
+ * A command is a file of src/cli/. The image of `run` also has the commands that read its files,
+ * because it has no shell. The second image adds one layer for the process that reads the cluster.
+ * So the Kubernetes client is not in the sidecar's image.
  */
 export const IMAGES = {
   'usage-sidecar': { commands: ['run', 'status', 'show', 'identity'], starts: 'run', heapMiB: 64 },
@@ -53,12 +52,12 @@ export interface Package {
   name: string
   version: string
   license: string
-  /** As in package-lock.json. */
+  /** Integrity as in package-lock.json. */
   integrity: string
   folder: string
 }
 
-/** The packages of node_modules that are inside of these chunks. */
+/** The packages of node_modules inside these chunks. */
 export function packagesIn(
   { outputs }: Metafile,
   folder: string,
@@ -68,15 +67,16 @@ export function packagesIn(
   const folders = inputs
     .map((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0])
     .filter((path) => path !== undefined)
-  return [...new Set(folders)].sort().map(packageAt)
+  return [...new Set(folders)].sort().map((path) => packageAt(path))
 }
 
-export function packageAt(folder: string): Package {
+/** A package of the lock file, in `folder` if it is not installed. */
+export function packageAt(locked: string, folder = locked): Package {
   const { name, version, license } = JSON.parse(
-    readFileSync(join(root, folder, 'package.json'), 'utf8'),
+    readFileSync(resolve(root, folder, 'package.json'), 'utf8'),
   ) as Package
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { integrity: string }>
   }
-  return { name, version, license, integrity: lock.packages[folder]!.integrity, folder }
+  return { name, version, license, integrity: lock.packages[locked]!.integrity, folder }
 }

@@ -1,13 +1,13 @@
-// The shared libraries that a program needs, from the machine that builds, and the Debian package
-// of each: the image has no other Debian in it. Throws where a library belongs to no package,
-// because then nobody could say what is in the image.
+// Finds the shared libraries that a program needs on the build machine, and the Debian package of
+// each. Nothing else of Debian is in the image. Throws if a library belongs to no package, because
+// the SBOM could not name it.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, realpathSync } from 'node:fs'
 
 export interface Library {
-  /** Where the loader looks for it. */
+  /** Path at which the loader looks for it. */
   path: string
-  /** The file itself, behind links. */
+  /** The file itself, with links resolved. */
   file: string
   package: DebianPackage
 }
@@ -38,7 +38,7 @@ export function librariesOf(program: string): Library[] {
 
 function packageOf(path: string): DebianPackage {
   const file = realpathSync(path)
-  // Since /lib is a link to /usr/lib, the package may know either name.
+  // /lib is a link to /usr/lib, so the package may list either path.
   const names = [path, file, file.replace(/^\/usr/, '')]
   const owner = names.map(tryOwner).find((name) => name !== undefined)
   if (owner === undefined)

@@ -1,7 +1,7 @@
-// Makes the file system of each image, from a checkout after `npm ci` and nothing else: Node from
-// its npm package, its libraries from Debian, the chunks of the bundle, licence texts, an SBOM. The
-// same input gives the same bytes, names, modes and times. Both ways to an image begin here, the
-// Dockerfile and build.ts. Alone: `node deploy/image/rootfs.ts FOLDER`.
+// Makes the file system of each image from a checkout after `npm ci`: Node from its npm package,
+// its libraries from Debian, the chunks of the bundle, licence texts and an SBOM. The same input
+// gives the same bytes, names, modes and times. The Dockerfile and build.ts both use it. Alone:
+// `node deploy/image/rootfs.ts FOLDER`.
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
@@ -14,28 +14,36 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative, resolve } from 'node:path'
 import { bundle } from '../../scripts/build.ts'
-import { chunksOf, IMAGES, type Package, packageAt, packagesIn, root } from './contents.ts'
-import { type DebianPackage, librariesOf } from './libraries.ts'
+import { type Architecture, type NodeFiles, nodeFor, thisArchitecture } from './architecture.ts'
+import { chunksOf, IMAGES, type Package, packagesIn, root } from './contents.ts'
+import type { DebianPackage } from './libraries.ts'
 import { sbom } from './sbom.ts'
 
 const HOME = '/usr/lib/usage-sidecar'
 const LICENSES = '/usr/share/licenses'
 
-/** Fills `folder`/IMAGE for every image; what one image has, those after it do not repeat. */
-export async function makeRootFileSystems(folder: string): Promise<void> {
+/**
+ * Fills `folder`/IMAGE for every image. A later image does not repeat the files of an earlier one.
+ */
+export async function makeRootFileSystems(
+  folder: string,
+  architecture: Architecture = thisArchitecture(),
+): Promise<void> {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  // Beside the sources, because the names of the outputs are relative to them and are part of the
-  // chunks.
+  // Beside the sources, because output names are relative to them and are part of the chunks.
   const built = relative(root, mkdtempSync(join(root, 'build-')))
+  const scratch = mkdtempSync(join(tmpdir(), 'usage-node-'))
   try {
     const metafile = await bundle(built)
+    const files = nodeFor(architecture, scratch)
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       version: string
     }
-    // What the images before have: a layer holds only what is new.
+    // Files of earlier images. A layer holds only new files.
     const below = new Map<string, string>()
     for (const [image, { commands }] of Object.entries(IMAGES)) {
       const into = join(folder, image)
@@ -49,8 +57,8 @@ export async function makeRootFileSystems(folder: string): Promise<void> {
       }
       const [entry, ...chunks] = chunksOf(metafile, built, commands)
       for (const chunk of chunks) put(`${HOME}/${chunk}`, readFileSync(join(root, built, chunk)))
-      // So that `kubectl exec POD -c usage-sidecar -- usage-sidecar status` works, without a shell
-      // and without `env`.
+      // Makes `kubectl exec POD -c usage-sidecar -- usage-sidecar status` work without a shell and
+      // without `env`.
       const program = readFileSync(join(root, built, entry!), 'utf8').replace(
         /^#!.*\n/,
         '#!/usr/bin/node\n',
@@ -66,7 +74,7 @@ export async function makeRootFileSystems(folder: string): Promise<void> {
       put(`${LICENSES}/usage-sidecar/LICENSE`, readFileSync(join(root, 'LICENSE')))
       put(
         '/usr/share/sbom/usage-sidecar.cdx.json',
-        sbom({ name: image, version, packages, ...putNode(put) }),
+        sbom({ name: image, version, packages, ...putNode(put, files) }),
       )
       if (image === 'usage-sidecar')
         symlinkSync(`../lib/usage-sidecar/${entry}`, join(into, '/usr/bin/usage-sidecar'))
@@ -74,19 +82,20 @@ export async function makeRootFileSystems(folder: string): Promise<void> {
     }
   } finally {
     rmSync(join(root, built), { recursive: true })
+    rmSync(scratch, { recursive: true })
   }
 }
 
 type Put = (path: string, content: string | Buffer, mode?: number) => void
 
-function putNode(put: Put): { node: Package; nodeDigest: string; debian: DebianPackage[] } {
-  const node = packageAt(`node_modules/node-linux-${process.arch}`)
-  const program = join(root, node.folder, 'bin/node')
+function putNode(
+  put: Put,
+  { node, program, libraries }: NodeFiles,
+): { node: Package; nodeDigest: string; debian: DebianPackage[] } {
   const bytes = readFileSync(program)
-  // As it was published, not stripped: its digest can be compared.
+  // As published and not stripped, so that its digest can be compared.
   put('/usr/bin/node', bytes, 0o755)
   put(`${LICENSES}/node/LICENSE`, licenceText(node))
-  const libraries = librariesOf(program)
   for (const { path, file } of libraries) put(path, readFileSync(file), 0o755)
   const debian = [
     ...new Map(libraries.map((library) => [library.package.name, library.package])).values(),
@@ -97,21 +106,21 @@ function putNode(put: Put): { node: Package; nodeDigest: string; debian: DebianP
 
 /** Licence and notices of a package, in one text. */
 function licenceText({ name, version, license, folder }: Package): string {
-  const entries = readdirSync(join(root, folder), { withFileTypes: true })
+  const entries = readdirSync(resolve(root, folder), { withFileTypes: true })
   const files = entries
     .filter((entry) => entry.isFile() && /^(licen[cs]e|copying|notice)/i.test(entry.name))
     .map(({ name: file }) => file)
   if (files.length > 0)
     return files
       .sort()
-      .map((file) => readFileSync(join(root, folder, file), 'utf8'))
+      .map((file) => readFileSync(resolve(root, folder, file), 'utf8'))
       .join('\n')
-  // It asks for nothing, so its authors added no text.
+  // This licence requires no text, and its authors added none.
   if (license === 'Unlicense') return `${name} ${version}: Unlicense, https://unlicense.org\n`
   throw new Error(`${folder} has no licence text.`)
 }
 
-/** Times and modes of the machine must not be in the image. */
+/** Times and modes of the build machine must not be in the image. */
 function settle(folder: string): void {
   const all = readdirSync(folder, { recursive: true, withFileTypes: true })
   for (const entry of all)

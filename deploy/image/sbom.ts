@@ -1,5 +1,5 @@
-// What is in the image, as CycloneDX 1.6: made from what was put in, and the same for the same
-// contents (no time, no serial).
+// Writes the CycloneDX 1.6 SBOM of an image from what was put in. The same contents give the same
+// SBOM, without time or serial number.
 import type { Package } from './contents.ts'
 import type { DebianPackage } from './libraries.ts'
 
@@ -49,6 +49,6 @@ export function sbom({ name, version, node, nodeDigest, packages, debian }: Cont
   return `${JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', version: 1, metadata: { component }, components }, undefined, 2)}\n`
 }
 
-/** An identifier of SPDX, or an expression of several. */
+/** An SPDX identifier or expression. */
 const licence = (text: string): object =>
   /[ (]/.test(text) ? { expression: text } : { license: { id: text } }

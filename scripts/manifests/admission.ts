@@ -1,14 +1,13 @@
-// The same sidecar from the API server itself: a MutatingAdmissionPolicy of Kubernetes 1.36 and
-// later, with nothing to run. It decides as decide.ts does and puts in what apply.ts does, in CEL;
-// a test compares the two on a real API server.
+// Injection by the API server itself: a MutatingAdmissionPolicy for Kubernetes 1.36 and later, with
+// nothing to run. It decides like decide.ts and adds what apply.ts adds, in CEL. A test compares
+// both on a real API server.
 //
-// One policy a project, all of it named after the project, so that two never meet: a pod is a
-// policy's business only where the pod, or else its namespace, names the project in the annotation
-// `usage-sidecar.dev/project`. Only texts of the one ConfigMap of parameters can be brought into
-// another namespace: the image, and the settings by their names, among them the policy and the
-// facts. What a pod or a namespace says can choose whether and for which project, and lower
-// reporting; no word of theirs can raise what the parameters say. Whatever fails, the pod is
-// admitted as it was.
+// There is one policy a project, named after the project, so that two projects never meet. It
+// applies to pods whose annotation `usage-sidecar.dev/project`, or their namespace's, names the
+// project. Only strings of the one parameter ConfigMap can enter other namespaces: the image and
+// the settings, including policy and facts. Pods and namespaces choose whether and for which
+// project, and can lower reporting. They cannot raise it. If anything fails, the pod is admitted
+// unchanged.
 
 import {
   APP_ENV,
@@ -36,20 +35,20 @@ import { cel, expression, patch } from './cel.ts'
 export const PROJECT = `${PREFIX}project`
 
 /**
- * Names of the objects; the texts may be expressions of the language that the file is a template
- * of.
+ * Names of the objects. They may be expressions of the template language that the file is written
+ * in.
  */
 export interface Names {
   project: string
-  /** Of policy and binding, and of the parameters. */
+  /** Name of the policy, the binding and the parameters. */
   name: string
-  /** Of the parameters. Its own pods are never injected. */
+  /** Namespace of the parameters. Pods in it are never injected. */
   namespace: string
   /**
-   * Expression of all parameters but the published facts; the ConfigMap, if it is not given. An API
-   * server (seen at 1.36.4, kubernetes#130887) never again sees a ConfigMap change after the last
-   * binding to any was deleted. A literal of the policy cannot become old: who says off, then
-   * deletes and installs again, is not answered with what was said before.
+   * Expression of all parameters except the published facts; the ConfigMap by default. An API
+   * server (seen at 1.36.4, kubernetes#130887) never sees a ConfigMap change again after the last
+   * binding to any was deleted. A literal in the policy cannot become stale. So off, then delete
+   * and install again, does not bring old parameters back.
    */
   parameters?: string
 }
@@ -60,7 +59,7 @@ const quoted = (text: string): string => JSON.stringify(text)
 const envOf = (values: Readonly<Record<string, string>>): EnvVar[] =>
   Object.entries(values).map(([name, value]) => ({ name, value }))
 
-/** For each container `c`: has it a variable for which `test` of `e` holds. */
+/** Whether container `c` has a variable `e` for which `test` holds. */
 const hasEnv = (test: string): string => `has(c.env) && c.env.exists(e, ${test})`
 const has = (container: string, kind: string): string =>
   `has(${container}.resources) && has(${container}.resources.${kind})`
@@ -81,11 +80,11 @@ const CONDITIONS: Record<string, string> = {
     .join(' && '),
 }
 
-/** As `literal` of container.ts. */
+/** The counterpart of `literal` in container.ts. */
 const parameterText = (key: string): string =>
   expression(`variables.parameters[${key}].replace("$", "$$")`)
 
-/** `settings`: the names of all that there are. */
+/** `settings`: the names of all settings. */
 function variables(settings: readonly string[], parameters: string): Record<string, string> {
   const zero = (kind: string): string =>
     `(!(${has('c', kind)} && r in c.resources.${kind}) || quantity(c.resources.${kind}[r]).compareTo(quantity("0")) == 0)`
@@ -119,14 +118,14 @@ function variables(settings: readonly string[], parameters: string): Record<stri
     limitsStorage: `variables.all.exists(c, ${has('c', 'limits')} && "ephemeral-storage" in c.resources.limits)`,
     doNotTrack: `variables.all.exists(c, ${hasEnv('e.name == "DO_NOT_TRACK" && (has(e.valueFrom) || !((has(e.value) ? e.value : "").trim().lowerAscii() in ["", "0", "false"]))')})`,
     setting: `variables.parameters[?"USAGE_REPORTING"].orValue(${quoted(DEFAULTS.settings.USAGE_REPORTING)})`,
-    // The lower of the parameters' word and the namespace's; a word that is none of ours is off.
+    // The lower of the parameters' and the namespace's mode. An unknown value is off.
     reporting: `!${said}.hasValue() ? variables.setting : ${said}.orValue("off") == "on" && variables.setting in ["on", "local"] ? variables.setting : ${said}.orValue("off") == "local" && variables.setting in ["on", "local"] ? "local" : "off"`,
     settings: `${cel(given, undefined)}.filter(n, n in variables.parameters).map(n, ${cel({ name: expression('n'), value: parameterText('n') }, undefined)})`,
     env: [
       `(variables.qos in ["bestEffort", "podLevel"] ? ${env(UNLIMITED_SETTINGS)}.filter(e, !(e.name in variables.parameters)) : [])`,
       'variables.settings',
       env({ USAGE_REPORTING: expression('variables.reporting') }),
-      // What the facts job has published holds what it was given, too.
+      // The published facts include the facts that the facts job was given.
       `(${quoted(FACTS_KEY)} in params.data ? ${env({ USAGE_FACTS: expression(`params.data[${quoted(FACTS_KEY)}].replace("$", "$$")`) })} : "USAGE_FACTS" in variables.parameters ? ${env({ USAGE_FACTS: parameterText('"USAGE_FACTS"') })} : [])`,
       `("USAGE_POLICY_TEXT" in variables.parameters ? [] : ${env(POLICY_FILE)})`,
       env(FIXED_SETTINGS),
@@ -136,7 +135,7 @@ function variables(settings: readonly string[], parameters: string): Record<stri
   }
 }
 
-/** As in mesh.ts. */
+/** The counterpart of mesh.ts. */
 function meshInTheWay({ pod, words, namespaceLabels, namespaceAnnotation, leaves }: Mesh): string {
   const orElse = (map: string, key: string, rest: string): string =>
     `variables.${map}[?${quoted(key)}].orValue(${rest})`
@@ -154,7 +153,7 @@ function meshInTheWay({ pod, words, namespaceLabels, namespaceAnnotation, leaves
 
 const NONE: Traits = { qos: 'bestEffort', limitsStorage: false, doNotTrack: false }
 
-/** All in one patch, so that it happens whole or not at all. */
+/** One patch, so that it applies as a whole or not at all. */
 function patches(): string {
   const parameter = (key: string, standard: string): string =>
     expression(`variables.parameters[?${quoted(key)}].orValue(${quoted(standard)})`)
@@ -196,7 +195,9 @@ function patches(): string {
   ].join(' +\n')
 }
 
-/** Variables for the application's containers, put in front; the last one first. */
+/**
+ * Variables for the application's containers, each inserted in front, so the last one comes first.
+ */
 function appPatches(list: 'containers' | 'initContainers'): string[] {
   const of = (condition: string, path: string, value: string): string =>
     `object.spec.${list}.transformList(i, c, ${condition}, ${patch(expression(`"/spec/${list}/" + string(i) + ${quoted(path)}`), expression(value))})`

@@ -1,15 +1,15 @@
-// Plain data as an expression of CEL, with the types that a JSONPatch of a MutatingAdmissionPolicy
-// needs. A text that `expression` has made stands for what it says, anywhere in the data.
+// Writes plain data as a CEL expression, with the types that a JSONPatch of a
+// MutatingAdmissionPolicy needs. A string made by `expression` is inserted as CEL.
 
 const MARK = 'cel:'
 export const expression = (text: string): string => `${MARK}${text}`
 
-/** Fields that Kubernetes declares as maps of texts. */
+/** Fields that Kubernetes declares as maps of strings. */
 const MAPS = new Set(['requests', 'limits', 'labels'])
 
 /**
- * `type` is the path of the type, such as `Object.spec.volumes`; `undefined` inside of maps and for
- * what has none.
+ * `type` is the path of the type, such as `Object.spec.volumes`; `undefined` inside maps and for
+ * values without one.
  */
 export function cel(value: unknown, type: string | undefined): string {
   if (typeof value === 'string')
@@ -22,6 +22,6 @@ export function cel(value: unknown, type: string | undefined): string {
   return `${type}{${fields.map(([name, inner]) => `${name}: ${cel(inner, MAPS.has(name) ? undefined : `${type}.${name}`)}`).join(', ')}}`
 }
 
-/** One step of the patch; `type` is that of the value. */
+/** One step of the patch; `type` is the type of the value. */
 export const patch = (path: string, value: unknown, type?: string): string =>
   `JSONPatch{op: "add", path: ${cel(path, undefined)}, value: ${cel(value, type)}}`

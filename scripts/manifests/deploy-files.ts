@@ -1,6 +1,5 @@
-// What deploy/helm and deploy/kustomize have from the code: the sidecar's container in the
-// languages of Helm and Kustomize, the tables of the charts' values from their schemas, and the
-// policy of the examples.
+// Generates the parts of deploy/helm and deploy/kustomize: the sidecar's container in both
+// languages, the charts' value tables from their schemas, and the example policy.
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { SETTINGS } from '../../src/support/settings.ts'
@@ -20,7 +19,7 @@ interface Schema {
   description?: string
 }
 
-/** A row for each value of a chart that is no group, with its default. */
+/** A row with the default for each value of a chart, groups excepted. */
 function valueRows(
   { properties = {} }: Schema,
   values: Record<string, unknown>,
@@ -51,7 +50,7 @@ function chartReadme(chart: string, replacePart: ReplacePart): string {
 
 type ReplacePart = (text: string, name: string, content: string) => string
 
-/** Path and text of each. */
+/** Path and text of each file. */
 export function deployFiles(replacePart: ReplacePart): [path: string, text: string][] {
   const policy = read(`${DEPLOY}policies/default.yaml`)
   return [
@@ -61,7 +60,7 @@ export function deployFiles(replacePart: ReplacePart): [path: string, text: stri
     ]),
     [`${CLUSTER}templates/_admission.tpl`, helmAdmission(SETTINGS.map(({ name }) => name))],
     [`${CLUSTER}templates/_facts.tpl`, helmFacts()],
-    // Helm shares no template between charts but by a dependency.
+    // Charts can share templates only by a dependency, so these are copied.
     ...['_identity.tpl', '_reporting.tpl'].map((name): [string, string] => [
       `${CLUSTER}templates/${name}`,
       read(`${LIBRARY}templates/${name}`),
@@ -70,7 +69,7 @@ export function deployFiles(replacePart: ReplacePart): [path: string, text: stri
     [`${DEPLOY}kustomize/example/policy.yaml`, policy],
     [`${DEPLOY}kustomize/example-injection/policy.yaml`, policy],
     [`${DEPLOY}kustomize/example-facts/policy.yaml`, policy],
-    // Kustomize reads no file outside of its folder.
+    // Kustomize reads no file outside its folder.
     [`${DEPLOY}kustomize/components/injection/injection.yaml`, injectionFile()],
     ...kustomizeFiles().map(([name, text]): [string, string] => [`${COMPONENT}${name}`, text]),
   ]

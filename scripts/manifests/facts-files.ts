@@ -1,5 +1,5 @@
-// deploy/facts/: the facts job under the default policy, its rights, the identity's Job, and the
-// table of rights by policy.
+// Generates deploy/facts/: the facts job under the default policy, its rights, the identity's Job,
+// and the table of rights by policy.
 import { readdirSync, readFileSync } from 'node:fs'
 import { NAMES } from '../../src/cli/facts-rights.ts'
 import { type Needs, needsOf } from '../../src/facts/needs.ts'
@@ -24,7 +24,7 @@ const IMAGES = {
 const MADE =
   '# Made by npm run generate from scripts/manifests/facts-job.ts; README.md says how it is used.\n'
 
-/** The job under the default policy, and the right of each shipped policy with its reason. */
+/** The job under the default policy, and each right of the shipped policies with its reason. */
 export function factsFiles(
   replacePart: (text: string, name: string, content: string) => string,
 ): [string, string][] {

@@ -1,5 +1,5 @@
-// The facts job and the Job that creates the identity, as Kubernetes objects. They are made from the
-// description of the sidecar's container (src/inject/container.ts) and of the rights
+// The facts job and the Job that creates the identity, as Kubernetes objects. They are made from
+// the description of the sidecar's container (src/inject/container.ts) and of the rights
 // (src/facts/rights.ts). `npm run generate` writes them to deploy/facts/ and into the chart.
 import { documents, type FactsNames, role, serviceAccount, yaml } from '../../src/facts/rbac.ts'
 import { IDENTITY } from '../../src/facts/rights.ts'
@@ -36,7 +36,7 @@ export interface FactsImages {
   facts: string
 }
 
-/** Only the job has the account's token: the sidecar covers the place where it would be mounted. */
+/** Only the job mounts the account's token; the sidecar covers its path. */
 function podSpec(
   { sidecar: image, facts }: FactsImages,
   names: FactsNames,
@@ -46,7 +46,7 @@ function podSpec(
     ...DEFAULTS,
     image,
     factsConfigMap: names.factsConfigMap,
-    // The job itself waits for the time in which an admin may look; this pod does not live as long.
+    // The job waits out the first send delay itself, because this pod ends before it.
     settings: {
       ...settings,
       USAGE_FIRST_SEND_DELAY: '0',
@@ -91,10 +91,7 @@ function podSpec(
   }
 }
 
-/**
- * Longer than the job: its random start, its questions, the kubelet, and 15 minutes for the
- * sidecar.
- */
+/** Longer than the job's random start, its requests, the kubelet and 15 minutes for the sidecar. */
 const DEADLINE_SECONDS = 3_600
 
 function jobSpec(
@@ -103,7 +100,7 @@ function jobSpec(
   settings: Readonly<Record<string, string>>,
 ) {
   return {
-    // What is not there today is asked for tomorrow.
+    // A failed run is repeated by the next day's run.
     backoffLimit: 0,
     activeDeadlineSeconds: DEADLINE_SECONDS,
     ttlSecondsAfterFinished: 86_400,
@@ -117,7 +114,7 @@ function jobSpec(
   }
 }
 
-/** Every day at some time; `once`: a Job that does the same a single time. */
+/** Runs daily. `once` makes a Job that runs a single time. */
 export function factsJob(
   images: FactsImages,
   names: FactsNames,
@@ -149,13 +146,13 @@ export function factsJob(
 }
 
 /**
- * Empty: the job may write into it, and may make none. What it writes stays when this is applied
- * again.
+ * Empty, because the job may write to it but not create it. Applying it again keeps what the job
+ * wrote.
  */
 export const factsConfigMap = ({ factsConfigMap: name, namespace }: FactsNames): string =>
   yaml({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace } })
 
-/** Makes the Secret of the identity, where there is none, and has no other right. */
+/** Creates the identity's Secret if it is missing. It has no other right. */
 export function identityJob({ facts }: Pick<FactsImages, 'facts'>, names: FactsNames): string {
   const name = `${names.name}-identity`
   const container = {

@@ -1,5 +1,5 @@
-// The facts job and its rights in the chart for a cluster: the objects of
-// scripts/manifests/facts-job.ts, with what the values say in their places.
+// The facts job and its rights in the cluster chart: the objects of facts-job.ts with template
+// expressions in their places.
 import { parseAllDocuments, stringify } from 'yaml'
 import { rbac, rule } from '../../src/facts/rbac.ts'
 import {
@@ -32,7 +32,7 @@ interface CronJob {
   }
 }
 
-/** Settings of the sidecars that mean the same to the job. */
+/** Settings that mean the same for the sidecars and the job. */
 const SHARED = ['USAGE_REPORTING', 'USAGE_FIRST_SEND_DELAY', 'USAGE_FACTS', 'USAGE_LOG_LEVEL']
 
 function cronJob(): string {
@@ -42,12 +42,12 @@ function cronJob(): string {
   const object = document!.toJS() as CronJob
   const pod = object.spec.jobTemplate.spec.template.spec
   const [sidecar] = pod.initContainers
-  // What the job sets otherwise than its values.
+  // Settings that the job overrides.
   const own = sidecar!.env.filter(({ name }) =>
     ['USAGE_FIRST_SEND_DELAY', 'USAGE_SEND_INTERVAL', 'USAGE_HEARTBEAT'].includes(name),
   )
   const settings = own.map(({ name, value }) => `"${name}" "${value}"`).join(' ')
-  // Not mergeOverwrite of it all: that would change the settings of the job as well.
+  // mergeOverwrite of the whole dict would change the job's settings too.
   const merged = `(mergeOverwrite (dict) .settings (dict ${settings}))`
   const include = `include "usage-sidecar.generated.container" (set (omit . "settings") "settings" ${merged})`
   const [facts] = pod.containers
@@ -87,7 +87,7 @@ function cronJob(): string {
     })
 }
 
-/** A rule that is there where the values ask for it. */
+/** A rule that the values switch on. */
 const where = (value: string, right: Right): string =>
   `{{- if .root.Values.facts.${value} }}\n${rule(right)}\n{{- end }}`
 

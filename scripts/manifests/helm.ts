@@ -1,7 +1,6 @@
-// The sidecar in Helm's language, made from container.ts: named templates that `npm run generate`
-// writes into both charts, and the admission policy as the chart for a cluster has it. What depends
-// on values is a field of the dict that a named template is given; everything else is the text of
-// container.ts and admission.ts.
+// Writes the sidecar as Helm templates from container.ts. `npm run generate` puts named templates
+// into both charts, and the admission policy into the cluster chart. Values are fields of the dict
+// that a named template takes; the rest is the text of container.ts and admission.ts.
 import { stringify } from 'yaml'
 import {
   APP_ENV,
@@ -18,7 +17,7 @@ import {
 } from '../../src/inject/container.ts'
 import { admissionPolicy } from './admission.ts'
 
-/** Stands in the text where an expression comes. */
+/** Placeholder for an expression. */
 const place = (name: string): string => `@${name}@`
 const OPTIONS: Options = {
   image: place('image'),
@@ -29,21 +28,21 @@ const OPTIONS: Options = {
 }
 
 /**
- * The values of environment variables, where Kubernetes replaces `$(NAME)`: as `literal` of
+ * Values of variables, in which Kubernetes replaces `$(NAME)`; the counterpart of `literal` in
  * container.ts.
  */
 const LITERAL = '(toString $value | replace "$" "$$")'
 
-/** Between backquotes a template reads nothing, and JSON has none of ours. */
+/** A template expands nothing between backquotes, and this JSON contains none. */
 const json = (value: unknown): string => `(fromJson \`${JSON.stringify(value)}\`)`
-/** Helm, kustomize and kubectl read YAML 1.1, where a bare `off` is no text. */
+/** Helm, kustomize and kubectl read YAML 1.1, where a bare `off` is a boolean. */
 const yaml = (value: unknown): string =>
   stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }).trimEnd()
 const filled = (text: string): string =>
   text.replaceAll(/"?@(\w+)@"?/g, (_, name: string) => `{{ .${name} | quote }}`)
 
 /**
- * `container.ts` says which variable wins; here the later `merge` does. They come sorted by name.
+ * container.ts says which variable wins; here the later `merge` does. The result is sorted by name.
  */
 const ENVIRONMENT = `{{- $rows := ${json(RESOURCES)} }}
 {{- $resources := index $rows .qos }}
@@ -76,7 +75,7 @@ function container(): string {
     .replace(/^ {2}resources: .*$/m, '  resources: {{- toYaml $resources | nindent 4 }}')
 }
 
-/** The first volume holds the queue; a pod that keeps it for longer brings its own. */
+/** The first volume holds the queue. A pod that keeps its queue brings its own volume. */
 function volumeList(): string {
   const [data, ...rest] = volumes(OPTIONS)
   return `{{- if not .persistentData }}\n${yaml([data])}\n{{- end }}\n${filled(yaml(rest))}`
@@ -109,9 +108,8 @@ export function helmTemplates(): string {
 }
 
 /**
- * Policy and binding of the project of the values, in the namespace of the release. `settings`: the
- * names of all. Takes the root and `parameters`, a dict of texts: JSON of such a dict is a literal
- * of CEL.
+ * Policy and binding of the values' project, in the release's namespace. `settings` are the names
+ * of all settings. Takes the root and `parameters`, a dict of strings whose JSON is a CEL literal.
  */
 export function helmAdmission(settings: readonly string[]): string {
   const project = '{{ .root.Values.project }}'

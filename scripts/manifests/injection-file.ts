@@ -1,12 +1,12 @@
-// deploy/injection.yaml: injection by the API server in one file for `kubectl apply -f`, made from
-// the container's one description, with the default policy in it.
+// Generates deploy/injection.yaml: injection by the API server, in one file for `kubectl apply -f`,
+// with the default policy.
 import { readFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { DEFAULTS } from '../../src/inject/container.ts'
 import { SETTINGS } from '../../src/support/settings.ts'
 import { admissionPolicy, PROJECT } from './admission.ts'
 
-/** What everybody replaces by the name of his own project. */
+/** Users replace this by the name of their project. */
 export const PLACEHOLDER = 'my-project'
 
 export function injectionFile(): string {

@@ -1,7 +1,7 @@
-// The sidecar as a Kustomize component, made from container.ts: `npm run generate` writes it to
-// deploy/kustomize. Kustomize cannot look into a pod, so the workload says in its own annotations
-// what decides: `usage-sidecar.dev/inject: disabled` leaves it out, `usage-sidecar.dev/qos` names
-// the class that its pods have without the sidecar (burstable if it is not said).
+// Writes the sidecar as a Kustomize component from container.ts; `npm run generate` puts it into
+// deploy/kustomize. Kustomize cannot look into a pod, so annotations of the workload decide.
+// `usage-sidecar.dev/inject: disabled` leaves it out. `usage-sidecar.dev/qos` names the class of
+// its pods without the sidecar (default: burstable).
 import { stringify } from 'yaml'
 import {
   APP_ENV,
@@ -20,10 +20,10 @@ import {
 const OPTIONS = { ...DEFAULTS, image: CONTAINER }
 const TRAITS: Traits = { qos: 'burstable', limitsStorage: false, doNotTrack: false }
 const QOS = `${PREFIX}qos`
-/** Settings that the application's kustomization says in the ConfigMap `usage-sidecar`. */
+/** Settings that the application's kustomization gives in the ConfigMap `usage-sidecar`. */
 const SETTINGS = { reporting: 'USAGE_REPORTING', endpoint: 'USAGE_ENDPOINT' }
 
-/** Where the pod is in a workload: regular expression of the kinds, path to the pod's spec. */
+/** Regular expression of the kinds, and the path to the pod's spec. */
 const SHAPES: readonly { kind: string; path: readonly string[] }[] = [
   {
     kind: 'Deployment|StatefulSet|DaemonSet|ReplicaSet|ReplicationController|Job',
@@ -35,11 +35,11 @@ const SHAPES: readonly { kind: string; path: readonly string[] }[] = [
 const ENABLED = `${PREFIX}inject notin (disabled)`
 
 type Tree = Record<string, unknown>
-/** Helm, kustomize and kubectl read YAML 1.1, where a bare `off` is no text. */
+/** Helm, kustomize and kubectl read YAML 1.1, where a bare `off` is a boolean. */
 const yaml = (value: unknown): string =>
   stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false })
 
-/** A patch for every workload of one shape; Kustomize takes kind and name from what it patches. */
+/** A patch for every workload of one shape. Kustomize takes kind and name from its target. */
 function patch(path: readonly string[], pod: Tree): string {
   const { metadata, ...body } = path.reduceRight<Tree>((inner, name) => ({ [name]: inner }), pod)
   return yaml({
@@ -55,8 +55,8 @@ const ofSidecar = (fields: Tree): Tree => ({
 })
 const unlimited = Object.entries(UNLIMITED_SETTINGS).map(([name, value]) => ({ name, value }))
 /**
- * The rows of the other classes: annotation selector, fields of the container. `null` takes out
- * what the first patch has set.
+ * Rows of the other classes: annotation selector and container fields. `null` removes a field of
+ * the first patch.
  */
 const OTHERS: readonly { classes: readonly Qos[]; fields: Tree }[] = [
   { classes: ['guaranteed'], fields: { resources: RESOURCES.guaranteed } },
@@ -97,8 +97,7 @@ function kustomization(): Tree {
         targets: to(`${list}.*.env.[name=${APP_ENV.name}].value`),
       })),
     ],
-    // The last line above meant the application's init containers; of the sidecar it is taken out
-    // again.
+    // The patch above adds the variable to all init containers; this removes it from the sidecar.
     transformers: SHAPES.map((shape, i) =>
       yaml({
         apiVersion: 'builtin',

@@ -5,7 +5,7 @@
 import { randomFillSync } from 'node:crypto'
 import { Cursor, LEN } from '../otlp/wire.ts'
 import { lastDayOf, policyOn } from '../policy/expiry.ts'
-import { HEARTBEAT, type Policy } from '../policy/policy.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { Cell, Counters } from '../support/counters.ts'
 import { badRequest } from '../support/errors.ts'
 import { ABSENT } from './attribute-slots.ts'
@@ -86,14 +86,14 @@ export function createAnonymizer(options: AnonymizerOptions): Anonymizer {
   const spanPass = new SpanPass(compileSpans(inForce, context), writer, counters)
   writer.ids.setDay(day)
 
-  // promise: ids-of-the-day
-  // promise: expired-resource-attribute-dropped
   const moveOn = (nowMs: number): void => {
     clock.advance(nowMs)
     if (clock.period('day') === day) return
     day = clock.period('day')
+    // promise: ids-of-the-day
     writer.ids.setDay(day)
     if (day <= lastDayOf(inForce)) return
+    // promise: expired-resource-attribute-dropped
     inForce = policyOn(policy, day)
     // promise: expired-attribute-dropped
     spanPass.table = compileSpans(inForce, context)
@@ -133,7 +133,7 @@ class SpanPass {
     this.#writer = writer
     this.#received = counters.cell('spans.received')
     this.#unlisted = counters.cell('spans.unlisted')
-    this.#foreignHeartbeats = counters.cell(`spans.${HEARTBEAT}.foreign`)
+    this.#foreignHeartbeats = counters.cell('heartbeats.foreign')
     this.#rejectedCell = counters.cell('spans.rejected')
   }
 

@@ -109,7 +109,6 @@ export class AttributeSlots {
     let valueStart = end
     let valueEnd = end
     let sound = true
-    // promise: key-value-complete
     try {
       while (cursor.pos < end) {
         const fieldTag = cursor.tag()
@@ -132,6 +131,7 @@ export class AttributeSlots {
         cursor.pos += length
       }
     } catch {
+      // promise: key-value-complete
       sound = false
     }
     for (const slot of named) {

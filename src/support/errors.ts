@@ -1,16 +1,17 @@
 // The errors that have a meaning on the road. Their texts are ours from end to end: no library's
 // message and no byte of input is ever put into one (promise 3), so they may be logged and answered
 // as they are.
+import type { RefusalStatus } from './counters.ts'
 
 /**
  * A request that is not answered 200. `status` is the HTTP status; `retryAfterSeconds` is set where
  * a retry can succeed.
  */
 export class Refusal extends Error {
-  readonly status: number
+  readonly status: RefusalStatus
   readonly retryAfterSeconds: number | undefined
 
-  constructor(status: number, message: string, retryAfterSeconds?: number) {
+  constructor(status: RefusalStatus, message: string, retryAfterSeconds?: number) {
     super(message)
     this.name = 'Refusal'
     this.status = status
@@ -59,3 +60,7 @@ export function placeOf(error: unknown): string {
   const frames = stack.includes(message) ? stack.slice(stack.indexOf(message) + message.length) : ''
   return /([\w.-]+\.[jt]s:\d+:\d+)/.exec(frames)?.[1] ?? 'unknown'
 }
+
+/** An error that is told apart by its code, like the errors of the system. */
+export const systemError = (code: string, message: string): Error =>
+  Object.assign(new Error(message), { code })

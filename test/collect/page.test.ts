@@ -1,5 +1,5 @@
-// The usage collector's page: it says what came, escapes what senders chose, and answers nobody but
-// a reader on loopback.
+// The page of the usage collector: it shows the counts, escapes everything, and answers on loopback
+// only.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -8,12 +8,11 @@ import { type IncomingHttpHeaders, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { createCollector } from '../../src/cli/collect.ts'
 import type { Attribute, Batch } from '../../src/collect/batches.ts'
-import { dayChart, escapeHtml, formatShare } from '../../src/collect/chart.ts'
-import { createCollect } from '../../src/collect/collect.ts'
+import { dayChart, formatShare } from '../../src/collect/chart.ts'
 import { createPageServer } from '../../src/collect/page-server.ts'
 import { openStore, type Store } from '../../src/collect/store.ts'
-import { close, listen } from '../../src/net/listen.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { ConfigError } from '../../src/support/errors.ts'
 import { createLog } from '../../src/support/log.ts'
@@ -89,9 +88,15 @@ describe('the page of the collector', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'usage-page-'))
     store = await openStore(folder, log)
-    const server = createPageServer(store, () => 'http://127.0.0.1:4318', log)
-    port = (await listen(server, { host: '127.0.0.1', port: 0 })).port
-    stop = () => close(server)
+    const server = createPageServer({
+      listen: { host: '127.0.0.1', port: 0 },
+      store,
+      otlpUrl: 'http://127.0.0.1:4318',
+      counters: new Counters(),
+      log,
+    })
+    port = (await server.start()).port
+    stop = () => server.stop()
   })
   after(async () => {
     await stop()
@@ -99,14 +104,14 @@ describe('the page of the collector', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  it('says how to send while nothing has come', async () => {
+  it('says how to send reports while the store is empty', async () => {
     const { status, body } = await ask(port)
     assert.equal(status, 200)
-    assert.match(seen(body), /Nothing has come yet.*USAGE_ENDPOINT=http:\/\/127\.0\.0\.1:4318/)
+    assert.match(seen(body), /No reports yet.*USAGE_ENDPOINT=http:\/\/127\.0\.0\.1:4318/)
     assert.deepEqual(JSON.parse((await ask(port, '/counts.json')).body), { batches: 0, spans: {} })
   })
 
-  it('shows counts, values with their shares, numbers in their order, and facts once a batch', async () => {
+  it('shows counts, values with their shares, numbers in order, and facts once for each batch', async () => {
     const minutes = [60, 10, 60, 3600].map((bound) => [
       int('execution.duration', bound),
       text('execution.type', 'pipeline'),
@@ -140,7 +145,7 @@ describe('the page of the collector', () => {
     })
   })
 
-  it('shows the twenty most frequent of many values, and sums up the rest', async () => {
+  it('shows the twenty most frequent values and the sum of the others', async () => {
     const attributes = Array.from({ length: 60 }, (_, at) => [text('k', `value-${at % 25}`)])
     await store.add([madeOf('many', 's', attributes)])
     const page = seen((await ask(port, '/?project=many')).body)
@@ -159,7 +164,7 @@ describe('the page of the collector', () => {
     assert.doesNotMatch(body, /5{32}/)
   })
 
-  it('escapes names and values that senders chose, everywhere', async () => {
+  it('escapes every name and value of a sender', async () => {
     const nasty = `"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\u202e\u0000`
     await store.add([
       madeOf(nasty, nasty, [[text(nasty, nasty)], [int(`${nasty}2`, 3)]], [text(nasty, nasty)]),
@@ -197,7 +202,7 @@ describe('the page of the collector', () => {
     )
   })
 
-  it('refuses a Host that is not a loopback name, whatever the path and method', async () => {
+  it('refuses a Host that is not a loopback address, whatever the path', async () => {
     for (const host of [
       'evil.example',
       'evil.example:4320',
@@ -205,13 +210,13 @@ describe('the page of the collector', () => {
       'localhost.evil.example',
       '10.0.0.1',
     ]) {
-      for (const path of ['/', '/counts.json']) {
+      for (const path of ['/', '/counts.json', '/metrics']) {
         const { status, body } = await ask(port, path, { host })
         assert.equal(status, 421, host)
-        assert.doesNotMatch(body, /batches/)
+        assert.doesNotMatch(body, /batches|usage_collector/)
       }
     }
-    for (const host of ['localhost', 'LOCALHOST:8080', '127.0.0.1:9', '[::1]:4320'])
+    for (const host of ['localhost', 'LOCALHOST:8080', '127.0.0.1:9', '127.0.0.2', '[::1]:4320'])
       assert.equal((await ask(port, '/', { host })).status, 200)
   })
 
@@ -223,7 +228,7 @@ describe('the page of the collector', () => {
     }
   })
 
-  it('answers 404 for other paths and for a project that never sent', async () => {
+  it('answers 404 for other paths and for an unknown project', async () => {
     assert.equal((await ask(port, '/other')).status, 404)
     assert.equal((await ask(port, '/?project=never')).status, 404)
   })
@@ -233,13 +238,13 @@ describe('what the page is made of', () => {
   it('never says 0 % for something or 100 % for less than all', () => {
     assert.deepEqual(
       [formatShare(1, 100_000), formatShare(99_999, 100_000), formatShare(5, 5), formatShare(1, 8)],
-      ['&lt;0.1 %', '&gt;99.9 %', '100 %', '12.5 %'],
+      ['<0.1 %', '>99.9 %', '100 %', '12.5 %'],
     )
   })
 
-  it('draws days without spans as gaps, and at most as many days as it is told', () => {
+  it('draws days without spans as gaps, up to its limit of days', () => {
     const chart = (days: { day: string; count: number }[]): string =>
-      dayChart({ days, unit: 'spans', title: 'T', height: 100, most: 60 })
+      dayChart({ days, unit: 'spans', title: 'T', height: 100, limit: 60 }).toString()
     const fortnight = chart([
       { day: '2026-11-01', count: 4 },
       { day: '2026-11-30', count: 1 },
@@ -253,10 +258,6 @@ describe('what the page is made of', () => {
     assert.equal(years.match(/<title>/g)?.length, 60)
   })
 
-  it('replaces characters that could hide or turn text', () => {
-    assert.equal(escapeHtml('a\u202eb\u0007&\'"<>'), 'a\ufffdb\ufffd&amp;&#39;&quot;&lt;&gt;')
-  })
-
   it('is served on loopback only', async () => {
     const options = {
       listen: { host: '127.0.0.1', port: 0 },
@@ -265,7 +266,7 @@ describe('what the page is made of', () => {
       log,
     }
     await assert.rejects(
-      createCollect({ ...options, pageListen: { host: '0.0.0.0', port: 0 } }).start(),
+      createCollector({ ...options, pageListen: { host: '0.0.0.0', port: 0 } }).start(),
       ConfigError,
     )
   })

@@ -14,7 +14,8 @@ export type Change =
   | { value: string }
   /**
    * The exception: a text that occurs once in the statement becomes another. White space, quotes,
-   * semicolons and trailing commas do not count. */
+   * semicolons and trailing commas do not count. `$1` stands for a string or a name, with its
+   * members, and is the same wherever it occurs. */
   | { replace: string; by: string }
 
 interface Edit {
@@ -97,18 +98,31 @@ const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, 
 
 const TOKEN = /[\w$]+|'(?:[^'\\]|\\.)*'|`[^`]*`|\S/g
 
-/** The same token in any format. */
-function patternOf(token: string): string {
-  if (/^[)\]}]$/.test(token)) return `,?\\s*${escaped(token)}`
-  return /^'.*'$/.test(token) ? `['"]${escaped(token.slice(1, -1))}['"]` : escaped(token)
+/** What `$1` stands for: a string, or a name with its members and indexes. */
+const SOMETHING = String.raw`'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|#?[\w$]+(?:\s*\??\.#?[\w$]+|\[[\w$.]+\])*`
+
+/** The tokens in any format. */
+function patternOf(tokens: readonly string[]): RegExp {
+  const parts = tokens.map((token, i) => {
+    if (/^\$\d$/.test(token))
+      return tokens.indexOf(token) < i ? `\\k<_${token[1]}>` : `(?<_${token[1]}>${SOMETHING})`
+    if (/^[)\]}]$/.test(token)) return `,?\\s*${escaped(token)}`
+    return /^'.*'$/.test(token) ? `['"]${escaped(token.slice(1, -1))}['"]` : escaped(token)
+  })
+  return new RegExp(parts.join('[\\s;]*'), 'g')
 }
 
 function replaced({ source, node }: Marked, text: string, by: string): Edit | undefined {
-  const pattern = (text.match(TOKEN) ?? []).map(patternOf).join('[\\s;]*')
-  const found = [...source.slice(node.start, node.end).matchAll(new RegExp(pattern, 'g'))]
-  if (found.length !== 1) return undefined
-  const start = node.start + found[0]!.index
-  return { start, end: start + found[0]![0].length, by }
+  const pattern = patternOf(text.match(TOKEN) ?? [])
+  const [found, ...others] = source.slice(node.start, node.end).matchAll(pattern)
+  if (found === undefined || others.length > 0) return undefined
+  const start = node.start + found.index
+  const names = found.groups ?? {}
+  return {
+    start,
+    end: start + found[0].length,
+    by: by.replace(/\$(\d)/g, (_, number: string) => names[`_${number}`] ?? ''),
+  }
 }
 
 function editOf(marked: Marked, change: Change): Edit | undefined {

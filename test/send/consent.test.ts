@@ -2,25 +2,30 @@
 // stopped, in the middle of a drain, nothing more is made, and what is under way ends.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Queue } from '../../src/queue/queue.ts'
 import { openHere, receiptsIn } from '../queue/queue-setup.ts'
 import { recordOf } from '../support/queue-records.ts'
-import { collectHere, destinationOf, roadHere, senderHere, statuses } from '../support/sender.ts'
+import {
+  collectHere,
+  destinationOf,
+  queueWith,
+  roadHere,
+  senderHere,
+  statuses,
+} from '../support/sender.ts'
 import { settle, until } from '../support/wait.ts'
 
 const HOUR_MS = 3_600_000
 const outcomesIn = async (folder: string): Promise<Record<string, unknown>[]> =>
   (await receiptsIn(folder)).filter(({ event }) => event !== 'attempt')
 
-test('consent that ends before a body is committed commits, records and sends nothing', async (t) => {
+test('commits, records and sends nothing if consent ends before the commit', async (t) => {
   // Asked when next begins, and again right before the commit.
   for (const ends of [1, 2]) {
     let asked = 0
     let taken = false
     const stored = await openHere(t)
     await stored.queue.append(recordOf('one'), 1)
-    const queue: Queue = {
-      ...stored.queue,
+    const queue = queueWith(stored.queue, {
       next: async (isAllowed) => {
         const body = await stored.queue.next(() => {
           asked++
@@ -29,7 +34,7 @@ test('consent that ends before a body is committed commits, records and sends no
         taken = true
         return body
       },
-    }
+    })
     const { pass, drains, sender } = senderHere(t, queue, {
       random: () => 0,
       allowed: () => asked < ends,
@@ -46,18 +51,17 @@ test('consent that ends before a body is committed commits, records and sends no
   }
 })
 
-test('consent that ends while the receipt is written makes no request', async (t) => {
+test('makes no request if consent ends while the receipt is written', async (t) => {
   let allowed = true
   const requests = t.mock.method(AbortSignal, 'timeout')
   const stored = await openHere(t)
   await stored.queue.append(recordOf('one'), 1)
-  const queue: Queue = {
-    ...stored.queue,
+  const queue = queueWith(stored.queue, {
     recordAttempt: async (body) => {
       await stored.queue.recordAttempt(body)
       allowed = false
     },
-  }
+  })
   const { pass } = senderHere(t, queue, { random: () => 0, allowed: () => allowed })
   pass(0)
   await until(() => !allowed)
@@ -65,7 +69,7 @@ test('consent that ends while the receipt is written makes no request', async (t
   assert.equal(requests.mock.callCount(), 0)
 })
 
-test('consent that ends while a request is under way makes no other, and an answer that came is in the receipts', async (t) => {
+test('makes no other request if consent ends during one, and records its answer', async (t) => {
   let allowed = true
   let ended = false
   const { queue, pass, got, counters, folder, names } = await roadHere(
@@ -96,21 +100,20 @@ test('consent that ends while a request is under way makes no other, and an answ
   )
 })
 
-test('a stop waits for what the drain still writes, and no other body is begun', async (t) => {
+test('a stop waits for the writes of the drain and begins no other body', async (t) => {
   const gate = Promise.withResolvers<void>()
   let answered = false
   const stored = await openHere(t)
-  const queue: Queue = {
-    ...stored.queue,
+  const queue = queueWith(stored.queue, {
     recordOutcome: async (...given) => {
       answered = true
       await gate.promise
       return stored.queue.recordOutcome(...given)
     },
-  }
-  await queue.append(recordOf('one'), 1)
-  await queue.seal()
-  await queue.append(recordOf('two'), 1)
+  })
+  await stored.queue.append(recordOf('one'), 1)
+  await stored.queue.seal()
+  await stored.queue.append(recordOf('two'), 1)
   const { port } = await collectHere(t, statuses(200))
   const { sender, pass } = senderHere(t, queue, {
     destination: destinationOf(`http://127.0.0.1:${port}`),
@@ -132,7 +135,7 @@ test('a stop waits for what the drain still writes, and no other body is begun',
   )
 })
 
-test('a stop ends a request in flight; the body stays for the next start', async (t) => {
+test('a stop cancels a request in flight, and keeps the body', async (t) => {
   let closed = false
   const { queue, got, pass, names, sender, counters, folder } = await roadHere(t, (request) => {
     request.socket.once('close', () => {

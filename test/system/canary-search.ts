@@ -1,26 +1,27 @@
-// Secrets, each with the place it was put in, and the search for them: as they are, in hex, in
-// base64 however they lie in it, and hashed. Of a hash its first eight bytes are looked for, so
-// that one that is cut is found as well.
-import { createHash, randomBytes, randomInt } from 'node:crypto'
+// Secrets with the places that hold them, and the search for them: plain, in hex, in base64 at any
+// offset, and hashed. The search takes the first eight bytes of a hash, so it finds cut hashes as
+// well.
+import { hash, randomBytes, randomInt } from 'node:crypto'
 import { gunzipSync } from 'node:zlib'
 import { varint } from '../support/otlp-pieces.ts'
 
-/** What is looked for has at least this many bytes; a hit by chance is then out of the question. */
+/** Search patterns have at least this many bytes, so that a chance hit is impossible. */
 const GRAM = 8
 const HASHES = ['md5', 'sha1', 'sha256', 'sha512']
 const LETTERS = 24
 
 interface Pattern {
   place: string
+  base: string
   form: string
   bytes: string
 }
 
-/** A secret found where it must not be. */
+/** A secret in a place where it must not be. */
 export interface Finding {
   place: string
   form: string
-  /** In what. */
+  /** The place in which it was found. */
   where: string
 }
 
@@ -28,6 +29,8 @@ export class Secrets {
   /** The places that hold one. */
   readonly places = new Set<string>()
   readonly #patterns = new Map<string, Pattern[]>()
+  /** Most bytes start no pattern; a bit for each three bytes says so without a look-up. */
+  readonly #starts = new Uint8Array(2 ** 21)
 
   text(place: string): string {
     const text = Array.from({ length: LETTERS }, () =>
@@ -71,7 +74,7 @@ export class Secrets {
     return time
   }
 
-  /** Something that is there already, such as a key. */
+  /** An existing value, such as a key. */
   existing(place: string, text: string): void {
     this.#add(place, { text: Buffer.from(text) })
   }
@@ -100,23 +103,28 @@ export class Secrets {
       for (const [form, pattern] of formsOf(bytes)) this.#pattern(place, base, form, pattern)
   }
 
-  #pattern(place: string, base: string, form: string, pattern: Buffer): void {
-    const bytes = pattern.toString('latin1')
+  #pattern(place: string, base: string, form: string, bytes: string): void {
     const gram = bytes.slice(0, GRAM)
     if (gram.length < GRAM) throw new Error(`too little to look for in ${place}: ${form}`)
+    const start = startOf(bytes.charCodeAt(0), bytes.charCodeAt(1), bytes.charCodeAt(2))
+    this.#starts[start >> 3]! |= 1 << (start & 7)
+    const pattern = { place, base, form, bytes }
     const same = this.#patterns.get(gram)
-    if (same === undefined) this.#patterns.set(gram, [{ place, form: `${form} of ${base}`, bytes }])
-    else same.push({ place, form: `${form} of ${base}`, bytes })
+    if (same === undefined) this.#patterns.set(gram, [pattern])
+    else same.push(pattern)
   }
 
-  /** Every secret in these bytes; what is packed with gzip is looked at unpacked as well. */
+  /** Every secret in these bytes. Gzip is searched compressed and decompressed. */
   search(where: string, bytes: Buffer): Finding[] {
     const text = bytes.toString('latin1')
     const found: Finding[] = []
     for (let at = 0; at + GRAM <= text.length; at++) {
+      const start = startOf(bytes[at]!, bytes[at + 1]!, bytes[at + 2]!)
+      if ((this.#starts[start >> 3]! & (1 << (start & 7))) === 0) continue
       for (const pattern of this.#patterns.get(text.slice(at, at + GRAM)) ?? []) {
+        const { place, form, base } = pattern
         if (text.startsWith(pattern.bytes, at))
-          found.push({ place: pattern.place, form: pattern.form, where })
+          found.push({ place, form: `${form} of ${base}`, where })
       }
     }
     if (bytes[0] === 0x1f && bytes[1] === 0x8b)
@@ -125,28 +133,34 @@ export class Secrets {
   }
 }
 
-function* formsOf(bytes: Buffer): IterableIterator<[form: string, pattern: Buffer]> {
-  yield ['itself', bytes]
+/** Three bytes as a number, for a set of those with which a pattern starts. */
+const startOf = (first: number, second: number, third: number): number =>
+  (first << 16) | (second << 8) | third
+
+/** A secret in all forms; a character is a byte. */
+function* formsOf(bytes: Buffer): IterableIterator<[form: string, pattern: string]> {
+  yield ['itself', bytes.toString('latin1')]
   yield* printed('', bytes)
   for (const algorithm of HASHES) {
-    const start = createHash(algorithm).update(bytes).digest().subarray(0, GRAM)
-    yield [`${algorithm}`, start]
+    const start = hash(algorithm, bytes, 'buffer').subarray(0, GRAM)
+    yield [algorithm, start.toString('latin1')]
     yield* printed(`${algorithm} `, start)
   }
 }
 
-/** Bytes in the texts that bytes are printed in. */
-function* printed(what: string, bytes: Buffer): IterableIterator<[form: string, pattern: Buffer]> {
-  yield [`${what}hex`, Buffer.from(bytes.toString('hex'))]
-  yield [`${what}HEX`, Buffer.from(bytes.toString('hex').toUpperCase())]
-  for (const before of [0, 1, 2]) {
-    // The characters that hold nothing but bits of these bytes, whatever stands before and behind.
+const BEFORE = [Buffer.alloc(0), Buffer.alloc(1), Buffer.alloc(2)]
+
+/** The text forms of bytes. */
+function* printed(what: string, bytes: Buffer): IterableIterator<[form: string, pattern: string]> {
+  const hex = bytes.toString('hex')
+  yield [`${what}hex`, hex]
+  yield [`${what}HEX`, hex.toUpperCase()]
+  for (const [before, zeros] of BEFORE.entries()) {
+    // The characters that depend on these bytes only, whatever is before and after them.
     const [from, to] = [Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6)]
-    const texts = (['base64', 'base64url'] as const).map((alphabet) =>
-      Buffer.concat([Buffer.alloc(before), bytes])
-        .toString(alphabet)
-        .slice(from, to),
-    )
-    for (const text of new Set(texts)) yield [`${what}base64 behind ${before}`, Buffer.from(text)]
+    const text = Buffer.concat([zeros, bytes]).toString('base64').slice(from, to)
+    yield [`${what}base64 behind ${before}`, text]
+    const forUrl = text.replaceAll('+', '-').replaceAll('/', '_')
+    if (forUrl !== text) yield [`${what}base64 behind ${before}`, forUrl]
   }
 }

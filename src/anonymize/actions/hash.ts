@@ -20,7 +20,6 @@ export interface PseudonymContext {
  * `field` is the name of the outgoing attribute: another one, another project or period gives
  * another pseudonym.
  */
-// promise: pseudonym-needs-secret
 export function pseudonyms(
   field: string,
   period: Period,
@@ -28,6 +27,7 @@ export function pseudonyms(
   encode: Encode,
 ): Apply {
   const { secret, project } = context
+  // promise: pseudonym-needs-secret
   if (secret === undefined) return () => undefined
   const made = new BoundedCache<Uint8Array>()
   let keyPeriod = ''
@@ -35,11 +35,11 @@ export function pseudonyms(
   return (value) => {
     if (!isFilled(value)) return undefined
     const now = context.period(period)
-    // promise: no-earlier-pseudonym
     // promise: pseudonyms-of-the-period
     if (now !== keyPeriod) {
       keyPeriod = now
       key = pseudonymKey(secret, project, field, now)
+      // promise: no-earlier-pseudonym
       made.clear()
     }
     const known = made.get(value)

@@ -15,13 +15,13 @@ export const bounded: Promised = {
     'test/send/post.test.ts': {
       'request-deadline': {
         keeps: 'A request to the collector has a deadline.',
-        change: { replace: 'AbortSignal.timeout(DEADLINE_MS)', by: '' },
+        change: { replace: 'AbortSignal.timeout($1)', by: '' },
         noticedBy: 'a request ends by itself',
       },
       'answer-bounded': {
         keeps: 'At most 64 KiB of an answer are read.',
         change: { condition: true },
-        noticedBy: 'of an answer without an end',
+        noticedBy: 'of an endless answer',
       },
     },
     'test/policy/parse.test.ts': {
@@ -35,32 +35,32 @@ export const bounded: Promised = {
       'json-bounded': {
         keeps: 'The protobuf of a JSON request is bounded.',
         change: { value: 'jsonToProtobuf(body)' },
-        noticedBy: 'the protobuf of JSON',
+        noticedBy: 'limits the protobuf of JSON',
       },
       budget: {
         keeps: 'All requests together hold no more than the memory budget.',
         change: 'delete',
-        noticedBy: 'what a share took',
+        noticedBy: 'releases the bytes of a share',
       },
       'body-limit': {
         keeps: 'A body over the limit is refused while it arrives.',
-        change: { condition: false },
-        noticedBy: 'a body of exactly',
+        change: { replace: '? $1($2) :', by: '? undefined :' },
+        noticedBy: 'accepts a body of exactly',
       },
       'body-deadline': {
         keeps: 'A body has a deadline.',
         change: { value: 'setTimeout(() => undefined, DEADLINE_MS)' },
-        noticedBy: 'a body that is not there in time',
+        noticedBy: 'answers a body that misses its deadline',
       },
       'inflate-bounded': {
         keeps: 'Inflation in one call stops at its limit.',
-        change: { replace: 'maxOutputLength: size', by: 'maxOutputLength: 2 ** 30' },
-        noticedBy: 'a gzip bomb',
+        change: { replace: 'maxOutputLength: $1', by: 'maxOutputLength: 2 ** 30' },
+        noticedBy: 'refuses a gzip bomb',
       },
       'inflate-pieces-bounded': {
         keeps: 'Inflation in pieces stops at the limit.',
         change: 'delete',
-        noticedBy: 'a gzip bomb',
+        noticedBy: 'refuses a gzip bomb',
       },
     },
     'test/net/connection-limiter.test.ts': {
@@ -74,25 +74,25 @@ export const bounded: Promised = {
       'header-bounded': {
         keeps: 'The size of a header is bounded.',
         change: { value: '64 * 1024' },
-        noticedBy: 'what cannot be read',
+        noticedBy: 'answers unreadable input',
       },
       'pipelined-requests-bounded': {
         keeps: 'The number of unanswered requests on a connection is bounded.',
         change: { withoutOperand: 1 },
-        noticedBy: 'a connection on which too many',
+        noticedBy: 'ends a connection with too many',
       },
     },
     'test/accept/grpc-hostile.test.ts': {
       'calls-bounded': {
         keeps: 'The number of gRPC calls is bounded over all connections.',
         change: { condition: false },
-        noticedBy: 'calls that never come',
+        noticedBy: 'limits unfinished calls',
       },
     },
     'test/accept/grpc-receiver.test.ts': {
       'call-deadline': {
         keeps: 'A gRPC call has a deadline.',
-        change: { replace: 'fail(stream, TOO_LATE)', by: 'undefined' },
+        change: { replace: '() => $1($2, $3)', by: '() => undefined' },
         noticedBy: 'ends a call whose deadline',
       },
     },
@@ -116,8 +116,8 @@ export const bounded: Promised = {
       },
       'pending-bounded': {
         keeps: 'What waits in memory for the disk is bounded.',
-        change: { value: 'undefined' },
-        noticedBy: 'what may wait in memory',
+        change: { value: "'admit'" },
+        noticedBy: 'bounds the records that wait',
       },
       'receipts-bounded': {
         keeps: 'The receipts are bounded.',
@@ -135,7 +135,7 @@ export const bounded: Promised = {
     'test/support/log.test.ts': {
       'log-repeats-bounded': {
         keeps: 'A repeated log line is written less and less.',
-        change: { replace: 'Math.min(2 * last.quietMs, LONGEST_QUIET_MS)', by: 'QUIET_MS' },
+        change: { replace: 'Math.min(2 * $1, $2)', by: '$1' },
         noticedBy: 'a line that comes every',
       },
       'log-memory-bounded': {
@@ -148,7 +148,7 @@ export const bounded: Promised = {
       'shown-file-bounded': {
         keeps: 'A file that the page shows is inflated up to a limit.',
         change: 'delete',
-        noticedBy: 'shows the begin',
+        noticedBy: 'shows the start of the next',
       },
     },
   },

@@ -59,7 +59,7 @@ export const host: Promised = {
     'test/inject/apply.test.ts': {
       'inject-endpoint-kept': {
         keeps: 'The endpoint of the application stays.',
-        change: { replace: 'has(container, APP_ENV.name)', by: 'false' },
+        change: { condition: false },
         noticedBy: 'a variable of the application',
       },
     },

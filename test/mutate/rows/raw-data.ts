@@ -15,47 +15,41 @@ export const rawData: Promised = {
     'test/policy/rules.test.ts': {
       'yaml-errors-not-repeated': {
         keeps: "An error about a policy never repeats the parser's text.",
-        change: {
-          replace: "PARSE_ERRORS[error.code] ?? 'This is not YAML. Correct the syntax here.'",
-          by: 'error.message',
-        },
+        change: { replace: '$1 ?? $2', by: 'error.message' },
         noticedBy: 'what the parser says',
       },
     },
     'test/accept/http-receiver.test.ts': {
       'errors-logged-by-place': {
         keeps: 'An internal error is logged by its place, never by its text.',
-        change: { replace: 'stack.slice(stack.indexOf(message) + message.length)', by: 'stack' },
-        noticedBy: 'a fault of ours is told',
+        change: { replace: '$1.slice($1.indexOf($2) + $2.length)', by: '$1' },
+        noticedBy: 'reports an internal error',
       },
       'http-error-without-text': {
         keeps: 'An HTTP answer never repeats the text of an internal error.',
         change: { value: 'error instanceof Refusal ? error : new Refusal(500, String(error))' },
-        noticedBy: 'a fault of ours is told',
+        noticedBy: 'reports an internal error',
       },
     },
     'test/accept/hostile.test.ts': {
       'accept-host-checked': {
         keeps: 'A request with another Host is refused.',
         change: 'delete',
-        noticedBy: 'a Host that another',
+        noticedBy: 'refuses a Host that DNS',
       },
     },
     'test/accept/grpc-receiver.test.ts': {
       'grpc-error-without-text': {
         keeps: 'A gRPC answer never repeats the text of an internal error.',
         change: { value: 'error instanceof Refusal ? error : new Refusal(500, String(error))' },
-        noticedBy: 'tells nothing of a fault',
+        noticedBy: 'answers an internal error',
       },
     },
     'test/page/page.test.ts': {
       'page-error-without-text': {
         keeps: 'The page never shows the text of an internal error.',
-        change: {
-          replace: "catch { log.error('page: it could not be made')",
-          by: 'catch (error) { log.error(String(error))',
-        },
-        noticedBy: 'tells of a fault',
+        change: { replace: 'catch { $1($2)', by: 'catch (error) { $1(String(error))' },
+        noticedBy: 'answers an internal error',
       },
       'page-host-checked': {
         keeps: 'The page answers no other Host than its own.',

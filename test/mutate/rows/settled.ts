@@ -8,7 +8,7 @@ export const settled: Promised = {
     'test/sidecar/pipeline.test.ts': {
       'ack-after-append': {
         keeps: 'The answer 200 comes after the append.',
-        change: { value: 'void kept' },
+        change: { value: 'void appended' },
         noticedBy: 'answers 503 with Retry-After',
       },
     },
@@ -20,7 +20,7 @@ export const settled: Promised = {
       },
       'partial-write-continues': {
         keeps: 'A write that the system accepts in parts is completed.',
-        change: { replace: 'at += await', by: 'at = bytes.length; await' },
+        change: { replace: '$1 += await', by: '$1 = Infinity; await' },
         noticedBy: 'a write that the system takes in parts',
       },
     },
@@ -59,7 +59,7 @@ export const settled: Promised = {
       },
       'failed-write-503': {
         keeps: 'A failed write is answered 503.',
-        change: { value: 'mine.settle()' },
+        change: { value: 'group.acknowledge()' },
         noticedBy: 'a failed sync answers 503',
       },
     },
@@ -67,12 +67,12 @@ export const settled: Promised = {
       'damaged-body-not-sent': {
         keeps: 'A damaged body is not sent.',
         change: { value: "{ sequence, content, sha256: '', batches: 0, spans: 0 }" },
-        noticedBy: 'a damaged or vanished file',
+        noticedBy: 'a damaged or missing file',
       },
       'checksum-checked': {
         keeps: 'A record with a wrong checksum is not read.',
         change: { withoutOperand: 2 },
-        noticedBy: 'of a file that is damaged',
+        noticedBy: 'keeps the records before damage',
       },
       'torn-tail-cut': {
         keeps: 'A torn tail is cut when the sidecar starts.',
@@ -82,11 +82,11 @@ export const settled: Promised = {
       'damage-counted': {
         keeps: 'A damaged file is counted.',
         change: 'delete',
-        noticedBy: 'of a file that is damaged',
+        noticedBy: 'keeps the records before damage',
       },
       'drops-counted': {
         keeps: 'Each drop is counted with its reason.',
-        change: { replace: '1 : spans', by: '1 : 0' },
+        change: { replace: '1 : $1', by: '1 : 0' },
         noticedBy: 'files over the age limit',
       },
       'one-process': {
@@ -105,7 +105,7 @@ export const settled: Promised = {
     'test/send/send.test.ts': {
       'refusal-not-retried': {
         keeps: 'A refused body is not sent again.',
-        change: { replace: 'RETRYABLE.has(status)', by: 'status >= 400' },
+        change: { replace: '$1.has($2)', by: '$2 >= 400' },
         noticedBy: 'status 400 drops',
       },
       'unavailable-retried': {
