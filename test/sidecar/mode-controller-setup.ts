@@ -26,30 +26,30 @@ interface Opened {
   stopped: boolean
 }
 
-export async function modesHere(
+export async function startController(
   t: TestContext,
   {
     folder = '',
     disk = diskWith({}),
     at = { now: 1_790_000_000_000 },
-    goal,
+    desired,
     started = true,
   }: Partial<Here> = {},
 ) {
   const here = {
     folder: folder || join(await temporaryFolder(t), 'data'),
     at,
-    goal: goal ?? { mode: 'on', policyDigest: 'a' },
+    desired: desired ?? { mode: 'on', policyDigest: 'a' },
   }
   const senders: Opened[] = []
   const events: string[] = []
-  const lastWord = { of: Promise.resolve() }
+  const senderEnd = { of: Promise.resolve() }
   const lines: string[] = []
-  let logged = 0
+  let logTime = 0
   const counters = new Counters()
-  const modes = new ModeController({
+  const controller = new ModeController({
     folder: here.folder,
-    desiredState: () => ({ ...here.goal }) as DesiredState,
+    desiredState: () => ({ ...here.desired }) as DesiredState,
     openQueue: ({ policyDigest, mode, wipe }) =>
       openQueue(
         queueOptions(here.folder, {
@@ -68,7 +68,7 @@ export async function modesHere(
       const stop = async (): Promise<void> => {
         opened.stopped = true
         events.push('cancel')
-        await lastWord.of
+        await senderEnd.of
       }
       return { start: () => undefined, stop } as Partial<Sender> as Sender
     },
@@ -77,19 +77,19 @@ export async function modesHere(
     log: createLog(
       'info',
       (line) => void lines.push(line),
-      () => 60_000 * logged++,
+      () => 60_000 * logTime++,
     ),
     now: () => here.at.now,
   })
-  atEnd(t, () => modes.stop())
-  const starting = modes.start()
+  atEnd(t, () => controller.stop())
+  const starting = controller.start()
   if (started) await starting
-  const turn = (next: Partial<DesiredState>): void => {
-    here.goal = { ...here.goal, ...next }
-    modes.reconcile()
+  const set = (next: Partial<DesiredState>): void => {
+    here.desired = { ...here.desired, ...next }
+    controller.reconcile()
   }
   const append = async (id: string): Promise<boolean> => {
-    const queue = modes.queueFor(performance.now())
+    const queue = controller.queueFor(performance.now())
     await queue?.append(recordOf(id), 1)
     return queue !== undefined
   }
@@ -113,21 +113,21 @@ export async function modesHere(
       (text) => text.slice(0, 32),
       () => '',
     )
-  const told = (event: string): number => lines.filter((line) => line.includes(event)).length
-  return { ...here, modes, senders, events, lastWord, turn, append, ids, epoch, told }
+  const logged = (event: string): number => lines.filter((line) => line.includes(event)).length
+  return { ...here, controller, senders, events, senderEnd, set, append, ids, epoch, logged }
 }
 
 interface Here {
   folder: string
   disk: Disk
   at: { now: number }
-  goal: DesiredState
+  desired: DesiredState
   /** Whether to wait for the first attempt to open the directory. */
   started: boolean
 }
 
 /** Like `until`, for tests whose clock stands still. */
-export async function happens(
+export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
 ): Promise<void> {
@@ -139,6 +139,6 @@ export async function happens(
 }
 
 /** Long enough for anything that happens without waiting. */
-export async function turns(): Promise<void> {
+export async function runPending(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
