@@ -1,10 +1,22 @@
 // `collect`: the usage collector for a small project, until it is told to stop.
-import { createCollect } from '../collect/collect.ts'
+import { Budget } from '../accept/budget.ts'
+import { HttpReceiver } from '../accept/http-receiver.ts'
+import { Collector, type CollectorOptions } from '../collect/collector.ts'
 import { Counters } from '../support/counters.ts'
 import { ConfigError } from '../support/errors.ts'
 import { createLog } from '../support/log.ts'
-import { listenAddress, loopbackAddress, WrongSetting } from '../support/setting-parsers.ts'
+import {
+  type ListenAddress,
+  listenAddress,
+  loopbackAddress,
+  WrongSetting,
+} from '../support/setting-parsers.ts'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
+
+const MIB = 1024 * 1024
+/** The limits of a sidecar. */
+const LIMITS = { maxBody: 64 * MIB, maxJsonBody: 8 * MIB }
+const MAX_IN_FLIGHT = 128 * MIB
 
 export async function collect(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('collect takes flags only.')
@@ -23,7 +35,7 @@ export async function collect(host: Host, input: Input): Promise<number> {
   if (errors.length > 0) throw new ConfigError(errors)
   const counters = new Counters()
   const log = createLog('info', host.err)
-  const collector = createCollect({
+  const collector = createCollector({
     listen,
     pageListen,
     folder: input.flags['data-dir'] ?? 'usage-data',
@@ -37,4 +49,15 @@ export async function collect(host: Host, input: Input): Promise<number> {
   await told
   await collector.stop()
   return EXIT.done
+}
+
+/** A collector that receives OTLP over HTTP at `listen`, which may be any address. */
+export function createCollector(
+  options: Omit<CollectorOptions, 'createReceiver'> & { listen: ListenAddress },
+): Collector {
+  const { listen, counters, log } = options
+  const budget = new Budget(MAX_IN_FLIGHT)
+  const createReceiver: CollectorOptions['createReceiver'] = (handle) =>
+    new HttpReceiver({ listen, isPublic: true, ...LIMITS, budget, handle, counters, log })
+  return new Collector({ ...options, createReceiver })
 }

@@ -1,17 +1,17 @@
-// The usage store: one DuckDB file. Every accepted batch is counted once, whatever is sent again
-// and in whatever body, and is on disk when `add` resolves. Requests that wait together share one
-// commit. Of the time a batch came only the UTC day is kept, and nothing of who sent it.
+// The usage store: one DuckDB file. It counts each accepted batch once, also if a sender repeats it
+// in another body. The batch is on disk when `add` resolves. Pending requests share one commit. The
+// store keeps only the UTC day of arrival, and nothing about the sender.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api'
 import { ConfigError, retryLater } from '../support/errors.ts'
 import type { Log } from '../support/log.ts'
 import { type Batch, DAY_MS } from './batches.ts'
-import { type Changes, commit, knownBatches, SCHEMA } from './tables.ts'
+import { type Changes, commit, type Known, knownBatches, SCHEMA } from './tables.ts'
 
 export const STORE_FILE = 'usage.duckdb'
 
-/** How many spans of a request were new, and how many had come before. */
+/** How many spans of a request were new, and how many were known. */
 export interface Added {
   accepted: number
   duplicates: number
@@ -19,17 +19,7 @@ export interface Added {
 
 export type Row = Record<string, unknown>
 
-export interface Store {
-  add(batches: readonly Batch[]): Promise<Added>
-  /** Rows of one query, as plain objects; it sees whole requests only. */
-  read(sql: string, values?: DuckDBValue[]): Promise<Row[]>
-  close(): Promise<void>
-}
-
-/**
- * The store talks to its own file only: no other file, no network, no extension that is loaded from
- * somewhere.
- */
+/** The store uses its own file only: no other file, no network, no extension. */
 const SETTINGS = {
   enable_external_access: 'false',
   autoinstall_known_extensions: 'false',
@@ -37,91 +27,93 @@ const SETTINGS = {
   memory_limit: '512MB',
   threads: '2',
 }
-/**
- * One commit takes requests until it holds this many spans or batches; the rest waits for the next
- * commit.
- */
+/** A commit takes requests up to this many spans or batches. The others get the next commit. */
 const COMMIT_SPANS = 20_000
 const COMMIT_BATCHES = 500
 const RETRY_SECONDS = 10
 
-interface Waiting {
+interface Pending {
   batches: readonly Batch[]
   resolve: (added: Added) => void
   reject: (error: Error) => void
 }
 
-/** Opens the store in `folder`, or makes both. `now` is milliseconds since 1970. */
+/** Opens the store in `folder`, or creates both. `now` is milliseconds since 1970. */
 export async function openStore(
   folder: string,
   log: Log,
   now: () => number = Date.now,
 ): Promise<Store> {
-  const { instance, writer, reader } = await openFile(folder)
-  const last = async (sql: string): Promise<number> =>
-    Number((await writer.runAndReadAll(sql)).getRows()[0]?.[0] ?? 0)
-  // A number whose commit failed is never used again, so that no row can point at another's batch.
-  let lastBatch = await last('SELECT max(number) FROM batches')
-  let lastSpan = await last('SELECT max(number) FROM spans')
-  const queue: Waiting[] = []
-  let writing: Promise<void> | undefined
-  let closed = false
+  const file = await openFile(folder)
+  const highest = async (table: string): Promise<number> => {
+    const found = await file.writer.runAndReadAll(`SELECT max(number) FROM ${table}`)
+    return Number(found.getRows()[0]?.[0] ?? 0)
+  }
+  const last = { batch: await highest('batches'), span: await highest('spans') }
+  return new Store(file, last, log, now)
+}
 
-  /**
-   * Works out what is new in `group`, in order, so that two equal requests in one group count once.
-   */
-  const plan = async (group: readonly Waiting[]): Promise<{ changes: Changes; added: Added[] }> => {
-    const known = await knownBatches(
-      writer,
-      group.flatMap((waiting) => waiting.batches.map((batch) => batch.id)),
-    )
-    const changes: Changes = { batches: [], spans: [] }
-    const take = (batch: Batch): Added => {
-      let seen = known.get(batch.id)
-      if (seen === undefined) {
-        seen = { number: ++lastBatch, project: batch.project, spans: new Set() }
-        known.set(batch.id, seen)
-        changes.batches.push({ number: seen.number, batch })
-      }
-      // An id belongs to the project that used it first: nobody can add spans to another project's
-      // batch.
-      if (seen.project !== batch.project) return { accepted: 0, duplicates: batch.spans.length }
-      let accepted = 0
-      for (const span of batch.spans) {
-        const key = span.traceId + span.spanId
-        if (seen.spans.has(key)) continue
-        seen.spans.add(key)
-        changes.spans.push({ number: ++lastSpan, batch: seen.number, span })
-        accepted++
-      }
-      return { accepted, duplicates: batch.spans.length - accepted }
-    }
-    const added = group.map(({ batches }) => {
-      const sum: Added = { accepted: 0, duplicates: 0 }
-      for (const batch of batches) {
-        const { accepted, duplicates } = take(batch)
-        sum.accepted += accepted
-        sum.duplicates += duplicates
-      }
-      return sum
-    })
-    return { changes, added }
+export class Store {
+  readonly #file: StoreFile
+  /** A number whose commit failed is never used again: no row may point at another batch. */
+  readonly #last: { batch: number; span: number }
+  readonly #log: Log
+  readonly #now: () => number
+  readonly #queue: Pending[] = []
+  #writing: Promise<void> | undefined
+  #closed = false
+
+  constructor(file: StoreFile, last: { batch: number; span: number }, log: Log, now: () => number) {
+    this.#file = file
+    this.#last = last
+    this.#log = log
+    this.#now = now
   }
 
-  const write = async (group: readonly Waiting[]): Promise<void> => {
+  add(batches: readonly Batch[]): Promise<Added> {
+    if (this.#closed)
+      return Promise.reject(
+        retryLater('The usage store is closing. Send the same request later.', RETRY_SECONDS),
+      )
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ batches, resolve, reject })
+      this.#writing ??= this.#writeAll()
+    })
+  }
+
+  /** The rows of one query, as plain objects. It sees whole requests only. */
+  async read(sql: string, values: DuckDBValue[] = []): Promise<Row[]> {
+    return (await this.#file.reader.runAndReadAll(sql, values)).getRowObjectsJS()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#writing
+    this.#file.reader.closeSync()
+    this.#file.writer.closeSync()
+    this.#file.instance.closeSync()
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#queue.length > 0) await this.#write(nextGroup(this.#queue))
+    this.#writing = undefined
+  }
+
+  async #write(group: readonly Pending[]): Promise<void> {
     try {
-      const { changes, added } = await plan(group)
-      if (changes.spans.length > 0) await commit(writer, changes, Math.floor(now() / DAY_MS))
-      for (const [at, waiting] of group.entries()) waiting.resolve(added[at]!)
+      const { changes, added } = await this.#plan(group)
+      const today = Math.floor(this.#now() / DAY_MS)
+      if (changes.spans.length > 0) await commit(this.#file.writer, changes, today)
+      for (const [at, pending] of group.entries()) pending.resolve(added[at]!)
     } catch {
-      // The text of the error is not told: it can quote values. Alone, a request cannot take others
-      // down with it.
+      // The log never gets the error's text, which can quote values. Written alone, a request cannot
+      // make others fail.
       if (group.length > 1) {
-        for (const waiting of group) await write([waiting])
+        for (const pending of group) await this.#write([pending])
         return
       }
-      log.error(
-        'collect: the usage store cannot be written; look for a full disk, then start again',
+      this.#log.error(
+        'collect: cannot write the usage store; make space on the disk, then restart',
         { file: STORE_FILE },
       )
       group[0]?.reject(
@@ -133,36 +125,52 @@ export async function openStore(
     }
   }
 
-  const drain = async (): Promise<void> => {
-    while (queue.length > 0) await write(nextGroup(queue))
-    writing = undefined
+  /** Finds what is new in `group`, in order, so that two equal requests of it count once. */
+  async #plan(group: readonly Pending[]): Promise<{ changes: Changes; added: Added[] }> {
+    const ids = group.flatMap(({ batches }) => batches.map((batch) => batch.id))
+    const known = await knownBatches(this.#file.writer, ids)
+    const changes: Changes = { batches: [], spans: [] }
+    const added = group.map(({ batches }) => {
+      const sum: Added = { accepted: 0, duplicates: 0 }
+      for (const batch of batches) {
+        const accepted = this.#planBatch(batch, known, changes)
+        sum.accepted += accepted
+        sum.duplicates += batch.spans.length - accepted
+      }
+      return sum
+    })
+    return { changes, added }
   }
 
-  return {
-    add: (batches) => {
-      if (closed)
-        return Promise.reject(
-          retryLater('The usage store is closing. Send the same request later.', RETRY_SECONDS),
-        )
-      return new Promise((resolve, reject) => {
-        queue.push({ batches, resolve, reject })
-        writing ??= drain()
-      })
-    },
-    read: async (sql, values = []) => (await reader.runAndReadAll(sql, values)).getRowObjectsJS(),
-    close: async () => {
-      closed = true
-      await writing
-      reader.closeSync()
-      writer.closeSync()
-      instance.closeSync()
-    },
+  /** Adds the new spans of `batch` to `changes`, and returns how many there are. */
+  #planBatch(batch: Batch, known: Map<string, Known>, changes: Changes): number {
+    let seen = known.get(batch.id)
+    if (seen === undefined) {
+      seen = { number: ++this.#last.batch, project: batch.project, spans: new Set() }
+      known.set(batch.id, seen)
+      changes.batches.push({ number: seen.number, batch })
+    }
+    // An id belongs to the first project that uses it. No other project can add spans to its batch.
+    if (seen.project !== batch.project) return 0
+    let accepted = 0
+    for (const span of batch.spans) {
+      const key = span.traceId + span.spanId
+      if (seen.spans.has(key)) continue
+      seen.spans.add(key)
+      changes.spans.push({ number: ++this.#last.span, batch: seen.number, span })
+      accepted++
+    }
+    return accepted
   }
 }
 
-async function openFile(
-  folder: string,
-): Promise<{ instance: DuckDBInstance; writer: DuckDBConnection; reader: DuckDBConnection }> {
+interface StoreFile {
+  instance: DuckDBInstance
+  writer: DuckDBConnection
+  reader: DuckDBConnection
+}
+
+async function openFile(folder: string): Promise<StoreFile> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const instance = await DuckDBInstance.create(join(folder, STORE_FILE), SETTINGS)
@@ -171,13 +179,13 @@ async function openFile(
     return { instance, writer, reader: await DuckDBConnection.create(instance) }
   } catch {
     throw new ConfigError([
-      `The file ${STORE_FILE} in the data folder cannot be opened. Make the folder writable, end the other process that has the file open, or move a file away that is not a usage store.`,
+      `The file ${STORE_FILE} in the data directory cannot be opened. Make the directory writable, or end the other process that has the file open, or move the file away if it is not a usage store.`,
     ])
   }
 }
 
-/** The front of the queue, bounded; never empty where the queue is not. */
-function nextGroup(queue: Waiting[]): Waiting[] {
+/** Takes the first requests of the queue, up to the limits of a commit but at least one. */
+function nextGroup(queue: Pending[]): Pending[] {
   let spans = 0
   let batches = 0
   let count = 0

@@ -1,8 +1,9 @@
-// The one style sheet of the page. The content security policy names its hash, so nothing else on
-// the page can style.
+// The style sheet of the page. The content security policy names its hash, so that it allows no
+// other style.
 import { createHash } from 'node:crypto'
+import { html } from '../net/html.ts'
 
-export const STYLE = `
+export const STYLE = html`
 :root{color-scheme:light dark;--paper:#fbfaf8;--ink:#22252a;--soft:#5d636b;--line:#e3e0da;--bar:#3d7a8c;--rest:#b9b5ac;--track:#eceae5;--link:#205e70}
 @media (prefers-color-scheme:dark){:root{--paper:#15181b;--ink:#e4e5e2;--soft:#9aa1a8;--line:#2b3035;--bar:#5c9bab;--rest:#4a535b;--track:#22272b;--link:#8cc5d3}}
 *{box-sizing:border-box}
@@ -70,7 +71,5 @@ footer p{margin:0 0 .35rem;max-width:48rem}
 @media print{.slot,details,nav{display:none}}
 `
 
-const HASH = createHash('sha256').update(STYLE).digest('base64')
-
-/** Nothing may load, run, frame or be sent to anywhere; only the style sheet above applies. */
-export const CONTENT_SECURITY_POLICY = `default-src 'none'; style-src 'sha256-${HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
+/** For the content security policy. */
+export const STYLE_SOURCE = `'sha256-${createHash('sha256').update(STYLE.toString()).digest('base64')}'`

@@ -1,84 +1,81 @@
 // The data sheet as one HTML page that needs nothing else: no script, no style attribute, no
 // address but the review's. `sheetSections` is its middle, for the sidecar's own page.
 
+import { type Html, html, joinHtml } from '../net/html.ts'
 import { bitsText } from '../policy/describe.ts'
 import type { Sheet, SheetRow, SpanSheet } from './sheet.ts'
 import { LINKS } from './sheet-markdown.ts'
 
 export function sheetHtml(sheet: Sheet): string {
-  return `<!doctype html>
+  return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="content-security-policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>What ${escapeHtml(sheet.project)} learns about its use</title>
+<title>What ${sheet.project} learns about its use</title>
 <style>${SHEET_STYLE}</style>
 </head>
 <body>
 <main>
-<h1>What ${escapeHtml(sheet.project)} learns about its use</h1>
+<h1>What ${sheet.project} learns about its use</h1>
 ${sheetSections(sheet)}
 </main>
 </body>
 </html>
-`
+`.toString()
 }
 
-export function sheetSections(sheet: Sheet): string {
+export function sheetSections(sheet: Sheet): Html {
   const { stable } = sheet
-  const facts: [string, string][] = [
+  const facts: [string, string | Html][] = [
     [
       'Policy',
-      `version ${sheet.version}${sheet.compat ? ', reproduces an old reporter (compat)' : ''}, digest <code>${sheet.digest}</code>`,
+      html`version ${sheet.version}${sheet.compat ? ', reproduces an old reporter (compat)' : ''}, digest <code>${sheet.digest}</code>`,
     ],
     ['In force until', `${sheet.expires}; after this day nothing is sent`],
-    [
-      'Kept by the collector for',
-      `${escapeHtml(sheet.retention.replace('d', ' days'))} (its promise)`,
-    ],
-    ['Who receives it', escapeHtml(sheet.receiver)],
+    ['Kept by the collector for', `${sheet.retention.replace('d', ' days')} (its promise)`],
+    ['Who receives it', sheet.receiver],
     [
       'Discussed in public',
       sheet.review === undefined
         ? 'nowhere yet'
-        : `<a href="${escapeHtml(sheet.review)}">${escapeHtml(sheet.review)}</a>`,
+        : html`<a href="${sheet.review}">${sheet.review}</a>`,
     ],
     [
       'Stays the same from day to day',
-      escapeHtml(
-        [
-          `${bitsText(stable.bits)}${stable.of.length === 0 ? '' : `: ${stable.of.join(', ')}`}`,
-          ...(stable.assumed.length === 0 ? [] : [`assumed: ${stable.assumed.join(', ')}`]),
-        ].join('; '),
-      ),
+      [
+        `${bitsText(stable.bits)}${stable.of.length === 0 ? '' : `: ${stable.of.join(', ')}`}`,
+        ...(stable.assumed.length === 0 ? [] : [`assumed: ${stable.assumed.join(', ')}`]),
+      ].join('; '),
     ],
   ]
-  return `<p class="purpose">${escapeHtml(sheet.purpose)}</p>
-<p class="verdict">${escapeHtml(sheet.verdict)}</p>
-<dl>${facts.map(([term, words]) => `<div><dt>${term}</dt><dd>${words}</dd></div>`).join('\n')}</dl>
+  const terms = facts.map(([term, words]) => html`<div><dt>${term}</dt><dd>${words}</dd></div>`)
+  return html`<p class="purpose">${sheet.purpose}</p>
+<p class="verdict">${sheet.verdict}</p>
+<dl>${joinHtml(terms, html`\n`)}</dl>
 <p>What stands in no row below does not leave: it has no place in what the sidecar builds.</p>
 <h2>With every batch</h2>
 ${table(sheet.batch)}
-${sheet.spans.map(spanSection).join('\n')}
+${joinHtml(sheet.spans.map(spanSection), html`\n`)}
 <h2>Turn it off</h2>
 ${list(sheet.off)}
 <h2>Known weaknesses</h2>
 ${list(sheet.weaknesses)}`
 }
 
-function spanSection({ name, conditions, rows, bits }: SpanSheet): string {
+function spanSection({ name, conditions, rows, bits }: SpanSheet): Html {
   const sentences = [
     ...conditions,
     `One record tells ${bitsText(bits)}, with what comes with its batch.`,
   ]
-  return `<h2>Each span <code>${escapeHtml(name)}</code></h2>\n<p>${sentences.map(escapeHtml).join(' ')}</p>\n${table(rows)}`
+  return html`<h2>Each span <code>${name}</code></h2>\n<p>${sentences.join(' ')}</p>\n${table(rows)}`
 }
 
-const list = (lines: readonly string[]): string =>
-  `<ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`
+const list = (lines: readonly string[]): Html =>
+  html`<ul>${lines.map((line) => html`<li>${line}</li>`)}</ul>`
 
-function table(rows: readonly SheetRow[]): string {
+function table(rows: readonly SheetRow[]): Html {
   const cells = rows.map((row) => {
     const notes = [
       row.bits === undefined ? 'no bound of bits' : row.bits === 0 ? '' : bitsText(row.bits),
@@ -86,24 +83,13 @@ function table(rows: readonly SheetRow[]): string {
       row.links === undefined ? '' : `links for ${LINKS[row.links]}`,
       row.expires === undefined ? '' : `until ${row.expires}`,
     ].filter((note) => note !== '')
-    return `<tr><th scope="row"><code>${escapeHtml(row.wire)}</code><small>${escapeHtml(row.from)}</small></th><td>${escapeHtml(row.reason)}</td><td>${row.values.map((value) => `<span class="value">${escapeHtml(value)}</span>`).join(' ')}<small>for example ${escapeHtml(row.example)}</small></td><td>${escapeHtml(notes.join('; '))}</td></tr>`
+    const values = row.values.map((value) => html`<span class="value">${value}</span>`)
+    return html`<tr><th scope="row"><code>${row.wire}</code><small>${row.from}</small></th><td>${row.reason}</td><td>${joinHtml(values, html` `)}<small>for example ${row.example}</small></td><td>${notes.join('; ')}</td></tr>`
   })
-  return `<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">What leaves</th><th scope="col">Why</th><th scope="col">Every value</th><th scope="col">How much it tells</th></tr></thead><tbody>\n${cells.join('\n')}\n</tbody></table></div>`
+  return html`<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">What leaves</th><th scope="col">Why</th><th scope="col">Every value</th><th scope="col">How much it tells</th></tr></thead><tbody>\n${joinHtml(cells, html`\n`)}\n</tbody></table></div>`
 }
 
-/** Text that is safe between tags and in quoted attributes. */
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!)
-}
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-export const SHEET_STYLE = `
+export const SHEET_STYLE = html`
 :root{color-scheme:light dark;--ink:light-dark(#1d2430,#e4e8ef);--soft:light-dark(#5b6575,#9aa5b5);--line:light-dark(#dfe3ea,#333c4a);--back:light-dark(#fff,#14181f);--chip:light-dark(#f0f3f7,#222936)}
 body{margin:0;background:var(--back);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
 main{max-width:72rem;margin:0 auto;padding:2rem 1.25rem 4rem}

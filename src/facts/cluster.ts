@@ -60,67 +60,80 @@ export function openCluster({
   const server = config.getCurrentCluster()?.server
   // The client's fallback if it finds no configuration.
   if (server === undefined || server === 'http://localhost:8080') return undefined
-  const library = new IsomorphicFetchHttpLibrary()
+  const connection = new Connection(config, server, deadlineMs)
   /** The server did not answer three times. Later requests are tried once. */
   let silent = false
-  let dispatcher: ReturnType<RequestContext['getDispatcher']>
 
-  const once = async ({
-    method,
-    path,
-    accept = 'application/json',
-    body,
-  }: Question): Promise<Answer & { retryAfter?: string }> => {
-    const request = new RequestContext(server + path, HttpMethod[method])
+  return {
+    namespace: config.getContextObject(config.getCurrentContext())?.namespace,
+    ask: async (question) => {
+      for (const pause of silent ? [] : pausesMs) {
+        const answer = await connection.ask(question)
+        if (answer.status !== 0 && answer.status !== 429 && answer.status < 500) return answer
+        log.info('facts: API server busy or silent; retrying', { status: answer.status })
+        await sleep(Math.max(pause, askedPauseMs(answer)))
+      }
+      const last = await connection.ask(question)
+      silent = last.status === 0
+      return last
+    },
+    close: () => connection.close(),
+  }
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** The pause that the server asks for, at most ten seconds. */
+const askedPauseMs = ({ retryAfter = '' }: Reply): number =>
+  /^\d{1,2}$/.test(retryAfter) ? Math.min(1_000 * Number(retryAfter), 10_000) : 0
+
+type Reply = Answer & { retryAfter?: string }
+
+/** One connection for all requests; the client would open one for each. */
+class Connection {
+  readonly #config: KubeConfig
+  readonly #server: string
+  readonly #deadlineMs: number
+  readonly #library = new IsomorphicFetchHttpLibrary()
+  #dispatcher: ReturnType<RequestContext['getDispatcher']>
+
+  constructor(config: KubeConfig, server: string, deadlineMs: number) {
+    this.#config = config
+    this.#server = server
+    this.#deadlineMs = deadlineMs
+  }
+
+  async ask(question: Question): Promise<Reply> {
+    try {
+      const request = this.#requestFor(question)
+      await this.#config.applySecurityAuthentication(request)
+      this.#dispatcher ??= request.getDispatcher()
+      if (this.#dispatcher !== undefined) request.setDispatcher(this.#dispatcher)
+      request.setSignal(AbortSignal.timeout(this.#deadlineMs))
+      const response = await this.#library.send(request).toPromise()
+      const { httpStatusCode: status, headers } = response
+      const text = await bounded(response.body.stream())
+      if (status >= 200 && status <= 299) return { status, body: JSON.parse(text) as unknown }
+      const retryAfter = headers['retry-after']
+      return { status, body: undefined, ...(retryAfter ? { retryAfter } : {}) }
+    } catch {
+      return { status: 0, body: undefined }
+    }
+  }
+
+  #requestFor({ method, path, accept = 'application/json', body }: Question): RequestContext {
+    const request = new RequestContext(this.#server + path, HttpMethod[method])
     request.setHeaderParam('Accept', accept)
     request.setHeaderParam('User-Agent', USER_AGENT)
     if (body !== undefined) {
       request.setHeaderParam('Content-Type', body.type)
       request.setBody(JSON.stringify(body.json))
     }
-    try {
-      await config.applySecurityAuthentication(request)
-      dispatcher ??= request.getDispatcher()
-      if (dispatcher !== undefined) request.setDispatcher(dispatcher)
-      request.setSignal(AbortSignal.timeout(deadlineMs))
-      const response = await library.send(request).toPromise()
-      const { httpStatusCode: status, headers } = response
-      const text = await bounded(response.body.stream())
-      if (status < 200 || status > 299)
-        return {
-          status,
-          body: undefined,
-          ...(headers['retry-after'] ? { retryAfter: headers['retry-after'] } : {}),
-        }
-      return { status, body: JSON.parse(text) as unknown }
-    } catch {
-      return { status: 0, body: undefined }
-    }
+    return request
   }
 
-  return {
-    namespace: config.getContextObject(config.getCurrentContext())?.namespace,
-    ask: async (question) => {
-      for (const pause of silent ? [] : pausesMs) {
-        const answer = await once(question)
-        if (answer.status !== 0 && answer.status !== 429 && answer.status < 500) return answer
-        log.info('facts: API server busy or silent; retrying', {
-          status: answer.status,
-        })
-        const wanted = /^\d{1,2}$/.test(answer.retryAfter ?? '')
-          ? 1_000 * Number(answer.retryAfter)
-          : 0
-        await new Promise((resolve) =>
-          setTimeout(resolve, Math.max(pause, Math.min(wanted, 10_000))),
-        )
-      }
-      const last = await once(question)
-      silent = last.status === 0
-      return last
-    },
-    close: async () => {
-      await dispatcher?.close()
-    },
+  async close(): Promise<void> {
+    await this.#dispatcher?.close()
   }
 }
 

@@ -1,91 +1,81 @@
-// The page as HTML: a function from what `view.ts` describes to text. Readable in a minute: the
-// mode in one sentence, then what waits, what left, what was counted, how to turn it off; the data
-// sheet last, folded away. Everything is escaped.
+// The page as HTML, made from what `view.ts` describes. An admin can read it in a minute: the mode,
+// queued and sent reports, counters, how to turn reporting off, and the data sheet folded away.
+import { type Html, html, joinHtml } from '../net/html.ts'
 import { STYLE } from './style.ts'
 import type { Attribute, Batch, Report, ReportedSpan, Sent, Stored, View } from './view.ts'
 
 const MODES = {
-  off: ['Off', 'Nothing is kept and nothing is sent. The application is answered as always.'],
-  local: [
-    'Local',
-    'Everything but sending: what would leave is kept here, for you to look at. Nothing is ever sent.',
-  ],
+  off: ['Off', 'Nothing is kept or sent. Your application gets the same answers as always.'],
+  local: ['Local', 'Reports are kept here for you to read. Nothing is ever sent.'],
   on: [
     'On',
-    'Reports are sent to the collector of the project. Everything that left is below, byte for byte.',
+    'Reports are sent to the collector of the project. Every sent report is listed below, byte for byte.',
   ],
 } as const
 
-/**
- * Counters in the order of the road, and what they mean; a counter is of the first line that names
- * it.
- */
+/** Groups of counters, in the order of the data flow. A counter belongs to the first that fits. */
 const COUNTERS: readonly [name: RegExp, meaning: string][] = [
   [/^spans\.received$/, 'spans that the application sent'],
-  [/^spans\.unlisted$/, 'left out: the policy does not name them'],
-  [/^spans\.rejected$/, 'left out: not valid OTLP'],
-  [/^spans\..+\.skipped$/, 'left out by a condition of the policy'],
+  [/^spans\.unlisted$/, 'dropped: the policy does not name them'],
+  [/^spans\.rejected$/, 'dropped: not valid OTLP'],
+  [/^spans\..+\.skipped$/, 'dropped by a condition of the policy'],
   [/^spans\.kept$/, 'spans that the policy made, on disk'],
-  [/\.other$/, 'values that are not in the list of the policy, sent as its “other”'],
+  [/\.other$/, 'values outside the lists of the policy, sent as its “other”'],
   [
     /^(spans|resource)\..+\.(left_out|split|before|after|fold|shape)$/,
-    'values that did not fit, by the step of the policy',
+    'values that did not fit, by step of the policy',
   ],
   [/^heartbeats\./, 'the sidecar’s own daily report'],
-  [/^sent\./, 'taken by the collector'],
-  [/^refused\./, 'refused by the collector for good'],
-  [/^queue\.dropped\./, 'dropped, by reason'],
-  [/^queue\.refused$/, 'answered “later”, because the queue could not take them'],
+  [/^sent\./, 'accepted by the collector'],
+  [/^refused\./, 'refused by the collector, not sent again'],
+  [/^queue\.dropped\./, 'dropped from the queue, by reason'],
+  [/^queue\.refused$/, 'answered 503, because the queue could not store them'],
   [/^requests\./, 'requests of the application, by answer'],
   [/(?:)/, 'other'],
 ]
 
-export function statusPage(view: View): string {
+export function statusPage(view: View): Html {
   const [name, meaning] = MODES[view.mode]
-  return html(
-    'Usage reporting',
-    `<header>
-<p class="eyebrow">Usage reporting${view.policy === undefined ? '' : ` of ${escapeHtml(view.policy.project)}`}</p>
+  const { policy, problems, sheet } = view
+  const body = html`<header>
+<p class="eyebrow">Usage reporting${policy === undefined ? '' : ` of ${policy.project}`}</p>
 <h1><span class="mode ${view.mode}">${name}</span></h1>
-<p class="lead">${meaning} <span class="soft">Decided by ${escapeHtml(view.by)}.</span></p>
-${view.problems.length === 0 ? '' : `<ul class="problems" role="alert">${view.problems.map((problem) => `<li>${escapeHtml(problem)}</li>`).join('')}</ul>`}
+<p class="lead">${meaning} <span class="soft">Decided by ${view.by}.</span></p>
+${problems.length === 0 ? '' : html`<ul class="problems" role="alert">${problems.map((problem) => html`<li>${problem}</li>`)}</ul>`}
 ${facts(view)}
 </header>
 <main>
-${section('waiting', 'Next report', waiting(view))}
-${section('sent', 'What left', sent(view.sent))}
-${section('counted', 'Counted', counted(view.counters))}
+${section('queued', 'Next report', queued(view))}
+${section('sent', 'Sent reports', sent(view.sent))}
+${section('counters', 'Counters', counters(view.counters))}
 ${section('off', 'Turn it off', OFF)}
-${view.sheet === undefined ? '' : `<section aria-labelledby="sheet"><details><summary><h2 id="sheet">Everything that can leave, and why</h2></summary>${view.sheet.html}</details></section>`}
+${sheet === undefined ? '' : html`<section aria-labelledby="sheet"><details><summary><h2 id="sheet">Everything that can be sent, and why</h2></summary>${sheet.html}</details></section>`}
 </main>
-<footer><p>Seen at ${time(view.now)}, by the process that began at ${time(view.startedAt)}. Load the page again for newer figures. The same as data: <a href="/status.json">status.json</a></p></footer>`,
-    view.sheet?.style,
-  )
+<footer><p>State of ${time(view.now)}. The process started at ${time(view.startedAt)}. Reload the page for newer figures. The same as data: <a href="/status.json">status.json</a></p></footer>`
+  return document('Usage reporting', body, sheet?.style)
 }
 
-export function reportPage({ file, sha256, batches }: Report): string {
+export function reportPage({ file, sha256, batches }: Report): Html {
   const spans = batches.reduce((sum, batch) => sum + batch.spans.length, 0)
-  return html(
-    `Report ${file.name}`,
-    `<header>
+  const body = html`<header>
 <p class="eyebrow"><a href="/">Usage reporting</a></p>
-<h1>${file.place === 'sent' ? 'A report that left' : 'A report that waits'}</h1>
-<p class="lead">${plural(spans, 'span')} in ${plural(batches.length, 'batch', 'batches')}: all of it, decoded. ${file.place === 'queue' ? 'Batches that come until it is sent are added.' : 'These are the bytes of the request.'}</p>
-<p class="soft mono">${escapeHtml(file.place)}/${escapeHtml(file.name)}, ${bytes(file.bytes)}, SHA-256 ${escapeHtml(sha256)}</p>
+<h1>${file.place === 'sent' ? 'A sent report' : 'A queued report'}</h1>
+<p class="lead">${plural(spans, 'span')} in ${plural(batches.length, 'batch', 'batches')}, completely decoded. ${file.place === 'queue' ? 'More batches may be added until it is sent.' : 'The file has the exact bytes of the request.'}</p>
+<p class="soft mono">${file.place}/${file.name}, ${bytes(file.bytes)}, SHA-256 ${sha256}</p>
 </header>
-<main>${batches.map(batchSection).join('\n')}</main>`,
-  )
+<main>${joinHtml(batches.map(batchSection), html`\n`)}</main>`
+  return document(`Report ${file.name}`, body)
 }
 
-function html(title: string, body: string, more = ''): string {
-  return `<!doctype html>
+function document(title: string, body: Html, style: Html | '' = ''): Html {
+  return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>${escapeHtml(title)}</title>
-<style>${more}${STYLE}</style>
+<title>${title}</title>
+<style>${style}${STYLE}</style>
 </head>
 <body>
 ${body}
@@ -94,98 +84,101 @@ ${body}
 `
 }
 
-const section = (id: string, title: string, body: string): string =>
-  `<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>\n${body}</section>`
+const section = (id: string, title: string, body: Html): Html =>
+  html`<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>\n${body}</section>`
 
-function facts(view: View): string {
-  const rows: [string, string][] = []
-  if (view.policy !== undefined) {
-    rows.push(['Why', escapeHtml(view.policy.purpose)])
+function facts({ policy, collector, nextSendAt, missingFacts }: View): Html {
+  const rows: [string, Html][] = []
+  if (policy !== undefined) {
+    rows.push(['Why', html`${policy.purpose}`])
     rows.push([
       'Policy',
-      `version ${view.policy.version}, until ${escapeHtml(view.policy.expires)} <span class="mono soft">${view.policy.digest.slice(0, 16)}…</span>`,
+      html`version ${policy.version}, until ${policy.expires} <span class="mono soft">${policy.digest.slice(0, 16)}…</span>`,
     ])
   }
-  if (view.collector !== undefined)
-    rows.push(['Collector', `<span class="mono">${escapeHtml(view.collector)}</span>`])
-  if (view.nextSendAt !== undefined)
-    rows.push(['Next sending', `not before ${time(view.nextSendAt)}`])
-  const missing = view.missingFacts.map(
+  if (collector !== undefined)
+    rows.push(['Collector', html`<span class="mono">${collector}</span>`])
+  if (nextSendAt !== undefined) rows.push(['Next sending', html`not before ${time(nextSendAt)}`])
+  const missing = missingFacts.map(
     ({ name, from, reasons }) =>
-      `<span class="mono">${escapeHtml(name)}</span> <span class="soft">from ${from}, for: ${escapeHtml(reasons.join(' '))}</span>`,
+      html`<span class="mono">${name}</span> <span class="soft">from ${from}, for: ${reasons.join(' ')}</span>`,
   )
-  if (missing.length > 0) rows.push(['Facts not known', missing.join('<br>')])
+  if (missing.length > 0) rows.push(['Missing facts', joinHtml(missing, html`<br>`)])
   return rows.length === 0
-    ? ''
-    : `<dl>${rows.map(([term, words]) => `<div><dt>${term}</dt><dd>${words}</dd></div>`).join('')}</dl>`
+    ? html``
+    : html`<dl>${rows.map(([term, words]) => html`<div><dt>${term}</dt><dd>${words}</dd></div>`)}</dl>`
 }
 
-function waiting({ waiting: files, mode, next }: View): string {
-  if (files.length === 0) return '<p class="soft">Nothing waits.</p>'
-  const rows = files.map(
-    (file) => `<tr><th scope="row">${link(file)}</th><td>${bytes(file.bytes)}</td></tr>`,
-  )
-  const begin =
+function queued({ waiting: files, mode, next }: View): Html {
+  if (files.length === 0) return html`<p class="soft">Nothing is queued.</p>`
+  const lead =
+    mode === 'local' ? 'It would look like this. It is not sent.' : 'It will be sent like this.'
+  const start =
     next === undefined
       ? ''
-      : `${next.report.batches.map(batchBody).join('\n')}<p class="soft">The first of ${plural(next.spans, 'span')}. Open the file to see all of it.</p>`
-  return `<p>${mode === 'local' ? 'It would look like this; it is not sent.' : 'It will leave like this.'}</p>${begin}<table><thead><tr><th scope="col">File</th><th scope="col">Size</th></tr></thead><tbody>${rows.join('')}</tbody></table>`
+      : html`${joinHtml(next.report.batches.map(batchBody), html`\n`)}<p class="soft">The first of ${plural(next.spans, 'span')}. Open the file for all of it.</p>`
+  const rows = files.map(
+    (file) => html`<tr><th scope="row">${link(file)}</th><td>${bytes(file.bytes)}</td></tr>`,
+  )
+  return html`<p>${lead}</p>${start}<table><thead><tr><th scope="col">File</th><th scope="col">Size</th></tr></thead><tbody>${rows}</tbody></table>`
 }
 
-const link = ({ place, name }: Stored): string =>
-  `<a class="mono" href="/${place}/${escapeHtml(name)}">${place}/${escapeHtml(name)}</a>`
+const link = ({ place, name }: Stored): Html =>
+  html`<a class="mono" href="/${place}/${name}">${place}/${name}</a>`
 
-function sent(bodies: readonly Sent[]): string {
-  if (bodies.length === 0) return '<p class="soft">Nothing has left.</p>'
-  const rows = bodies.map((body) => {
-    const answer =
-      body.result === undefined
-        ? 'no answer yet'
-        : body.result === 'retry'
-          ? `tried again later${body.status ? ` (${body.status})` : ''}`
-          : `${body.result} (${body.status})`
-    return `<tr><th scope="row">${time(Date.parse(body.time))}</th><td>${plural(body.spans, 'span')}</td><td>${escapeHtml(answer)}</td><td>${body.file === undefined ? '<span class="soft">no longer kept</span>' : link(body.file)}</td><td class="mono soft">${escapeHtml(body.sha256.slice(0, 12))}…</td></tr>`
-  })
-  return `<div class="scroll" tabindex="0" role="region" aria-label="What left"><table><thead><tr><th scope="col">First attempt</th><th scope="col">What</th><th scope="col">Answer</th><th scope="col">Body</th><th scope="col">SHA-256</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`
+function sent(bodies: readonly Sent[]): Html {
+  if (bodies.length === 0) return html`<p class="soft">Nothing was sent yet.</p>`
+  const rows = bodies.map(
+    (body) =>
+      html`<tr><th scope="row">${time(Date.parse(body.time))}</th><td>${plural(body.spans, 'span')}</td><td>${answerOf(body)}</td><td>${body.file === undefined ? html`<span class="soft">deleted</span>` : link(body.file)}</td><td class="mono soft">${body.sha256.slice(0, 12)}…</td></tr>`,
+  )
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Sent reports"><table><thead><tr><th scope="col">First attempt</th><th scope="col">Content</th><th scope="col">Answer</th><th scope="col">File</th><th scope="col">SHA-256</th></tr></thead><tbody>${rows}</tbody></table></div>`
 }
 
-function counted(counters: View['counters']): string {
+function answerOf({ result, status }: Sent): string {
+  if (result === undefined) return 'no answer yet'
+  return result === 'retry'
+    ? `to be sent again${status ? ` (${status})` : ''}`
+    : `${result} (${status})`
+}
+
+function counters(counts: View['counters']): Html {
   const groupOf = (name: string): number => COUNTERS.findIndex(([pattern]) => pattern.test(name))
   const groups = COUNTERS.flatMap(([, meaning], group) => {
-    const found = Object.keys(counters).filter((name) => groupOf(name) === group)
-    const rows = found.map(
+    const names = Object.keys(counts).filter((name) => groupOf(name) === group)
+    if (names.length === 0) return []
+    const rows = names.map(
       (name) =>
-        `<tr><th scope="row" class="mono">${escapeHtml(name)}</th><td>${counters[name]!.toLocaleString('en-GB')}</td></tr>`,
+        html`<tr><th scope="row" class="mono">${name}</th><td>${counts[name]!.toLocaleString('en-GB')}</td></tr>`,
     )
-    return found.length === 0
-      ? []
-      : [`<tr class="group"><th scope="colgroup" colspan="2">${meaning}</th></tr>${rows.join('')}`]
+    return [html`<tr class="group"><th scope="colgroup" colspan="2">${meaning}</th></tr>${rows}`]
   })
   return groups.length === 0
-    ? '<p class="soft">Nothing yet.</p>'
-    : `<table class="counters"><tbody>${groups.join('')}</tbody></table>`
+    ? html`<p class="soft">Nothing was counted yet.</p>`
+    : html`<table class="counters"><tbody>${groups}</tbody></table>`
 }
 
-const OFF = `<p>For a running pod; it takes effect within seconds, and what waits is wiped:</p>
+const OFF = html`<p>For a running pod. It takes effect within seconds and deletes all queued reports:</p>
 <pre>kubectl annotate pod NAME usage-sidecar.dev/reporting=off --overwrite</pre>
-<p>For all pods that run, and for all new ones in a namespace:</p>
+<p>For all running pods of an application, and for all new pods of a namespace:</p>
 <pre>kubectl annotate pods -A -l app.kubernetes.io/name=APP usage-sidecar.dev/reporting=off --overwrite
 kubectl label namespace NAMESPACE usage-sidecar.dev/inject=disabled --overwrite</pre>
-<p>Without Kubernetes: <code>USAGE_REPORTING=off</code> or <code>DO_NOT_TRACK=1</code> for the sidecar, or make the file that <code>USAGE_OFF_FILE</code> names.</p>`
+<p>Without Kubernetes: set <code>USAGE_REPORTING=off</code> or <code>DO_NOT_TRACK=1</code> for the sidecar, or create the file that <code>USAGE_OFF_FILE</code> names.</p>`
 
-const batchSection = (batch: Batch, index: number): string =>
-  `<section aria-labelledby="b${index}"><h2 id="b${index}">Batch ${index + 1}</h2>${batchBody(batch)}</section>`
+const batchSection = (batch: Batch, index: number): Html =>
+  html`<section aria-labelledby="b${index}"><h2 id="b${index}">Batch ${index + 1}</h2>${batchBody(batch)}</section>`
 
-function batchBody({ attributes, spans }: Batch): string {
-  const cells = (list: readonly Attribute[]): string =>
-    list
-      .map(
-        ({ key, value }) =>
-          `<div><dt class="mono">${escapeHtml(key)}</dt><dd class="mono">${escapeHtml(value)}</dd></div>`,
-      )
-      .join('')
-  return `<dl>${cells(attributes)}</dl>
-${spans.map((span) => `<article><h3>${escapeHtml(span.name)}</h3><dl>${cells(spanFacts(span))}${cells(span.attributes)}</dl></article>`).join('\n')}`
+function batchBody({ attributes, spans }: Batch): Html {
+  const cells = (list: readonly Attribute[]): Html[] =>
+    list.map(
+      ({ key, value }) =>
+        html`<div><dt class="mono">${key}</dt><dd class="mono">${value}</dd></div>`,
+    )
+  const articles = spans.map(
+    (span) =>
+      html`<article><h3>${span.name}</h3><dl>${cells(spanFacts(span))}${cells(span.attributes)}</dl></article>`,
+  )
+  return html`<dl>${cells(attributes)}</dl>\n${joinHtml(articles, html`\n`)}`
 }
 
 const spanFacts = ({
@@ -207,30 +200,14 @@ const plural = (count: number, one: string, many = `${one}s`): string =>
 
 function bytes(count: number): string {
   return count < 1024
-    ? `${count} bytes`
+    ? plural(count, 'byte')
     : count < 1024 ** 2
       ? `${(count / 1024).toFixed(1)} KiB`
       : `${(count / 1024 ** 2).toFixed(1)} MiB`
 }
 
 /** To the second, UTC. */
-function time(ms: number): string {
+function time(ms: number): Html {
   const iso = new Date(ms).toISOString()
-  return `<time datetime="${iso}">${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC</time>`
-}
-
-/**
- * Text that is safe between tags and in quoted attributes; control and format characters could hide
- * or turn text.
- */
-function escapeHtml(text: string): string {
-  // promise: page-escapes-html
-  return text.replace(/[&<>"']|\p{Cc}|\p{Cf}/gu, (character) => ENTITIES[character] ?? '\ufffd')
-}
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
+  return html`<time datetime="${iso}">${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC</time>`
 }

@@ -1,6 +1,8 @@
-// The style sheet of the page: calm, one column, light and dark by the reader's setting, no font
-// and no picture loaded.
-export const STYLE = `
+// The style sheet of the page: one column, light or dark by the reader's setting. It loads no font
+// and no picture.
+import { html } from '../net/html.ts'
+
+export const STYLE = html`
 :root{color-scheme:light dark;--paper:light-dark(#fbfaf8,#15181b);--card:light-dark(#fff,#1b1f23);--ink:light-dark(#22252a,#e4e5e2);--soft:light-dark(#5d636b,#9aa1a8);--line:light-dark(#e3e0da,#2b3035);--link:light-dark(#205e70,#8cc5d3);--on:light-dark(#1f6f4a,#6cc39a);--local:light-dark(#7a5a12,#d9b25c);--off:light-dark(#5d636b,#9aa1a8);--bad:light-dark(#9b2c2c,#f09a9a)}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-variant-numeric:tabular-nums}

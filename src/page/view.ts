@@ -1,39 +1,38 @@
-// What the page and `status` show, as data. All of it is policed, counted or a setting; nothing of
-// it is raw.
+// What the page and `status` show, as data: output of the policy, counters and settings, never raw
+// data.
+import type { Html } from '../net/html.ts'
 
 export interface View {
   mode: 'off' | 'local' | 'on'
   /** The switch that decided the mode, by its name. */
   by: string
-  /** Sentences; none: all is well. */
+  /** Sentences. If there are none, all is well. */
   problems: readonly string[]
   policy:
     | { project: string; version: number; digest: string; purpose: string; expires: string }
     | undefined
-  /** The data sheet as HTML, and the rules that set it. */
-  sheet: { html: string; style: string } | undefined
+  /** The data sheet and its style sheet. */
+  sheet: { html: Html; style: Html } | undefined
   collector: string | undefined
-  /** When the next reports are sent, at the soonest; milliseconds since 1970. */
+  /** The earliest time of the next sending, in milliseconds since 1970. */
   nextSendAt: number | undefined
   waiting: readonly Stored[]
-  /** The first spans of the report that leaves next, and how many there are. */
+  /** The first spans of the next report, and how many it has. */
   next: { report: Report; spans: number } | undefined
   sent: readonly Sent[]
-  /** What was counted since the process began, by reason. */
+  /** Counted since the process started. */
   counters: Readonly<Record<string, number>>
   missingFacts: readonly MissingFact[]
   startedAt: number
   now: number
 }
 
-/**
- * A fact that the policy names and that the sidecar does not know: what is made of it is left out.
- */
+/** A fact that the policy names and the sidecar does not have. Its attributes are left out. */
 export interface MissingFact {
   name: string
-  /** Who could tell. */
+  /** Where the sidecar would get it. */
   from: 'the facts job' | 'the identity' | 'USAGE_FACTS'
-  /** What it was for, as the policy says. */
+  /** What the policy needs it for. */
   reasons: readonly string[]
 }
 
@@ -44,7 +43,7 @@ export interface Stored {
   bytes: number
 }
 
-/** A body that was attempted, as the receipts tell it. */
+/** A body with at least one attempt to send it, from the receipts. */
 export interface Sent {
   sequence: number
   time: string
@@ -52,10 +51,10 @@ export interface Sent {
   bytes: number
   batches: number
   spans: number
-  /** The last answer: `delivered`, `refused`, `retry`; `undefined`: none yet. */
+  /** The last answer: `delivered`, `refused` or `retry`; `undefined` if there is none yet. */
   result: string | undefined
   status: number | undefined
-  /** Its file, while it is kept. */
+  /** Its file, until it is deleted. */
   file: Stored | undefined
 }
 
@@ -76,7 +75,7 @@ export interface ReportedSpan {
   traceId: string
   spanId: string
   parentSpanId: string
-  /** Cut down, as it left. */
+  /** As it was sent: rounded by the policy. */
   time: string
   status: string
   attributes: readonly Attribute[]

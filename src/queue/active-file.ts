@@ -1,105 +1,133 @@
-// The one file of queue/ that takes appends. It is written at its end only, and after a failed
-// write or fsync never again: what was acknowledged before stays, cut at the last good length.
+// The one file of queue/ that takes appends. It is written at its end only. After a failed write or
+// sync it is never written again: it is cut at the last acknowledged byte and kept.
 import { join } from 'node:path'
+import { systemError } from '../support/errors.ts'
 import { type Disk, unlinkIfThere } from './disk.ts'
-import { queueName, type Stored } from './file.ts'
-import type { Shelf } from './file-index.ts'
+import { queueName, type StoredFile } from './file.ts'
+import type { FileIndex } from './file-index.ts'
 
-export const SEAL_BYTES = 1024 * 1024
+const SEAL_BYTES = 1024 * 1024
+/** A file takes appends for this part of the age limit, so that new spans do not expire with old. */
+const SEAL_AGE_PART = 8
 
-export interface Growing {
-  stored(): Stored | undefined
-  /** Durable when it resolves. `sequence` names a new file where none grows. */
-  append(content: Buffer, spans: number, sequence: () => number, since: number): Promise<void>
-  seal(): Promise<void>
-  /**
-   * How many bytes the disk lacks for an append and for the body of its file; asked again where
-   * that can have changed.
-   */
-  missing(bytes: number): Promise<number>
-  /** Drops the files, this one too, whose first append is longer ago than `maxAgeMs`. */
-  dropOld(maxAgeMs: number, now: number): Promise<void>
+interface Open {
+  file: StoredFile
+  descriptor: number
+  path: string
 }
 
-export function createGrowing(disk: Disk, folder: string, shelf: Shelf): Growing {
-  let current: { stored: Stored; file: number; path: string } | undefined
+export interface ActiveFileOptions {
+  disk: Disk
+  folder: string
+  fileIndex: FileIndex
+  maxAgeMs: number
+  /** The greatest sequence that is in use. */
+  lastSequence: number
+}
 
-  const abandon = async (): Promise<void> => {
-    if (current === undefined) return
-    const { stored, file, path } = current
-    // promise: failed-file-abandoned
-    current = undefined
-    // Best effort: what stands behind the good length was answered 503 and is at worst kept twice.
-    const attempt = async (): Promise<void> => {
-      if (stored.bytes === 0) await unlinkIfThere(disk, path)
-      else await disk.truncate(file, stored.bytes)
-    }
-    await attempt().catch(() => undefined)
-    await disk.close(file).catch(() => undefined)
+export class ActiveFile {
+  readonly #disk: Disk
+  readonly #queueFolder: string
+  readonly #fileIndex: FileIndex
+  readonly #maxAgeMs: number
+  #lastSequence: number
+  #open: Open | undefined
+
+  constructor({ disk, folder, fileIndex, maxAgeMs, lastSequence }: ActiveFileOptions) {
+    this.#disk = disk
+    this.#queueFolder = join(folder, 'queue')
+    this.#fileIndex = fileIndex
+    this.#maxAgeMs = maxAgeMs
+    this.#lastSequence = lastSequence
   }
 
-  const seal = async (): Promise<void> => {
-    const file = current?.file
-    current = undefined
-    // All of it is durable, so nothing hangs on how the close ends.
-    if (file !== undefined) await disk.close(file).catch(() => undefined)
+  get file(): StoredFile | undefined {
+    return this.#open?.file
+  }
+
+  /** Durable when it resolves. Begins a new file where none is open. */
+  async append(content: Buffer, spans: number, now: number): Promise<void> {
+    const disk = this.#disk
+    try {
+      // promise: volume-space-reserved
+      if ((await this.missingBytes(content.length)) > 0)
+        throw systemError('ENOSPC', 'The volume of the data directory is full.')
+      const isNew = this.#open === undefined
+      this.#open ??= await this.#create(now)
+      const { file, descriptor } = this.#open
+      await disk.write(descriptor, content, file.bytes)
+      // promise: append-synced
+      await disk.sync(descriptor)
+      // promise: queue-name-synced
+      if (isNew) await disk.syncFolder(this.#queueFolder)
+      file.bytes += content.length
+      file.spans = (file.spans ?? 0) + spans
+      this.#fileIndex.files.set(file.sequence, file)
+    } catch (error) {
+      // promise: failed-file-abandoned
+      await this.#abandon()
+      throw error
+    }
+  }
+
+  async #create(now: number): Promise<Open> {
+    const sequence = ++this.#lastSequence
+    const path = join(this.#queueFolder, queueName(sequence))
+    const descriptor = await this.#disk.create(path, 'appends')
+    return {
+      file: { sequence, phase: 'queued', bytes: 0, firstAppendAt: now, spans: 0 },
+      descriptor,
+      path,
+    }
+  }
+
+  async #abandon(): Promise<void> {
+    if (this.#open === undefined) return
+    const { file, descriptor, path } = this.#open
+    this.#open = undefined
+    // Best effort. The bytes after the cut were answered 503, so at worst they are kept twice.
+    const cut =
+      file.bytes === 0
+        ? unlinkIfThere(this.#disk, path)
+        : this.#disk.truncate(descriptor, file.bytes)
+    await cut.catch(() => undefined)
+    await this.#disk.close(descriptor).catch(() => undefined)
+  }
+
+  /** The file takes no more appends. */
+  async seal(): Promise<void> {
+    const descriptor = this.#open?.descriptor
+    this.#open = undefined
+    // All of it is durable, so a failed close loses nothing.
+    if (descriptor !== undefined) await this.#disk.close(descriptor).catch(() => undefined)
+  }
+
+  async sealIfDue(now: number): Promise<void> {
+    const { file } = this
+    if (file === undefined) return
+    if (file.bytes >= SEAL_BYTES || now - file.firstAppendAt > this.#maxAgeMs / SEAL_AGE_PART)
+      await this.seal()
   }
 
   /**
-   * A body is written before its file goes, so an append must leave room for it: else nothing could
-   * be sent, nor room made.
+   * How many bytes the volume lacks for an append and for the body of its file. A body is written
+   * before its file is removed, so without that space nothing could be sent, nor space be freed.
+   * The volume is asked where a file begins or is about to be sealed.
    */
-  const missing = async (bytes: number): Promise<number> => {
-    const bytesOfFile = (current?.stored.bytes ?? 0) + bytes
-    if (current !== undefined && bytesOfFile < SEAL_BYTES) return 0
-    return await shelf.makeRoom(2 * Math.max(SEAL_BYTES, bytesOfFile))
+  async missingBytes(bytes: number): Promise<number> {
+    const fileBytes = (this.file?.bytes ?? 0) + bytes
+    if (this.#open !== undefined && fileBytes < SEAL_BYTES) return 0
+    return await this.#fileIndex.reserveSpace(2 * Math.max(SEAL_BYTES, fileBytes))
   }
 
-  return {
-    stored: () => current?.stored,
-    missing,
-    append: async (content, spans, sequence, since) => {
-      try {
-        const isNew = current === undefined
-        // promise: volume-space-reserved
-        if ((await missing(content.length)) > 0)
-          throw Object.assign(new Error('The disk is full.'), { code: 'ENOSPC' })
-        if (current === undefined) {
-          const stored: Stored = {
-            sequence: sequence(),
-            place: 'queue',
-            bytes: 0,
-            since,
-            spans: 0,
-            attempted: false,
-            settled: false,
-          }
-          const path = join(folder, 'queue', queueName(stored.sequence))
-          current = { stored, file: await disk.create(path, 'appends'), path }
-        }
-        const { stored, file } = current
-        await disk.write(file, content, stored.bytes)
-        // promise: append-synced
-        await disk.sync(file)
-        // promise: queue-name-synced
-        if (isNew) await disk.syncFolder(join(folder, 'queue'))
-        stored.bytes += content.length
-        stored.spans = (stored.spans ?? 0) + spans
-        shelf.stored.set(stored.sequence, stored)
-      } catch (error) {
-        await abandon()
-        throw error
-      }
-    },
-    seal,
-    dropOld: async (maxAgeMs, now) => {
-      for (const item of shelf.stored.values()) {
-        // From before the clock was set back: its age counts from now on.
-        if (item.since > now) item.since = now
-        if (now - item.since <= maxAgeMs) continue
-        if (item === current?.stored) await seal()
-        await shelf.drop(item, 'age')
-      }
-    },
+  /** Drops every file, the active one too, whose first append is over the age limit. */
+  async dropExpired(now: number): Promise<void> {
+    for (const file of this.#fileIndex.files.values()) {
+      // From before the clock was set back: its age counts from now on.
+      if (file.firstAppendAt > now) file.firstAppendAt = now
+      if (now - file.firstAppendAt <= this.#maxAgeMs) continue
+      if (file === this.file) await this.seal()
+      await this.#fileIndex.drop(file, 'age')
+    }
   }
 }

@@ -1,205 +1,180 @@
-// The way in: records gather while a commit runs and share the next one, one synced write for all
-// that wait. What may wait is bounded, and so is what may be kept: over it the record is answered
-// 503, or the oldest file goes.
+// The way in: append -> commit group -> sync -> acknowledge. Records gather in a group while the
+// group before it is written, and share the next synced write. Both the records in memory and the
+// queue on disk are bounded. Beyond that an append is refused with 503, or the oldest file is
+// dropped.
 import type { Counters } from '../support/counters.ts'
-import { errorCode, type Refusal, retryLater } from '../support/errors.ts'
-import type { Log } from '../support/log.ts'
-import { type Growing, SEAL_BYTES } from './active-file.ts'
-import { Group } from './commit-group.ts'
+import type { Refusal } from '../support/errors.ts'
+import type { ActiveFile } from './active-file.ts'
+import type { AppendRefusals } from './append-refusals.ts'
+import { CommitGroup } from './commit-group.ts'
 import { CHECKSUM_BYTES } from './file.ts'
-import type { Shelf } from './file-index.ts'
-import { createEpisode } from './throttled-warning.ts'
+import type { FileIndex } from './file-index.ts'
+import type { SerialExecutor } from './serial-executor.ts'
 
-export interface AppendsOptions {
-  shelf: Shelf
-  growing: Growing
+/** What happens when the queue is full. `ring`: mode local, which never sends. */
+export type WhenFull = 'refuse' | 'drop-oldest' | 'ring'
+
+/**
+ * Operations that began and did not finish. Until they are called again and succeed, nothing comes
+ * in and nothing leaves.
+ */
+export type PendingOperation = 'switchPolicy' | 'wipe'
+
+export interface AppenderOptions {
+  activeFile: ActiveFile
+  fileIndex: FileIndex
+  executor: SerialExecutor
+  refusals: AppendRefusals
+  pendingOperations: ReadonlySet<PendingOperation>
+  /** Of queue/ and sending/ together. */
   maxBytes: number
-  /** What may wait in memory for the disk. */
+  /** Of the records in memory that are not written yet. */
   maxWaitingBytes: number
-  maxAgeMs: number
-  full: 'refuse' | 'drop-oldest' | 'ring'
-  /** Runs one operation after all that were asked for before it. */
-  inTurn: (operation: () => Promise<void>) => Promise<void>
-  /** A wipe or a change of policy has not come to its end: nothing may come in. */
-  blocked: () => boolean
-  closed: () => boolean
-  nextSequence: () => number
+  full: WhenFull
   counters: Counters
-  log: Log
   now: () => number
 }
 
-export interface Appends {
-  append(record: Uint8Array, spans: number): Promise<void>
+/** All requests that arrived in this round of the event loop have appended after it. */
+const endOfRound = (): Promise<void> => new Promise<void>((resolve) => void setImmediate(resolve))
+
+export class Appender {
+  readonly #options: AppenderOptions
+  readonly #maxWaitingBytes: number
+  /** Takes more records until its commit begins. */
+  #gathering: CommitGroup | undefined
+  /** Groups of one record each whose commit has not begun. */
+  readonly #isolated = new Set<CommitGroup>()
+  #spare: Buffer | undefined
+  #waitingBytes = 0
+
+  constructor(options: AppenderOptions) {
+    this.#options = options
+    this.#maxWaitingBytes = Math.min(options.maxWaitingBytes, options.maxBytes)
+  }
+
+  /** In memory, not written yet. */
+  get waitingBytes(): number {
+    return this.#waitingBytes
+  }
+
+  append(record: Uint8Array, spans: number): Promise<void> {
+    const answer = this.#admit(record.length + CHECKSUM_BYTES, spans)
+    if (answer !== undefined) return answer
+    this.#gathering ??= this.#openGroup()
+    return this.#gathering.add(record, spans)
+  }
+
   /** The same, in a file that holds nothing else. */
-  appendIsolated(record: Uint8Array, spans: number): Promise<void>
-  /** What waits now is settled at once, and nothing of it reaches the disk. */
-  discard(reason: 'policy' | 'consent'): void
-  waitingBytes(): number
-}
-
-const FULL_RETRY_SECONDS = 60
-const BUSY_RETRY_SECONDS = 1
-
-export function createAppends(options: AppendsOptions): Appends {
-  const { shelf, growing, maxBytes, counters, log, now } = options
-  const maxWaiting = Math.min(options.maxWaitingBytes, maxBytes)
-  const episodes = {
-    full: createEpisode(
-      log,
-      now,
-      'queue: full; requests are answered 503',
-      'queue: there is room again',
-    ),
-    dropping: createEpisode(
-      log,
-      now,
-      'queue: full; the oldest spans are dropped',
-      'queue: there is room again, and nothing is dropped',
-    ),
-    busy: createEpisode(
-      log,
-      now,
-      'queue: the disk is too slow; requests are answered 503',
-      'queue: the disk keeps up again',
-    ),
-    unwritable: createEpisode(
-      log,
-      now,
-      'queue: a write failed; requests are answered 503',
-      'queue: it can be written again',
-    ),
+  appendIsolated(record: Uint8Array, spans: number): Promise<void> {
+    const answer = this.#admit(record.length + CHECKSUM_BYTES, spans)
+    if (answer !== undefined) return answer
+    const { activeFile, executor } = this.#options
+    const group = new CommitGroup(undefined, this.#maxWaitingBytes)
+    this.#isolated.add(group)
+    void executor.run(async () => {
+      // promise: isolated-record
+      await activeFile.seal()
+      await this.#commit(group)
+      await activeFile.seal()
+    })
+    return group.add(record, spans)
   }
-  const full = (): Refusal => {
-    episodes.full.happened()
-    return retryLater(
-      'The queue is full. It empties when the collector can be reached.',
-      FULL_RETRY_SECONDS,
-    )
-  }
-  const busy = (): Refusal => {
-    episodes.busy.happened()
-    return retryLater('Too much waits for the disk.', BUSY_RETRY_SECONDS)
-  }
-  const unwritable = (): Refusal => retryLater('The queue cannot be written.', BUSY_RETRY_SECONDS)
-  let group: Group | undefined
-  /** Each of one record, on its way to a file of its own. */
-  const lonely = new Set<Group>()
-  let spare: Buffer | undefined
-  let waiting = 0
 
-  const makeRoom = async (bytes: number): Promise<void> => {
-    for (const item of shelf.stored.values()) {
-      const missing = await growing.missing(bytes)
-      // Where others fill the disk, dropping all we have would win nothing.
-      if (shelf.bytes() + bytes <= maxBytes && (missing === 0 || missing > shelf.bytes())) return
-      if (item === growing.stored()) await growing.seal()
-      await shelf.drop(item, 'full')
-      if (options.full === 'drop-oldest') episodes.dropping.happened()
+  /** Settles all records that are not being written. None of them reaches the disk. */
+  discard(reason: 'policy' | 'consent'): void {
+    const groups = [...this.#isolated]
+    if (this.#gathering !== undefined) groups.push(this.#gathering)
+    this.#gathering = undefined
+    this.#isolated.clear()
+    for (const group of groups) {
+      group.discarded = true
+      this.#options.counters.add(`queue.dropped.${reason}`, group.spans)
+      group.acknowledge()
     }
   }
 
-  const commit = async (mine: Group): Promise<void> => {
-    if (group === mine) group = undefined
-    lonely.delete(mine)
-    try {
-      if (mine.discarded) return
-      if (options.blocked()) throw unwritable()
-      await growing.dropOld(options.maxAgeMs, now())
-      if (options.full !== 'refuse') await makeRoom(mine.bytes)
-      await growing.append(mine.content(), mine.spans, options.nextSequence, now())
-      mine.settle()
-      for (const episode of Object.values(episodes)) episode.quiet(2 * shelf.bytes() <= maxBytes)
-    } catch (error) {
-      counters.add('queue.refused', mine.spans)
-      const code = errorCode(error)
-      if (code !== 'ENOSPC') episodes.unwritable.happened({ code })
-      // promise: failed-write-503
-      mine.settle(code === 'ENOSPC' ? full() : unwritable())
-    } finally {
-      waiting -= mine.bytes
-      spare = mine.spare()
-    }
-    const file = growing.stored()
-    // By age as well, so that fresh spans do not share the fate of old ones.
-    if (
-      file !== undefined &&
-      (file.bytes >= SEAL_BYTES || now() - file.since > options.maxAgeMs / 8)
-    )
-      await growing.seal()
-  }
-
-  /**
-   * `undefined` where the record may wait; `'drop'` where it can never fit into a queue that
-   * refuses nothing.
-   */
-  const verdict = (size: number): Refusal | 'drop' | undefined => {
-    if (options.closed()) return unwritable()
-    if (options.full === 'refuse') {
-      // promise: queue-bounded
-      if (shelf.bytes() + waiting + size > maxBytes) return full()
-    } else if (size > maxBytes) return 'drop'
-    // promise: pending-bounded
-    return waiting > 0 && waiting + size > maxWaiting ? busy() : undefined
-  }
-
-  /** Undefined where the record may wait, with its bytes counted; else what the caller is told. */
-  const turnedAway = (size: number, spans: number): Promise<void> | undefined => {
-    const refused = verdict(size)
-    if (refused === undefined) {
-      waiting += size
+  /** `undefined`: the record may wait, and its bytes are counted. Else the answer to the caller. */
+  #admit(bytes: number, spans: number): Promise<void> | undefined {
+    const verdict = this.#verdict(bytes)
+    if (verdict === 'admit') {
+      this.#waitingBytes += bytes
       return undefined
     }
-    if (refused === 'drop') {
+    const { counters } = this.#options
+    if (verdict === 'drop') {
       counters.add('queue.dropped.full', spans)
       return Promise.resolve()
     }
     // promise: refused-spans-counted
     counters.add('queue.refused', spans)
-    return Promise.reject(refused)
+    return Promise.reject(verdict)
   }
 
-  const discard = (mine: Group, reason: 'policy' | 'consent'): void => {
-    mine.discarded = true
-    counters.add(`queue.dropped.${reason}`, mine.spans)
-    mine.settle()
+  /** `drop`: the queue refuses nothing, and can never hold this record. */
+  #verdict(bytes: number): Refusal | 'admit' | 'drop' {
+    const { executor, refusals, fileIndex, full, maxBytes } = this.#options
+    const waiting = this.#waitingBytes
+    if (executor.closed) return refusals.notWritable()
+    if (full === 'refuse') {
+      // promise: queue-bounded
+      if (fileIndex.bytes() + waiting + bytes > maxBytes) return refusals.queueFull()
+    } else if (bytes > maxBytes) return 'drop'
+    // promise: pending-bounded
+    return waiting > 0 && waiting + bytes > this.#maxWaitingBytes ? refusals.diskSlow() : 'admit'
   }
 
-  return {
-    append: (record, spans) => {
-      const told = turnedAway(record.length + CHECKSUM_BYTES, spans)
-      if (told !== undefined) return told
-      if (group === undefined) {
-        const mine = new Group(spare, maxWaiting)
-        spare = undefined
-        group = mine
-        // After all requests that have arrived in this round of the event loop: they share the
-        // commit.
-        void options.inTurn(() =>
-          new Promise<void>((resolve) => void setImmediate(resolve)).then(() => commit(mine)),
-        )
-      }
-      return group.add(record, spans)
-    },
-    appendIsolated: (record, spans) => {
-      const told = turnedAway(record.length + CHECKSUM_BYTES, spans)
-      if (told !== undefined) return told
-      const mine = new Group(undefined, maxWaiting)
-      lonely.add(mine)
-      void options.inTurn(async () => {
-        // promise: isolated-record
-        await growing.seal()
-        await commit(mine)
-        await growing.seal()
-      })
-      return mine.add(record, spans)
-    },
-    discard: (reason) => {
-      if (group !== undefined) discard(group, reason)
-      group = undefined
-      for (const mine of lonely) discard(mine, reason)
-      lonely.clear()
-    },
-    waitingBytes: () => waiting,
+  #openGroup(): CommitGroup {
+    const group = new CommitGroup(this.#spare, this.#maxWaitingBytes)
+    this.#spare = undefined
+    void this.#options.executor.run(async () => {
+      await endOfRound()
+      await this.#commit(group)
+    })
+    return group
+  }
+
+  /** One synced write. Then every record of the group is acknowledged, or refused. */
+  async #commit(group: CommitGroup): Promise<void> {
+    const { activeFile, fileIndex, refusals, maxBytes, counters, now } = this.#options
+    if (this.#gathering === group) this.#gathering = undefined
+    this.#isolated.delete(group)
+    try {
+      if (group.discarded) return
+      await this.#write(group)
+      group.acknowledge()
+      refusals.written(2 * fileIndex.bytes() <= maxBytes)
+    } catch (error) {
+      counters.add('queue.refused', group.spans)
+      // promise: failed-write-503
+      group.refuse(refusals.writeFailed(error))
+    } finally {
+      this.#waitingBytes -= group.bytes
+      this.#spare = group.spare()
+    }
+    await activeFile.sealIfDue(now())
+  }
+
+  /** Durable when it resolves. */
+  async #write(group: CommitGroup): Promise<void> {
+    const { activeFile, refusals, pendingOperations, full, now } = this.#options
+    if (pendingOperations.size > 0) throw refusals.notWritable()
+    await activeFile.dropExpired(now())
+    if (full !== 'refuse') await this.#dropOldest(group.bytes)
+    await activeFile.append(group.content(), group.spans, now())
+  }
+
+  /** Drops the oldest files until `bytes` fit. */
+  async #dropOldest(bytes: number): Promise<void> {
+    const { activeFile, fileIndex, refusals, maxBytes, full } = this.#options
+    for (const file of fileIndex.files.values()) {
+      const missing = await activeFile.missingBytes(bytes)
+      const fits = fileIndex.bytes() + bytes <= maxBytes
+      // Where others fill the volume, dropping all of our files would not help.
+      if (fits && (missing === 0 || missing > fileIndex.bytes())) return
+      if (file === activeFile.file) await activeFile.seal()
+      await fileIndex.drop(file, 'full')
+      if (full === 'drop-oldest') refusals.oldestDropped()
+    }
   }
 }

@@ -1,6 +1,6 @@
-// Every file operation of the queue, and nothing else: a test puts a recording disk in its place
-// and takes the power away between any two of them. Plain callbacks of node:fs, off the event loop;
-// they cost less CPU than file handles.
+// Every file operation of the queue, and nothing else. A test replaces it with a recording disk and
+// cuts the power between any two operations. It uses the callbacks of node:fs, which run off the
+// event loop and cost less CPU than file handles.
 import fs, { constants } from 'node:fs'
 import { platform } from 'node:os'
 import { dirname } from 'node:path'
@@ -8,18 +8,15 @@ import { errorCode } from '../support/errors.ts'
 import { lockFile } from './lock.ts'
 
 export interface Disk {
-  /**
-   * Creates a folder and those above it, for our user only, durably; nothing happens where it
-   * exists.
-   */
+  /** Creates a folder and its parents, for our user only, durably. Does nothing if it exists. */
   makeFolder(path: string): Promise<void>
-  /** The names in a folder, sorted; none where there is no folder. */
+  /** The names in a folder, sorted. None if there is no such folder. */
   list(path: string): Promise<string[]>
   /** Makes creations, renames and unlinks in this folder durable. */
   syncFolder(path: string): Promise<void>
   /**
-   * A new file, for our user only; an error where it exists. `appends`: each write to it is
-   * followed by a sync.
+   * Creates a file, for our user only. Fails if it exists. `appends`: a sync follows each write to
+   * it.
    */
   create(path: string, use?: 'appends'): Promise<number>
   openFile(path: string): Promise<number>
@@ -36,7 +33,7 @@ export interface Disk {
   /** Bytes that can still be written on the volume of a folder. */
   free(folder: string): Promise<number>
   setModifiedAt(path: string, ms: number): Promise<void>
-  /** Keeps other processes out until the result is called or this process ends. */
+  /** Excludes other processes until the result is called or this process ends. */
   lock(path: string): () => void
 }
 
@@ -50,9 +47,9 @@ const call = <T = void>(start: (done: Done<T>) => void): Promise<T> =>
   })
 
 /**
- * Linux makes each write to such a file durable before it ends, and saves the way to another thread
- * and back that a sync of its own takes. Elsewhere a sync can do more than the flag: macOS empties
- * the drive's cache in it.
+ * On Linux each write to such a file is durable when it ends, which saves a second trip to another
+ * thread for the sync. Elsewhere a sync can do more than the flag. On macOS it flushes the cache of
+ * the drive.
  */
 const SYNCED_WRITES = platform() === 'linux' ? constants.O_DSYNC : undefined
 /** Open files whose writes are durable when they end. */
@@ -110,7 +107,7 @@ export const nodeDisk: Disk = {
   },
   truncate: (file, length) => call((done) => fs.ftruncate(file, length, done)),
   close: (file) => {
-    // Its number may be the next file's.
+    // The next file may get the same number.
     synced.delete(file)
     return call((done) => fs.close(file, done))
   },
@@ -129,7 +126,7 @@ export const nodeDisk: Disk = {
   lock: lockFile,
 }
 
-/** `undefined` where there is no such file. */
+/** `undefined` if there is no such file. */
 export async function readIfThere(disk: Disk, path: string): Promise<Buffer | undefined> {
   try {
     return await disk.read(path)

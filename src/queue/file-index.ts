@@ -1,128 +1,148 @@
-// What stands in queue/, sending/ and sent/, in memory, and how a file leaves: delivered, refused,
-// dropped for a reason that is counted, or wiped. Nothing here waits for its turn: the front door
-// lets one operation in at a time.
+// What is in queue/, sending/ and sent/, in memory, and how a file leaves: moved to sent/, dropped
+// for a counted reason, or wiped. Nothing in this file waits for its turn: callers run in the
+// executor of the queue.
 import { join } from 'node:path'
 import type { Counters } from '../support/counters.ts'
 import { errorCode } from '../support/errors.ts'
 import { release } from '../support/memory.ts'
 import { openBody } from './body.ts'
 import { type Disk, unlinkIfThere } from './disk.ts'
-import { bodyName, queueName, type Stored, scanFile, sequenceOf } from './file.ts'
+import { bodyName, queueName, type StoredFile, scanFile, sequenceOf } from './file.ts'
 
-/** sent/ keeps the last bodies up to this many bytes. */
+/** sent/ keeps the newest bodies up to this many bytes. */
 const SENT_MAX_BYTES = 16 * 1024 * 1024
 
 export const FOLDERS = ['queue', 'sending', 'sent'] as const
 
-export type Reason = 'format' | 'policy' | 'full' | 'age' | 'corrupt' | 'consent'
+export type DropReason = 'format' | 'policy' | 'full' | 'age' | 'corrupt' | 'consent'
 
-export interface Shelf {
-  /** In the order of their sequence. */
-  stored: Map<number, Stored>
-  bytes(): number
-  sentBytes(): number
-  addSent(sequence: number, bytes: number): void
-  path(stored: Stored): string
-  drop(stored: Stored, reason: Reason): Promise<void>
+export class FileIndex {
+  /** Of queue/ and sending/, in the order of their sequence. */
+  readonly files = new Map<number, StoredFile>()
+  /** Bytes by sequence, the oldest first. */
+  readonly #sent = new Map<number, number>()
+  readonly #disk: Disk
+  readonly #folder: string
+  readonly #counters: Counters
+
+  constructor(disk: Disk, folder: string, counters: Counters) {
+    this.#disk = disk
+    this.#folder = folder
+    this.#counters = counters
+  }
+
+  /** Of queue/ and sending/. */
+  bytes(): number {
+    let total = 0
+    for (const { bytes } of this.files.values()) total += bytes
+    return total
+  }
+
+  sentBytes(): number {
+    let total = 0
+    for (const bytes of this.#sent.values()) total += bytes
+    return total
+  }
+
+  addSent(sequence: number, bytes: number): void {
+    this.#sent.set(sequence, bytes)
+  }
+
+  path({ sequence, phase }: StoredFile): string {
+    return phase === 'queued' ? this.#queuePath(sequence) : this.#sendingPath(sequence)
+  }
+
+  #queuePath(sequence: number): string {
+    return join(this.#folder, 'queue', queueName(sequence))
+  }
+
+  #sendingPath(sequence: number): string {
+    return join(this.#folder, 'sending', bodyName(sequence))
+  }
+
+  #sentPath(sequence: number): string {
+    return join(this.#folder, 'sent', bodyName(sequence))
+  }
+
+  async drop(file: StoredFile, reason: DropReason): Promise<void> {
+    const { sequence, phase } = file
+    const spans = file.spans ?? (await spansOf(this.#disk, this.path(file)))
+    const wasAttempted = phase === 'attempted' || phase === 'settled'
+    // The admin can see every body that was attempted, whatever became of it.
+    if (wasAttempted && reason !== 'consent') await this.moveToSent(file)
+    else {
+      // Both, because a commit that failed half way leaves a second file.
+      await unlinkIfThere(this.#disk, this.#queuePath(sequence))
+      await unlinkIfThere(this.#disk, this.#sendingPath(sequence))
+    }
+    this.files.delete(sequence)
+    // promise: drops-counted
+    this.#counters.add(`queue.dropped.${reason}`, reason === 'corrupt' ? 1 : spans)
+  }
+
   /** From sending/ to sent/. */
-  moveToSent(stored: Stored): Promise<void>
+  async moveToSent({ sequence, bytes }: StoredFile): Promise<void> {
+    await this.#disk
+      .rename(this.#sendingPath(sequence), this.#sentPath(sequence))
+      .catch((error: unknown) => {
+        // A file that somebody removed must not hold up the files behind it.
+        if (errorCode(error) !== 'ENOENT') throw error
+      })
+    // promise: sent-synced
+    await this.#disk.syncFolder(join(this.#folder, 'sent'))
+    // The next commit syncs sending/, before the next receipt. Until then the receipts decide.
+    this.files.delete(sequence)
+    this.#sent.set(sequence, bytes)
+    while (this.sentBytes() > SENT_MAX_BYTES) await this.#dropOldestSent()
+  }
+
   /**
-   * The oldest of sent/ give way until this much can be written, or nothing is left there; gives
-   * how much is missing.
+   * Removes the oldest files of sent/ until this many bytes can be written, or sent/ is empty.
+   * Gives how many bytes are still missing.
    */
-  makeRoom(bytes: number): Promise<number>
-  /** Everything but the receipts, durably. */
-  wipe(): Promise<void>
-}
+  async reserveSpace(bytes: number): Promise<number> {
+    for (;;) {
+      const missing = bytes - (await this.#disk.free(this.#folder))
+      if (missing <= 0 || this.#sent.size === 0) return Math.max(0, missing)
+      await this.#dropOldestSent()
+    }
+  }
 
-export function createShelf(disk: Disk, folder: string, counters: Counters): Shelf {
-  const stored = new Map<number, Stored>()
-  const sent = new Map<number, number>()
-  const sum = (sizes: Iterable<number>): number =>
-    [...sizes].reduce((total, size) => total + size, 0)
-
-  const dropOldestSent = async (): Promise<void> => {
-    for (const sequence of sent.keys()) {
+  async #dropOldestSent(): Promise<void> {
+    for (const sequence of this.#sent.keys()) {
       // promise: sent-bounded
-      await unlinkIfThere(disk, join(folder, 'sent', bodyName(sequence)))
-      sent.delete(sequence)
+      await unlinkIfThere(this.#disk, this.#sentPath(sequence))
+      this.#sent.delete(sequence)
       return
     }
   }
 
-  const shelf: Shelf = {
-    stored,
-    bytes: () => {
-      let total = 0
-      for (const { bytes } of stored.values()) total += bytes
-      return total
-    },
-    sentBytes: () => sum(sent.values()),
-    addSent: (sequence, bytes) => void sent.set(sequence, bytes),
-    path: ({ sequence, place }) =>
-      join(folder, place, place === 'queue' ? queueName(sequence) : bodyName(sequence)),
-    drop: async (item, reason) => {
-      const spans = item.spans ?? (await spansOf(disk, shelf.path(item)))
-      // Every attempted body is kept for the admin to see, whatever became of it.
-      if (item.attempted && reason !== 'consent') await shelf.moveToSent(item)
-      // Under both names: a commit that failed half way leaves the one that nobody counts on.
-      else
-        for (const place of ['queue', 'sending'] as const)
-          await unlinkIfThere(disk, shelf.path({ ...item, place }))
-      stored.delete(item.sequence)
-      // promise: drops-counted
-      counters.add(`queue.dropped.${reason}`, reason === 'corrupt' ? 1 : spans)
-    },
-    moveToSent: async (item) => {
-      // A file that somebody took away must not hold up those behind it.
-      await disk
-        .rename(shelf.path(item), join(folder, 'sent', bodyName(item.sequence)))
-        .catch((error: unknown) => {
-          if (errorCode(error) !== 'ENOENT') throw error
-        })
-      // promise: sent-synced
-      await disk.syncFolder(join(folder, 'sent'))
-      // sending/ is synced by the next commit, before the next receipt line; until then the
-      // receipts tell.
-      stored.delete(item.sequence)
-      sent.set(item.sequence, item.bytes)
-      for (let total = shelf.sentBytes(); total > SENT_MAX_BYTES; total = shelf.sentBytes())
-        await dropOldestSent()
-    },
-    makeRoom: async (bytes) => {
-      for (;;) {
-        const missing = bytes - (await disk.free(folder))
-        if (missing <= 0 || sent.size === 0) return Math.max(0, missing)
-        await dropOldestSent()
-      }
-    },
-    wipe: async () => {
-      await wipeFolder(folder, counters, disk, 'consent', stored)
-      stored.clear()
-      sent.clear()
-    },
+  /** Everything but the receipts, durably. */
+  async wipe(): Promise<void> {
+    await wipeFiles(this.#folder, this.#counters, this.#disk, 'consent', this.files)
+    this.files.clear()
+    this.#sent.clear()
   }
-  return shelf
 }
 
 /**
- * Unlinks all that holds spans, and keeps the receipts; creates nothing. `known`: files whose spans
- * are counted already.
+ * Removes every file that holds spans and keeps the receipts. Creates nothing. `known`: files whose
+ * spans are counted already.
  */
-export async function wipeFolder(
+export async function wipeFiles(
   folder: string,
   counters: Counters,
   disk: Disk,
-  reason: Reason,
-  known?: Map<number, Stored>,
+  reason: DropReason,
+  known?: ReadonlyMap<number, StoredFile>,
 ): Promise<void> {
   for (const place of FOLDERS) {
     const path = join(folder, place)
     const names = await disk.list(path)
     for (const name of names) {
       const sequence = sequenceOf(name)
-      const waiting = place !== 'sent' && sequence !== undefined
-      const spans = waiting
+      const isLost = place !== 'sent' && sequence !== undefined
+      const spans = isLost
         ? (known?.get(sequence)?.spans ?? (await spansOf(disk, join(path, name))))
         : 0
       await disk.unlink(join(path, name))
@@ -133,7 +153,7 @@ export async function wipeFolder(
   }
 }
 
-/** For the count only: what cannot be read has none. */
+/** For the count only. A file that cannot be read counts as none. */
 async function spansOf(disk: Disk, path: string): Promise<number> {
   try {
     const bytes = await disk.read(path)

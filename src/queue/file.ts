@@ -1,7 +1,7 @@
-// The format of queue/<sequence>.otlp: records, each one whole field 1 of an
-// ExportTraceServiceRequest (`0a LEN ResourceSpans`), each followed by its CRC-32 as a field that
-// no OTLP reader knows and all step over, so the file itself is a readable request. What stands
-// before the first wrong checksum is whole; what stands behind it is never trusted.
+// The format of queue/<sequence>.otlp. A file is a sequence of records. Each is one whole field 1 of
+// an ExportTraceServiceRequest (`0a LEN ResourceSpans`), followed by its CRC-32 as a field that
+// OTLP readers skip. So the file itself is a readable request. Bytes before the first wrong
+// checksum are whole. Bytes after it are never trusted.
 import { crc32 } from 'node:zlib'
 
 /** Tag of ExportTraceServiceRequest.resource_spans, length-delimited. */
@@ -14,37 +14,38 @@ export const CHECKSUM_BYTES = 5
 export const BATCHES = [1]
 export const SPANS = [1, 2, 2]
 
-/** A file of queue/ or sending/, as the queue remembers it. */
-export interface Stored {
+/**
+ * The phases of a file, in their order.
+ * `queued`: a file of queue/. `committed`: a body in sending/ that was never sent.
+ * `attempted`: the receipts name an attempt. `settled`: delivered or refused, not in sent/ yet.
+ */
+export type FilePhase = 'queued' | 'committed' | 'attempted' | 'settled'
+
+/** A file of queue/ or sending/. */
+export interface StoredFile {
   sequence: number
-  place: 'queue' | 'sending'
+  phase: FilePhase
   /** Up to the end of the last record that is whole and durable. */
   bytes: number
-  /** First append, milliseconds since 1970. */
-  since: number
-  /** `undefined` for a body of an earlier life until it is read. */
+  /** Milliseconds since 1970. */
+  firstAppendAt: number
+  /** `undefined` for a body of an earlier process until it is read. */
   spans: number | undefined
-  attempted: boolean
-  /** Delivered or refused, but not moved to sent/ yet. */
-  settled: boolean
 }
 
-/**
- * Up to 15 digits, so that no sequence that a damaged receipt may name makes a file that is not
- * found again.
- */
+/** Up to 15 digits, so that a file is found again whatever sequence a damaged receipt names. */
 const NAME = /^(\d{12,15})\.otlp(\.gz)?$/
 
 export const queueName = (sequence: number): string => `${String(sequence).padStart(12, '0')}.otlp`
 export const bodyName = (sequence: number): string => `${queueName(sequence)}.gz`
 
-/** The sequence in the name of a file of ours; `undefined` for any other file. */
+/** The sequence in the name of one of our files. `undefined` for any other file. */
 export function sequenceOf(name: string): number | undefined {
   const digits = NAME.exec(name)?.[1]
   return digits === undefined ? undefined : Number(digits)
 }
 
-/** Writes a record and its checksum into `target` at `at`; gives the position behind them. */
+/** Writes a record and its checksum into `target` at `at`. Gives the position behind them. */
 export function putRecord(target: Buffer, at: number, record: Uint8Array): number {
   target.set(record, at)
   const end = at + record.length
@@ -58,7 +59,7 @@ export interface Scan {
   spans: number
   /** Where the last whole record and its checksum end. */
   length: number
-  /** `torn`: the bytes end before their record does. `corrupt`: they are there and wrong. */
+  /** `torn`: the last record is cut off. `corrupt`: bytes are there and wrong. */
   state: 'whole' | 'torn' | 'corrupt'
 }
 
@@ -77,8 +78,7 @@ export function scanFile(bytes: Buffer): Scan {
       bytes[end] !== CHECKSUM_TAG ||
       bytes.readUInt32LE(end + 1) !== crc32(bytes.subarray(at, end))
     ) {
-      // The last record, or zeros to the end: a write that the power did not let finish. Else there
-      // is damage.
+      // A power loss leaves the last record wrong, or zeros to the end. Anything else is damage.
       const torn =
         end + CHECKSUM_BYTES === bytes.length || bytes.subarray(at).every((byte) => byte === 0)
       state = torn ? 'torn' : 'corrupt'
@@ -91,23 +91,20 @@ export function scanFile(bytes: Buffer): Scan {
   return { records, spans, length: at, state }
 }
 
-/**
- * Where a length-delimited value ends whose length stands at `at`; infinite where the length itself
- * is cut off.
- */
+/** The end of a length-delimited value whose length is at `at`. Infinite if the length is cut off. */
 function endOfLen(bytes: Uint8Array, at: number): number {
   const reader = new Reader(bytes, at)
   return reader.varint(bytes.length) + reader.at
 }
 
 /**
- * How often the length-delimited field at the end of `path` occurs; of malformed bytes, as far as
- * they can be read.
+ * How often the length-delimited field at the end of `path` occurs. Malformed bytes are counted as
+ * far as they can be read.
  */
 export const countFields = (bytes: Uint8Array, path: readonly number[]): number =>
   new Reader(bytes, 0).count(path, 0, bytes.length)
 
-/** Allocates nothing as it goes: it visits every field of every span that is sent. */
+/** Allocates nothing, because it visits every field of every span that is sent. */
 class Reader {
   readonly #bytes: Uint8Array
   at: number
@@ -117,7 +114,7 @@ class Reader {
     this.at = at
   }
 
-  /** A varint of up to 53 bits, stepped over; infinite where it is cut off or too long. */
+  /** Reads a varint of up to 53 bits. Infinite if it is cut off or too long. */
   varint(end: number): number {
     let value = 0
     for (let factor = 1; this.at < end && factor < 2 ** 63; factor *= 128) {

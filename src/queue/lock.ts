@@ -1,21 +1,21 @@
-// Keeps a second process out of the folder. The lock is the kernel's and dies with its process,
-// however that ends, so nobody ever has to remove a stale one. Node has no call for it; SQLite,
-// which Node carries, takes one (fcntl).
+// Only the process that holds the lock may use the data directory. The kernel releases the lock when
+// the process ends, so a stale lock cannot exist. Node has no call for such a lock, but SQLite,
+// which is part of Node, takes one (fcntl).
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { errorCode } from '../support/errors.ts'
+import { errorCode, systemError } from '../support/errors.ts'
 
 /** https://sqlite.org/rescode.html#busy */
 const SQLITE_BUSY = 5
 
 /**
- * Throws an error with the code EBUSY where another process, or another queue of this one, has the
- * lock.
+ * Throws an error with the code EBUSY if another process, or another queue of this process, holds
+ * the lock.
  */
 export function lockFile(path: string): () => void {
   try {
-    // Created here for its mode. Never opened where it exists: closing it would free a lock of this
-    // very process.
+    // Created in advance for its mode. An existing file is never opened, because closing it would
+    // release a lock of this process.
     closeSync(openSync(path, 'wx', 0o600))
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error
@@ -26,23 +26,14 @@ export function lockFile(path: string): () => void {
     database.exec('PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE')
   } catch (error) {
     database?.close()
-    if ((error as { errcode?: unknown }).errcode === SQLITE_BUSY) {
-      throw Object.assign(
-        new Error(
-          'Another process uses this data folder. Stop it, or give USAGE_DATA_DIR a folder of its own.',
-        ),
-        {
-          code: 'EBUSY',
-        },
+    if ((error as { errcode?: unknown }).errcode === SQLITE_BUSY)
+      throw systemError(
+        'EBUSY',
+        'Another process uses this data directory. Stop it, or set USAGE_DATA_DIR to another directory.',
       )
-    }
-    throw Object.assign(
-      new Error(
-        'The file `lock` in the data folder cannot be locked. Make the folder writable, or remove that file.',
-      ),
-      {
-        code: 'ENOLCK',
-      },
+    throw systemError(
+      'ENOLCK',
+      'The file `lock` in the data directory cannot be locked. Make the directory writable, or remove that file.',
     )
   }
   const locked = database

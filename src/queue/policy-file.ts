@@ -1,15 +1,16 @@
-// The file `policy`: the format of the folder, and the digest of the policy that made everything in
-// queue/ and sending/. What was made under another policy, or written by a version with another
-// format, never leaves.
+// The file `policy`: the format of the data directory, and the digest of the policy under which
+// everything in queue/ and sending/ was made. Reports of another policy, or in another format, are
+// never sent.
 import { join } from 'node:path'
-import { type Disk, readIfThere, unlinkIfThere } from './disk.ts'
+import { type Disk, readIfThere } from './disk.ts'
+import { replaceFile } from './replace-file.ts'
 
-/** Raised when a version could misread what the one before it wrote. */
+/** Raised when a version could misread what the version before it wrote. */
 const FORMAT = '1'
 
 /**
- * `undefined` where there is none, or one of another format: then nothing in the folder can be read
- * with certainty.
+ * `undefined` where the file is missing or names another format. Then nothing in the directory can
+ * be read with certainty.
  */
 export async function readPolicyDigest(disk: Disk, folder: string): Promise<string | undefined> {
   const text = (await readIfThere(disk, join(folder, 'policy')))?.toString('utf8')
@@ -17,20 +18,7 @@ export async function readPolicyDigest(disk: Disk, folder: string): Promise<stri
   return format === FORMAT && rest.length === 0 ? digest : undefined
 }
 
-/**
- * Durable when it resolves; everything that was made under the old digest must be gone, durably,
- * before.
- */
+/** Durable when it resolves. Everything made under the old policy must be gone, durably, before. */
 export async function writePolicyDigest(disk: Disk, folder: string, digest: string): Promise<void> {
-  const temporary = join(folder, 'policy.tmp')
-  await unlinkIfThere(disk, temporary)
-  const file = await disk.create(temporary)
-  try {
-    await disk.write(file, Buffer.from(`${FORMAT} ${digest}\n`), 0)
-    await disk.sync(file)
-  } finally {
-    await disk.close(file)
-  }
-  await disk.rename(temporary, join(folder, 'policy'))
-  await disk.syncFolder(folder)
+  await replaceFile(disk, join(folder, 'policy'), Buffer.from(`${FORMAT} ${digest}\n`))
 }

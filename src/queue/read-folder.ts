@@ -1,5 +1,5 @@
-// Reads a data folder for people, whatever process has it: what waits, what left, and the receipts.
-// It takes no lock and changes nothing; a file that goes away while it looks is simply not there.
+// Reads a data directory for people: the files that wait, the files that were sent, and the
+// receipts. It takes no lock and changes nothing. A file that disappears meanwhile is left out.
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -18,14 +18,14 @@ export interface Found {
 }
 
 export interface Receipt extends AttemptLine {
-  /** The last answer; `undefined`: none yet. */
+  /** The last answer. `undefined` if there is none yet. */
   outcome: OutcomeLine | undefined
 }
 
-/** Larger ones are not shown. */
+/** Larger requests are not shown. */
 const MAX_SHOWN_BYTES = 64 * 1024 * 1024
 
-/** In the order of their sequence; none where the folder cannot be read. */
+/** In the order of their sequence. None if the folder cannot be read. */
 export async function filesIn(folder: string, place: Place): Promise<Found[]> {
   const found: Found[] = []
   for (const name of await nodeDisk.list(join(folder, place)).catch(() => [])) {
@@ -40,8 +40,8 @@ export async function filesIn(folder: string, place: Place): Promise<Found[]> {
   return found
 }
 
-/** The newest first, at most `most`. */
-export async function receiptsIn(folder: string, most: number): Promise<Receipt[]> {
+/** The newest first, at most `limit`. */
+export async function receiptsIn(folder: string, limit: number): Promise<Receipt[]> {
   const receipts = new Map<number, Receipt>()
   for (const name of ['receipts.old.jsonl', 'receipts.jsonl']) {
     const text =
@@ -57,7 +57,7 @@ export async function receiptsIn(folder: string, most: number): Promise<Receipt[
       }
     }
   }
-  return [...receipts.values()].toSorted((a, b) => b.sequence - a.sequence).slice(0, most)
+  return [...receipts.values()].toSorted((a, b) => b.sequence - a.sequence).slice(0, limit)
 }
 
 function parse(line: string): AttemptLine | OutcomeLine | undefined {
@@ -72,21 +72,23 @@ function parse(line: string): AttemptLine | OutcomeLine | undefined {
 }
 
 /**
- * The file's SHA-256, as in the receipts, and the request in it; `undefined` where there is none
- * that can be read, or a larger one.
+ * The SHA-256 of the file, as in the receipts, and the request in it. `undefined` if the file cannot
+ * be read, or its request is larger than `maxBytes`.
  */
 export async function readFound(
   folder: string,
   { place, name }: Pick<Found, 'place' | 'name'>,
-  most = MAX_SHOWN_BYTES,
+  maxBytes = MAX_SHOWN_BYTES,
 ): Promise<{ sha256: string; request: Buffer; bytes: number } | undefined> {
   if (sequenceOf(name) === undefined) return undefined
   const content = await readIfThere(nodeDisk, join(folder, place, name)).catch(() => undefined)
   if (content === undefined) return undefined
   try {
-    const request = name.endsWith('.gz') ? gunzipSync(content, { maxOutputLength: most }) : content
+    const request = name.endsWith('.gz')
+      ? gunzipSync(content, { maxOutputLength: maxBytes })
+      : content
     // promise: shown-file-bounded
-    if (request.length > most) return undefined
+    if (request.length > maxBytes) return undefined
     return {
       sha256: createHash('sha256').update(content).digest('hex'),
       request,

@@ -1,11 +1,11 @@
-// receipts.jsonl: what was sent, when, under which policy, and what the collector said: digests and
-// counts, never content. A line is on disk before anybody relies on it. Bounded: at 1 MiB the file
-// becomes receipts.old.jsonl.
+// receipts.jsonl: what was sent, when, under which policy, and what the collector answered. It holds
+// digests and counts, never content. A line is durable before anything relies on it. At 1 MiB the
+// file becomes receipts.old.jsonl.
 import { join } from 'node:path'
 import { type Disk, readIfThere } from './disk.ts'
 
 const MAX_BYTES = 1024 * 1024
-/** A greater one is damage, not a sequence: a thousand files a second reach it in thirty years. */
+/** A greater number is damage, not a sequence: 1 000 files a second reach it after 30 years. */
 const MAX_SEQUENCE = 1e12
 
 export interface AttemptLine {
@@ -28,121 +28,136 @@ export interface OutcomeLine {
   rejected: number
 }
 
-/** What the lines of an earlier life say, for recovery. */
-export interface Past {
-  greatest: number
+/** What earlier processes recorded, for recovery. */
+export interface PastReceipts {
+  lastSequence: number
   attempted(sequence: number, sha256: string): boolean
-  /** Delivered or refused: never to be sent again. */
+  /** Delivered or refused, so it is never sent again. */
   settled(sequence: number, sha256: string): boolean
 }
 
-export interface Receipts {
-  past(): Promise<Past>
-  /**
-   * Resolves when the line is durable. `mayForget`: no line in the files is needed for recovery any
-   * more.
-   */
-  append(line: AttemptLine | OutcomeLine, mayForget: boolean): Promise<void>
-  close(): Promise<void>
-}
+export class Receipts {
+  readonly #disk: Disk
+  readonly #folder: string
+  readonly #path: string
+  readonly #oldPath: string
+  #file: number | undefined
+  #bytes = 0
+  /** The folder is not synced since the file was created. */
+  #isNew = false
 
-export async function openReceipts(disk: Disk, folder: string): Promise<Receipts> {
-  const path = join(folder, 'receipts.jsonl')
-  const oldPath = join(folder, 'receipts.old.jsonl')
-  let file: number | undefined
-  let length = 0
-  let isNew = false
+  private constructor(disk: Disk, folder: string) {
+    this.#disk = disk
+    this.#folder = folder
+    this.#path = join(folder, 'receipts.jsonl')
+    this.#oldPath = join(folder, 'receipts.old.jsonl')
+  }
 
-  /**
-   * At the start, and anew where a file could not be made or renamed: nobody knows then what became
-   * of it.
-   */
-  const begin = async (): Promise<void> => {
-    const bytes = await readIfThere(disk, path)
-    if (bytes === undefined) return
-    const opened = await disk.openFile(path)
-    // A line that was cut off is written over by the next one.
-    length = bytes.lastIndexOf('\n') + 1
+  static async open(disk: Disk, folder: string): Promise<Receipts> {
+    const receipts = new Receipts(disk, folder)
+    await receipts.#open()
+    return receipts
+  }
+
+  /** Opens the file if it exists. Also after a failed rotation, which leaves its state unknown. */
+  async #open(): Promise<void> {
+    const disk = this.#disk
+    const content = await readIfThere(disk, this.#path)
+    if (content === undefined) return
+    const file = await disk.openFile(this.#path)
+    this.#bytes = content.lastIndexOf('\n') + 1
     try {
-      if (length < bytes.length) await disk.truncate(opened, length)
-      // A killed process may leave lines that are not durable; from here on they count.
-      await disk.sync(opened)
+      // A line that was cut off.
+      if (this.#bytes < content.length) await disk.truncate(file, this.#bytes)
+      // A killed process may leave lines that are not durable. From now on they count.
+      await disk.sync(file)
     } catch (error) {
-      await disk.close(opened)
+      await disk.close(file)
       throw error
     }
-    file = opened
-  }
-  await begin()
-
-  const rotate = async (full: number): Promise<void> => {
-    file = undefined
-    await disk.close(full)
-    await disk.rename(path, oldPath)
+    this.#file = file
   }
 
-  return {
-    past: async () => {
-      const texts = [await readIfThere(disk, oldPath), await readIfThere(disk, path)]
-      const lines = texts.flatMap((text) => text?.toString('utf8').split('\n') ?? [])
-      const known = new Set<string>()
-      let greatest = 0
-      for (const line of lines) {
-        const read = parse(line)
-        if (read === undefined) continue
-        greatest = Math.max(greatest, read.sequence)
-        if (read.event === 'attempt') known.add(`attempt ${read.sequence} ${read.sha256}`)
-        if (read.result === 'delivered' || read.result === 'refused')
-          known.add(`settled ${read.sequence} ${read.sha256}`)
-      }
-      return {
-        greatest,
-        attempted: (sequence, sha256) => known.has(`attempt ${sequence} ${sha256}`),
-        // promise: receipt-matches-digest
-        settled: (sequence, sha256) => known.has(`settled ${sequence} ${sha256}`),
-      }
-    },
-    append: async (line, mayForget) => {
-      if (file === undefined) await begin()
-      // promise: receipts-bounded
-      if (file !== undefined && length >= MAX_BYTES && mayForget) await rotate(file)
-      if (file === undefined) {
-        // What had the name before is durable under its other one: else its lines could be lost
-        // with the rename.
-        await disk.syncFolder(folder)
-        length = 0
-        isNew = true
-        file = await disk.create(path)
-      }
-      const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
-      try {
-        await disk.write(file, bytes, length)
-        // promise: receipt-synced
-        await disk.sync(file)
-      } catch (error) {
-        // What was written of the line may be longer than the next one.
-        await disk.truncate(file, length).catch(() => undefined)
-        throw error
-      }
-      if (isNew) await disk.syncFolder(folder)
-      isNew = false
-      length += bytes.length
-    },
-    close: async () => {
-      if (file !== undefined) await disk.close(file)
-      file = undefined
-    },
+  async past(): Promise<PastReceipts> {
+    const contents = [
+      await readIfThere(this.#disk, this.#oldPath),
+      await readIfThere(this.#disk, this.#path),
+    ]
+    const known = new Set<string>()
+    let lastSequence = 0
+    for (const line of contents.flatMap((content) => content?.toString('utf8').split('\n') ?? [])) {
+      const receipt = parse(line)
+      if (receipt === undefined) continue
+      const { sequence, sha256, event, result } = receipt
+      lastSequence = Math.max(lastSequence, sequence)
+      if (event === 'attempt') known.add(`attempt ${sequence} ${sha256}`)
+      if (result === 'delivered' || result === 'refused') known.add(`settled ${sequence} ${sha256}`)
+    }
+    return {
+      lastSequence,
+      attempted: (sequence, sha256) => known.has(`attempt ${sequence} ${sha256}`),
+      // promise: receipt-matches-digest
+      settled: (sequence, sha256) => known.has(`settled ${sequence} ${sha256}`),
+    }
+  }
+
+  /** Durable when it resolves. `mayForget`: recovery needs no line of the files any more. */
+  async append(line: AttemptLine | OutcomeLine, mayForget: boolean): Promise<void> {
+    const disk = this.#disk
+    const file = await this.#fileForAppend(mayForget)
+    const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
+    try {
+      await disk.write(file, bytes, this.#bytes)
+      // promise: receipt-synced
+      await disk.sync(file)
+    } catch (error) {
+      // The part that was written may be longer than the next line.
+      await disk.truncate(file, this.#bytes).catch(() => undefined)
+      throw error
+    }
+    if (this.#isNew) await disk.syncFolder(this.#folder)
+    this.#isNew = false
+    this.#bytes += bytes.length
+  }
+
+  async #fileForAppend(mayForget: boolean): Promise<number> {
+    if (this.#file === undefined) await this.#open()
+    // promise: receipts-bounded
+    if (this.#file !== undefined && this.#bytes >= MAX_BYTES && mayForget)
+      await this.#rotate(this.#file)
+    this.#file ??= await this.#create()
+    return this.#file
+  }
+
+  async #rotate(file: number): Promise<void> {
+    this.#file = undefined
+    await this.#disk.close(file)
+    await this.#disk.rename(this.#path, this.#oldPath)
+  }
+
+  async #create(): Promise<number> {
+    // Makes the rename durable first. Otherwise a power loss could take the old lines with it.
+    await this.#disk.syncFolder(this.#folder)
+    this.#bytes = 0
+    this.#isNew = true
+    return await this.#disk.create(this.#path)
+  }
+
+  async close(): Promise<void> {
+    if (this.#file !== undefined) await this.#disk.close(this.#file)
+    this.#file = undefined
   }
 }
 
+/** `undefined` for a line that is damaged or has no valid sequence. */
 function parse(
   line: string,
 ): { sequence: number; sha256: string; event?: unknown; result?: unknown } | undefined {
   try {
     const { sequence, sha256, event, result } = JSON.parse(line) as Record<string, unknown>
-    const known =
+    const isValid =
       Number.isSafeInteger(sequence) && Number(sequence) >= 0 && Number(sequence) < MAX_SEQUENCE
-    return known && typeof sha256 === 'string'
+    return isValid && typeof sha256 === 'string'
       ? { sequence: Number(sequence), sha256, event, result }
       : undefined
   } catch {

@@ -1,39 +1,61 @@
-// Brings the folder from any state that a killed process or a power loss can leave to one the queue
-// works with. All of it may be repeated: a start that is killed in the middle is followed by one
-// that does the same.
+// Brings the data directory from any state that a kill or a power loss can leave to one that the
+// queue works with. Every step may be repeated: if a start is killed in the middle, the next start
+// does the same.
 import { join } from 'node:path'
 import type { Counters } from '../support/counters.ts'
 import type { Log } from '../support/log.ts'
 import { release } from '../support/memory.ts'
 import { sha256Of } from './body.ts'
 import { type Disk, unlinkIfThere } from './disk.ts'
-import { type Stored, scanFile, sequenceOf } from './file.ts'
-import type { Shelf } from './file-index.ts'
-import type { Past } from './receipts.ts'
+import { type FilePhase, type StoredFile, scanFile, sequenceOf } from './file.ts'
+import type { FileIndex } from './file-index.ts'
+import type { PastReceipts } from './receipts.ts'
 
-/** Fills the shelf; gives the greatest sequence that was ever used, as far as the disk knows. */
-export async function recover(
-  disk: Disk,
-  folder: string,
-  shelf: Shelf,
-  past: Past,
-  counters: Counters,
-  log: Log,
-): Promise<number> {
-  // A killed process may have renamed without making it durable; only then may the file in queue/
-  // go.
+export interface RecoverOptions {
+  disk: Disk
+  folder: string
+  fileIndex: FileIndex
+  past: PastReceipts
+  counters: Counters
+  log: Log
+}
+
+/** Fills the file index. Gives the greatest sequence that was ever used, as far as the disk knows. */
+export async function recover(options: RecoverOptions): Promise<number> {
+  const { disk, folder, fileIndex, past } = options
+  // A killed process may have renamed without a sync. Only now may the file in queue/ be removed.
   await disk.syncFolder(join(folder, 'sending'))
-  let greatest = past.greatest
-  const found: Stored[] = []
-  const bodies = new Set<number>()
+  const sent = await recoverSent(options)
+  const bodies = await recoverSending(options)
+  const queue = await recoverQueue(options, new Set(bodies.sequences))
+  const files = [...bodies.files, ...queue.files].sort((a, b) => a.sequence - b.sequence)
+  for (const file of files) fileIndex.files.set(file.sequence, file)
+  return [...sent, ...bodies.sequences, ...queue.sequences].reduce(
+    (last, sequence) => Math.max(last, sequence),
+    past.lastSequence,
+  )
+}
 
+interface Found {
+  /** Of every file in the folder, also of those that were moved or removed. */
+  sequences: number[]
+  files: StoredFile[]
+}
+
+async function recoverSent({ disk, folder, fileIndex }: RecoverOptions): Promise<number[]> {
+  const sequences: number[] = []
   for (const name of await disk.list(join(folder, 'sent'))) {
     const sequence = sequenceOf(name)
     if (sequence === undefined) continue
-    greatest = Math.max(greatest, sequence)
-    shelf.addSent(sequence, (await disk.stat(join(folder, 'sent', name))).bytes)
+    sequences.push(sequence)
+    fileIndex.addSent(sequence, (await disk.stat(join(folder, 'sent', name))).bytes)
   }
+  return sequences
+}
 
+async function recoverSending(options: RecoverOptions): Promise<Found> {
+  const { disk, folder, fileIndex } = options
+  const found: Found = { sequences: [], files: [] }
   for (const name of await disk.list(join(folder, 'sending'))) {
     const path = join(folder, 'sending', name)
     const sequence = sequenceOf(name)
@@ -41,78 +63,88 @@ export async function recover(
       if (name.endsWith('.tmp')) await disk.unlink(path)
       continue
     }
-    greatest = Math.max(greatest, sequence)
-    bodies.add(sequence)
-    const content = await disk.read(path)
-    const sha256 = sha256Of(content)
-    const bytes = content.length
-    release(content)
-    const body = {
-      sequence,
-      place: 'sending' as const,
-      bytes,
-      since: (await disk.stat(path)).modifiedAt,
-      spans: undefined,
-      attempted: past.attempted(sequence, sha256),
-      settled: past.settled(sequence, sha256),
-    }
+    found.sequences.push(sequence)
+    const body = await recoverBody(options, path, sequence)
     // promise: settled-not-resent
-    if (body.settled) await shelf.moveToSent(body)
-    else found.push(body)
+    if (body.phase === 'settled') await fileIndex.moveToSent(body)
+    else found.files.push(body)
   }
-
-  for (const name of await disk.list(join(folder, 'queue'))) {
-    const sequence = sequenceOf(name)
-    if (sequence === undefined) continue
-    greatest = Math.max(greatest, sequence)
-    // promise: sending-wins
-    if (bodies.has(sequence)) {
-      await disk.unlink(join(folder, 'queue', name))
-      continue
-    }
-    const file = await recoverFile(disk, join(folder, 'queue', name), sequence, counters, log)
-    if (file !== undefined) found.push(file)
-  }
-
-  found.sort((a, b) => a.sequence - b.sequence)
-  for (const item of found) shelf.stored.set(item.sequence, item)
-  return greatest
+  return found
 }
 
-async function recoverFile(
-  disk: Disk,
+async function recoverBody(
+  { disk, past }: RecoverOptions,
   path: string,
   sequence: number,
-  counters: Counters,
-  log: Log,
-): Promise<Stored | undefined> {
-  const since = (await disk.stat(path)).modifiedAt
-  const bytes = await disk.read(path)
-  const { records, spans, length, state } = scanFile(bytes)
+): Promise<StoredFile> {
+  const content = await disk.read(path)
+  const sha256 = sha256Of(content)
+  const bytes = content.length
+  release(content)
+  const firstAppendAt = (await disk.stat(path)).modifiedAt
+  const phase = phaseOf(past, sequence, sha256)
+  return { sequence, phase, bytes, firstAppendAt, spans: undefined }
+}
+
+function phaseOf(past: PastReceipts, sequence: number, sha256: string): FilePhase {
+  if (past.settled(sequence, sha256)) return 'settled'
+  return past.attempted(sequence, sha256) ? 'attempted' : 'committed'
+}
+
+async function recoverQueue(options: RecoverOptions, bodies: Set<number>): Promise<Found> {
+  const { disk, folder } = options
+  const found: Found = { sequences: [], files: [] }
+  for (const name of await disk.list(join(folder, 'queue'))) {
+    const path = join(folder, 'queue', name)
+    const sequence = sequenceOf(name)
+    if (sequence === undefined) continue
+    found.sequences.push(sequence)
+    // promise: sending-wins
+    if (bodies.has(sequence)) {
+      await disk.unlink(path)
+      continue
+    }
+    const file = await recoverFile(options, path, sequence)
+    if (file !== undefined) found.files.push(file)
+  }
+  return found
+}
+
+/** Keeps the whole records before the first that is torn or damaged. */
+async function recoverFile(
+  { disk, counters, log }: RecoverOptions,
+  path: string,
+  sequence: number,
+): Promise<StoredFile | undefined> {
+  const firstAppendAt = (await disk.stat(path)).modifiedAt
+  const content = await disk.read(path)
+  const { records, spans, length, state } = scanFile(content)
   if (state === 'torn') counters.add('queue.recovered.torn')
   if (state === 'corrupt') {
     // promise: damage-counted
     counters.add('queue.dropped.corrupt')
-    log.error('queue: a file is damaged; what stands before the damage is kept', {
+    log.error('queue: damaged file; records before the damage are kept', {
       sequence,
-      kept: length,
-      lost: bytes.length - length,
+      keptBytes: length,
+      lostBytes: content.length - length,
     })
   }
-  const cut = length < bytes.length
-  release(bytes)
+  const hasTail = length < content.length
+  release(content)
   if (records.length === 0) {
     await unlinkIfThere(disk, path)
     return undefined
   }
-  if (cut) {
-    const file = await disk.openFile(path)
-    try {
-      // promise: torn-tail-cut
-      await disk.truncate(file, length)
-    } finally {
-      await disk.close(file)
-    }
+  if (hasTail) await cut(disk, path, length)
+  return { sequence, phase: 'queued', bytes: length, firstAppendAt, spans }
+}
+
+async function cut(disk: Disk, path: string, length: number): Promise<void> {
+  const file = await disk.openFile(path)
+  try {
+    // promise: torn-tail-cut
+    await disk.truncate(file, length)
+  } finally {
+    await disk.close(file)
   }
-  return { sequence, place: 'queue', bytes: length, since, spans, attempted: false, settled: false }
 }

@@ -1,19 +1,15 @@
-// The connection under a request: TCP to the collector, or to a proxy that is asked for a tunnel
-// (CONNECT), then TLS from end to end. A proxy learns the collector's name and port and nothing
-// else, and the name is not looked up here. Whatever it is in the middle of, the connection can be
-// cancelled. (With Node's own `proxyEnv` a proxy that hangs cannot be given up: the abort of the
-// request is not seen before the tunnel is there.)
+// The connection of a request: TCP to the collector, or to a proxy that is asked for a tunnel
+// (CONNECT), then TLS from end to end. A proxy learns the name and port of the collector and
+// nothing else, and the name is not looked up in this process. The connection can be cancelled in
+// every phase. Node's own `proxyEnv` sees the abort of a request only after the tunnel is open, so
+// a proxy that hangs could not be cancelled.
 import { type Agent, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { errorCode } from '../support/errors.ts'
+import { errorCode, systemError } from '../support/errors.ts'
 
-export interface Dial {
-  /** Resets the connection: closing would not do, the kernel goes on sending what it holds. */
-  cancel(): void
-  close(): void
-}
-
-type Failed = (code: string) => void
+/** How the agent learns that a connection is open, or why it is not. */
+type Done = NonNullable<Parameters<Agent['createConnection']>[1]>
+type ConnectOptions = Parameters<Agent['createConnection']>[0]
 
 function credentials({ username, password }: URL): Record<string, string> {
   if (username === '') return {}
@@ -26,90 +22,104 @@ const addressOf = ({ hostname, port }: URL) => ({
   port: port === '' ? 80 : Number(port),
 })
 
-/** Asks for a tunnel over a connection to the proxy, which is the tunnel where that works. */
+const authorityOf = (host: string, port: unknown): string =>
+  `${host.includes(':') ? `[${host}]` : host}:${String(port)}`
+
+/** Asks the proxy at the other end of `tcp` for a tunnel. Then `tcp` is the tunnel. */
 function openTunnel(
   proxy: URL,
-  below: Socket,
+  tcp: Socket,
   target: string,
   opened: () => void,
-  failed: Failed,
+  failed: (code: string) => void,
 ): void {
   const asked = request({
     method: 'CONNECT',
     path: target,
-    createConnection: () => below,
+    createConnection: () => tcp,
     headers: { host: target, ...credentials(proxy) },
   })
-  // Some proxies would take `Connection: close` for the tunnel's.
+  // Some proxies would apply `Connection: close` to the tunnel.
   asked.removeHeader('connection')
   asked.on('error', (error: NodeJS.ErrnoException) => failed(error.code ?? 'EPROXY'))
   asked.on('connect', (response) => {
     if (response.statusCode === 200) return opened()
-    below.destroy()
+    tcp.destroy()
     failed(response.statusCode === 407 ? 'EPROXYAUTH' : 'EPROXY')
   })
   asked.end()
 }
 
-/** Makes an agent connect so from now on; `secured`: it speaks TLS. */
-export function dialWith(agent: Agent, secured: boolean, proxy: URL | undefined): Dial {
-  let tcp: Socket | undefined
-  const above = agent.createConnection.bind(agent)
+export class Dialer {
+  readonly #agent: Agent
+  readonly #proxy: URL | undefined
+  #tcp: Socket | undefined
 
-  agent.createConnection = (options, done) => {
-    const { port } = options
-    const host = options.host ?? ''
-    const below = connect({
-      ...(proxy === undefined ? { host, port: Number(port) } : addressOf(proxy)),
-      noDelay: true,
-    })
-    tcp = below
-    if (!secured) return below
-    // TLS begins when TCP has chosen among the addresses, and the tunnel is there.
-    const failed: Failed = (code) =>
-      done?.(Object.assign(new Error('There is no connection.'), { code }), below)
-    let code = 'ECONNABORTED'
-    const noticed = (error: NodeJS.ErrnoException): void => {
-      code = error.code ?? code
+  /** The agent connects through this dialer from now on. `secured`: it speaks TLS. */
+  constructor(agent: Agent, secured: boolean, proxy: URL | undefined) {
+    this.#agent = agent
+    this.#proxy = proxy
+    const startTls = agent.createConnection.bind(agent)
+    agent.createConnection = (options, done) => {
+      const tcp = this.#connect(options)
+      if (!secured) return tcp
+      this.#secure(tcp, options, startTls, done)
+      return undefined
     }
-    const closed = (): void => failed(code)
+  }
+
+  /** Resets the connection. A close is not enough: the kernel would send what it has buffered. */
+  cancel(): void {
+    const tcp = this.#tcp
+    if (tcp === undefined || tcp.destroyed) return
+    // promise: cancel-resets-connection
+    if (tcp.connecting) tcp.destroy()
+    else tcp.resetAndDestroy()
+  }
+
+  close(): void {
+    this.#agent.destroy()
+    this.#tcp?.destroy()
+  }
+
+  #connect({ host = '', port }: ConnectOptions): Socket {
+    const address =
+      this.#proxy === undefined ? { host: host ?? '', port: Number(port) } : addressOf(this.#proxy)
+    this.#tcp = connect({ ...address, noDelay: true })
+    return this.#tcp
+  }
+
+  /** Begins TLS once TCP has chosen among the addresses and the tunnel is open. */
+  #secure(
+    tcp: Socket,
+    options: ConnectOptions,
+    startTls: Agent['createConnection'],
+    done: Done | undefined,
+  ): void {
+    const failed = (code: string): void =>
+      done?.(systemError(code, 'The connection to the collector failed.'), tcp)
     const opened = (): void => {
       try {
-        done?.(null, above({ ...options, socket: below } as typeof options)!)
+        done?.(null, startTls({ ...options, socket: tcp } as ConnectOptions)!)
       } catch (error) {
-        // A certificate or key that is none.
-        below.destroy()
+        // The certificate or key is not one.
+        tcp.destroy()
         failed(errorCode(error))
       }
     }
-    below.once('error', noticed)
-    below.once('close', closed)
-    below.once('connect', () => {
-      below.removeListener('error', noticed)
-      below.removeListener('close', closed)
-      if (proxy === undefined) opened()
-      else
-        openTunnel(
-          proxy,
-          below,
-          `${host.includes(':') ? `[${host}]` : host}:${port}`,
-          opened,
-          failed,
-        )
+    let code = 'ECONNABORTED'
+    const onError = (error: NodeJS.ErrnoException): void => {
+      code = error.code ?? code
+    }
+    const onClose = (): void => failed(code)
+    tcp.once('error', onError)
+    tcp.once('close', onClose)
+    tcp.once('connect', () => {
+      tcp.removeListener('error', onError)
+      tcp.removeListener('close', onClose)
+      if (this.#proxy === undefined) return opened()
+      const target = authorityOf(options.host ?? '', options.port)
+      openTunnel(this.#proxy, tcp, target, opened, failed)
     })
-    return undefined
-  }
-
-  return {
-    cancel: () => {
-      if (tcp === undefined || tcp.destroyed) return
-      // promise: cancel-resets-connection
-      if (tcp.connecting) tcp.destroy()
-      else tcp.resetAndDestroy()
-    },
-    close: () => {
-      agent.destroy()
-      tcp?.destroy()
-    },
   }
 }

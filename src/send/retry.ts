@@ -1,27 +1,21 @@
-// When to send, and when to send again: a fresh random moment in each interval, full jitter after a
-// failure, and never sooner than the collector asks. Pure; time and randomness come from the
-// caller.
+// When to send, and when to retry: a fresh random moment in each interval, full jitter after a
+// failure, and never sooner than the collector asks. Pure functions: time and randomness come from
+// the caller.
 
-/** OTLP/HTTP "Retryable Response Codes": these and no others may be tried again. */
+/** OTLP/HTTP "Retryable Response Codes". No other status may be retried. */
 // promise: unavailable-retried
 const RETRYABLE = new Set([429, 502, 503, 504])
 const FIRST_WAIT_MS = 1_000
 const MAX_WAIT_MS = 3_600_000
-/** A collector may ask for a day of silence, not for silence for ever. */
+/** A collector can ask for a day of silence, not for more. */
 const MAX_RETRY_AFTER_MS = 86_400_000
 
-/**
- * The code of an answer that is larger than OTLP/HTTP lets a client take: it is not to be tried
- * again.
- */
+/** The code of an answer that is larger than OTLP/HTTP allows. Its request is not retried. */
 export const TOO_LARGE = 'TOO_LARGE'
 
 export type Result = 'delivered' | 'refused' | 'retry'
 
-/**
- * Status 0: there was no answer. Redirects are not followed, so they are refusals (the body must
- * not go elsewhere).
- */
+/** Status 0: there was no answer. A redirect is a refusal, because the body must not go elsewhere. */
 export function resultOf(status: number, code = ''): Result {
   // promise: redirect-not-followed
   if (status >= 200 && status < 300) return 'delivered'
@@ -31,9 +25,9 @@ export function resultOf(status: number, code = ''): Result {
 }
 
 /**
- * Wait before attempt `failures + 1`: full jitter over an exponential bound, behind what
- * Retry-After asks for. The jitter is as wide as that (an hour at most): a date that many were told
- * must not bring them all back in the same second.
+ * The wait before attempt `failures + 1`: what Retry-After asks for, then full jitter over an
+ * exponential bound. The jitter is at least as wide as Retry-After, an hour at most. So a date that
+ * many sidecars get does not bring them back in the same second.
  */
 export function waitMs(
   failures: number,
@@ -46,14 +40,11 @@ export function waitMs(
   return asked + Math.floor(random() * bound)
 }
 
-/**
- * The three forms of a date in HTTP (RFC 9110 5.6.7); that of asctime names no zone and means GMT
- * as well.
- */
+/** The three forms of a date in HTTP (RFC 9110 5.6.7). The asctime form means GMT, too. */
 const HTTP_DATE =
   /^[A-Z][a-z]{2,8}(?:, \d\d[ -][A-Z][a-z]{2}[ -](?:\d{4}|\d\d) \d\d:\d\d:\d\d GMT| [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})$/
 
-/** Retry-After (RFC 9110 10.2.3): seconds, or a date; `undefined` where it is neither. */
+/** Retry-After (RFC 9110 10.2.3): seconds, or a date. `undefined` if it is neither. */
 export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
   const text = header?.trim() ?? ''
   if (/^\d+$/.test(text)) return Number(text) * 1000
@@ -63,7 +54,7 @@ export function retryAfterMs(header: string | undefined, nowMs: number): number 
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs)
 }
 
-/** The moment of the drain within interval number `index` since `startMs`: anywhere in it. */
+/** A random moment in interval number `index` since `startMs`. */
 export function momentOf(
   index: number,
   startMs: number,

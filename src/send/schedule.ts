@@ -1,8 +1,8 @@
-// When a drain begins: once in each interval, at a fresh random moment of it; earlier when the
-// queue is half full; after a failure when its wait is over; never before the delay of the first
-// send. Everything is spread, because thousands of sidecars begin together when a chart is rolled
-// out and come back together when the collector does. No timer and no network in here: a test lives
-// a week, or ten thousand sidecars, with the sender's own decisions.
+// When a drain begins: once in each interval, at a fresh random moment of it. Earlier when the queue
+// is half full, after a failure when its wait is over, never before the first send delay.
+// Everything is spread, because thousands of sidecars start together when a chart is rolled out,
+// and retry together when the collector returns. No timer and no network: tests run a week, or ten
+// thousand sidecars, with the decisions of the real sender.
 import { momentOf, waitMs } from './retry.ts'
 
 export interface ScheduleOptions {
@@ -16,102 +16,101 @@ export interface ScheduleOptions {
   random: () => number
 }
 
-export interface Schedule {
-  /**
-   * Whether it is time for a drain, which is then taken to begin. `pressed`: the queue is half
-   * full.
-   */
-  due(pressed: boolean): boolean
-  /** No answer, or one that asks for another attempt; a wait begins. */
-  failed(retryAfterMs: number | undefined): void
-  /** Nothing is to be tried again: the collector answered, or nothing is left that waits for it. */
-  settled(): void
-  failures(): number
-  /** Milliseconds since 1970, as far as is known now. */
-  nextAt(): number
-}
-
 /**
- * The wait of a queue that is half full, at most, as part of the interval and of the time in which
- * it filled.
+ * How long a half full queue waits at most: this part of the interval, and this part of the time in
+ * which it filled.
  */
-const PRESSED_INTERVAL_PART = 12
-const PRESSED_FILL_PART = 4
-/**
- * The first wait after a failure, as part of the interval: who reports once an hour need not come
- * back within a second.
- */
+const HALF_FULL_INTERVAL_PART = 12
+const HALF_FULL_FILL_PART = 4
+/** The first wait after a failure, as part of the interval. Who reports hourly can wait a minute. */
 const FIRST_WAIT_INTERVAL_PART = 60
 const FIRST_WAIT_MS = 1_000
 
-export function createSchedule({
-  intervalMs,
-  notBefore,
-  now,
-  uptime,
-  random,
-}: ScheduleOptions): Schedule {
-  const madeAt = uptime()
+export class Schedule {
+  readonly #options: ScheduleOptions
+  readonly #firstWaitMs: number
   /**
-   * The end of the delay, by the clock that no one sets. Counted from here: else all whose delay
-   * ends together would send together.
+   * The end of the first send delay, by `uptime`. Intervals begin there. Otherwise all sidecars
+   * whose delay ends together would send together.
    */
-  const startedAt = madeAt + Math.max(0, notBefore - now())
-  const firstWaitMs = Math.max(FIRST_WAIT_MS, intervalMs / FIRST_WAIT_INTERVAL_PART)
-  let interval = 0
-  let moment = momentOf(interval, startedAt, intervalMs, random)
-  let emptySince = madeAt
-  let pressedAt: number | undefined
-  let waitUntil = startedAt
-  let failures = 0
+  readonly #startedAt: number
+  #interval = 0
+  /** The moment of the drain in this interval, by `uptime` like all others. */
+  #moment: number
+  #emptySince: number
+  /** When the drain of a half full queue is due. */
+  #halfFullAt: number | undefined
+  #waitUntil: number
+  #failures = 0
 
-  /**
-   * Intervals that were slept through are left out, and so is this one where its new moment is over
-   * already.
-   */
-  const pass = (time: number): void => {
-    interval = Math.max(interval, Math.floor((time - startedAt) / intervalMs) - 1)
-    do moment = momentOf(++interval, startedAt, intervalMs, random)
-    while (moment <= time)
+  constructor(options: ScheduleOptions) {
+    const { intervalMs, notBefore, now, uptime, random } = options
+    const createdAt = uptime()
+    this.#options = options
+    this.#firstWaitMs = Math.max(FIRST_WAIT_MS, intervalMs / FIRST_WAIT_INTERVAL_PART)
+    this.#startedAt = createdAt + Math.max(0, notBefore - now())
+    this.#moment = momentOf(this.#interval, this.#startedAt, intervalMs, random)
+    this.#emptySince = createdAt
+    this.#waitUntil = this.#startedAt
   }
 
-  /**
-   * What fills within seconds does not wait for minutes, and those that filled up together do not
-   * come together.
-   */
-  const pressedDue = (pressed: boolean, time: number): boolean => {
-    if (!pressed) pressedAt = undefined
+  /** Whether a drain is due. If so, it counts as begun. */
+  due(isHalfFull: boolean): boolean {
+    const time = this.#options.uptime()
+    if (time < this.#waitUntil) return false
+    const isHalfFullDue = this.#isHalfFullDue(isHalfFull, time)
+    if (this.#failures === 0 && time < this.#moment && !isHalfFullDue) return false
+    this.#emptySince = time
+    this.#halfFullAt = undefined
+    if (time >= this.#moment) this.#chooseMoment(time)
+    return true
+  }
+
+  /** There was no answer, or one that allows another attempt. A wait begins. */
+  failed(retryAfterMs: number | undefined): void {
+    const { uptime, random } = this.#options
+    this.#waitUntil = uptime() + waitMs(this.#failures++, retryAfterMs, random, this.#firstWaitMs)
+  }
+
+  /** The collector settled a body, or no body is left that was attempted. */
+  settled(): void {
+    this.#failures = 0
+  }
+
+  failures(): number {
+    return this.#failures
+  }
+
+  /** The next drain as far as is known now, in milliseconds since 1970. */
+  nextAt(): number {
+    const { now, uptime } = this.#options
+    const time = uptime()
+    const moment = Math.min(this.#moment, this.#halfFullAt ?? this.#moment)
+    const next = this.#failures > 0 ? this.#waitUntil : Math.max(moment, this.#waitUntil)
+    return now() + Math.max(0, next - time)
+  }
+
+  /** Skips intervals in which the process slept, and this one if its new moment is over. */
+  #chooseMoment(time: number): void {
+    const { intervalMs, random } = this.#options
+    const current = Math.floor((time - this.#startedAt) / intervalMs)
+    this.#interval = Math.max(this.#interval, current - 1)
+    do this.#moment = momentOf(++this.#interval, this.#startedAt, intervalMs, random)
+    while (this.#moment <= time)
+  }
+
+  /** A queue that fills within seconds waits seconds. Queues that filled together are spread. */
+  #isHalfFullDue(isHalfFull: boolean, time: number): boolean {
+    const { intervalMs, random } = this.#options
+    if (!isHalfFull) this.#halfFullAt = undefined
     else
-      pressedAt ??=
+      this.#halfFullAt ??=
         time +
         random() *
-          Math.min(intervalMs / PRESSED_INTERVAL_PART, (time - emptySince) / PRESSED_FILL_PART)
-    return pressedAt !== undefined && time >= pressedAt
-  }
-
-  return {
-    due: (pressed) => {
-      const time = uptime()
-      if (time < waitUntil) return false
-      const pressing = pressedDue(pressed, time)
-      if (failures === 0 && time < moment && !pressing) return false
-      emptySince = time
-      pressedAt = undefined
-      if (time >= moment) pass(time)
-      return true
-    },
-    failed: (retryAfterMs) => {
-      waitUntil = uptime() + waitMs(failures++, retryAfterMs, random, firstWaitMs)
-    },
-    settled: () => {
-      failures = 0
-    },
-    failures: () => failures,
-    nextAt: () => {
-      const time = uptime()
-      const next =
-        failures > 0 ? waitUntil : Math.max(Math.min(moment, pressedAt ?? moment), waitUntil)
-      return now() + Math.max(0, next - time)
-    },
+          Math.min(
+            intervalMs / HALF_FULL_INTERVAL_PART,
+            (time - this.#emptySince) / HALF_FULL_FILL_PART,
+          )
+    return this.#halfFullAt !== undefined && time >= this.#halfFullAt
   }
 }

@@ -1,7 +1,6 @@
 // Drains the queue: every sealed body, one after the other, over one connection, when schedule.ts
-// says so. Before each request consent is looked at again and a receipt is on disk. The application
+// allows it. Before each request consent is read again and a receipt is on disk. The application
 // never waits for any of this.
-
 import type { Body, Queue } from '../queue/queue.ts'
 import type { Counters } from '../support/counters.ts'
 import { errorCode } from '../support/errors.ts'
@@ -9,177 +8,205 @@ import type { Log } from '../support/log.ts'
 import { release } from '../support/memory.ts'
 import type { Answer, Destination, Poster } from './post.ts'
 import { type Result, resultOf, retryAfterMs } from './retry.ts'
-import { createSchedule } from './schedule.ts'
+import { Schedule } from './schedule.ts'
 
-export interface SendOptions {
-  queue: Queue
+/** The part of the queue that the sender uses. */
+export type SendQueue = Pick<
+  Queue,
+  'halfFull' | 'next' | 'seal' | 'recordAttempt' | 'recordOutcome'
+>
+
+export interface SenderOptions {
+  queue: SendQueue
   destination: Destination
   intervalMs: number
   /** Milliseconds since 1970 before which nothing is sent. */
   notBefore: number
-  /** False once consent has ended; asked before every request and every commit. */
+  /** False once consent has ended. Asked before every request and every commit. */
   allowed: () => boolean
-  /** How many spans the collector's answer says it rejected. */
+  /** How many spans the answer of the collector reports as rejected. */
   rejectedSpans: (answer: Buffer) => number
   counters: Counters
   log: Log
   now?: () => number
-  /** Milliseconds of a clock that never jumps; `now` where only that is given. */
+  /** Milliseconds of a clock that never jumps. `now` if only that is given. */
   uptime?: () => number
   random?: () => number
   open?: (to: Destination) => Poster | Promise<Poster>
 }
 
-export interface Sender {
-  start(): void
-  /**
-   * One look at the clock: drains if it is time, and resolves when the drain has come to its end.
-   */
-  look(): Promise<void>
-  /**
-   * Ends a request in flight and starts no other; what was not delivered stays on disk. With a
-   * grace, a drain that has begun, or whose moment has come, first gets that time.
-   */
-  stop(graceMs?: number): Promise<void>
-  status(): { nextDrainAt: number; failures: number; lastStatus: number | undefined }
-}
+/** The sender compares the clock this often, because timers of Node cannot exceed 24 days. */
+const CLOCK_EVERY_MS = 250
 
-/** How often the clock is looked at; timers of Node cannot be longer than 24 days. */
-const LOOK_EVERY_MS = 250
+/** What the log says of the collector: one line for each change, none while the state lasts. */
+type CollectorState = 'accepting' | 'refusing' | 'unavailable' | 'unknown'
 
-/** What the log was last told of the collector: one line for each change, none while it lasts. */
-type State = 'delivers' | 'refuses' | 'away' | 'failed'
-
-/** Loaded when there is something to send: TLS takes 3 MB, and many sidecars send once a day. */
+/** Loaded when there is something to send. TLS takes 3 MB, and many sidecars send once a day. */
 const openLater = async (to: Destination): Promise<Poster> =>
   (await import('./post.ts')).openPoster(to)
 
-export function createSender(options: SendOptions): Sender {
-  const {
-    queue,
-    counters,
-    log,
-    allowed,
-    now = Date.now,
-    random = Math.random,
-    open = openLater,
-  } = options
-  const uptime = options.uptime ?? options.now ?? (() => performance.now())
-  const abort = new AbortController()
-  const { intervalMs, notBefore } = options
-  const schedule = createSchedule({ intervalMs, notBefore, now, uptime, random })
-  let state: State = 'delivers'
-  let lastStatus: number | undefined
-  let running: Promise<void> | undefined
-  let timer: NodeJS.Timeout | undefined
+export class Sender {
+  readonly #options: SenderOptions
+  readonly #schedule: Schedule
+  readonly #now: () => number
+  readonly #abort = new AbortController()
+  #collector: CollectorState = 'accepting'
+  #lastStatus: number | undefined
+  #draining: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
 
-  const become = (next: State, tell: () => void): void => {
-    if (state !== next) tell()
-    state = next
+  constructor(options: SenderOptions) {
+    const { intervalMs, notBefore, now = Date.now, random = Math.random } = options
+    const uptime = options.uptime ?? options.now ?? (() => performance.now())
+    this.#options = options
+    this.#now = now
+    this.#schedule = new Schedule({ intervalMs, notBefore, now, uptime, random })
   }
 
-  const settle = async (
-    body: Body,
-    { status, code, retryAfter, body: answer }: Answer,
-  ): Promise<Result> => {
-    const result = resultOf(status, code)
-    const rejected =
-      result === 'delivered' ? Math.min(options.rejectedSpans(answer), body.spans) : 0
-    await queue.recordOutcome(body, { result, status, rejected })
-    lastStatus = status
-    if (result === 'delivered') {
-      counters.add('sent.bodies')
-      counters.add('sent.spans', body.spans - rejected)
-      counters.add('sent.rejected', rejected)
-      become('delivers', () =>
-        log.info('send: the collector takes bodies again', { failures: schedule.failures() }),
-      )
-    } else if (result === 'refused') {
-      // promise: collector-refusals-counted
-      counters.add('refused.spans', body.spans)
-      become('refuses', () =>
-        log.warn(
-          'send: the collector refuses bodies; they are dropped and kept in sent/ for you to see',
-          { status, spans: body.spans },
-        ),
-      )
-    } else {
-      become('away', () =>
-        log.warn('send: the collector cannot be reached or is busy; what waits stays on disk', {
-          status,
-          code,
-        }),
-      )
+  start(): void {
+    const everyMs = Math.min(CLOCK_EVERY_MS, this.#options.intervalMs)
+    this.#timer = setInterval(() => void this.drainIfDue(), everyMs).unref()
+  }
+
+  /** Compares the clock once. Resolves when the drain that runs, if any, has ended. */
+  drainIfDue(): Promise<void> {
+    const { queue } = this.#options
+    if (
+      this.#draining === undefined &&
+      !this.#abort.signal.aborted &&
+      this.#schedule.due(queue.halfFull())
+    ) {
+      this.#draining = this.#drain().finally(() => {
+        this.#draining = undefined
+      })
     }
-    if (result === 'retry') schedule.failed(retryAfterMs(retryAfter, now()))
-    else schedule.settled()
-    return result
+    return this.#draining ?? Promise.resolve()
   }
 
-  const attempt = async (poster: Poster, body: Body): Promise<Result> => {
-    // promise: receipt-before-request
-    await queue.recordAttempt(body)
-    // promise: consent-before-request
-    if (!allowed()) return 'retry'
-    const answer = await poster.post(body.content, abort.signal)
-    // Cancelled: nobody knows what became of it. An answer that came is recorded, whatever has
-    // changed since.
-    return abort.signal.aborted ? 'retry' : await settle(body, answer)
+  /**
+   * Cancels a request in flight and starts no other. Bodies that are not delivered stay on disk.
+   * A drain that has begun, or is due, first gets the time of the grace.
+   */
+  async stop(graceMs = 0): Promise<void> {
+    clearInterval(this.#timer)
+    if (graceMs > 0) {
+      const late = setTimeout(() => this.#abort.abort(), graceMs)
+      await this.drainIfDue()
+      clearTimeout(late)
+    }
+    this.#abort.abort()
+    await this.#draining
   }
 
-  const drain = async (): Promise<void> => {
+  status(): { nextDrainAt: number; failures: number; lastStatus: number | undefined } {
+    return {
+      nextDrainAt: this.#schedule.nextAt(),
+      failures: this.#schedule.failures(),
+      lastStatus: this.#lastStatus,
+    }
+  }
+
+  async #drain(): Promise<void> {
+    const { queue, destination, allowed, open = openLater } = this.#options
+    const { signal } = this.#abort
     let poster: Poster | undefined
-    let sealed = false
+    let isSealed = false
     try {
-      while (allowed() && !abort.signal.aborted) {
+      while (allowed() && !signal.aborted) {
         const body = await queue.next(allowed)
         if (body === undefined) {
-          if (sealed) return schedule.settled()
-          // After what waited already: sealing first would make a small file of every attempt while
-          // the collector is away.
-          sealed = true
+          if (isSealed) return this.#schedule.settled()
+          // Waiting bodies go first. Sealing earlier would make a small file of every failed attempt.
+          isSealed = true
           await queue.seal()
           continue
         }
-        poster ??= await open(options.destination)
-        if ((await attempt(poster, body).finally(() => release(body.content))) === 'retry') return
+        poster ??= await open(destination)
+        const attempt = this.#attempt(poster, body).finally(() => release(body.content))
+        if ((await attempt) === 'retry') return
       }
     } catch (error) {
-      if (abort.signal.aborted) return
-      schedule.failed(undefined)
-      become('failed', () =>
-        log.error('send: a drain failed; it is tried again', { code: errorCode(error) }),
-      )
+      if (!signal.aborted) this.#fail(error)
     } finally {
       // promise: connection-per-drain
       poster?.close()
     }
   }
 
-  const look = (): Promise<void> => {
-    if (running === undefined && !abort.signal.aborted && schedule.due(queue.halfFull())) {
-      running = drain().finally(() => {
-        running = undefined
-      })
-    }
-    return running ?? Promise.resolve()
+  async #attempt(poster: Poster, body: Body): Promise<Result> {
+    const { queue, allowed } = this.#options
+    const { signal } = this.#abort
+    // promise: receipt-before-request
+    await queue.recordAttempt(body)
+    // promise: consent-before-request
+    if (!allowed()) return 'retry'
+    const answer = await poster.post(body.content, signal)
+    // After a cancel the outcome is unknown. An answer that came is recorded, whatever has changed.
+    return signal.aborted ? 'retry' : await this.#settle(body, answer)
   }
 
-  return {
-    start: () => {
-      timer = setInterval(() => void look(), Math.min(LOOK_EVERY_MS, intervalMs)).unref()
-    },
-    look,
-    stop: async (graceMs = 0) => {
-      clearInterval(timer)
-      if (graceMs > 0) {
-        const late = setTimeout(() => abort.abort(), graceMs)
-        await look()
-        clearTimeout(late)
-      }
-      abort.abort()
-      await running
-    },
-    status: () => ({ nextDrainAt: schedule.nextAt(), failures: schedule.failures(), lastStatus }),
+  async #settle(body: Body, answer: Answer): Promise<Result> {
+    const { queue, rejectedSpans } = this.#options
+    const { status, code } = answer
+    const result = resultOf(status, code)
+    const rejected = result === 'delivered' ? Math.min(rejectedSpans(answer.body), body.spans) : 0
+    await queue.recordOutcome(body, { result, status, rejected })
+    this.#lastStatus = status
+    if (result === 'delivered') this.#delivered(body, rejected)
+    else if (result === 'refused') this.#refused(body, status)
+    else this.#unavailable(answer)
+    return result
+  }
+
+  #delivered(body: Body, rejected: number): void {
+    const { counters, log } = this.#options
+    counters.add('sent.bodies')
+    counters.add('sent.spans', body.spans - rejected)
+    counters.add('sent.rejected', rejected)
+    if (this.#changesTo('accepting'))
+      log.info('send: collector accepting reports again', { failures: this.#schedule.failures() })
+    this.#schedule.settled()
+  }
+
+  #refused({ spans }: Body, status: number): void {
+    const { counters, log } = this.#options
+    // promise: collector-refusals-counted
+    counters.add('refused.spans', spans)
+    if (this.#changesTo('refusing'))
+      log.warn('send: collector refuses reports; they are dropped and kept in sent/', {
+        status,
+        spans,
+      })
+    this.#schedule.settled()
+  }
+
+  #unavailable({ status, code, retryAfter }: Answer): void {
+    this.#schedule.failed(retryAfterMs(retryAfter, this.#now()))
+    if (this.#changesTo('unavailable'))
+      this.#options.log.warn('send: collector unavailable; reports stay queued', {
+        status,
+        code,
+        retryInSeconds: this.#retryInSeconds(),
+      })
+  }
+
+  /** The fault is on our side: the disk, or a certificate that cannot be read. */
+  #fail(error: unknown): void {
+    this.#schedule.failed(undefined)
+    if (this.#changesTo('unknown'))
+      this.#options.log.error('send: cannot send; reports stay queued', {
+        code: errorCode(error),
+        retryInSeconds: this.#retryInSeconds(),
+      })
+  }
+
+  #retryInSeconds(): number {
+    return Math.ceil((this.#schedule.nextAt() - this.#now()) / 1000)
+  }
+
+  #changesTo(state: CollectorState): boolean {
+    const changes = this.#collector !== state
+    this.#collector = state
+    return changes
   }
 }

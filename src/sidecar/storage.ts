@@ -2,7 +2,7 @@
 import { batchIdOf } from '../enrich/enrich.ts'
 import { rejectedSpans } from '../otlp/answer.ts'
 import { lockFolder, openQueue, wipeFolder } from '../queue/queue.ts'
-import { createSender } from '../send/send.ts'
+import { Sender } from '../send/send.ts'
 import type { Counters } from '../support/counters.ts'
 import type { Log } from '../support/log.ts'
 import type { Config } from '../support/settings.ts'
@@ -38,7 +38,7 @@ export function createStorage(
     lockFolder: () => lockFolder(folder),
     wipeFolder: () => wipeFolder(folder, counters),
     openSender: (queue, notBefore, allowed) => {
-      const sender = createSender({
+      const sender = new Sender({
         queue,
         // Mode `on` without an endpoint is an error of the settings, which means off.
         destination: { ...config, endpoint: config.endpoint! },

@@ -59,3 +59,7 @@ export function placeOf(error: unknown): string {
   const frames = stack.includes(message) ? stack.slice(stack.indexOf(message) + message.length) : ''
   return /([\w.-]+\.[jt]s:\d+:\d+)/.exec(frames)?.[1] ?? 'unknown'
 }
+
+/** An error that is told apart by its code, like the errors of the system. */
+export const systemError = (code: string, message: string): Error =>
+  Object.assign(new Error(message), { code })

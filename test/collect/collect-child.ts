@@ -1,11 +1,11 @@
 // A collector in a process of its own, to be killed: prints its ports as one line of JSON.
-import { createCollect } from '../../src/collect/collect.ts'
+import { createCollector } from '../../src/cli/collect.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 
 const free = { host: '127.0.0.1', port: 0 }
 const log = createLog('error', (line) => process.stderr.write(line))
-const collect = createCollect({
+const collect = createCollector({
   listen: free,
   pageListen: free,
   folder: process.argv[2]!,

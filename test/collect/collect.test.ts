@@ -7,8 +7,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { createCollector } from '../../src/cli/collect.ts'
 import { type Batch, DAY_MS } from '../../src/collect/batches.ts'
-import { type Collect, createCollect } from '../../src/collect/collect.ts'
+import type { Collector } from '../../src/collect/collector.ts'
 import { countSpans } from '../../src/collect/counts.ts'
 import { openStore, type Store } from '../../src/collect/store.ts'
 import { Cursor, LEN, tag, VARINT } from '../../src/otlp/wire.ts'
@@ -69,13 +70,13 @@ async function withCollect(
     port: number
     page: number
     folder: string
-    collect: Collect
+    collect: Collector
     counts: () => Promise<unknown>
   }) => Promise<void>,
   folder?: string,
 ): Promise<void> {
   const data = folder ?? (await newFolder())
-  const collect = createCollect({
+  const collect = createCollector({
     listen: free,
     pageListen: free,
     folder: data,

@@ -25,7 +25,7 @@ async function sendTo(t: Test, listener: RequestListener) {
   await until(
     () => road.sender.status().lastStatus !== undefined || road.sender.status().failures > 0,
   )
-  await road.sender.look()
+  await road.sender.drainIfDue()
   const outcome = (await receiptsIn(road.folder)).at(-1)!
   t.mock.timers.reset()
   return { ...road, outcome }

@@ -275,6 +275,12 @@ test('a hostile reason, purpose, key or value stays text, in Markdown and in HTM
   }
 })
 
+test('HTML replaces characters that could hide or turn text', () => {
+  const page = sheetHtml({ ...sheet('execution: {}'), purpose: 'Count\u200bs\u202e.' })
+  assert.ok(page.includes('Count\ufffds\ufffd.'))
+  assert.doesNotMatch(page, /\p{Cf}/u)
+})
+
 test('the word anonymous stands alone only without a pseudonym, a hash, a linked id and a value as it is', () => {
   const verdict = (rule: string, head = ''): string => sheet(`execution: ${rule}`, head).verdict
   const attribute = (line: string): string => `{attributes: {out: {${line}, reason: Because.}}}`

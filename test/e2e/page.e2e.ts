@@ -48,8 +48,8 @@ async function startPage(t: TestContext): Promise<string> {
 
 const SAYS = [
   'example.org/demo',
-  'It will leave like this.',
-  'What left',
+  'It will be sent like this.',
+  'Sent reports',
   'delivered (200)',
   'spans.received',
   'Turn it off',
@@ -161,8 +161,8 @@ test('the page is used by keyboard, told to a screen reader, and needs no script
     assert.match(tree, new RegExp(`^- ${part}:`, 'm'))
   for (const [role, name] of [
     ['region', 'Next report'],
-    ['region', 'What left'],
-    ['region', 'Counted'],
+    ['region', 'Sent reports'],
+    ['region', 'Counters'],
     ['region', 'Turn it off'],
     ['columnheader', 'Answer'],
     ['rowheader', 'spans.received'],
@@ -193,7 +193,7 @@ test('the page is used by keyboard, told to a screen reader, and needs no script
     assert.ok(text.includes(words), `${words} is not on the page without scripts`)
   assert.equal(await plain.page.locator('script').count(), 0)
   await plain.page.locator('a[href^="/queue/"]').first().click()
-  await plain.page.getByText('A report that waits').waitFor()
+  await plain.page.getByText('A queued report').waitFor()
 })
 
 test('mode local, mode off and what is wrong are told as plainly', async (t) => {
@@ -202,7 +202,7 @@ test('mode local, mode off and what is wrong are told as plainly', async (t) => 
     local: { env: { USAGE_REPORTING: 'local' }, says: /Local.*Nothing is ever sent\./s, alerts: 0 },
     off: {
       env: { DO_NOT_TRACK: '1' },
-      says: /Off.*Nothing is kept and nothing is sent\..*Decided by DO_NOT_TRACK\./s,
+      says: /Off.*Nothing is kept or sent\..*Decided by DO_NOT_TRACK\./s,
       alerts: 0,
     },
     wrong: {

@@ -2,9 +2,9 @@
 // real schedule; only the queue, the network and the clock are made up. What it gives is when the
 // collector was asked, and what it answered.
 
-import type { Body, Queue } from '../../src/queue/queue.ts'
+import type { Body } from '../../src/queue/queue.ts'
 import type { Answer, Poster } from '../../src/send/post.ts'
-import { createSender, type Sender } from '../../src/send/send.ts'
+import { Sender, type SendQueue } from '../../src/send/send.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 
@@ -46,7 +46,7 @@ export function seeded(seed: number): () => number {
 }
 
 /** A queue as the sender sees it. */
-function steadyQueue(startedAt: number, sealAfterMs: number, now: () => number): Queue {
+function steadyQueue(startedAt: number, sealAfterMs: number, now: () => number): SendQueue {
   let sealedUpTo = startedAt
   const waiting: Body[] = []
   let sequence = 0
@@ -61,8 +61,6 @@ function steadyQueue(startedAt: number, sealAfterMs: number, now: () => number):
     sealedUpTo = upTo
   }
   return {
-    append: () => Promise.resolve(),
-    appendIsolated: () => Promise.resolve(),
     seal: async () => {
       if (now() > sealedUpTo) seal(now())
     },
@@ -74,11 +72,7 @@ function steadyQueue(startedAt: number, sealAfterMs: number, now: () => number):
     recordOutcome: async (_, { result }) => {
       if (result !== 'retry') waiting.shift()
     },
-    status: () => ({ bytes: 0, files: waiting.length, waitingBytes: 0, sentBytes: 0 }),
     halfFull: () => false,
-    switchPolicy: () => Promise.resolve(),
-    wipe: () => Promise.resolve(),
-    close: () => Promise.resolve(),
   }
 }
 
@@ -100,7 +94,7 @@ export async function requestsOf(fleet: Fleet): Promise<Asked[]> {
   const counters = new Counters()
   const log = createLog('error', () => undefined)
   const start = (): Sender =>
-    createSender({
+    new Sender({
       queue: steadyQueue(time, fleet.sealAfterMs, now),
       destination: {} as never,
       intervalMs: HOUR,
@@ -120,7 +114,7 @@ export async function requestsOf(fleet: Fleet): Promise<Asked[]> {
     time = startedAt
     const sender = start()
     while (time < fleet.endsAtMs) {
-      await sender.look()
+      await sender.drainIfDue()
       const next = Math.max(sender.status().nextDrainAt, time + 1)
       time = startedAt + Math.ceil((next - startedAt) / LOOK_MS) * LOOK_MS
     }

@@ -81,11 +81,11 @@ interface Answer {
 function ask(
   port: number,
   path = '/',
-  { method = 'GET', host = `127.0.0.1:${port}` } = {},
+  { method = 'GET', host = `127.0.0.1:${port}`, address = '127.0.0.1' } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked = request(
-      { port, host: '127.0.0.1', path, method, headers: { host }, agent: false },
+      { port, host: address, path, method, headers: { host }, agent: false },
       (response) => {
         let body = ''
         response.setEncoding('utf8').on('data', (part: string) => {
@@ -155,6 +155,20 @@ test('answers loopback names only, and GET only', async (t) => {
   }
 })
 
+test('answers at every loopback address that it listens on', async (t) => {
+  const page = createPage({
+    listen: { host: '127.0.0.2', port: 0 },
+    view: () => Promise.resolve(VIEW),
+    report: () => Promise.resolve(undefined),
+    log: createLog('error', () => undefined),
+  })
+  const { port } = await page.start()
+  t.after(() => page.stop())
+  const address = '127.0.0.2'
+  const { status } = await ask(port, '/', { host: `${address}:${port}`, address })
+  assert.equal(status, 200)
+})
+
 test('lets no script in and nothing out: policy, escapes, no cookie', async (t) => {
   const { port } = await openPage(t)
   for (const path of ['/', '/sent/000000000001.otlp.gz']) {
@@ -185,10 +199,10 @@ test('shows every counter once, with what it means', async (t) => {
     ['spans.execution.zone.before', /did not fit/],
     ['resource.app.version.left_out', /did not fit/],
     ['heartbeats.kept', /own daily report/],
-    ['sent.rejected', /taken by the collector/],
+    ['sent.rejected', /accepted by the collector/],
     ['refused.spans', /refused by the collector/],
-    ['queue.dropped.age', /dropped, by reason/],
-    ['queue.refused', /answered “later”/],
+    ['queue.dropped.age', /dropped from the queue, by reason/],
+    ['queue.refused', /answered 503/],
     ['requests.refused.503', /by answer/],
     ['queue.recovered.torn', /^other$/],
   ]
@@ -264,7 +278,7 @@ test('says of a running sidecar what is so: mode, policy, what left, and that it
     (await ask(sidecar.pagePort(), `/${place}/${name}`)).body,
     new RegExp(String(sent[0]!.sha256)),
   )
-  assert.match((await ask(sidecar.pagePort())).body, /Everything that can leave, and why/)
+  assert.match((await ask(sidecar.pagePort())).body, /Everything that can be sent, and why/)
 })
 
 test('status prints the same, with exit code 0 only where all is well', async (t) => {
@@ -317,7 +331,7 @@ test('shows the begin of the next report and no more than a reader takes in', as
   const { body } = await ask(sidecar.pagePort())
   assert.match(
     body,
-    /It would look like this; it is not sent\.(?:.*\n)*.*usage\.batch\.id(?:.*\n)*.*The first of 3 spans\./,
+    /It would look like this\. It is not sent\.(?:.*\n)*.*usage\.batch\.id(?:.*\n)*.*The first of 3 spans\./,
   )
   // One request may make a file of any size, which is shown when somebody asks for it.
   const large = await startHere(t, await placeOf(t, { USAGE_REPORTING: 'local' }))
@@ -342,7 +356,7 @@ test('shows the first report while its delay runs, and nothing leaves meanwhile'
   assert.deepEqual([mode, next?.spans, sent], ['on', 1, []])
   assert.ok(nextSendAt! >= before + 86_000_000)
   const { body } = await ask(sidecar.pagePort())
-  assert.match(body, /It will leave like this\.(?:.*\n)*.*execution\.type/)
+  assert.match(body, /It will be sent like this\.(?:.*\n)*.*execution\.type/)
   assert.equal(collector.connections, 0)
 })
 

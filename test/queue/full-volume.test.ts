@@ -243,5 +243,8 @@ test('when a full queue has room again, and has had it for a while, that is told
   assert.deepEqual(lines, ['queue: full; requests are answered 503'])
   time += 600_000
   for (const id of ['later', 'still later']) await queue.append(recordOf(id), 1)
-  assert.deepEqual(lines, ['queue: full; requests are answered 503', 'queue: there is room again'])
+  assert.deepEqual(lines, [
+    'queue: full; requests are answered 503',
+    'queue: accepting requests again',
+  ])
 })

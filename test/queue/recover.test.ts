@@ -276,7 +276,7 @@ test('a second process is kept out until the first has closed, without a word on
   const second = (): Promise<{ stdout: string; stderr: string }> =>
     promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])
   const out = await second()
-  assert.match(out.stdout, /^EBUSY Another process uses this data folder\./)
+  assert.match(out.stdout, /^EBUSY Another process uses this data directory\./)
   assert.equal(out.stderr, '')
   await assert.rejects(openQueue(queueOptions(folder)), { code: 'EBUSY' })
   assert.deepEqual((await readdir(folder)).sort(), ['lock', 'policy', 'queue', 'sending', 'sent'])

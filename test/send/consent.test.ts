@@ -2,10 +2,16 @@
 // stopped, in the middle of a drain, nothing more is made, and what is under way ends.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Queue } from '../../src/queue/queue.ts'
 import { openHere, receiptsIn } from '../queue/queue-setup.ts'
 import { recordOf } from '../support/queue-records.ts'
-import { collectHere, destinationOf, roadHere, senderHere, statuses } from '../support/sender.ts'
+import {
+  collectHere,
+  destinationOf,
+  queueWith,
+  roadHere,
+  senderHere,
+  statuses,
+} from '../support/sender.ts'
 import { settle, until } from '../support/wait.ts'
 
 const HOUR_MS = 3_600_000
@@ -19,8 +25,7 @@ test('consent that ends before a body is committed commits, records and sends no
     let taken = false
     const stored = await openHere(t)
     await stored.queue.append(recordOf('one'), 1)
-    const queue: Queue = {
-      ...stored.queue,
+    const queue = queueWith(stored.queue, {
       next: async (isAllowed) => {
         const body = await stored.queue.next(() => {
           asked++
@@ -29,7 +34,7 @@ test('consent that ends before a body is committed commits, records and sends no
         taken = true
         return body
       },
-    }
+    })
     const { pass, drains, sender } = senderHere(t, queue, {
       random: () => 0,
       allowed: () => asked < ends,
@@ -51,13 +56,12 @@ test('consent that ends while the receipt is written makes no request', async (t
   const requests = t.mock.method(AbortSignal, 'timeout')
   const stored = await openHere(t)
   await stored.queue.append(recordOf('one'), 1)
-  const queue: Queue = {
-    ...stored.queue,
+  const queue = queueWith(stored.queue, {
     recordAttempt: async (body) => {
       await stored.queue.recordAttempt(body)
       allowed = false
     },
-  }
+  })
   const { pass } = senderHere(t, queue, { random: () => 0, allowed: () => allowed })
   pass(0)
   await until(() => !allowed)
@@ -100,17 +104,16 @@ test('a stop waits for what the drain still writes, and no other body is begun',
   const gate = Promise.withResolvers<void>()
   let answered = false
   const stored = await openHere(t)
-  const queue: Queue = {
-    ...stored.queue,
+  const queue = queueWith(stored.queue, {
     recordOutcome: async (...given) => {
       answered = true
       await gate.promise
       return stored.queue.recordOutcome(...given)
     },
-  }
-  await queue.append(recordOf('one'), 1)
-  await queue.seal()
-  await queue.append(recordOf('two'), 1)
+  })
+  await stored.queue.append(recordOf('one'), 1)
+  await stored.queue.seal()
+  await stored.queue.append(recordOf('two'), 1)
   const { port } = await collectHere(t, statuses(200))
   const { sender, pass } = senderHere(t, queue, {
     destination: destinationOf(`http://127.0.0.1:${port}`),

@@ -145,7 +145,7 @@ test('a certificate that the environment calls trusted is not', async (t) => {
   })
   const child = await startChild(t, place)
   assert.equal((await post(child.port, execution())).status, 200)
-  const away = 'send: the collector cannot be reached or is busy; what waits stays on disk'
+  const away = 'send: collector unavailable; reports stay queued'
   await until('it was tried', () => child.lines().some(({ event }) => event === away))
   assert.equal(collecting.got.length, 0)
 })

@@ -8,13 +8,14 @@ import { gunzipSync } from 'node:zlib'
 import { sha256Of } from '../../src/queue/body.ts'
 import { type Disk, openQueue, type Queue } from '../../src/queue/queue.ts'
 import type { Answer } from '../../src/send/post.ts'
-import { createSender } from '../../src/send/send.ts'
+import { Sender } from '../../src/send/send.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 import { seeded } from '../nightly/fleet.ts'
 import { countOf } from '../support/counts.ts'
 import { MemoryDisk, type Operation, powerLosses } from '../support/memory-disk.ts'
 import { idsIn, queueOptions, recordOf } from '../support/queue-records.ts'
+import { queueWith } from '../support/sender.ts'
 
 const FOLDER = '/data'
 const DAY = 86_400_000
@@ -47,20 +48,17 @@ async function live(
     now: () => time,
     maxAgeMs: Number.MAX_SAFE_INTEGER,
   })
-  const opened = await again(() => openQueue(options))
-  const queue: Queue = {
-    ...opened,
-    recordOutcome: async (body, outcome) => {
-      const settles = outcome.result !== 'retry'
-      const ids = idsIn(gunzipSync(body.content))
-      if (settles) disk.event('settling', ids)
-      await opened.recordOutcome(body, outcome)
-      if (settles) disk.event('settled', ids)
-    },
+  const queue = await again(() => openQueue(options))
+  const recordOutcome: Queue['recordOutcome'] = async (body, outcome) => {
+    const settles = outcome.result !== 'retry'
+    const ids = idsIn(gunzipSync(body.content))
+    if (settles) disk.event('settling', ids)
+    await queue.recordOutcome(body, outcome)
+    if (settles) disk.event('settled', ids)
   }
   let answers: (number | (() => Promise<number>))[] = []
-  const sender = createSender({
-    queue,
+  const sender = new Sender({
+    queue: queueWith(queue, { recordOutcome }),
     destination: {} as never,
     intervalMs: 1_000,
     notBefore: 0,
@@ -90,7 +88,7 @@ async function live(
     drain: async (...given) => {
       answers = given
       time += DAY
-      await sender.look()
+      await sender.drainIfDue()
     },
     append: async (...ids) => {
       disk.event('appended', ids)
@@ -111,7 +109,7 @@ async function live(
  */
 async function turnOff({ disk, queue }: Living): Promise<void> {
   disk.event('off')
-  await again(queue.wipe)
+  await again(() => queue.wipe())
   disk.event('wiped')
 }
 

@@ -3,8 +3,9 @@
 // with full jitter. The clock is the test's.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Body, Queue } from '../../src/queue/queue.ts'
+import type { Body } from '../../src/queue/queue.ts'
 import { momentOf, retryAfterMs, waitMs } from '../../src/send/retry.ts'
+import type { SendQueue } from '../../src/send/send.ts'
 import { recordOf } from '../support/queue-records.ts'
 import { roadHere, START_MS, senderHere, statuses } from '../support/sender.ts'
 import { settle, until } from '../support/wait.ts'
@@ -15,23 +16,17 @@ const DAY_MS = 24 * HOUR_MS
 const ALMOST_ONE = 1 - 2 ** -53
 
 /** A queue with nothing in it, as full as the test says. */
-function emptyQueue(isHalfFull: () => boolean = () => false): Queue {
+function emptyQueue(isHalfFull: () => boolean = () => false): SendQueue {
   const never = (): never => {
     throw new Error('The sender has no use for this.')
   }
   const nothing: Promise<Body | undefined> = Promise.resolve(undefined)
   return {
-    append: never,
-    appendIsolated: never,
     seal: () => Promise.resolve(),
     next: () => nothing,
     recordAttempt: never,
     recordOutcome: never,
-    status: never,
     halfFull: isHalfFull,
-    switchPolicy: never,
-    wipe: never,
-    close: never,
   }
 }
 

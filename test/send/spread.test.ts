@@ -2,7 +2,7 @@
 // moment, and never misled by a clock that jumps.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createSchedule, type Schedule, type ScheduleOptions } from '../../src/send/schedule.ts'
+import { Schedule, type ScheduleOptions } from '../../src/send/schedule.ts'
 import { seeded } from '../nightly/fleet.ts'
 import { recordOf } from '../support/queue-records.ts'
 import { DAY, HOUR, live, MINUTE, SECOND } from '../support/sender-life.ts'
@@ -18,15 +18,17 @@ interface Clock {
 function schedules(clock: Clock, changes: Partial<ScheduleOptions> = {}): Schedule[] {
   const random = seeded(3)
   const now = (): number => clock.offset + clock.uptime
-  return Array.from({ length: FLEET }, () =>
-    createSchedule({
-      intervalMs: HOUR,
-      notBefore: 0,
-      now,
-      uptime: () => clock.uptime,
-      random,
-      ...changes,
-    }),
+  return Array.from(
+    { length: FLEET },
+    () =>
+      new Schedule({
+        intervalMs: HOUR,
+        notBefore: 0,
+        now,
+        uptime: () => clock.uptime,
+        random,
+        ...changes,
+      }),
   )
 }
 

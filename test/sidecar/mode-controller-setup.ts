@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { wipeFolder } from '../../src/queue/file-index.ts'
+import { wipeFiles } from '../../src/queue/file-index.ts'
 import { type Disk, lockFolder, openQueue, type Queue } from '../../src/queue/queue.ts'
 import type { Sender } from '../../src/send/send.ts'
 import { ModeController } from '../../src/sidecar/mode-controller.ts'
@@ -61,7 +61,7 @@ export async function startController(
         }),
       ),
     lockFolder: () => lockFolder(here.folder, disk),
-    wipeFolder: () => wipeFolder(here.folder, counters, disk, 'consent'),
+    wipeFolder: () => wipeFiles(here.folder, counters, disk, 'consent'),
     openSender: (queue, notBefore, allowed) => {
       const opened: Opened = { queue, notBefore, allowed, stopped: false }
       senders.push(opened)

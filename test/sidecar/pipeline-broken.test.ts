@@ -231,13 +231,7 @@ describe('a sidecar with a fault', { concurrency: true }, () => {
       const away = sidecar.lines().filter(({ level }) => level === 'warn')
       assert.deepEqual(
         away.map(({ event, status, code }) => [event, status, code]),
-        [
-          [
-            'send: the collector cannot be reached or is busy; what waits stays on disk',
-            0,
-            'ECONNRESET',
-          ],
-        ],
+        [['send: collector unavailable; reports stay queued', 0, 'ECONNRESET']],
       )
       assert.equal((await spansWaiting(place.dataFolder)).length, 1)
       collector.answer = () => 200

@@ -172,7 +172,7 @@ test('gives a drain in progress some time, and keeps on disk what is not answere
     })
     await life.queue.append(recordOf('last'), 1)
     life.pass(HOUR)
-    const drain = life.sender.look()
+    const drain = life.sender.drainIfDue()
     await begun
     const stopped = life.sender.stop(answers ? 1_000_000 : 50)
     if (answers) answer(200)
@@ -193,7 +193,7 @@ test('sends at the end only if a drain is due', async (t) => {
     assert.equal(life.posts.length, passed === 0 ? 0 : 1)
     assert.equal(life.queue.status().files, passed === 0 ? 1 : 0)
     life.pass(2 * HOUR)
-    await life.sender.look()
+    await life.sender.drainIfDue()
     assert.equal(life.queue.status().files, passed === 0 ? 1 : 0, 'nothing is sent after the end')
   }
 })

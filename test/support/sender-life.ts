@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { openQueue, type QueueOptions } from '../../src/queue/queue.ts'
 import type { Answer, Poster } from '../../src/send/post.ts'
-import { createSender, type SendOptions } from '../../src/send/send.ts'
+import { Sender, type SenderOptions } from '../../src/send/send.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 import { seeded } from '../nightly/fleet.ts'
@@ -29,7 +29,7 @@ export interface Life {
   folder: string
   counters: Counters
   queue: Awaited<ReturnType<typeof openQueue>>
-  sender: ReturnType<typeof createSender>
+  sender: Sender
   /** Milliseconds since the life began; by both clocks, unless the wall clock is set. */
   time(): number
   /**
@@ -52,7 +52,7 @@ export async function live(
   {
     queue: queueChanges = {},
     send: sendChanges = {},
-  }: { queue?: Partial<QueueOptions>; send?: Partial<SendOptions> } = {},
+  }: { queue?: Partial<QueueOptions>; send?: Partial<SenderOptions> } = {},
 ): Promise<Life> {
   let elapsed = 0
   let offset = START
@@ -80,7 +80,7 @@ export async function live(
     },
     close: () => undefined,
   }
-  const sender = createSender({
+  const sender = new Sender({
     queue,
     destination: {} as never,
     intervalMs: HOUR,
@@ -101,14 +101,14 @@ export async function live(
   ): Promise<void> => {
     let next = elapsed
     while (elapsed < time) {
-      await sender.look()
+      await sender.drainIfDue()
       if (elapsed >= next) {
         await meanwhile(elapsed)
         next += 10 * MINUTE
       }
       elapsed = Math.min(time, next, Math.max(sender.status().nextDrainAt - offset, elapsed + 250))
     }
-    await sender.look()
+    await sender.drainIfDue()
   }
   const pass = (byMs: number): void => {
     elapsed += byMs

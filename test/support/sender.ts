@@ -4,9 +4,8 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import type { Queue } from '../../src/queue/queue.ts'
 import type { Destination } from '../../src/send/post.ts'
-import { createSender, type SendOptions } from '../../src/send/send.ts'
+import { Sender, type SenderOptions, type SendQueue } from '../../src/send/send.ts'
 import { Counters } from '../../src/support/counters.ts'
 import type { LogFields, LogLevel } from '../../src/support/log.ts'
 import { openHere } from '../queue/queue-setup.ts'
@@ -82,11 +81,21 @@ export const destinationOf = (
   ...changes,
 })
 
+/** What the sender uses of a queue, with some operations replaced. */
+export const queueWith = (queue: SendQueue, changes: Partial<SendQueue>): SendQueue => ({
+  halfFull: () => queue.halfFull(),
+  next: (allowed) => queue.next(allowed),
+  seal: () => queue.seal(),
+  recordAttempt: (body) => queue.recordAttempt(body),
+  recordOutcome: (body, outcome) => queue.recordOutcome(body, outcome),
+  ...changes,
+})
+
 const TICK_MS = 250
 export const START_MS = Date.UTC(2026, 9, 5, 13, 47, 11)
 
 /** A sender whose clock stands still between the calls of `pass`. */
-export function senderHere(t: TestContext, queue: Queue, changes: Partial<SendOptions> = {}) {
+export function senderHere(t: TestContext, queue: SendQueue, changes: Partial<SenderOptions> = {}) {
   t.mock.timers.enable({ apis: ['setInterval'] })
   let now = START_MS
   let drains = 0
@@ -97,15 +106,14 @@ export function senderHere(t: TestContext, queue: Queue, changes: Partial<SendOp
     (level: LogLevel) =>
     (event: string, fields: LogFields = {}): void =>
       void logged.push({ level, event, ...fields })
-  const sender = createSender({
-    queue: {
-      ...queue,
+  const sender = new Sender({
+    queue: queueWith(queue, {
       next: (isAllowed) => {
         if (looked) drains++
         looked = false
         return queue.next(isAllowed)
       },
-    },
+    }),
     destination: destinationOf('http://127.0.0.1:9'),
     intervalMs: 3_600_000,
     notBefore: 0,
@@ -139,7 +147,7 @@ export function senderHere(t: TestContext, queue: Queue, changes: Partial<SendOp
 export async function roadHere(
   t: TestContext,
   answer: RequestListener,
-  changes: Partial<SendOptions> = {},
+  changes: Partial<SenderOptions> = {},
 ) {
   const stored = await openHere(t)
   const collecting = await collectHere(t, answer)

@@ -9,10 +9,10 @@ import { join } from 'node:path'
 import { mock } from 'node:test'
 import zlib, { gunzipSync, gzipSync, type InputType, type ZlibOptions } from 'node:zlib'
 import { sha256Of } from '../../src/queue/body.ts'
-import { wipeFolder } from '../../src/queue/file-index.ts'
+import { wipeFiles } from '../../src/queue/file-index.ts'
 import { openQueue } from '../../src/queue/queue.ts'
 import type { Answer } from '../../src/send/post.ts'
-import { createSender } from '../../src/send/send.ts'
+import { Sender } from '../../src/send/send.ts'
 import { ModeController } from '../../src/sidecar/mode-controller.ts'
 import type { DesiredState } from '../../src/sidecar/mode-state.ts'
 import { Counters } from '../../src/support/counters.ts'
@@ -139,9 +139,9 @@ export class World {
           }),
         ),
       lockFolder: () => disk.lock(),
-      wipeFolder: () => wipeFolder(this.folder, counters, disk, 'consent'),
+      wipeFolder: () => wipeFiles(this.folder, counters, disk, 'consent'),
       openSender: (queue, notBefore, allowed) => {
-        const sender = createSender({
+        const sender = new Sender({
           queue,
           notBefore,
           allowed,

@@ -71,7 +71,7 @@ test('a week without a collector costs one attempt an hour, bounded disk and one
   assert.ok(failed.length < 500, `${failed.length} attempts`)
   assert.deepEqual(
     life.log.map(({ event }) => event),
-    ['send: the collector cannot be reached or is busy; what waits stays on disk'],
+    ['send: collector unavailable; reports stay queued'],
   )
   assert.ok(most < 8 * MIB, `${most} bytes on disk`)
   const { files } = life.queue.status()
@@ -82,7 +82,7 @@ test('a week without a collector costs one attempt an hour, bounded disk and one
   assert.ok(life.posts.length - before <= files + 1)
   await balance(life, acknowledged, number)
   assert.deepEqual(life.log.map(({ event }) => event).slice(1), [
-    'send: the collector takes bodies again',
+    'send: collector accepting reports again',
   ])
   t.diagnostic(
     `${failed.length} attempts in seven days, ${lastDay} on the last; ${most} bytes on disk at most; then ${life.posts.length - before} requests brought ${acknowledged.length} spans`,
@@ -156,7 +156,7 @@ test('a collector that refuses everything is logged once, and every refused span
   assert.equal(life.counters.get('refused.spans'), acknowledged.length)
   assert.deepEqual(
     life.log.map(({ event }) => event),
-    ['send: the collector refuses bodies; they are dropped and kept in sent/ for you to see'],
+    ['send: collector refuses reports; they are dropped and kept in sent/'],
   )
 })
 
@@ -183,7 +183,7 @@ test('records that arrive during a drain are sent by the next one', async (t) =>
   })
   await life.queue.append(recordOf('before'), 1)
   life.pass(HOUR)
-  await life.sender.look()
+  await life.sender.drainIfDue()
   assert.deepEqual(
     life.posts.map(({ ids }) => ids),
     [['before']],

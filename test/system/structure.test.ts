@@ -20,13 +20,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   queue: [],
   inject: [],
   page: ['net'],
-  datasheet: ['policy'],
+  datasheet: ['net', 'policy'],
   anonymize: ['policy', 'otlp'],
   enrich: ['policy', 'anonymize', 'otlp'],
   send: ['queue', 'consent'],
   accept: ['net', 'otlp'],
   facts: ['policy', 'anonymize', 'otlp'],
-  collect: ['net', 'accept', 'otlp'],
+  collect: ['net', 'otlp'],
 }
 /** What wires the folders: the sidecar, and the commands. */
 const WIRING = ['sidecar', 'cli', 'main.ts']
@@ -108,6 +108,20 @@ test('only send opens outgoing connections in the sidecar', () => {
     [...new Set(opening.filter((file) => file !== 'cli/demo.ts').map(folderOf))],
     ['send'],
   )
+})
+
+test('only the html tag writes markup', () => {
+  const markup = /(?<!html)[`'"]<\/?[a-z!]/
+  for (const file of files.filter((file) => file !== 'net/html.ts')) {
+    const lines = readFileSync(join(SRC, file), 'utf8')
+      .replace(/\/\/.*$/gm, '')
+      .split('\n')
+    assert.deepEqual(
+      lines.filter((line) => markup.test(line)),
+      [],
+      file,
+    )
+  }
 })
 
 test('no string in the source silences a check', () => {

@@ -116,7 +116,7 @@ export const bounded: Promised = {
       },
       'pending-bounded': {
         keeps: 'What waits in memory for the disk is bounded.',
-        change: { value: 'undefined' },
+        change: { value: "'admit'" },
         noticedBy: 'what may wait in memory',
       },
       'receipts-bounded': {

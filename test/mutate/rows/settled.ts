@@ -59,7 +59,7 @@ export const settled: Promised = {
       },
       'failed-write-503': {
         keeps: 'A failed write is answered 503.',
-        change: { value: 'mine.settle()' },
+        change: { value: 'group.acknowledge()' },
         noticedBy: 'a failed sync answers 503',
       },
     },
