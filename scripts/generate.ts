@@ -12,6 +12,7 @@ import { keptFigures, POPULATION } from '../test/attack/uniqueness.ts'
 import { conformanceTable } from '../test/conformance/table.ts'
 import { decisionsOverview } from './generate-decisions.ts'
 import { documents } from './generate-documents.ts'
+import { lockWithoutEngines } from './generate-lock.ts'
 import { policySchema } from './generate-policy-schema.ts'
 import { deployFiles } from './manifests/deploy-files.ts'
 import { factsFiles } from './manifests/facts-files.ts'
@@ -51,6 +52,7 @@ function sheet(name: string, text: string): string {
 const read = (path: string): string => readFileSync(path, 'utf8')
 const wanted = new Map([
   ...documents(),
+  lockWithoutEngines(),
   [new URL('../docs/conformance.md', import.meta.url).pathname, conformanceTable()],
   decisionsOverview(),
   policySchema(),

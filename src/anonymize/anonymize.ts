@@ -5,7 +5,7 @@
 import { randomFillSync } from 'node:crypto'
 import { Cursor, LEN } from '../otlp/wire.ts'
 import { lastDayOf, policyOn } from '../policy/expiry.ts'
-import { HEARTBEAT, type Policy } from '../policy/policy.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { Cell, Counters } from '../support/counters.ts'
 import { badRequest } from '../support/errors.ts'
 import { ABSENT } from './attribute-slots.ts'
@@ -133,7 +133,7 @@ class SpanPass {
     this.#writer = writer
     this.#received = counters.cell('spans.received')
     this.#unlisted = counters.cell('spans.unlisted')
-    this.#foreignHeartbeats = counters.cell(`spans.${HEARTBEAT}.foreign`)
+    this.#foreignHeartbeats = counters.cell('heartbeats.foreign')
     this.#rejectedCell = counters.cell('spans.rejected')
   }
 

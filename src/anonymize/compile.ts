@@ -84,7 +84,7 @@ export function compileSpans(policy: Policy, context: CompileContext): RuleTable
 export function compileResource(policy: Policy, context: CompileContext): Uint8Array {
   const resolve = (source: Source): InputValue => fixedValue(source, context.facts)
   const encoded = policy.resource.map((field) => {
-    const encoded = evaluate(compileField('resource', field, RESOURCE_ATTRIBUTES, context, resolve))
+    const encoded = evaluate(compileField('', field, RESOURCE_ATTRIBUTES, context, resolve))
     const narrow = compileNarrowing(field, RESOURCE_ATTRIBUTES)
     return encoded === undefined || narrow === undefined ? encoded : narrow(encoded)
   })
@@ -139,7 +139,7 @@ function compileRule(rule: SpanRule, context: CompileContext, resource: KeyedSlo
     return list.value
   }
   const fields = rule.fields.map((field) =>
-    compileField(`spans.${rule.name}`, field, SPAN_ATTRIBUTES, context, resolve),
+    compileField(rule.name, field, SPAN_ATTRIBUTES, context, resolve),
   )
   return {
     slots: attributes.slots,
@@ -160,7 +160,7 @@ function compileRule(rule: SpanRule, context: CompileContext, resource: KeyedSlo
     duration,
     status,
     joined,
-    skipped: context.counters.cell(`spans.${rule.name}.skipped`),
+    skipped: context.counters.policyCell('spans.skipped', { span: rule.name }),
   }
 }
 

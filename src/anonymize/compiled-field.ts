@@ -2,7 +2,7 @@
 // counted.
 
 import type { Field, Source } from '../policy/policy.ts'
-import type { Cell, Counters } from '../support/counters.ts'
+import type { Cell, Counters, FailedStep } from '../support/counters.ts'
 import { compileAction } from './actions/compile-action.ts'
 import type { PseudonymContext } from './actions/hash.ts'
 import { ABSENT, type InputValue } from './attribute-slots.ts'
@@ -33,15 +33,17 @@ export interface CompiledField {
   stepFailed: Record<TextStep | 'split', Cell>
 }
 
-/** `place` is where the attribute is, for the names of its counters. */
+/** `span` is the rule's name, for the counters; empty for the resource. */
 export function compileField(
-  place: string,
+  span: string,
   field: Field,
   outer: number,
   context: CompileContext,
   resolve: (source: Source) => InputValue,
 ): CompiledField {
-  const cell = (reason: string): Cell => context.counters.cell(`${place}.${field.name}.${reason}`)
+  const labels = { span, attribute: field.name }
+  const cell = (reason: FailedStep): Cell =>
+    context.counters.policyCell('values.failed', { ...labels, reason })
   const { before, after, fold, shape } = field
   const whileLookingUp =
     field.action.kind === 'keep' &&
@@ -56,7 +58,7 @@ export function compileField(
     split: field.split,
     steps: whileLookingUp ? undefined : Steps.of(field),
     ...compileAction(field, outer, whileLookingUp ? fold : undefined, context, resolve),
-    folded: cell('other'),
+    folded: context.counters.policyCell('values.other', labels),
     leftOut: cell('left_out'),
     stepFailed: {
       split: cell('split'),

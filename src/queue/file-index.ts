@@ -2,7 +2,7 @@
 // for a counted reason, or wiped. Nothing in this file waits for its turn: callers run in the
 // executor of the queue.
 import { join } from 'node:path'
-import type { Counters } from '../support/counters.ts'
+import type { Counters, DropReason } from '../support/counters.ts'
 import { errorCode } from '../support/errors.ts'
 import { release } from '../support/memory.ts'
 import { openBody } from './body.ts'
@@ -13,8 +13,6 @@ import { bodyName, queueName, type StoredFile, scanFile, sequenceOf } from './fi
 const SENT_MAX_BYTES = 16 * 1024 * 1024
 
 export const FOLDERS = ['queue', 'sending', 'sent'] as const
-
-export type DropReason = 'format' | 'policy' | 'full' | 'age' | 'corrupt' | 'consent'
 
 export class FileIndex {
   /** Of queue/ and sending/, in the order of their sequence. */

@@ -1,16 +1,17 @@
 // The errors that have a meaning on the road. Their texts are ours from end to end: no library's
 // message and no byte of input is ever put into one (promise 3), so they may be logged and answered
 // as they are.
+import type { RefusalStatus } from './counters.ts'
 
 /**
  * A request that is not answered 200. `status` is the HTTP status; `retryAfterSeconds` is set where
  * a retry can succeed.
  */
 export class Refusal extends Error {
-  readonly status: number
+  readonly status: RefusalStatus
   readonly retryAfterSeconds: number | undefined
 
-  constructor(status: number, message: string, retryAfterSeconds?: number) {
+  constructor(status: RefusalStatus, message: string, retryAfterSeconds?: number) {
     super(message)
     this.name = 'Refusal'
     this.status = status

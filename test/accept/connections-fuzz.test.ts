@@ -89,6 +89,6 @@ test('connections that are nearly right end nothing and tell nothing', async (t)
     'requests.discarded',
     'requests.refused.400',
     'requests.refused.404',
-  ])
+  ] as const)
     assert.ok(counters.get(name) > RUNS / 200, `${name}: too few of ${RUNS} come so far`)
 })

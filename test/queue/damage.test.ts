@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { openQueue, type Queue } from '../../src/queue/queue.ts'
-import { Counters } from '../../src/support/counters.ts'
+import { type CounterName, Counters } from '../../src/support/counters.ts'
 import { countOf } from '../support/counts.ts'
 import { MemoryDisk } from '../support/memory-disk.ts'
 import { idsIn, queueOptions, recordOf } from '../support/queue-records.ts'
@@ -140,7 +140,7 @@ for (const name of FILES) {
 }
 
 test('what damage costs is counted', async () => {
-  const costs: Readonly<Record<string, [string, number]>> = {
+  const costs: Readonly<Record<string, [CounterName, number]>> = {
     policy: ['queue.dropped.format', 4],
     'queue/000000000003.otlp': ['queue.dropped.corrupt', 1],
     'sending/000000000002.otlp.gz': ['queue.dropped.corrupt', 1],

@@ -156,7 +156,7 @@ describe('the heartbeat of a sidecar', { concurrency: true }, () => {
     await sidecar.stop()
     assert.deepEqual((await spansWaiting(place.dataFolder)).map(isHeartbeat), [true])
     await assert.rejects(readFile(join(place.dataFolder, 'heartbeat')), { code: 'ENOENT' })
-    assert.equal(sidecar.counters.get('spans.usage.heartbeat.foreign'), 1)
+    assert.equal(sidecar.counters.get('heartbeats.foreign'), 1)
   })
 
   it('is not recorded if USAGE_HEARTBEAT is off', async (t) => {

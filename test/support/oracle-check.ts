@@ -165,7 +165,7 @@ export interface Passing {
 export function pass({ anonymizer, counters, nowMs }: World, wire: Uint8Array): Passing {
   const count = (): { unlisted: number; foreign: number } => ({
     unlisted: counters.get('spans.unlisted'),
-    foreign: counters.get('spans.usage.heartbeat.foreign'),
+    foreign: counters.get('heartbeats.foreign'),
   })
   const { unlisted, foreign } = count()
   try {

@@ -1,10 +1,12 @@
 // An outage of the collector for a week, with the real sender and queue: bounded disk, one attempt
 // an hour and two log lines. When the collector is back, there is no flood and every span is
 // counted.
+
 import assert from 'node:assert/strict'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { DROP_REASONS } from '../../src/support/counters.ts'
 import { recordOf } from '../support/queue-records.ts'
 import {
   type Collector,
@@ -51,7 +53,7 @@ async function balance(life: Life, acknowledged: readonly string[], number: numb
   const { counters, posts } = life
   const delivered = posts.filter(({ status }) => status === 200).flatMap(({ ids }) => ids)
   assert.equal(new Set(delivered).size, delivered.length, 'none is delivered twice')
-  const dropped = ['age', 'full', 'policy', 'corrupt', 'consent', 'format'].reduce(
+  const dropped = DROP_REASONS.reduce(
     (sum, reason) => sum + counters.get(`queue.dropped.${reason}`),
     0,
   )
