@@ -1,5 +1,5 @@
-// Makes docs/decisions/README.md, the overview of all decisions, from the files beside it. Throws if a
-// file breaks the form that the overview describes.
+// Makes docs/decisions/README.md, the overview of all decisions, from the files beside it. Throws
+// if a file breaks the form that the overview describes.
 import { readdirSync, readFileSync } from 'node:fs'
 
 const FOLDER = new URL('../docs/decisions/', import.meta.url).pathname

@@ -1,5 +1,5 @@
-// The facts job and the Job that creates the identity, as Kubernetes objects. They are made from the
-// description of the sidecar's container (src/inject/container.ts) and of the rights
+// The facts job and the Job that creates the identity, as Kubernetes objects. They are made from
+// the description of the sidecar's container (src/inject/container.ts) and of the rights
 // (src/facts/rights.ts). `npm run generate` writes them to deploy/facts/ and into the chart.
 import { documents, type FactsNames, role, serviceAccount, yaml } from '../../src/facts/rbac.ts'
 import { IDENTITY } from '../../src/facts/rights.ts'

@@ -61,7 +61,9 @@ export class Share {
     return undefined
   }
 
-  /** A body is being read. If it takes long, `refuse` may be called and the share is empty again. */
+  /**
+   * A body is being read. If it takes long, `refuse` may be called and the share is empty again.
+   */
   beginRead(refuse: (why: Refusal) => void): void {
     this.since = performance.now()
     this.#refuse = refuse

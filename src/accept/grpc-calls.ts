@@ -27,7 +27,9 @@ const SERVICE = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
 const DISCARDED =
   /^\/opentelemetry\.proto\.collector\.(metrics|logs)\.v1\.(Metrics|Logs)Service\/Export$/
 const TOO_LATE = new Refusal(408, 'The deadline of the call has passed.')
-/** "gRPC servers SHOULD respond with HTTP status of 415". All other answers have HTTP status 200. */
+/**
+ * "gRPC servers SHOULD respond with HTTP status of 415". All other answers have HTTP status 200.
+ */
 const NOT_GRPC = new Refusal(
   415,
   'This port accepts OTLP over gRPC. Send OTLP over HTTP/1.1 to the HTTP port.',

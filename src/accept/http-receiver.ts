@@ -1,6 +1,6 @@
 // Receives OTLP over HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp) with protobuf and
-// JSON bodies. It limits and inflates a body, converts JSON to protobuf, hands the bytes to `handle`
-// and answers with the result. Raw bytes are in no error and no log line.
+// JSON bodies. It limits and inflates a body, converts JSON to protobuf, hands the bytes to
+// `handle` and answers with the result. Raw bytes are in no error and no log line.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { HttpConnections } from '../net/http-connections.ts'
 import { close, listen } from '../net/listen.ts'
@@ -49,8 +49,8 @@ const SERVER = {
   requestTimeout: 60_000,
   connectionsCheckingInterval: 5_000,
   /**
-   * SDKs export every 5 s (spans) to 60 s (metrics). A connection that closes sooner would race with
-   * the next request and reset it.
+   * SDKs export every 5 s (spans) to 60 s (metrics). A connection that closes sooner would race
+   * with the next request and reset it.
    */
   keepAliveTimeout: 75_000,
   /** For one request; every connection can hold as much. */

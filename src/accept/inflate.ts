@@ -19,7 +19,8 @@ export function createInflate(): Inflate {
   let turn: Promise<unknown> = Promise.resolve()
   return async (body, maxBytes, share) => {
     try {
-      // ISIZE (RFC 1952 2.3.1). It is wrong if the stream is truncated, has several members, or lies.
+      // ISIZE (RFC 1952 2.3.1). It is wrong if the stream is truncated, has several members, or
+      // lies.
       const declared =
         body.length < 18
           ? 0

@@ -1,6 +1,6 @@
-// Where values come from, compiled: each source is an InputValue that holds what the present span has.
-// Facts and literals never change while the table lives; attributes are slots; a list is joined
-// anew for every span.
+// Where values come from, compiled: each source is an InputValue that holds what the present span
+// has. Facts and literals never change while the table lives; attributes are slots; a list is
+// joined anew for every span.
 import type { Scalar, Source } from '../policy/policy.ts'
 import {
   ABSENT,

@@ -4,8 +4,10 @@
 // one call per id would cost more than the whole walk.
 //
 //   trace id   AES-128(trace key, id)                         one block
-//   span id    first 8 bytes of AES-128(span key, id ‖ copy)  copy: uint64, 0 for all but the copies of a split
-//   keys       HKDF-SHA256(secret, salt "usage-sidecar/ids/v1", info lp(project, "trace" or "span", day), 16 bytes)
+//   span id    first 8 bytes of AES-128(span key, id ‖ copy)  copy: uint64, 0 except
+//                                                         for the copies of a split
+//   keys       HKDF-SHA256(secret, salt "usage-sidecar/ids/v1",
+//                          info lp(project, "trace" or "span", day), 16 bytes)
 import { type Cipheriv, createCipheriv, randomBytes } from 'node:crypto'
 import { release } from '../support/memory.ts'
 import { deriveKey, lengthPrefixed } from './actions/pseudonym.ts'

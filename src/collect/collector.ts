@@ -75,7 +75,9 @@ export class Collector {
   }
 }
 
-/** The host in a URL. A sidecar on this machine uses loopback if the receiver listens everywhere. */
+/**
+ * The host in a URL. A sidecar on this machine uses loopback if the receiver listens everywhere.
+ */
 function urlHost(host: string): string {
   if (host === '' || host === '0.0.0.0' || host === '::') return '127.0.0.1'
   return host.includes(':') ? `[${host}]` : host

@@ -106,8 +106,8 @@ export class Store {
       if (changes.spans.length > 0) await commit(this.#file.writer, changes, today)
       for (const [at, pending] of group.entries()) pending.resolve(added[at]!)
     } catch {
-      // The log never gets the error's text, which can quote values. Written alone, a request cannot
-      // make others fail.
+      // The log never gets the error's text, which can quote values. Written alone, a request
+      // cannot make others fail.
       if (group.length > 1) {
         for (const pending of group) await this.#write([pending])
         return

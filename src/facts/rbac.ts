@@ -6,7 +6,10 @@ import { type Right, rightsFor } from './rights.ts'
 
 export interface FactsNames {
   namespace: string
-  /** Name of the service account and of the namespaced objects; cluster objects append the namespace. */
+  /**
+   * Name of the service account and of the namespaced objects; cluster objects append the
+   * namespace.
+   */
   name: string
   factsConfigMap: string
 }

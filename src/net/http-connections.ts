@@ -71,9 +71,9 @@ export class HttpConnections {
   }
 
   /**
-   * What the next bytes of a connection belong to: a new request, a request that is not complete, or
-   * one that has its answer. `behind`: an answer to them would be taken for the answer to an earlier
-   * request.
+   * What the next bytes of a connection belong to: a new request, a request that is not complete,
+   * or one that has its answer. `behind`: an answer to them would be taken for the answer to an
+   * earlier request.
    */
   position(socket: Socket): 'new' | 'within' | 'answered' | 'behind' {
     const { count, last } = this.#unanswered.get(socket) ?? { count: 0, last: undefined }

@@ -1,6 +1,6 @@
-// Only the process that holds the lock may use the data directory. The kernel releases the lock when
-// the process ends, so a stale lock cannot exist. Node has no call for such a lock, but SQLite,
-// which is part of Node, takes one (fcntl).
+// Only the process that holds the lock may use the data directory. The kernel releases the lock
+// when the process ends, so a stale lock cannot exist. Node has no call for such a lock, but
+// SQLite, which is part of Node, takes one (fcntl).
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { errorCode, systemError } from '../support/errors.ts'

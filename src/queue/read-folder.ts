@@ -72,8 +72,8 @@ function parse(line: string): AttemptLine | OutcomeLine | undefined {
 }
 
 /**
- * The SHA-256 of the file, as in the receipts, and the request in it. `undefined` if the file cannot
- * be read, or its request is larger than `maxBytes`.
+ * The SHA-256 of the file, as in the receipts, and the request in it. `undefined` if the file
+ * cannot be read, or its request is larger than `maxBytes`.
  */
 export async function readFound(
   folder: string,

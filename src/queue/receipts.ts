@@ -1,6 +1,6 @@
-// receipts.jsonl: what was sent, when, under which policy, and what the collector answered. It holds
-// digests and counts, never content. A line is durable before anything relies on it. At 1 MiB the
-// file becomes receipts.old.jsonl.
+// receipts.jsonl: what was sent, when, under which policy, and what the collector answered. It
+// holds digests and counts, never content. A line is durable before anything relies on it. At 1 MiB
+// the file becomes receipts.old.jsonl.
 import { join } from 'node:path'
 import { type Disk, readIfThere } from './disk.ts'
 

@@ -38,8 +38,8 @@ const DEADLINE_MS = 30_000
 /** Bytes of an answer that are kept. The rest is read and discarded. */
 const KEPT_ANSWER_BYTES = 64 * 1024
 /**
- * OTLP/HTTP "Response" demands a limit and recommends 4 MiB. A request whose answer is larger is not
- * retried.
+ * OTLP/HTTP "Response" demands a limit and recommends 4 MiB. A request whose answer is larger is
+ * not retried.
  */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 /** Names the program only. An exact version would help to tell installations apart. */

@@ -3,7 +3,9 @@
 export interface Problems {
   settingErrors: readonly string[]
   policyErrors: readonly string[]
-  /** What the sidecar cannot do with the data directory, such as `wipe the data directory (EIO)`. */
+  /**
+   * What the sidecar cannot do with the data directory, such as `wipe the data directory (EIO)`.
+   */
   cannot: string | undefined
   isRefusing: boolean
   isCollectorUnavailable: boolean

@@ -1,5 +1,5 @@
-// The doors of a whole sidecar under connections that are nearly right, at random: nothing ends it, no byte of theirs is told again, and when they are gone it serves as
-// before.
+// The doors of a whole sidecar under connections that are nearly right, at random: nothing ends it,
+// no byte of theirs is told again, and when they are gone it serves as before.
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'

@@ -11,6 +11,8 @@ export interface LoadOptions {
   /** In each request. */
   spans: number
   seconds: number
+  /** Ends the load before its time. */
+  requests?: number
   /** Requests a second over all connections; as fast as answers come where it is not given. */
   rate?: number
   /** Another gives other spans. */
@@ -72,6 +74,7 @@ async function load(options: LoadOptions): Promise<LoadResult> {
   const began = performance.now()
   const cpuBefore = process.cpuUsage()
   const until = began + options.seconds * 1000
+  const last = options.requests ?? Number.POSITIVE_INFINITY
 
   await Promise.all(
     Array.from({ length: options.connections }, async () => {
@@ -81,7 +84,7 @@ async function load(options: LoadOptions): Promise<LoadResult> {
       let answer: Buffer = Buffer.alloc(0)
       const write = (): void => {
         const now = performance.now()
-        if (now >= until) {
+        if (now >= until || next >= last) {
           socket.end()
           return
         }

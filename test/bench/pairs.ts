@@ -1,119 +1,147 @@
-// `npm run bench:pairs COMMIT`: the pass of this checkout against that of another commit, in 15
-// pairs of processes that take turns, so that both meet the same moments of a noisy machine. Prints
-// each pair's ratio of CPU time, their median and range; ends with 1 where the median is more than
-// a tenth above 1. The load and the policy are this checkout's for both.
+// `npm run bench:pairs COMMIT [pipeline]` compares this checkout with another commit, in 15 pairs
+// that take turns, so that both meet the same moments of a noisy machine. It compares the pass, or
+// with `pipeline` the whole program: accept, anonymize, queue, disk, send. It prints the ratio of
+// CPU time of each pair, their median and range. It ends with 1 if the median is above 1.1. Load,
+// policy and collector are those of this checkout for both.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { build } from 'esbuild'
+import { type BuildOptions, build } from 'esbuild'
 import { DEFAULT_POLICY_FILE, SECRET } from '../support/spans.ts'
 import { bodies, median, range } from './load.ts'
-import { ROOT } from './processes.ts'
+import { Side } from './pipeline.ts'
+import { cpuSeconds, IMAGE_FLAGS, ROOT, scratchFolder, startOurs, startSink } from './processes.ts'
 
 const PAIRS = 15
-const MOST = 1.1
-const BODIES = 80
-const SPANS_A_BODY = 512
-const WARM_UP_ROUNDS = 2
+const MAX_RATIO = 1.1
 
-type Rooms = Pick<typeof import('../../src/anonymize/anonymize.ts'), 'createAnonymizer'> &
+const PASS = { bodies: 80, spans: 512, warmUpRounds: 2 }
+const PIPELINE = { connections: 8, spans: 10, seconds: 120, requests: 10_000 }
+const PIPELINE_WARM_UP = { ...PIPELINE, requests: 2_000 }
+
+type Folders = Pick<typeof import('../../src/anonymize/anonymize.ts'), 'createAnonymizer'> &
   Pick<typeof import('../../src/policy/parse.ts'), 'parsePolicy'> &
   Pick<typeof import('../../src/support/counters.ts'), 'Counters'>
 
-/** The rooms that the pass needs, of the checkout at `root`, as one file. */
-async function bundle(root: string, outfile: string): Promise<void> {
-  // A commit from before the folders policy/ and support/ has these files elsewhere.
-  const parse = ['policy/parse.ts', 'anonymize/parse.ts'].find((file) =>
-    existsSync(join(root, 'src', file)),
-  )
-  const counters = ['support/counters.ts', 'counters.ts'].find((file) =>
-    existsSync(join(root, 'src', file)),
-  )
-  const contents =
-    "export { createAnonymizer } from './src/anonymize/anonymize.ts'\n" +
-    `export { parsePolicy } from './src/${parse}'\nexport { Counters } from './src/${counters}'\n`
-  const banner = {
+/** Builds what is compared, of the checkout at `root`, and gives the path of the script. */
+type Bundle = (root: string, outdir: string) => Promise<string>
+/** CPU seconds of one process of this script. */
+type Measure = (script: string) => Promise<number>
+
+const OPTIONS: BuildOptions = {
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  nodePaths: [join(ROOT, 'node_modules')],
+  external: ['@duckdb/node-api'],
+  banner: {
     js: "import { createRequire as from } from 'node:module'\nconst require = from(import.meta.url)",
-  }
-  await build({
-    stdin: { contents, resolveDir: root, loader: 'ts' },
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    nodePaths: [join(ROOT, 'node_modules')],
-    banner,
-    logLevel: 'error',
-  })
+  },
+  logLevel: 'error',
 }
 
-/** CPU microseconds of one process that passes the load, printed for the parent. */
-async function measure(file: string): Promise<void> {
-  const { createAnonymizer, parsePolicy, Counters } = (await import(file)) as Rooms
-  const policy = parsePolicy(readFileSync(DEFAULT_POLICY_FILE, 'utf8'))
-  const { pass } = createAnonymizer({
-    policy,
+const bundlePass: Bundle = async (root, outdir) => {
+  // A commit from before the folders policy/ and support/ has these files elsewhere.
+  const sourceOf = (...places: string[]): string =>
+    `./src/${places.find((place) => existsSync(join(root, 'src', place)))}`
+  const contents =
+    "export { createAnonymizer } from './src/anonymize/anonymize.ts'\n" +
+    `export { parsePolicy } from '${sourceOf('policy/parse.ts', 'anonymize/parse.ts')}'\n` +
+    `export { Counters } from '${sourceOf('support/counters.ts', 'counters.ts')}'\n`
+  const outfile = join(outdir, 'pass.mjs')
+  await build({ ...OPTIONS, stdin: { contents, resolveDir: root, loader: 'ts' }, outfile })
+  return outfile
+}
+
+const bundleProgram: Bundle = async (root, outdir) => {
+  const entryPoints = { program: join(root, 'src/main.ts') }
+  const outExtension = { '.js': '.mjs' }
+  await build({ ...OPTIONS, entryPoints, outdir, outExtension, splitting: true })
+  return join(outdir, 'program.mjs')
+}
+
+/** In the process of its own: passes the load, and prints CPU microseconds for the parent. */
+async function pass(script: string): Promise<void> {
+  const { createAnonymizer, parsePolicy, Counters } = (await import(script)) as Folders
+  const anonymizer = createAnonymizer({
+    policy: parsePolicy(readFileSync(DEFAULT_POLICY_FILE, 'utf8')),
     facts: new Map(),
     secret: SECRET,
     counters: new Counters(),
     maxBytes: 64 * 1024 * 1024,
   })
-  const load = bodies(BODIES, SPANS_A_BODY)
-  const round = (): void => load.forEach((body) => void pass(body, Date.now()))
-  for (let i = 0; i < WARM_UP_ROUNDS; i++) round()
+  const load = bodies(PASS.bodies, PASS.spans)
+  const round = (): void => load.forEach((body) => void anonymizer.pass(body, Date.now()))
+  for (let i = 0; i < PASS.warmUpRounds; i++) round()
   const before = process.cpuUsage()
   round()
   const { user, system } = process.cpuUsage(before)
   process.stdout.write(String(user + system))
 }
 
-function cpuOf(file: string): number {
+const measurePass: Measure = async (script) => {
   const { status, stdout } = spawnSync(
     process.execPath,
-    [import.meta.filename, '--measure', file],
-    {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
+    [import.meta.filename, '--measure', script],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
   )
   if (status !== 0) throw new Error('The pass of one of the two could not be measured.')
-  return Number(stdout)
+  return Number(stdout) / 1e6
 }
 
-async function compare(commit: string): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'usage-pairs-'))
-  try {
-    const old = join(folder, 'old')
-    mkdirSync(old)
-    const files = spawnSync('git', ['-C', ROOT, 'archive', commit, 'src'], { maxBuffer: 2 ** 30 })
-    if (files.status !== 0) throw new Error(`There is no commit ${commit}.`)
-    spawnSync('tar', ['-x', '-C', old], { input: files.stdout })
-    const [before, now] = [join(folder, 'before.mjs'), join(folder, 'now.mjs')]
-    await bundle(old, before)
-    await bundle(ROOT, now)
-    const ratios = Array.from({ length: PAIRS }, (_, i) => {
-      const first = i % 2 === 0 ? cpuOf(now) : cpuOf(before)
-      const second = i % 2 === 0 ? cpuOf(before) : cpuOf(now)
-      const ratio = i % 2 === 0 ? first / second : second / first
-      process.stdout.write(
-        `pair ${String(i + 1).padStart(2)}: ${ratio.toFixed(3)} of the CPU time\n`,
-      )
-      return ratio
-    })
-    const middle = median(ratios)
-    process.stdout.write(
-      `The pass takes ${middle.toFixed(3)} of the CPU time of ${commit} (${range(ratios, 3)}, ${PAIRS} pairs).\n`,
-    )
-    if (middle > MOST) process.exitCode = 1
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+/** Throws unless every accepted batch has arrived at the collector exactly once. */
+const measurePipeline: Measure = async (script) => {
+  const sink = await startSink()
+  const side = new Side(await startOurs(sink, IMAGE_FLAGS, script), sink)
+  await side.run(PIPELINE_WARM_UP)
+  const before = cpuSeconds(side.program.pid)
+  await side.run(PIPELINE)
+  const seconds = cpuSeconds(side.program.pid) - before
+  await side.stop()
+  return seconds
+}
+
+function checkOut(commit: string): string {
+  const folder = scratchFolder()
+  const archive = spawnSync('git', ['-C', ROOT, 'archive', commit, 'src'], { maxBuffer: 2 ** 30 })
+  if (archive.status !== 0) throw new Error(`There is no commit ${commit}.`)
+  spawnSync('tar', ['-x', '-C', folder], { input: archive.stdout })
+  return folder
+}
+
+async function compare(
+  commit: string,
+  name: string,
+  bundle: Bundle,
+  measure: Measure,
+): Promise<void> {
+  const folder = scratchFolder()
+  const [oldOutdir, newOutdir] = [join(folder, 'old'), join(folder, 'new')]
+  for (const outdir of [oldOutdir, newOutdir]) mkdirSync(outdir)
+  const old = await bundle(checkOut(commit), oldOutdir)
+  const current = await bundle(ROOT, newOutdir)
+  const ratios: number[] = []
+  for (let pair = 1; pair <= PAIRS; pair++) {
+    const seconds = new Map<string, number>()
+    const turns = pair % 2 === 0 ? [old, current] : [current, old]
+    for (const script of turns) seconds.set(script, await measure(script))
+    const ratio = seconds.get(current)! / seconds.get(old)!
+    ratios.push(ratio)
+    process.stdout.write(`pair ${String(pair).padStart(2)}: ${ratio.toFixed(3)} of the CPU time\n`)
   }
+  const ratio = median(ratios)
+  process.stdout.write(
+    `The ${name} takes ${ratio.toFixed(3)} of the CPU time of ${commit} (${range(ratios, 3)}, ${PAIRS} pairs).\n`,
+  )
+  if (ratio > MAX_RATIO) process.exitCode = 1
 }
 
-const [what, file] = process.argv.slice(2)
-if (what === undefined) {
-  process.stderr.write('Name the commit to compare with: npm run bench:pairs COMMIT\n')
+const [first, second = 'pass'] = process.argv.slice(2)
+if (first === '--measure') await pass(second)
+else if (first === undefined || !['pass', 'pipeline'].includes(second)) {
+  process.stderr.write(
+    'Name the commit to compare with: npm run bench:pairs COMMIT, or npm run bench:pairs COMMIT pipeline\n',
+  )
   process.exitCode = 2
-} else if (what === '--measure') await measure(file!)
-else await compare(what)
+} else if (second === 'pass') await compare(first, 'pass', bundlePass, measurePass)
+else await compare(first, 'pipeline', bundleProgram, measurePipeline)

@@ -50,6 +50,7 @@ export class Side {
     connections: number
     spans: number
     seconds: number
+    requests?: number
   }): Promise<{ requests: number; seconds: number; sender: number }> {
     const { requests, refused, cut, seconds, cpu } = await load({
       port: this.program.port,

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, join, resolve as resolvePath } from 'node:path'
 import { buildSync } from 'esbuild'
 import type { LoadOptions, LoadResult } from './generator.ts'
 
@@ -127,7 +127,7 @@ export function startOurs(
   program = 'dist/usage-sidecar.js',
   folder = scratchFolder(),
 ): Promise<Running> {
-  return start(flags, [join(ROOT, program), 'run'], join(folder, 'data/queue'), {
+  return start(flags, [resolvePath(ROOT, program), 'run'], join(folder, 'data/queue'), {
     USAGE_REPORTING: 'on',
     DO_NOT_TRACK: '',
     USAGE_POLICY: join(ROOT, 'deploy/policies/default.yaml'),

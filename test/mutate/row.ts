@@ -1,5 +1,6 @@
 // What a row of the table is: a promise, the way in which it is taken away, and the test that
-// must notice.
+// must notice. To add one, put `// promise: ID` before the statement that keeps the promise, and
+// a row with this id in rows/. `npm run mutate ID` shows whether the test notices.
 import type { Change } from './change.ts'
 
 export interface Row {

@@ -1,4 +1,5 @@
-// The documents for people: what they link to and what they name exists, and a decision has its form.
+// The documents for people: what they link to and what they name exists, and a decision has its
+// form.
 import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'

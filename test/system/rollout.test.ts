@@ -1,6 +1,6 @@
 // Ten thousand sidecars at one collector, with the sender's own schedule: nothing that they do
-// together is a flood; and the picture of it is up to date. In a process of its own, because a test runner that follows every promise
-// makes millions of them slow.
+// together is a flood; and the picture of it is up to date. In a process of its own, because a test
+// runner that follows every promise makes millions of them slow.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'

@@ -3,7 +3,8 @@
 // are none; there is no fallback.
 //
 //   lp(x…)  each UTF-8 text as 4-byte big-endian length, then its bytes
-//   key     HKDF-SHA256(secret, salt "usage-sidecar/pseudonym/v1", info lp(project, field, period), 32 bytes)
+//   key     HKDF-SHA256(secret, salt "usage-sidecar/pseudonym/v1",
+//                       info lp(project, field, period), 32 bytes)
 //   value   first 16 bytes of HMAC-SHA256(key, lp(NFC(input))), lower-case hex
 //   period  "2026-10-05" (day) or "2026-10" (month), UTC
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
