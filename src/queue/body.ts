@@ -86,7 +86,8 @@ export const commitBody = (
 export async function removeFromQueue(disk: Disk, folder: string, body: Body): Promise<void> {
   await unlinkIfThere(disk, join(folder, 'queue', queueName(body.sequence)))
   // Without this sync the file could return after a power loss, when its body is delivered and
-  // gone. promise: queue-removal-synced
+  // gone.
+  // promise: queue-removal-synced
   await disk.syncFolder(join(folder, 'queue'))
 }
 
