@@ -11,7 +11,7 @@ import { ModeController } from '../../src/sidecar/mode-controller.ts'
 import type { DesiredState } from '../../src/sidecar/mode-state.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { errorCode } from '../../src/support/errors.ts'
-import { createLog } from '../../src/support/log.ts'
+import { createLog, type Log } from '../../src/support/log.ts'
 import { diskWith } from '../queue/queue-setup.ts'
 import { idsOf, queueOptions, recordOf } from '../support/queue-records.ts'
 import { atEnd, temporaryFolder } from '../support/sidecar.ts'
@@ -45,7 +45,6 @@ export async function startController(
   const events: string[] = []
   const senderEnd = { of: Promise.resolve() }
   const lines: string[] = []
-  let logTime = 0
   const counters = new Counters()
   const controller = new ModeController({
     folder: here.folder,
@@ -65,20 +64,14 @@ export async function startController(
     openSender: (queue, notBefore, allowed) => {
       const opened: Opened = { queue, notBefore, allowed, stopped: false }
       senders.push(opened)
-      const stop = async (): Promise<void> => {
+      return senderWith(async () => {
         opened.stopped = true
         events.push('cancel')
         await senderEnd.of
-      }
-      return { start: () => undefined, stop } as Partial<Sender> as Sender
+      })
     },
     firstSendDelay: DELAY_MS,
-    // So that the log holds no repeated line back.
-    log: createLog(
-      'info',
-      (line) => void lines.push(line),
-      () => 60_000 * logTime++,
-    ),
+    log: logTo(lines),
     now: () => here.at.now,
   })
   atEnd(t, () => controller.stop())
@@ -93,29 +86,44 @@ export async function startController(
     await queue?.append(recordOf(id), 1)
     return queue !== undefined
   }
-  const ids = async (): Promise<string[]> => {
-    try {
-      return (
-        await Promise.all(
-          ['queue', 'sending', 'sent'].map((place) =>
-            idsOf(diskWith({}), join(here.folder, place)),
-          ),
-        )
-      ).flat()
-    } catch (error) {
-      // A file was removed while the files were read.
-      if (errorCode(error) === 'ENOENT') return ids()
-      throw error
-    }
-  }
-  const epoch = (): Promise<string> =>
-    readFile(join(here.folder, 'epoch'), 'utf8').then(
-      (text) => text.slice(0, 32),
-      () => '',
-    )
+  const ids = (): Promise<string[]> => idsInFolder(here.folder)
+  const epoch = (): Promise<string> => epochIn(here.folder)
   const logged = (event: string): number => lines.filter((line) => line.includes(event)).length
   return { ...here, controller, senders, events, senderEnd, set, append, ids, epoch, logged }
 }
+
+/** A log whose clock jumps, so that it holds no repeated line back. */
+function logTo(lines: string[]): Log {
+  let now = 0
+  return createLog(
+    'info',
+    (line) => void lines.push(line),
+    () => 60_000 * now++,
+  )
+}
+
+const senderWith = (stop: () => Promise<void>): Sender =>
+  ({ start: () => undefined, stop }) as Partial<Sender> as Sender
+
+async function idsInFolder(folder: string): Promise<string[]> {
+  try {
+    const places = ['queue', 'sending', 'sent']
+    return (
+      await Promise.all(places.map((place) => idsOf(diskWith({}), join(folder, place))))
+    ).flat()
+  } catch (error) {
+    // A file was removed while the files were read.
+    if (errorCode(error) === 'ENOENT') return idsInFolder(folder)
+    throw error
+  }
+}
+
+/** The id of the epoch on disk. Empty if there is none. */
+const epochIn = (folder: string): Promise<string> =>
+  readFile(join(folder, 'epoch'), 'utf8').then(
+    (text) => text.slice(0, 32),
+    () => '',
+  )
 
 interface Here {
   folder: string
