@@ -18,6 +18,7 @@ import { atEnd, temporaryFolder } from '../support/sidecar.ts'
 
 export const DELAY_MS = 86_400_000
 export const RETRY_MS = 5_000
+const FULL = { local: 'ring', on: 'refuse' } as const
 
 interface Opened {
   queue: Queue
@@ -51,13 +52,7 @@ export async function startController(
     desiredState: () => ({ ...here.desired }) as DesiredState,
     openQueue: ({ policyDigest, mode, wipe }) =>
       openQueue(
-        queueOptions(here.folder, {
-          policyDigest,
-          wipe,
-          full: mode === 'local' ? 'ring' : 'refuse',
-          disk,
-          counters,
-        }),
+        queueOptions(here.folder, { policyDigest, wipe, full: FULL[mode], disk, counters }),
       ),
     lockFolder: () => lockFolder(here.folder, disk),
     wipeFolder: () => wipeFiles(here.folder, counters, disk, 'consent'),
@@ -81,15 +76,20 @@ export async function startController(
     here.desired = { ...here.desired, ...next }
     controller.reconcile()
   }
-  const append = async (id: string): Promise<boolean> => {
-    const queue = controller.queueFor(performance.now())
-    await queue?.append(recordOf(id), 1)
-    return queue !== undefined
-  }
-  const ids = (): Promise<string[]> => idsInFolder(here.folder)
-  const epoch = (): Promise<string> => epochIn(here.folder)
+  const append = (id: string): Promise<boolean> => appendTo(controller, id)
   const logged = (event: string): number => lines.filter((line) => line.includes(event)).length
-  return { ...here, controller, senders, events, senderEnd, set, append, ids, epoch, logged }
+  return {
+    ...here,
+    controller,
+    senders,
+    events,
+    senderEnd,
+    set,
+    append,
+    logged,
+    ids: () => idsInFolder(here.folder),
+    epoch: () => epochIn(here.folder),
+  }
 }
 
 /** A log whose clock jumps, so that it holds no repeated line back. */
@@ -104,6 +104,13 @@ function logTo(lines: string[]): Log {
 
 const senderWith = (stop: () => Promise<void>): Sender =>
   ({ start: () => undefined, stop }) as Partial<Sender> as Sender
+
+/** Whether the controller had a queue for the record. */
+async function appendTo(controller: ModeController, id: string): Promise<boolean> {
+  const queue = controller.queueFor(performance.now())
+  await queue?.append(recordOf(id), 1)
+  return queue !== undefined
+}
 
 async function idsInFolder(folder: string): Promise<string[]> {
   try {

@@ -1,7 +1,6 @@
 // An outage of the collector for a week, with the real sender and queue: bounded disk, one attempt
 // an hour and two log lines. When the collector is back, there is no flood and every span is
 // counted.
-
 import assert from 'node:assert/strict'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
