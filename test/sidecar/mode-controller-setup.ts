@@ -59,11 +59,7 @@ export async function startController(
     openSender: (queue, notBefore, allowed) => {
       const opened: Opened = { queue, notBefore, allowed, stopped: false }
       senders.push(opened)
-      return senderWith(async () => {
-        opened.stopped = true
-        events.push('cancel')
-        await senderEnd.of
-      })
+      return recordingSender(opened, events, senderEnd)
     },
     firstSendDelay: DELAY_MS,
     log: logTo(lines),
@@ -102,8 +98,14 @@ function logTo(lines: string[]): Log {
   )
 }
 
-const senderWith = (stop: () => Promise<void>): Sender =>
-  ({ start: () => undefined, stop }) as Partial<Sender> as Sender
+function recordingSender(opened: Opened, events: string[], end: { of: Promise<void> }): Sender {
+  const stop = async (): Promise<void> => {
+    opened.stopped = true
+    events.push('cancel')
+    await end.of
+  }
+  return { start: () => undefined, stop } as Partial<Sender> as Sender
+}
 
 /** Whether the controller had a queue for the record. */
 async function appendTo(controller: ModeController, id: string): Promise<boolean> {
