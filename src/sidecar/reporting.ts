@@ -58,7 +58,7 @@ export class Reporting {
     for (const error of errors) log.error('settings: nothing is kept or sent', { error })
     // promise: invalid-settings-off
     this.#consent = watchConsent(
-      { ...config, doNotTrack, wrongSettings: errors.length > 0 },
+      { ...config, doNotTrack, hasInvalidSettings: errors.length > 0 },
       (decision) => this.#follow(decision),
     )
     this.#follow(this.#consent.decision())

@@ -1,5 +1,5 @@
-// The switches that are files, on a real disk: seen at once by a look and within two seconds
-// without one, unreadable is off, and no moment in between is taken for an `on` that never was.
+// The switches that are files, on a real disk. refresh() sees a change at once, and the watch sees it
+// within two seconds. Unreadable means off, and no mix of two states is taken for `on`.
 import assert from 'node:assert/strict'
 import promises from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
@@ -23,7 +23,7 @@ async function watchHere(
     doNotTrack: undefined,
     annotationsFile: undefined,
     offFile: undefined,
-    wrongSettings: false,
+    hasInvalidSettings: false,
   }
   const consent = watchConsent(
     { ...sources, ...(await prepare(folder)) },
@@ -33,7 +33,7 @@ async function watchHere(
   return { folder, told, consent }
 }
 
-test('a look sees the annotation as it is now, and tells of a change before it returns', async (t) => {
+test('refresh reads the annotation anew and reports a change before it returns', async (t) => {
   const { folder, told, consent } = await watchHere(t, async (at) => {
     await writeFile(join(at, 'annotations'), annotated('on'))
     return { annotationsFile: join(at, 'annotations') }
@@ -52,7 +52,7 @@ test('a look sees the annotation as it is now, and tells of a change before it r
   )
 })
 
-test('the kill switch is a name: whatever stands there is off, and what cannot be found out is off', async (t) => {
+test('the kill switch means off if anything has its name or the name cannot be checked', async (t) => {
   const { folder, consent } = await watchHere(t, async (at) => {
     await mkdir(join(at, 'switch'))
     return { offFile: join(at, 'switch/off') }
@@ -76,7 +76,7 @@ test('the kill switch is a name: whatever stands there is off, and what cannot b
   expect('off', 'a file where the folder should be')
 })
 
-test('without a look, a change is seen all the same: a volume that swaps its link, and a file that appears', async (t) => {
+test('the watch sees a volume that swaps its link and a file that appears', async (t) => {
   const publish = async (folder: string, version: string, text: string): Promise<void> => {
     await mkdir(join(folder, version))
     await writeFile(join(folder, version, 'annotations'), text)
@@ -98,7 +98,7 @@ test('without a look, a change is seen all the same: a volume that swaps its lin
   ])
 })
 
-test('one switch that rises while another falls is never taken for on', async (t) => {
+test('a switch that rises while another falls never gives on', async (t) => {
   const { folder, told, consent } = await watchHere(t, async (at) => {
     await writeFile(join(at, 'annotations'), annotated('off'))
     return { annotationsFile: join(at, 'annotations'), offFile: join(at, 'off') }
@@ -115,7 +115,7 @@ test('one switch that rises while another falls is never taken for on', async (t
   ])
 })
 
-test('what was read before a look, and comes after it, does not count', async (t) => {
+test('a slow read that began before a look does not replace its result', async (t) => {
   const path = join(await temporaryFolder(t), 'file')
   await writeFile(path, 'old')
   const { promise: looked, resolve: lookedAt } = Promise.withResolvers<void>()

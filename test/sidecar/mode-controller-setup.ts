@@ -1,5 +1,5 @@
-// The machine between the modes over a real folder, with switches that the test turns and senders
-// that are only told of.
+// A mode controller on a real directory, with switches that the test sets and senders that only
+// record what happens to them.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -73,7 +73,7 @@ export async function modesHere(
       return { start: () => undefined, stop } as Partial<Sender> as Sender
     },
     firstSendDelay: DELAY_MS,
-    // No line is kept back as one that was just there.
+    // So that the log holds no repeated line back.
     log: createLog(
       'info',
       (line) => void lines.push(line),
@@ -103,7 +103,7 @@ export async function modesHere(
         )
       ).flat()
     } catch (error) {
-      // A file went while they were read.
+      // A file was removed while the files were read.
       if (errorCode(error) === 'ENOENT') return ids()
       throw error
     }
@@ -122,11 +122,11 @@ interface Here {
   disk: Disk
   at: { now: number }
   goal: DesiredState
-  /** Whether the first attempt to open the folder is waited for. */
+  /** Whether to wait for the first attempt to open the directory. */
   started: boolean
 }
 
-/** As `until` does, where the clock stands still. */
+/** Like `until`, for tests whose clock stands still. */
 export async function happens(
   what: string,
   holds: () => boolean | Promise<boolean>,
@@ -138,7 +138,7 @@ export async function happens(
   }
 }
 
-/** Long enough for what would happen at once. */
+/** Long enough for anything that happens without waiting. */
 export async function turns(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
 }

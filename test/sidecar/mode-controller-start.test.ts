@@ -1,5 +1,5 @@
-// How a time of a mode begins: what a start finds, what changes while the folder is opened, and
-// from when the first report waits.
+// How an epoch begins: the states that a start can find, changes while the directory is being
+// opened, and the time from which the first report waits.
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
@@ -10,7 +10,7 @@ import { diskWith } from '../queue/queue-setup.ts'
 import { until } from '../support/sidecar.ts'
 import { DELAY_MS, happens, modesHere } from './mode-controller-setup.ts'
 
-test('off that comes and goes while the folder is opened wipes it all the same', async (t) => {
+test('wipes the directory if reporting is off for a moment while the queue opens', async (t) => {
   for (const [mode, lived] of [
     ['on', true],
     ['local', true],
@@ -44,14 +44,14 @@ test('off that comes and goes while the folder is opened wipes it all the same',
     gate.resolve()
     await happens('it is open', () => second.append('two'))
     await until('it may leave', () => second.senders.length > 0 || mode === 'local')
-    assert.equal(atOnce, '', 'the epoch was ended on disk at once')
+    assert.equal(atOnce, '', 'the epoch ends on disk at once')
     assert.deepEqual(await second.ids(), ['two'])
     assert.match(await second.epoch(), /^[0-9a-f]{32}$/)
     assert.notEqual(await second.epoch(), epoch)
   }
 })
 
-test('an epoch that somebody takes away while the folder is opened does not come back', async (t) => {
+test('begins another epoch if the epoch file is removed while the queue opens', async (t) => {
   const first = await modesHere(t)
   const epoch = await first.epoch()
   await first.modes.stop()
@@ -65,7 +65,7 @@ test('an epoch that somebody takes away while the folder is opened does not come
       return list(path)
     },
   })
-  // Under another policy, which is written into the epoch that is gone on with.
+  // Under another policy, which is written into an epoch that continues.
   const second = await modesHere(t, {
     folder: first.folder,
     disk,
@@ -79,7 +79,7 @@ test('an epoch that somebody takes away while the folder is opened does not come
   assert.notEqual(await second.epoch(), epoch)
 })
 
-test('a policy that changes while the folder is opened is the one whose batches are kept', async (t) => {
+test('keeps records under the policy that comes into force while the queue opens', async (t) => {
   const gate = Promise.withResolvers<void>()
   let opening = false
   const { list } = diskWith({})
@@ -101,7 +101,7 @@ test('a policy that changes while the folder is opened is the one whose batches 
   )
 })
 
-test('a start that finds the epoch of its mode goes on; with any other, or none, it begins with nothing', async (t) => {
+test('continues an epoch of the same mode and wipes the directory in any other case', async (t) => {
   for (const [before, after, kept] of [
     ['on', 'on', true],
     ['local', 'local', true],
@@ -142,7 +142,7 @@ test('a start that finds the epoch of its mode goes on; with any other, or none,
   }
 })
 
-test('the first report waits from the begin of the epoch, and again from a change of the policy, over every restart', async (t) => {
+test('delays the first report from the start of the epoch or policy, also after restarts', async (t) => {
   const at = { now: 1_790_000_000_000 }
   const later = (): number => {
     at.now += 1_000
