@@ -1,6 +1,6 @@
-// Reads the pod's annotations from a downward API volume: one `key="value"` a line, the value quoted
-// as Go's strconv.Quote does. Only one annotation counts. A file of another form is malformed as a
-// whole.
+// Reads the pod's annotations from a downward API volume: one `key="value"` a line, the value
+// quoted as Go's strconv.Quote does. Only one annotation counts. A file of another form is
+// malformed as a whole.
 
 export const REPORTING = 'usage-sidecar.dev/reporting'
 const LINE = /^([^\s="]+)="([^"\\]*(?:\\.[^"\\]*)*)"$/

@@ -1,6 +1,6 @@
-// Decides the mode of reporting: the lowest that any switch allows (off < local < on). A switch that
-// cannot be read or understood means `off`. Two switches are files that may change at run time. They
-// are read every two seconds, and again before anything is sent.
+// Decides the mode of reporting: the lowest that any switch allows (off < local < on). A switch
+// that cannot be read or understood means `off`. Two switches are files that may change at run
+// time. They are read every two seconds, and again before anything is sent.
 import { MODES, type Mode } from '../support/mode.ts'
 import { type Watch, watchFile, watchPresence } from '../support/watch.ts'
 import { REPORTING, reportingIn } from './annotations.ts'

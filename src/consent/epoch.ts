@@ -1,8 +1,8 @@
-// The epoch: a random id in a file that stands for one unbroken time of `local` or `on`. All records
-// in the data directory belong to it. A batch may be sent only in the epoch of `on` in which it was
-// accepted. So the file is written before the first request is accepted, and removed before anything
-// else when consent ends. It also holds the time since which the policy is in force, as the first
-// report under a policy waits from then.
+// The epoch: a random id in a file that stands for one unbroken time of `local` or `on`. All
+// records in the data directory belong to it. A batch may be sent only in the epoch of `on` in
+// which it was accepted. So the file is written before the first request is accepted, and removed
+// before anything else when consent ends. It also holds the time since which the policy is in
+// force, as the first report under a policy waits from then.
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { join } from 'node:path'

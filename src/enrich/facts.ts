@@ -1,5 +1,5 @@
-// Facts that the policy may name. The chart or the facts job gives them as one flat JSON object, and
-// the process adds two of its own. A fact that is missing gives no attribute.
+// Facts that the policy may name. The chart or the facts job gives them as one flat JSON object,
+// and the process adds two of its own. A fact that is missing gives no attribute.
 
 import type { Facts } from '../anonymize/compiled-source.ts'
 import type { Scalar } from '../policy/policy.ts'

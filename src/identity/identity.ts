@@ -1,6 +1,7 @@
-// The identity of this installation: a directory with `instance-id`, a ULID, and `secret`, 32 random
-// bytes as hex. All replicas and restarts share it. It is never sent, logged or shown: pseudonyms are
-// derived from it (anonymize/). Without a good secret there is no identity and no pseudonym.
+// The identity of this installation: a directory with `instance-id`, a ULID, and `secret`, 32
+// random bytes as hex. All replicas and restarts share it. It is never sent, logged or shown:
+// pseudonyms are derived from it (anonymize/). Without a good secret there is no identity and no
+// pseudonym.
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'

@@ -7,9 +7,7 @@ import { queueName, type StoredFile } from './file.ts'
 import type { FileIndex } from './file-index.ts'
 
 const SEAL_BYTES = 1024 * 1024
-/**
- * A file takes appends for this part of the age limit, so that new spans do not expire with old.
- */
+/** A file takes appends for this part of the age limit. New spans do not expire with old ones. */
 const SEAL_AGE_PART = 8
 
 interface Open {

@@ -37,7 +37,7 @@ export class AppendRefusals {
   queueFull(): Refusal {
     this.#full.raise()
     return retryLater(
-      'The queue of the sidecar is full until the collector takes reports. Send the same request later.',
+      'The queue of the sidecar is full. Send the same request later.',
       FULL_RETRY_SECONDS,
     )
   }

@@ -85,8 +85,8 @@ export const commitBody = (
 /** Removes the file in queue/ of a body that is in sending/, before the body is sent. */
 export async function removeFromQueue(disk: Disk, folder: string, body: Body): Promise<void> {
   await unlinkIfThere(disk, join(folder, 'queue', queueName(body.sequence)))
-  // Without this sync the file could return after a power loss, when its body is delivered and
-  // gone. promise: queue-removal-synced
+  // Without the sync, a power loss could bring the file back after its body was delivered.
+  // promise: queue-removal-synced
   await disk.syncFolder(join(folder, 'queue'))
 }
 

@@ -41,9 +41,7 @@ export class Delivery {
     this.#options = options
   }
 
-  /**
-   * The oldest body, committed to sending/. `undefined` where there is none or it may not leave.
-   */
+  /** The oldest body, committed to sending/. `undefined` if there is none or it may not leave. */
   async next(allowed: () => boolean): Promise<Body | undefined> {
     const { disk, folder, activeFile, fileIndex, pendingOperations, order, log, now } =
       this.#options

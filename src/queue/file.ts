@@ -1,6 +1,6 @@
-// The format of queue/<sequence>.otlp. A file is a sequence of records. Each is one whole field 1
+// The format of queue/<sequence>.otlp. Such a file is a list of records. Each is one whole field 1
 // of an ExportTraceServiceRequest (`0a LEN ResourceSpans`), followed by its CRC-32 as a field that
-// OTLP readers skip. So the file itself is a readable request. Bytes before the first wrong
+// OTLP readers skip. So the file itself is a readable request. Records before the first wrong
 // checksum are whole. Bytes after it are never trusted.
 import { crc32 } from 'node:zlib'
 
@@ -91,9 +91,7 @@ export function scanFile(bytes: Buffer): Scan {
   return { records, spans, length: at, state }
 }
 
-/**
- * The end of a length-delimited value whose length is at `at`. Infinite if the length is cut off.
- */
+/** The end of the value whose length is at `at`. Infinite if the length is cut off. */
 function endOfLen(bytes: Uint8Array, at: number): number {
   const reader = new Reader(bytes, at)
   return reader.varint(bytes.length) + reader.at

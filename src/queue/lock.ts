@@ -1,6 +1,6 @@
 // Only the process that holds the lock may use the data directory. The kernel releases the lock
-// when the process ends, so a stale lock cannot exist. Node has no call for such a lock, but
-// SQLite, which is part of Node, takes one (fcntl).
+// when the process ends, so a stale lock cannot exist. Node has no call for such a lock. SQLite,
+// which is part of Node, takes one (fcntl).
 import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { errorCode, systemError } from '../support/errors.ts'
@@ -29,11 +29,11 @@ export function lockFile(path: string): () => void {
     if ((error as { errcode?: unknown }).errcode === SQLITE_BUSY)
       throw systemError(
         'EBUSY',
-        'Another process uses this data directory. Stop it, or set USAGE_DATA_DIR to another directory.',
+        'Another process uses this data directory. Stop it, or set another USAGE_DATA_DIR.',
       )
     throw systemError(
       'ENOLCK',
-      'The file `lock` in the data directory cannot be locked. Make the directory writable, or remove that file.',
+      'Cannot lock the file `lock` in the data directory. Make it writable, or remove it.',
     )
   }
   const locked = database

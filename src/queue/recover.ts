@@ -20,9 +20,7 @@ export interface RecoverOptions {
   log: Log
 }
 
-/**
- * Fills the file index. Gives the greatest sequence that was ever used, as far as the disk knows.
- */
+/** Fills the file index. Gives the greatest sequence that the disk or the receipts name. */
 export async function recover(options: RecoverOptions): Promise<number> {
   const { disk, folder, fileIndex, past } = options
   // A killed process may have renamed without a sync. Only now may the file in queue/ be removed.

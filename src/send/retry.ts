@@ -15,9 +15,7 @@ export const TOO_LARGE = 'TOO_LARGE'
 
 export type Result = 'delivered' | 'refused' | 'retry'
 
-/**
- * Status 0: there was no answer. A redirect is a refusal, because the body must not go elsewhere.
- */
+/** Status 0 means no answer. A redirect is a refusal, because the body must not go elsewhere. */
 export function resultOf(status: number, code = ''): Result {
   // promise: redirect-not-followed
   if (status >= 200 && status < 300) return 'delivered'

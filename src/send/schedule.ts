@@ -1,5 +1,5 @@
-// When a drain begins: once in each interval, at a fresh random moment of it. Earlier when the
-// queue is half full, after a failure when its wait is over, never before the first send delay.
+// When a drain begins: once in each interval, at a fresh random moment of it. It begins earlier if
+// the queue is half full, after a failure when its wait is over, never before the first send delay.
 // Everything is spread, because thousands of sidecars start together when a chart is rolled out,
 // and retry together when the collector returns. No timer and no network: tests run a week, or ten
 // thousand sidecars, with the decisions of the real sender.
@@ -22,9 +22,7 @@ export interface ScheduleOptions {
  */
 const HALF_FULL_INTERVAL_PART = 12
 const HALF_FULL_FILL_PART = 4
-/**
- * The first wait after a failure, as part of the interval. Who reports hourly can wait a minute.
- */
+/** The first wait after a failure, as part of the interval: a minute for hourly reports. */
 const FIRST_WAIT_INTERVAL_PART = 60
 const FIRST_WAIT_MS = 1_000
 

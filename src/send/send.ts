@@ -116,8 +116,7 @@ export class Sender {
         const body = await queue.next(allowed)
         if (body === undefined) {
           if (isSealed) return this.#schedule.settled()
-          // Waiting bodies go first. Sealing earlier would make a small file of every failed
-          // attempt.
+          // Waiting bodies go first. Otherwise each failed attempt would make a small file.
           isSealed = true
           await queue.seal()
           continue

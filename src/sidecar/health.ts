@@ -6,8 +6,8 @@ import { close, listen } from '../net/listen.ts'
 import type { ListenAddress } from '../support/setting-parsers.ts'
 
 /**
- * Other pods can reach this port. They must not be able to block the kubelet's probe, or the kubelet
- * would restart the sidecar.
+ * Other pods can reach this port. They must not be able to block the kubelet's probe, or the
+ * kubelet would restart the sidecar.
  */
 const SERVER = {
   requestTimeout: 5_000,

@@ -1,5 +1,4 @@
-// What is asked of an exporter about answers, each point in one test: what is tried again and when,
-// what is dropped.
+// The points for an exporter about answers: what it retries and when, and what it drops.
 import assert from 'node:assert/strict'
 import type { RequestListener } from 'node:http'
 import { rejectedSpans, statusBody, successBody } from '../../src/otlp/answer.ts'
@@ -18,17 +17,17 @@ type Test = Parameters<Parameters<typeof conforms>[1]>[0]
  * kept.
  */
 async function sendTo(t: Test, listener: RequestListener) {
-  const road = await roadHere(t, listener, { rejectedSpans })
-  for (const id of ['one', 'two', 'three']) await road.queue.append(recordOf(id), 1)
-  road.pass(0)
-  await until(() => road.drains() === 1)
+  const sidecar = await roadHere(t, listener, { rejectedSpans })
+  for (const id of ['one', 'two', 'three']) await sidecar.queue.append(recordOf(id), 1)
+  sidecar.pass(0)
+  await until(() => sidecar.drains() === 1)
   await until(
-    () => road.sender.status().lastStatus !== undefined || road.sender.status().failures > 0,
+    () => sidecar.sender.status().lastStatus !== undefined || sidecar.sender.status().failures > 0,
   )
-  await road.sender.drainIfDue()
-  const outcome = (await receiptsIn(road.folder)).at(-1)!
+  await sidecar.sender.drainIfDue()
+  const outcome = (await receiptsIn(sidecar.folder)).at(-1)!
   t.mock.timers.reset()
-  return { ...road, outcome }
+  return { ...sidecar, outcome }
 }
 
 conforms('C02', async (t) => {
@@ -107,11 +106,11 @@ conforms('C08', async (t) => {
       [waitMs(failures, undefined, () => 0), waitMs(failures, undefined, () => 1)],
       [0, bound],
     )
-  const road = await roadHere(t, statuses([503, { 'retry-after': '90' }], 200))
-  await road.queue.append(recordOf('one'), 1)
-  road.pass(0)
-  await until(() => road.sender.status().failures === 1)
-  assert.ok(road.sender.status().nextDrainAt >= START_MS + 90_000)
+  const sidecar = await roadHere(t, statuses([503, { 'retry-after': '90' }], 200))
+  await sidecar.queue.append(recordOf('one'), 1)
+  sidecar.pass(0)
+  await until(() => sidecar.sender.status().failures === 1)
+  assert.ok(sidecar.sender.status().nextDrainAt >= START_MS + 90_000)
 })
 
 conforms('C09', async (t) => {
@@ -129,18 +128,18 @@ conforms('C09', async (t) => {
 })
 
 conforms('C14', async (t) => {
-  const road = await roadHere(t, statuses([429, { 'retry-after': '600' }], 200))
-  await road.queue.append(recordOf('one'), 1)
-  road.pass(0)
-  await until(() => road.sender.status().failures === 1)
-  for (let i = 0; i < 20; i++) await road.queue.append(recordOf(`more${i}`, 300_000), 1)
+  const sidecar = await roadHere(t, statuses([429, { 'retry-after': '600' }], 200))
+  await sidecar.queue.append(recordOf('one'), 1)
+  sidecar.pass(0)
+  await until(() => sidecar.sender.status().failures === 1)
+  for (let i = 0; i < 20; i++) await sidecar.queue.append(recordOf(`more${i}`, 300_000), 1)
   for (const ms of [1_000, 300_000, 298_999]) {
-    road.pass(ms)
+    sidecar.pass(ms)
     await settle()
   }
-  assert.equal(road.got.length, 1)
-  road.pass(DAY_MS)
-  await until(() => road.counters.get('sent.spans') === 21)
+  assert.equal(sidecar.got.length, 1)
+  sidecar.pass(DAY_MS)
+  await until(() => sidecar.counters.get('sent.spans') === 21)
 })
 
 conforms('C21', async (t) => {

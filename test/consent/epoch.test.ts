@@ -1,5 +1,5 @@
-// The epoch file: whole or absent, durable when a call returns, and gone for good when the epoch has
-// ended.
+// The epoch file: whole or absent, durable when a call returns, and gone for good when the epoch
+// has ended.
 import assert from 'node:assert/strict'
 import fs, {
   existsSync,

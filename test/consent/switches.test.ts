@@ -1,5 +1,5 @@
-// All combinations of all states of the switches, and the annotations file as the kubelet writes it.
-// fixtures/annotations.txt is the output of its FormatMap for unusual annotations.
+// All combinations of all states of the switches, and the annotations file as the kubelet writes
+// it. fixtures/annotations.txt is the output of its FormatMap for unusual annotations.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -87,8 +87,8 @@ test('the lowest mode wins in all combinations of all states of the switches', (
             assert.deepEqual(decide(switches), { mode, by }, JSON.stringify(switches))
             counts[mode]++
           }
-  // `on` needs the setting, one of six files, one of six values of DO_NOT_TRACK and one of two states
-  // of the kill switch.
+  // `on` needs the setting, one of six files, one of six values of DO_NOT_TRACK and one of two
+  // states of the kill switch.
   assert.deepEqual(counts.on, 6 * 6 * 2)
   assert.ok(counts.local > counts.on && counts.off > counts.local)
 })

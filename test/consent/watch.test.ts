@@ -1,5 +1,5 @@
-// The switches that are files, on a real disk. refresh() sees a change at once, and the watch sees it
-// within two seconds. Unreadable means off, and no mix of two states is taken for `on`.
+// The switches that are files, on a real disk. refresh() sees a change at once, and the watch sees
+// it within two seconds. Unreadable means off, and no mix of two states is taken for `on`.
 import assert from 'node:assert/strict'
 import promises from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'

@@ -10,7 +10,7 @@ import { openHere } from './queue-setup.ts'
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
-test('what came before the clock was set back is as old as that, and holds up none that came after', async (t) => {
+test('counts the age of spans from the moment a clock is set back, and holds up none behind them', async (t) => {
   let time = Date.now()
   const { queue, ids, counters } = await openHere(t, { maxAgeMs: HOUR, now: () => time })
   await queue.append(recordOf('before'), 1)
@@ -28,7 +28,7 @@ test('what came before the clock was set back is as old as that, and holds up no
   assert.equal(counters.get('queue.dropped.age'), 2)
 })
 
-test('what a start finds from another day of the future is kept for the age limit, not longer', async (t) => {
+test('keeps files dated in the future for the age limit after a restart, not longer', async (t) => {
   let time = Date.now() + 365 * DAY
   const future = await openHere(t, { now: () => time })
   await future.queue.append(recordOf('future'), 1)
@@ -47,7 +47,7 @@ test('what a start finds from another day of the future is kept for the age limi
   assert.equal(counters.get('queue.dropped.age'), 1)
 })
 
-test('a clock that is set forward a day drops nothing that the age limit allows', async (t) => {
+test('drops nothing within the age limit when the clock is set forward a day', async (t) => {
   let time = Date.now()
   const { queue, ids } = await openHere(t, { maxAgeMs: 7 * DAY, now: () => time })
   await queue.append(recordOf('one'), 1)
@@ -57,7 +57,7 @@ test('a clock that is set forward a day drops nothing that the age limit allows'
   assert.deepEqual(await ids('queue'), ['one', 'two'])
 })
 
-test('a file of the future holds up none that a start finds behind it and that is older than the limit', async (t) => {
+test('drops an expired file behind one dated in the future after a restart', async (t) => {
   let time = Date.now()
   const { folder, queue } = await openHere(t)
   for (const id of ['future', 'old']) {

@@ -17,7 +17,7 @@ import {
   yes,
 } from './queue-setup.ts'
 
-test('switchPolicy drops what was appended before it and keeps what comes after', {
+test('switchPolicy drops earlier appends and keeps later ones', {
   timeout: 10_000,
 }, async (t) => {
   const { folder, counters, queue, ids, names } = await openHere(t)
@@ -39,7 +39,7 @@ test('switchPolicy drops what was appended before it and keeps what comes after'
   assert.equal((await receiptsIn(folder)).at(-1)?.policy, 'policy-b')
 })
 
-test('the same policy drops nothing, and of two changes in a row the last one holds', async (t) => {
+test('the same policy drops nothing, and the last of two switches wins', async (t) => {
   const { folder, queue, ids } = await openHere(t)
   await queue.append(recordOf('one'), 1)
   await queue.switchPolicy('policy-a')
@@ -49,7 +49,7 @@ test('the same policy drops nothing, and of two changes in a row the last one ho
   assert.equal(await readFile(join(folder, 'policy'), 'utf8'), '1 policy-a\n')
 })
 
-test('nothing comes in or leaves after a change of policy that failed, until it is done', async (t) => {
+test('accepts and sends nothing after a failed switch of policy until it succeeds', async (t) => {
   let fail = false
   const disk = diskWith({
     unlink: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.unlink(path)),
@@ -67,7 +67,7 @@ test('nothing comes in or leaves after a change of policy that failed, until it 
   assert.deepEqual(await ids('queue'), ['new'])
 })
 
-test('a policy file that could not be written is written at the next try', async (t) => {
+test('writes the policy file at the next try after a failure', async (t) => {
   let fail = false
   const disk = diskWith({
     rename: (from, to) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.rename(from, to)),
@@ -80,7 +80,7 @@ test('a policy file that could not be written is written at the next try', async
   assert.equal(await readFile(join(folder, 'policy'), 'utf8'), '1 policy-b\n')
 })
 
-test('a commit that failed half way leaves nothing behind a change of policy', async (t) => {
+test('a switch of policy removes both files of a commit that failed half way', async (t) => {
   let fail = false
   const disk = diskWith({
     syncFolder: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.syncFolder(path)),
@@ -99,7 +99,7 @@ test('a commit that failed half way leaves nothing behind a change of policy', a
   assert.deepEqual([await names('queue'), await names('sending')], [[], []])
 })
 
-test('nothing comes in after a wipe that failed, until it is done', async (t) => {
+test('accepts nothing after a failed wipe until it succeeds', async (t) => {
   let fail = false
   const disk = diskWith({
     unlink: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.unlink(path)),
@@ -115,7 +115,7 @@ test('nothing comes in after a wipe that failed, until it is done', async (t) =>
   assert.deepEqual(await ids('queue'), ['new'])
 })
 
-test('an open under another policy drops what the old policy made', async (t) => {
+test('opening under another policy drops the records of the old one', async (t) => {
   const { folder, queue } = await openHere(t)
   await appendAndTake(queue, 'one', 'two')
   await queue.append(recordOf('three'), 1)
@@ -125,7 +125,7 @@ test('an open under another policy drops what the old policy made', async (t) =>
   assert.equal(again.counters.get('queue.dropped.policy'), 3)
 })
 
-test('wipe removes every body, keeps the receipts, and settles the appends that wait', async (t) => {
+test('wipe removes every body, keeps the receipts, settles waiting appends', async (t) => {
   const written: string[] = []
   const disk = diskWith({
     write: (file, bytes, at) =>
@@ -158,7 +158,7 @@ test('wipe removes every body, keeps the receipts, and settles the appends that 
   assert.deepEqual(await ids('queue'), ['after'])
 })
 
-test('a next in progress leaves no file behind a wipe', async (t) => {
+test('a wipe during next() leaves no file behind', async (t) => {
   const { queue, names } = await openHere(t)
   await queue.append(recordOf('one'), 1)
   await queue.seal()
@@ -166,7 +166,7 @@ test('a next in progress leaves no file behind a wipe', async (t) => {
   for (const place of ['queue', 'sending', 'sent']) assert.deepEqual(await names(place), [], place)
 })
 
-test('an open with wipe, and wipeFolder, remove every body and keep the receipts', async (t) => {
+test('opening with wipe, and wipeFolder, remove bodies and keep receipts', async (t) => {
   for (const how of ['open', 'folder']) {
     const { folder, queue, names } = await openHere(t)
     await queue.recordAttempt(await appendAndTake(queue, 'one'))

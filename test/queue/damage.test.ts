@@ -106,7 +106,7 @@ const FILES = [
 ]
 
 for (const name of FILES) {
-  test(`a start survives ${name} cut off or changed at any byte`, async () => {
+  test(`opens although ${name} is cut off or changed at any byte`, async () => {
     const whole = await smallFolder()
     const path = `${FOLDER}/${name}`
     const bytes = await whole.read(path)
@@ -139,7 +139,7 @@ for (const name of FILES) {
   })
 }
 
-test('what damage costs is counted', async () => {
+test('counts every span that damage costs', async () => {
   const costs: Readonly<Record<string, [CounterName, number]>> = {
     policy: ['queue.dropped.format', 4],
     'queue/000000000003.otlp': ['queue.dropped.corrupt', 1],
@@ -158,7 +158,7 @@ test('what damage costs is counted', async () => {
   }
 })
 
-test('a folder of another format is emptied, counted, and used from then on; its receipts stay', async () => {
+test('empties a directory of another format, counts it, keeps its receipts', async () => {
   for (const label of ['2 policy-a', 'policy-a', '', '1', '1 policy-a and more']) {
     const disk = await smallFolder()
     await overwrite(disk, `${FOLDER}/policy`, Buffer.from(label === '' ? '' : `${label}\n`))
@@ -176,7 +176,7 @@ test('a folder of another format is emptied, counted, and used from then on; its
   }
 })
 
-test('no sequence that a receipt names makes a file that is not found again', async () => {
+test('finds every file again, whatever sequence a receipt names', async () => {
   for (const sequence of [
     999_999_999_998,
     999_999_999_999,

@@ -35,7 +35,7 @@ test('syncs reach the disk', async (t) => {
   assert.deepEqual(inodes, [await inodeOf(join(folder, 'a')), await inodeOf(folder)])
 })
 
-test('a file for appends is open so that each write reaches the disk, and what takes its number later is not', async (t) => {
+test('opens a file for appends with O_DSYNC, and no later file with its number', async (t) => {
   const folder = await temporaryFolder(t)
   const inodes = synced(t)
   const appends = await nodeDisk.create(join(folder, 'a'), 'appends')
@@ -58,7 +58,7 @@ test('a file for appends is open so that each write reaches the disk, and what t
   await assert.rejects(nodeDisk.create(join(folder, 'a'), 'appends'), { code: 'EEXIST' })
 })
 
-test('a folder that is made is durable, and those above it that were made with it', async (t) => {
+test('makes a folder and its parents durable', async (t) => {
   const folder = await temporaryFolder(t)
   const inodes = synced(t)
   await nodeDisk.makeFolder(join(folder, 'a/b/c'))
@@ -71,14 +71,14 @@ test('a folder that is made is durable, and those above it that were made with i
   assert.equal(inodes.length, 3)
 })
 
-test('a file is created where there is none, and nowhere else', async (t) => {
+test('creates a file only where there is none', async (t) => {
   const path = join(await temporaryFolder(t), 'a')
   await writeFile(path, 'there')
   await assert.rejects(nodeDisk.create(path), { code: 'EEXIST' })
   assert.equal(await readFile(path, 'utf8'), 'there')
 })
 
-test('a write that the system takes in parts is whole', async (t) => {
+test('completes a write that the system takes in parts', async (t) => {
   const path = join(await temporaryFolder(t), 'a')
   const { write } = fs
   const inParts = (
@@ -97,7 +97,7 @@ test('a write that the system takes in parts is whole', async (t) => {
   assert.equal(await readFile(path, 'utf8'), '01abcdefgh')
 })
 
-test('what cannot be read or unlinked is told from what is not there', async (t) => {
+test('tells a failed read or unlink from a missing file', async (t) => {
   const folder = await temporaryFolder(t)
   const file = join(folder, 'file')
   await writeFile(file, '')

@@ -10,7 +10,7 @@ import type { Refusal } from '../../src/support/errors.ts'
 import { idsIn, recordOf } from '../support/queue-records.ts'
 import { appendAndTake, diskWith, failure, openHere, yes } from './queue-setup.ts'
 
-test('a failed sync answers 503, keeps what was good before and never writes that file again', async (t) => {
+test('a failed sync answers 503, keeps earlier records, never writes that file again', async (t) => {
   let fail = false
   const disk = diskWith({
     sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)),
@@ -31,7 +31,7 @@ test('a failed sync answers 503, keeps what was good before and never writes tha
   assert.equal(counters.get('queue.refused'), 3)
 })
 
-test('a new file whose first record could not be written does not stay', async (t) => {
+test('removes a new file whose first record could not be written', async (t) => {
   let fail = false
   const disk = diskWith({
     sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)),
@@ -45,7 +45,7 @@ test('a new file whose first record could not be written does not stay', async (
   assert.deepEqual(await names('queue'), ['000000000002.otlp'])
 })
 
-test('a settled body that could not be moved is moved later, is not given again, and its receipts stay', async (t) => {
+test('moves a settled body later if the move fails, and never sends it again', async (t) => {
   let fail = false
   const rename = (from: string, to: string): Promise<void> =>
     fail && to.includes('/sent/') ? Promise.reject(failure('EIO')) : nodeDisk.rename(from, to)
@@ -68,7 +68,7 @@ test('a settled body that could not be moved is moved later, is not given again,
   assert.deepEqual([await names('sending'), await names('sent')], [[], ['000000000001.otlp.gz']])
 })
 
-test('a body that somebody took away before it could be moved does not hold up those behind it', async (t) => {
+test('sends the next body although a settled one is gone from sending/', async (t) => {
   const { folder, queue } = await openHere(t)
   const body = await appendAndTake(queue, 'one')
   await rm(join(folder, 'sending/000000000001.otlp.gz'))
@@ -76,7 +76,7 @@ test('a body that somebody took away before it could be moved does not hold up t
   assert.deepEqual(idsIn(gunzipSync((await appendAndTake(queue, 'two')).content)), ['two'])
 })
 
-test('a body whose file in queue/ could not be taken away for good is not lost, and not sent before it is', async (t) => {
+test('sends a body only once its file in queue/ is durably removed', async (t) => {
   let failures = 0
   const syncFolder = (path: string): Promise<void> =>
     failures > 0 && path.endsWith('/queue') && failures-- > 0
@@ -93,7 +93,7 @@ test('a body whose file in queue/ could not be taken away for good is not lost, 
   assert.equal(counters.get('queue.dropped.corrupt'), 0)
 })
 
-test('a commit that failed half way is done by the next one', async (t) => {
+test('repeats a commit that failed half way', async (t) => {
   let fail = false
   const disk = diskWith({
     sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)),
@@ -110,7 +110,7 @@ test('a commit that failed half way is done by the next one', async (t) => {
 
 for (const half of ['before', 'after'] as const) {
   for (const step of ['create', 'rename', 'syncFolder'] as const) {
-    test(`receipts go on, and lose no line, where the change of their file failed at ${step}, ${half} its effect`, async (t) => {
+    test(`receipts lose no line if their rotation fails at ${step}, ${half} its effect`, async (t) => {
       let fails = false
       const failing =
         <A extends unknown[], R>(operation: (...given: A) => Promise<R>) =>

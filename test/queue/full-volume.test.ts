@@ -98,7 +98,7 @@ async function drain(queue: Queue): Promise<string[]> {
   return ids
 }
 
-test('a full volume refuses spans, sends those it has, and has room again', async (t) => {
+test('a full volume refuses spans, sends its own, and accepts again', async (t) => {
   const { queue, used, lines, counters } = await openOn(t, 12 * MIB)
   for (const round of ['a', 'b', 'c']) {
     const { acknowledged, refusal } = await fill(queue, round)
@@ -111,7 +111,7 @@ test('a full volume refuses spans, sends those it has, and has room again', asyn
   assert.deepEqual(lines, ['queue: full; requests are answered 503'])
 })
 
-test('a full volume drops the oldest where that is wanted, and takes everything in', async (t) => {
+test('with drop-oldest or ring, a full volume drops the oldest and accepts all', async (t) => {
   for (const full of ['drop-oldest', 'ring'] as const) {
     const { queue, counters } = await openOn(t, 8 * MIB, { full })
     const { acknowledged, refusal } = await fill(queue, 'a')
@@ -123,7 +123,7 @@ test('a full volume drops the oldest where that is wanted, and takes everything 
   }
 })
 
-test('a volume that others fill costs no span, whatever is to happen to the oldest', async (t) => {
+test('drops no span on a volume that others fill', async (t) => {
   for (const full of ['refuse', 'drop-oldest'] as const) {
     const { queue, others, counters } = await openOn(t, 64 * MIB, { full })
     await queue.append(recordOf('before'), 1)
@@ -141,7 +141,7 @@ test('a volume that others fill costs no span, whatever is to happen to the olde
   }
 })
 
-test('sent/ gives way to what waits, oldest first', async (t) => {
+test('removes the oldest of sent/ to make space for an append', async (t) => {
   const { queue, others, names } = await openOn(t, 64 * MIB)
   for (let number = 0; number < 4; number++) {
     await queue.append(noisyRecord(`sent${number}`), 1)
@@ -160,7 +160,7 @@ const bytesIn = async (queue: Queue): Promise<{ bytes: number }> => ({
   bytes: queue.status().bytes + queue.status().sentBytes,
 })
 
-test('a delivered body whose receipt could not be written is not sent again, now or after a restart', async (t) => {
+test('never sends a delivered body again, although its receipt failed', async (t) => {
   let fail = false
   const disk = diskWith({
     write: (file, content, position) =>
@@ -180,7 +180,7 @@ test('a delivered body whose receipt could not be written is not sent again, now
   assert.deepEqual(await names('sent'), ['000000000001.otlp.gz'])
 })
 
-test('a receipt that was written in part leaves nothing of it behind the next one', async (t) => {
+test('cuts a partly written receipt before the next one', async (t) => {
   let part = 0
   const disk = diskWith({
     write: async (file, content, position) => {
@@ -199,14 +199,14 @@ test('a receipt that was written in part leaves nothing of it behind the next on
   assert.equal((await receiptsIn(folder)).length, 1)
 })
 
-test('the room of a volume is what the system says', async (t) => {
+test('reads the free space of a volume from the system', async (t) => {
   const folder = await temporaryFolder(t)
   const free = await nodeDisk.free(folder)
   assert.ok(Number.isSafeInteger(free) && free > 0, String(free))
   await assert.rejects(nodeDisk.free(join(folder, 'none')), { code: 'ENOENT' })
 })
 
-test('room is asked for when a file begins and when it is about to be sealed, not for every append', async (t) => {
+test('asks for free space only when a file begins or is about to be sealed', async (t) => {
   let asked = 0
   const disk = diskWith({
     free: (folder) => {
@@ -221,7 +221,7 @@ test('room is asked for when a file begins and when it is about to be sealed, no
   assert.equal(asked, 2)
 })
 
-test('sent/ gives way to a body that is about to be sent', async (t) => {
+test('removes the oldest of sent/ to make space for a body', async (t) => {
   const { queue, others, names } = await openOn(t, 64 * MIB)
   await queue.append(noisyRecord('first'), 1)
   await drain(queue)
@@ -233,7 +233,7 @@ test('sent/ gives way to a body that is about to be sent', async (t) => {
   assert.deepEqual(await names('sent'), [])
 })
 
-test('when a full queue has room again, and has had it for a while, that is told once', async (t) => {
+test('logs once that a full queue has been accepting again for a while', async (t) => {
   let time = Date.now()
   const { queue, lines } = await openOn(t, 64 * MIB, { maxBytes: MIB, now: () => time })
   const { refusal } = await fill(queue, 'a')

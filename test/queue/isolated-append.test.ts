@@ -7,8 +7,8 @@ import { nodeDisk } from '../../src/queue/disk.ts'
 import { idsIn, idsOf, recordOf } from '../support/queue-records.ts'
 import { diskWith, failure, openHere, yes } from './queue-setup.ts'
 
-describe('a record in a body of its own', () => {
-  it('shares its file with nothing that came before, after or at the same time', async (t) => {
+describe('an isolated record', () => {
+  it('shares its file with nothing appended before, after or at the same time', async (t) => {
     const { queue, folder } = await openHere(t)
     await queue.append(recordOf('before'), 1)
     await Promise.all([
@@ -39,7 +39,7 @@ describe('a record in a body of its own', () => {
     ])
   })
 
-  it('is refused by a full queue and dropped by one that can never hold it, like any other', async (t) => {
+  it('is refused by a full queue and dropped by one that can never hold it', async (t) => {
     const full = await openHere(t, { maxBytes: 100 })
     await assert.rejects(full.queue.appendIsolated(recordOf('x', 200), 1), { status: 503 })
     assert.equal(full.counters.get('queue.refused'), 1)
@@ -48,7 +48,7 @@ describe('a record in a body of its own', () => {
     assert.equal(ring.counters.get('queue.dropped.full'), 1)
   })
 
-  it('never reaches the disk when consent ends or the policy changes while it waits', async (t) => {
+  it('never reaches the disk if consent ends or the policy changes meanwhile', async (t) => {
     const { queue, folder, counters } = await openHere(t)
     const writes: string[] = []
     const watched = await openHere(t, {
@@ -73,7 +73,7 @@ describe('a record in a body of its own', () => {
     assert.equal(counters.get('queue.dropped.policy'), 3)
   })
 
-  it('is answered 503 when its write fails, and the queue goes on', async (t) => {
+  it('is answered 503 when its write fails, and later records are kept', async (t) => {
     let failing = false
     const { queue, ids } = await openHere(t, {
       disk: diskWith({

@@ -239,7 +239,7 @@ async function check(
   return losses.length * digests.length
 }
 
-test('after power loss at any operation nothing acknowledged is missing and nothing that left is back', async (t) => {
+test('after power loss at any operation, no acknowledged record is missing or back', async (t) => {
   const { operations } = await life()
   const random = seeded(1)
   let recoveries = 0
@@ -249,7 +249,7 @@ test('after power loss at any operation nothing acknowledged is missing and noth
   t.diagnostic(`${recoveries} states after a power loss were recovered`)
 })
 
-test('what a start finds after kill -9 survives a power loss soon after', async () => {
+test('records recovered after kill -9 survive a power loss soon after', async () => {
   const { operations } = await life()
   const random = seeded(2)
   for (let length = 0; length <= operations.length; length++) {
@@ -278,7 +278,7 @@ test('what a start finds after kill -9 survives a power loss soon after', async 
   }
 })
 
-test('receipts that begin a new file forget nothing that recovery needs', async () => {
+test('a rotation of receipts keeps every line that recovery needs', async () => {
   const disk = new MemoryDisk()
   // Almost 1 MiB: the lines of one body carry the file over its bound.
   const fill = async (file: number, at: number): Promise<void> => {

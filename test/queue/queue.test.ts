@@ -46,7 +46,7 @@ test('folders and files are for our user only', async (t) => {
     assert.equal(await mode(path), 0o600, path)
 })
 
-test('the bytes of a record are copied at once', async (t) => {
+test('copies the bytes of a record at once', async (t) => {
   const { queue, ids } = await openHere(t)
   const record = recordOf('original')
   const appended = queue.append(record, 1)
@@ -55,7 +55,7 @@ test('the bytes of a record are copied at once', async (t) => {
   assert.deepEqual(await ids('queue'), ['original'])
 })
 
-test('appends that wait share one write and one sync', async (t) => {
+test('waiting appends share one write and one sync', async (t) => {
   let writes = 0
   let syncs = 0
   const disk = diskWith({
@@ -75,14 +75,14 @@ test('appends that wait share one write and one sync', async (t) => {
   assert.deepEqual(await ids('queue'), ['first', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'])
 })
 
-test('a file is sealed at 1 MiB', async (t) => {
+test('seals a file at 1 MiB', async (t) => {
   const { queue, names } = await openHere(t)
   await queue.append(recordOf('large', 1024 * 1024), 1)
   await queue.append(recordOf('small'), 1)
   assert.deepEqual(await names('queue'), ['000000000001.otlp', '000000000002.otlp'])
 })
 
-test('next gives the oldest sealed file as one body, sorted, with exactly the bytes in sending/', async (t) => {
+test('next gives the oldest sealed file, sorted, as exactly the bytes in sending/', async (t) => {
   const { folder, queue, names } = await openHere(t)
   for (const id of ['c', 'a', 'b']) await queue.append(recordOf(id), 1)
   assert.equal(await queue.next(yes), undefined, 'the growing file is not given')
@@ -110,7 +110,7 @@ test('next gives the oldest sealed file as one body, sorted, with exactly the by
   )
 })
 
-test('next commits nothing once it is not allowed, also between its two looks', async (t) => {
+test('next commits nothing once it is not allowed, also between its two checks', async (t) => {
   const { queue, names } = await openHere(t)
   await queue.append(recordOf('one'), 1)
   await queue.seal()
@@ -121,7 +121,7 @@ test('next commits nothing once it is not allowed, also between its two looks', 
   assert.deepEqual([await names('sending'), await names('queue')], [[], ['000000000001.otlp']])
 })
 
-test('receipts name the attempt once and every outcome, and a settled body moves to sent/', async (t) => {
+test('receipts name the attempt once and every outcome; a settled body moves', async (t) => {
   const { folder, queue, names } = await openHere(t)
   const body = await appendAndTake(queue, 'one', 'two')
   await queue.recordAttempt(body)
@@ -164,7 +164,7 @@ test('receipts over 1 MiB become receipts.old.jsonl', async (t) => {
   assert.ok((await stat(join(folder, 'receipts.old.jsonl'))).size > 1024 * 1024)
 })
 
-test('spans are counted where they stand, and nothing that looks like one', async (t) => {
+test('counts spans, and no other field that looks like one', async (t) => {
   const { folder, queue } = await openHere(t)
   const spans = Buffer.concat([
     lenField(1, lenField(2, Buffer.from('scope'))),
@@ -208,7 +208,7 @@ test('sent/ keeps the last 16 MiB', async (t) => {
   )
 })
 
-test('the sequence goes on from receipts when every file has gone', async (t) => {
+test('continues the sequence from the receipts when every file is gone', async (t) => {
   const { folder, queue } = await openHere(t)
   const body = await appendAndTake(queue, 'one')
   await queue.recordAttempt(body)
@@ -218,7 +218,7 @@ test('the sequence goes on from receipts when every file has gone', async (t) =>
   assert.equal((await appendAndTake(again.queue, 'two')).sequence, 2)
 })
 
-test('a full queue answers 503 with Retry-After 60 and takes records again when it has emptied', async (t) => {
+test('a full queue answers 503 with Retry-After 60, and accepts again when empty', async (t) => {
   const { counters, queue, ids } = await openHere(t, { maxBytes: 2_000 })
   await queue.append(recordOf('one', 1_500), 1)
   assert.ok(queue.halfFull())
@@ -230,7 +230,7 @@ test('a full queue answers 503 with Retry-After 60 and takes records again when 
   assert.deepEqual(await ids('queue'), ['three'])
 })
 
-test('a full queue that refuses drops nothing, even where a body is larger than its records', async (t) => {
+test('a full queue that refuses drops nothing, even if a body outgrows its records', async (t) => {
   const noise = (): Buffer => lenField(1, lenField(2, lenField(2, randomBytes(1_000))))
   const { queue, names } = await openHere(t, { maxBytes: 2 * (noise().length + 5) })
   await queue.append(noise(), 1)
@@ -243,7 +243,7 @@ test('a full queue that refuses drops nothing, even where a body is larger than 
   )
 })
 
-test('what waits for the disk counts as queued', async (t) => {
+test('counts records that wait for the disk as queued', async (t) => {
   const { queue, ids } = await openHere(t, { maxBytes: 2_000 })
   const first = queue.append(recordOf('first', 1_500), 1)
   assert.ok(queue.halfFull())
@@ -253,7 +253,7 @@ test('what waits for the disk counts as queued', async (t) => {
 })
 
 for (const full of ['drop-oldest', 'ring'] as const) {
-  test(`with ${full} the oldest files go and are counted`, async (t) => {
+  test(`with ${full}, drops and counts the oldest files`, async (t) => {
     const { counters, queue, ids } = await openHere(t, { maxBytes: 4_000, full })
     await queue.append(recordOf('one', 1_500), 2)
     await queue.seal()
@@ -269,7 +269,7 @@ for (const full of ['drop-oldest', 'ring'] as const) {
   })
 }
 
-test('what may wait in memory is bounded', async (t) => {
+test('bounds the records that wait in memory', async (t) => {
   const { queue } = await openHere(t)
   const large = recordOf('large', 5 * 1024 * 1024)
   const results = await Promise.allSettled([

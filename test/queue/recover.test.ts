@@ -23,7 +23,7 @@ import { openQueue } from '../../src/queue/queue.ts'
 import { idsIn, queueOptions, recordOf } from '../support/queue-records.ts'
 import { appendAndTake, openHere, receiptsIn, temporaryFolder, yes } from './queue-setup.ts'
 
-test('a torn tail is cut at the last record with a right checksum', async (t) => {
+test('cuts a torn tail behind the last record with a right checksum', async (t) => {
   const { folder, queue } = await openHere(t)
   for (const id of ['one', 'two', 'three']) await queue.append(recordOf(id), 1)
   await queue.close()
@@ -37,7 +37,7 @@ test('a torn tail is cut at the last record with a right checksum', async (t) =>
   assert.equal((await appendAndTake(again.queue)).spans, 2)
 })
 
-test('a file without a whole record is removed', async (t) => {
+test('removes a file without a whole record', async (t) => {
   const { folder, queue } = await openHere(t)
   await queue.close()
   await writeFile(join(folder, 'queue/000000000007.otlp'), recordOf('half').subarray(0, 5))
@@ -45,7 +45,7 @@ test('a file without a whole record is removed', async (t) => {
   assert.deepEqual(await again.names('queue'), [])
 })
 
-test('of a file that is damaged in the middle what stands before is kept and the rest counted once', async (t) => {
+test('keeps the records before damage in a file and counts the rest once', async (t) => {
   const { folder, queue } = await openHere(t)
   for (const id of ['one', 'two', 'three']) await queue.append(recordOf(id), 1)
   await queue.close()
@@ -61,7 +61,7 @@ test('of a file that is damaged in the middle what stands before is kept and the
   )
 })
 
-test('a tail that the power did not let finish is torn, not damaged', async (t) => {
+test('takes the unfinished tail of a power loss for torn, not damaged', async (t) => {
   const zeros = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(40)])
   const wrong = (bytes: Buffer): Buffer =>
     Buffer.concat([bytes, recordOf('two'), Buffer.from([0x7d, 0, 0, 0, 0])])
@@ -80,7 +80,7 @@ test('a tail that the power did not let finish is torn, not damaged', async (t) 
   }
 })
 
-test('a receipt that was cut off does not spoil the next one', async (t) => {
+test('a receipt that was cut off does not damage the next one', async (t) => {
   const { folder, queue } = await openHere(t)
   await queue.recordAttempt(await appendAndTake(queue, 'one'))
   await queue.close()
@@ -100,7 +100,7 @@ test('a receipt that was cut off does not spoil the next one', async (t) => {
   )
 })
 
-test('files that are not ours stay as they are', async (t) => {
+test('leaves files of others as they are', async (t) => {
   const { folder, queue } = await openHere(t)
   await queue.close()
   const theirs = ['queue/x000000000009.otlp', 'sending/notes.txt', 'sent/notes.txt']
@@ -110,7 +110,7 @@ test('files that are not ours stay as they are', async (t) => {
   assert.equal((await appendAndTake(again.queue, 'one')).sequence, 1)
 })
 
-test('the sequence goes on from what is on disk, and the oldest is given first', async (t) => {
+test('continues the sequence from the files on disk, and sends the oldest first', async (t) => {
   const { folder, queue } = await openHere(t)
   for (const id of ['one', 'two', 'three']) {
     await queue.append(recordOf(id), 1)
@@ -138,7 +138,7 @@ test('the sequence goes on from what is on disk, and the oldest is given first',
   assert.equal(first?.sequence, 1)
 })
 
-test('a body that the old receipts call settled, by its digest, is not sent again', async (t) => {
+test('never sends a body that the old receipts call settled, by its digest', async (t) => {
   const { folder, queue } = await openHere(t)
   for (const result of ['delivered', 'refused', 'delivered', 'retry'] as const) {
     const body = await appendAndTake(queue, result)
@@ -163,7 +163,7 @@ test('a body that the old receipts call settled, by its digest, is not sent agai
   )
 })
 
-test('a damaged or vanished file does not hold up those behind it', async (t) => {
+test('a damaged or missing file does not hold up the files behind it', async (t) => {
   const { folder, queue, counters } = await openHere(t)
   await queue.append(recordOf('one'), 1)
   await queue.append(recordOf('uno'), 1)
@@ -178,7 +178,7 @@ test('a damaged or vanished file does not hold up those behind it', async (t) =>
   assert.deepEqual(idsIn(gunzipSync((await appendAndTake(queue, 'three')).content)), ['three'])
 })
 
-test('recovery prefers sending/ over queue/, removes temporary files and moves what the receipts call settled', async (t) => {
+test('recovery prefers sending/, removes temporary files, moves settled bodies', async (t) => {
   const { folder, queue } = await openHere(t)
   await queue.append(recordOf('one'), 1)
   const copy = await readFile(join(folder, 'queue/000000000001.otlp'))
@@ -202,7 +202,7 @@ test('recovery prefers sending/ over queue/, removes temporary files and moves w
   assert.deepEqual(await again.queue.next(yes), second)
 })
 
-test('files over the age limit are dropped at seal, at next and at open, and counted', async (t) => {
+test('drops and counts files over the age limit at seal, next and open', async (t) => {
   let time = Date.now()
   const changes = { maxAgeMs: 1_000, now: () => time }
   const { folder, counters, queue, names } = await openHere(t, changes)
@@ -226,7 +226,7 @@ test('files over the age limit are dropped at seal, at next and at open, and cou
   assert.deepEqual([await again.names('queue'), again.counters.get('queue.dropped.age')], [[], 1])
 })
 
-test('the age of a file is that of its oldest record, while it grows and over a commit and a start', async (t) => {
+test('the age of a file is that of its oldest record, also after commit and restart', async (t) => {
   let time = Date.now() - 30_000
   const changes = { maxAgeMs: 8_000, now: () => time }
   const { folder, counters, queue, ids, names } = await openHere(t, changes)
@@ -255,7 +255,7 @@ test('the age of a file is that of its oldest record, while it grows and over a 
   assert.deepEqual([await again.names('sending'), again.counters.get('queue.dropped.age')], [[], 2])
 })
 
-test('a folder that cannot be locked or used is told from one that is in use, and is free again', async (t) => {
+test('tells a directory that cannot be locked from one in use, and unlocks it', async (t) => {
   const folder = await temporaryFolder(t)
   await mkdir(join(folder, 'lock'))
   await assert.rejects(openQueue(queueOptions(folder)), { code: 'ENOLCK' })
@@ -266,7 +266,7 @@ test('a folder that cannot be locked or used is told from one that is in use, an
   await openHere(t, { folder })
 })
 
-test('a second process is kept out until the first has closed, without a word on stderr', async (t) => {
+test('keeps a second process out until the first closes, silent on stderr', async (t) => {
   const { folder, queue } = await openHere(t)
   const program = `
     import { openQueue } from ${JSON.stringify(new URL('../../src/queue/queue.ts', import.meta.url).href)}
@@ -284,7 +284,7 @@ test('a second process is kept out until the first has closed, without a word on
   assert.equal((await second()).stdout, 'opened\n')
 })
 
-test('a closed queue takes nothing', async (t) => {
+test('a closed queue accepts nothing', async (t) => {
   const { queue, names } = await openHere(t)
   const last = queue.append(recordOf('last'), 1)
   await queue.close()

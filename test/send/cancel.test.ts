@@ -102,7 +102,7 @@ for (const over of ['plain HTTP', 'TLS', 'TLS through a proxy'] as const) {
     assert.deepEqual(ends, ['ECONNRESET'])
   })
 
-  test(`over ${over}, a connection that is not there yet does not come`, async (t) => {
+  test(`over ${over}, a cancelled connection attempt does not connect`, async (t) => {
     const { open, clients, bytes, goOn } = await stallingRelay(t, over)
     const poster = open()
     const abort = new AbortController()

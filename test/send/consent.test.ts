@@ -18,7 +18,7 @@ const HOUR_MS = 3_600_000
 const outcomesIn = async (folder: string): Promise<Record<string, unknown>[]> =>
   (await receiptsIn(folder)).filter(({ event }) => event !== 'attempt')
 
-test('consent that ends before a body is committed commits, records and sends nothing', async (t) => {
+test('commits, records and sends nothing if consent ends before the commit', async (t) => {
   // Asked when next begins, and again right before the commit.
   for (const ends of [1, 2]) {
     let asked = 0
@@ -51,7 +51,7 @@ test('consent that ends before a body is committed commits, records and sends no
   }
 })
 
-test('consent that ends while the receipt is written makes no request', async (t) => {
+test('makes no request if consent ends while the receipt is written', async (t) => {
   let allowed = true
   const requests = t.mock.method(AbortSignal, 'timeout')
   const stored = await openHere(t)
@@ -69,7 +69,7 @@ test('consent that ends while the receipt is written makes no request', async (t
   assert.equal(requests.mock.callCount(), 0)
 })
 
-test('consent that ends while a request is under way makes no other, and an answer that came is in the receipts', async (t) => {
+test('makes no other request if consent ends during one, and records its answer', async (t) => {
   let allowed = true
   let ended = false
   const { queue, pass, got, counters, folder, names } = await roadHere(
@@ -100,7 +100,7 @@ test('consent that ends while a request is under way makes no other, and an answ
   )
 })
 
-test('a stop waits for what the drain still writes, and no other body is begun', async (t) => {
+test('a stop waits for the writes of the drain and begins no other body', async (t) => {
   const gate = Promise.withResolvers<void>()
   let answered = false
   const stored = await openHere(t)
@@ -135,7 +135,7 @@ test('a stop waits for what the drain still writes, and no other body is begun',
   )
 })
 
-test('a stop ends a request in flight; the body stays for the next start', async (t) => {
+test('a stop cancels a request in flight, and keeps the body', async (t) => {
   let closed = false
   const { queue, got, pass, names, sender, counters, folder } = await roadHere(t, (request) => {
     request.socket.once('close', () => {

@@ -94,7 +94,7 @@ async function headersOf(
   )
 }
 
-test('variables of OpenTelemetry, of proxies and of clouds change nothing of a request', async (t) => {
+test('variables of OpenTelemetry, proxies and clouds do not change a request', async (t) => {
   const collector = await startCollector(t)
   const elsewhere = await startCollector(t)
   const place = await placeOf(t, {})
@@ -106,7 +106,7 @@ test('variables of OpenTelemetry, of proxies and of clouds change nothing of a r
   assert.deepEqual([elsewhere.connections, elsewhere.requests.length], [0, 0])
 })
 
-test('nor do they, or those of TLS, over https: the collector is trusted by our own setting, and goes directly there', async (t) => {
+test('over https, only our own settings choose proxy and trusted certificates', async (t) => {
   const authority = createAuthority()
   const elsewhere = await startCollector(t)
   const collecting = await collectHere(t, statuses(200), authority.issue('collector', '127.0.0.1'))
@@ -129,7 +129,7 @@ test('nor do they, or those of TLS, over https: the collector is trusted by our 
   assert.deepEqual([elsewhere.connections, elsewhere.requests.length], [0, 0])
 })
 
-test('a certificate that the environment calls trusted is not', async (t) => {
+test('does not trust a certificate that only the environment trusts', async (t) => {
   const authority = createAuthority()
   const collecting = await collectHere(t, statuses(200), authority.issue('collector', '127.0.0.1'))
   const { folder } = await placeOf(t, {})

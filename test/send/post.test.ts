@@ -75,7 +75,7 @@ test('/v1/traces is appended to the base URL, with one slash', async (t) => {
   )
 })
 
-test('the headers file adds headers and changes none of ours', async (t) => {
+test('the headers file adds headers and changes no reserved one', async (t) => {
   const headersFile = join(await temporaryFolder(t), 'headers')
   await writeFile(
     headersFile,
@@ -93,7 +93,7 @@ test('the headers file adds headers and changes none of ours', async (t) => {
   ])
 })
 
-test('what would break the framing of a request or is no header is left out of the headers file', () => {
+test('skips lines of the headers file that are no header or would break framing', () => {
   const framing = [
     'host',
     'connection',
@@ -125,7 +125,7 @@ test('what would break the framing of a request or is no header is left out of t
   })
 })
 
-test('an answer on a connection that ends with it counts', async (t) => {
+test('accepts an answer on a connection that ends with it', async (t) => {
   const endpoint = await rawServer(
     t,
     `HTTP/1.1 429 X\r\nretry-after: 7\r\ncontent-length: 30000\r\n\r\n${'x'.repeat(30_000)}`,
@@ -135,7 +135,7 @@ test('an answer on a connection that ends with it counts', async (t) => {
   assert.deepEqual([answer.status, answer.retryAfter, answer.body.length], [429, '7', 30_000])
 })
 
-test('an answer is its status, its Retry-After and its body', async (t) => {
+test('gives the status, Retry-After and body of an answer', async (t) => {
   const { port } = await collectHere(t, (_request, response) =>
     response.writeHead(429, { 'retry-after': '7' }).end('later'),
   )
@@ -143,7 +143,7 @@ test('an answer is its status, its Retry-After and its body', async (t) => {
   assert.deepEqual(answer, { status: 429, code: '', retryAfter: '7', body: Buffer.from('later') })
 })
 
-test('a redirect is an answer like others and not followed', async (t) => {
+test('does not follow a redirect', async (t) => {
   const { port, got } = await collectHere(t, (_request, response) => {
     response
       .writeHead([301, 302, 303, 307, 308][got.length - 1]!, {
@@ -157,7 +157,7 @@ test('a redirect is an answer like others and not followed', async (t) => {
   assert.deepEqual(new Set(got.map(({ url }) => url)), new Set(['/v1/traces']))
 })
 
-test('informational answers are passed over', async (t) => {
+test('skips informational answers', async (t) => {
   const endpoint = await rawServer(
     t,
     'HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n',
@@ -166,7 +166,7 @@ test('informational answers are passed over', async (t) => {
   assert.equal((await posterTo(t, endpoint).post(BODY, NEVER)).status, 204)
 })
 
-test('of an answer without an end 64 KiB are read, and no more is waited for', {
+test('keeps 64 KiB of an endless answer and stops waiting', {
   timeout: 20_000,
 }, async (t) => {
   let ended = false
@@ -212,7 +212,7 @@ for (const [name, { answer, code }] of Object.entries(BROKEN)) {
   })
 }
 
-test('a port where nobody listens counts as no answer', async (t) => {
+test('a closed port counts as no answer', async (t) => {
   const { port, server } = await collectHere(t, statuses(200))
   await new Promise((resolve) => server.close(resolve))
   assert.equal(
@@ -221,7 +221,7 @@ test('a port where nobody listens counts as no answer', async (t) => {
   )
 })
 
-test('a request ends at once when it is told to', async (t) => {
+test('a cancelled request ends at once', async (t) => {
   const { port, got } = await collectHere(t, () => undefined)
   const abort = new AbortController()
   const answer = posterTo(t, `http://127.0.0.1:${port}`).post(BODY, abort.signal)
@@ -230,7 +230,7 @@ test('a request ends at once when it is told to', async (t) => {
   assert.deepEqual(withoutBody(await answer), { status: 0, code: 'ABORTED', retryAfter: undefined })
 })
 
-test('a request ends by itself after 30 seconds, also in the middle of an answer', async (t) => {
+test('a request ends by itself after 30 s, also in the middle of an answer', async (t) => {
   for (const begun of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc']) {
     const late = new AbortController()
     const timeout = t.mock.method(AbortSignal, 'timeout', () => late.signal)
@@ -248,7 +248,7 @@ test('a request ends by itself after 30 seconds, also in the middle of an answer
   }
 })
 
-test('the requests of one poster share a connection, which ends with it', async (t) => {
+test('the requests of one poster share a connection that ends with it', async (t) => {
   const { port, connections, server } = await collectHere(t, statuses(200))
   const poster = posterTo(t, `http://127.0.0.1:${port}`)
   for (let i = 0; i < 3; i++) assert.equal((await poster.post(BODY, NEVER)).status, 200)
@@ -263,7 +263,7 @@ test('the requests of one poster share a connection, which ends with it', async 
   })
 })
 
-test('a file that cannot be read stops the poster, by its code', () => {
+test('an unreadable file stops the poster, with its error code', () => {
   for (const file of ['headersFile', 'caFile', 'clientCertFile', 'clientKeyFile'])
     assert.throws(
       () => openPoster(destinationOf('https://127.0.0.1:1', { [file]: '/nowhere/CANARY' })),

@@ -255,7 +255,7 @@ async function check(history: readonly Operation[], random: () => number): Promi
   return losses.length
 }
 
-test('after power loss at any operation of a sidecar that sends, each span leaves that may, in the bytes that left before', async (t) => {
+test('after power loss at any operation, every span that may leave is sent in the same bytes', async (t) => {
   const { operations } = await life()
   const random = seeded(1)
   let recoveries = 0
@@ -265,7 +265,7 @@ test('after power loss at any operation of a sidecar that sends, each span leave
   t.diagnostic(`${recoveries} states after a power loss were recovered`)
 })
 
-test('what a start after power loss has sent survives the next power loss', async () => {
+test('bodies sent after one power loss survive the next', async () => {
   const { operations } = await life()
   const random = seeded(2)
   // Not after every operation, because each of them is a life of its own.
@@ -341,7 +341,7 @@ const FAILURES = [
   ['EIO', 'after'],
 ] as const
 
-test('any one operation of the disk may fail: what was acknowledged leaves once, and what is appended later does too', async (t) => {
+test('sends each acknowledged span once although any one disk operation fails', async (t) => {
   const random = seeded(3)
   const whole = { operations: 0 }
   await life(failingOnce(-1, '', 'before', whole))

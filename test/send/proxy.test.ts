@@ -72,7 +72,7 @@ async function roadThroughProxy(t: TestContext, onConnect?: OnConnect, user = ''
   return { ...collecting, proxy, poster }
 }
 
-test('a body goes through the proxy that is set, which learns the name of the collector and nothing else', async (t) => {
+test('sends through the configured proxy, which learns only the collector address', async (t) => {
   const { got, proxy, poster, connections } = await roadThroughProxy(t)
   for (let i = 0; i < 3; i++) {
     const answer = await poster.post(BODY, NEVER)
@@ -90,7 +90,7 @@ test('a body goes through the proxy that is set, which learns the name of the co
   assert.equal(Buffer.concat(proxy.seen).includes(BODY), false)
 })
 
-test('a proxy that asks for a password gets the one that was given for it, and the collector does not', async (t) => {
+test('gives the proxy its password, and never gives it to the collector', async (t) => {
   const { got, proxy, poster } = await roadThroughProxy(t, undefined, 'admin:p%40ss@')
   assert.equal((await poster.post(BODY, NEVER)).status, 200)
   const { rawHeaders } = proxy.asked[0]!
@@ -109,7 +109,7 @@ for (const [answer, code] of [
   [`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(40_000)}\r\n\r\n`, 'HPE_HEADER_OVERFLOW'],
   ['', 'ECONNRESET'],
 ] as const) {
-  test(`a proxy that opens no tunnel gets no body, and the attempt counts as no answer (${answer.slice(0, 20).trim()})`, async (t) => {
+  test(`a proxy without a tunnel gets no body and counts as no answer (${answer.slice(0, 20).trim()})`, async (t) => {
     const { got, poster, proxy } = await roadThroughProxy(t, (_, client) => {
       if (answer === '') client.destroy()
       else client.write(answer)
@@ -121,7 +121,7 @@ for (const [answer, code] of [
   })
 }
 
-test('a proxy that is away counts as no answer', async (t) => {
+test('an unreachable proxy counts as no answer', async (t) => {
   const gone = createTcpServer().listen(0, '127.0.0.1')
   await once(gone, 'listening')
   const { port } = gone.address() as AddressInfo
@@ -134,7 +134,7 @@ test('a proxy that is away counts as no answer', async (t) => {
   assert.equal((await poster.post(BODY, NEVER)).code, 'ECONNREFUSED')
 })
 
-test('a proxy that hangs is given up when the attempt is', async (t) => {
+test('cancels a request to a proxy that hangs', async (t) => {
   const { poster, proxy } = await roadThroughProxy(t, () => undefined)
   const abort = new AbortController()
   const answer = poster.post(BODY, abort.signal)
@@ -144,7 +144,7 @@ test('a proxy that hangs is given up when the attempt is', async (t) => {
   await until(() => proxy.sockets.size === 0)
 })
 
-test('a poster that is closed leaves no connection to a proxy behind', async (t) => {
+test('a closed poster leaves no connection to a proxy', async (t) => {
   const { poster, proxy } = await roadThroughProxy(t, () => undefined)
   const answer = poster.post(BODY, NEVER)
   await until(() => proxy.asked.length === 1)
@@ -153,7 +153,7 @@ test('a poster that is closed leaves no connection to a proxy behind', async (t)
   await until(() => proxy.sockets.size === 0)
 })
 
-test('through a proxy, too, the collector must be who it says', async (t) => {
+test('checks the certificate of the collector through a proxy', async (t) => {
   const other = createAuthority('Another')
   const collecting = await collectHere(t, statuses(200), other.issue('usage.example.org'))
   const proxy = await proxyHere(t, () => collecting.port)

@@ -52,7 +52,7 @@ test('each interval has one drain, at a moment of its own', async (t) => {
   assert.ok(new Set(offsets).size > 80, 'moments repeat')
 })
 
-test('a moment is anywhere in its interval, and nowhere else', () => {
+test('a moment lies anywhere in its interval, never outside', () => {
   assert.equal(
     momentOf(3, 1000, 500, () => 0),
     2500,
@@ -63,7 +63,7 @@ test('a moment is anywhere in its interval, and nowhere else', () => {
   )
 })
 
-test('intervals that were slept through are left out', async (t) => {
+test('skips intervals in which the process slept', async (t) => {
   const { sender, drains, pass } = senderHere(t, emptyQueue(), { random: () => 0.5 })
   pass(10.75 * HOUR_MS)
   await settle()
@@ -74,7 +74,7 @@ test('intervals that were slept through are left out', async (t) => {
   assert.equal(sender.status().nextDrainAt, START_MS + 11.5 * HOUR_MS)
 })
 
-test('a clock that jumps over half a century costs nothing', async (t) => {
+test('a clock that jumps by 50 years costs no time', async (t) => {
   let asked = 0
   const random = (): number => {
     asked++
@@ -87,14 +87,14 @@ test('a clock that jumps over half a century costs nothing', async (t) => {
   assert.ok(asked < 5, `${asked} moments`)
 })
 
-test('a moment of the interval that has begun is kept where it is still to come', async (t) => {
+test('keeps a later moment in the interval that has begun', async (t) => {
   const { sender, pass } = senderHere(t, emptyQueue(), { random: () => 0.5 })
   pass(10.25 * HOUR_MS)
   await settle()
   assert.equal(sender.status().nextDrainAt, START_MS + 10.5 * HOUR_MS)
 })
 
-test('a queue that is half full is drained after a part of the time in which it filled, and the moment of the interval stays', async (t) => {
+test('drains a half full queue early and keeps the moment of the interval', async (t) => {
   let full = false
   const { sender, drains, pass } = senderHere(
     t,
@@ -120,7 +120,7 @@ test('a queue that is half full is drained after a part of the time in which it 
   assert.equal(drains(), 2)
 })
 
-test('nothing is sent before the first send delay, and the first moment behind it is random too', async (t) => {
+test('sends nothing before the first send delay, then at a random moment', async (t) => {
   const { sender, drains, pass } = senderHere(
     t,
     emptyQueue(() => true),
@@ -140,7 +140,7 @@ test('nothing is sent before the first send delay, and the first moment behind i
   assert.equal(drains(), 1)
 })
 
-test('a delay that is over already changes nothing', (t) => {
+test('a first send delay in the past changes nothing', (t) => {
   const { sender } = senderHere(t, emptyQueue(), {
     notBefore: START_MS - DAY_MS,
     random: () => 0.25,
@@ -148,7 +148,7 @@ test('a delay that is over already changes nothing', (t) => {
   assert.equal(sender.status().nextDrainAt, START_MS + HOUR_MS / 4)
 })
 
-test('nothing is drained while it is not allowed', async (t) => {
+test('drains nothing while it is not allowed', async (t) => {
   let allowed = false
   const { drains, pass } = senderHere(
     t,
@@ -164,7 +164,7 @@ test('nothing is drained while it is not allowed', async (t) => {
   assert.equal(drains(), 1)
 })
 
-test('the wait after a failure is anything below a bound that doubles up to an hour', () => {
+test('waits after a failure for any time below a bound that doubles up to 1 h', () => {
   const bounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600].map(
     (seconds) => seconds * 1000,
   )
@@ -188,7 +188,7 @@ test('the wait after a failure is anything below a bound that doubles up to an h
   )
 })
 
-test('each failure in a row makes the bound of the wait larger, until a body is delivered', async (t) => {
+test('each failure doubles the bound of the wait, until a body is delivered', async (t) => {
   const { queue, drains, sender, pass, counters } = await roadHere(
     t,
     statuses(503, 0, 503, 200, 503),
@@ -224,7 +224,7 @@ const ASKED: Record<string, [string, number]> = {
   nonsense: ['soon', 0],
 }
 for (const [name, [retryAfter, waits]] of Object.entries(ASKED)) {
-  test(`the wait lies behind what Retry-After asks for: ${name}`, async (t) => {
+  test(`waits at least as long as Retry-After asks: ${name}`, async (t) => {
     const { queue, drains, sender, pass } = await roadHere(
       t,
       statuses([429, { 'retry-after': retryAfter }], 200),
@@ -247,7 +247,7 @@ for (const [name, [retryAfter, waits]] of Object.entries(ASKED)) {
   })
 }
 
-test('Retry-After is read in every form of HTTP, wherever the machine stands', (t) => {
+test('reads Retry-After in every form of HTTP, in every time zone', (t) => {
   const zone = process.env.TZ
   t.after(() => {
     if (zone === undefined) delete process.env.TZ

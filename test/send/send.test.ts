@@ -17,7 +17,7 @@ const outcomesIn = async (folder: string): Promise<unknown[]> =>
     .filter(({ event }) => event !== 'attempt')
     .map(({ result, status }) => [result, status])
 
-test('a delivered body is in sent/ as the bytes that went over the wire', async (t) => {
+test('keeps a delivered body in sent/ as the bytes on the wire', async (t) => {
   const { queue, got, pass, names, folder, counters } = await roadHere(t, statuses(200))
   await queue.append(recordOf('one'), 1)
   await queue.append(recordOf('two'), 1)
@@ -42,7 +42,7 @@ for (const status of [200, 201, 202, 204, 299]) {
 }
 
 for (const status of [429, 502, 503, 504, 0]) {
-  test(`status ${status} is tried again, with the same bytes, until it is delivered`, async (t) => {
+  test(`status ${status} retries the same bytes until they are delivered`, async (t) => {
     const { queue, got, pass, names, sender, counters, folder, logged } = await roadHere(
       t,
       statuses(status, status, 200),
@@ -78,7 +78,7 @@ for (const status of [429, 502, 503, 504, 0]) {
 for (const status of [
   301, 302, 307, 308, 400, 401, 403, 404, 405, 408, 413, 415, 421, 500, 501, 505, 511,
 ]) {
-  test(`status ${status} drops the body, counts its spans and goes on to the next one`, async (t) => {
+  test(`status ${status} drops the body, counts its spans, sends the next one`, async (t) => {
     const { port, queue, got, pass, names, counters, folder, drains } = await roadHere(
       t,
       (_request, response) => {
@@ -108,7 +108,7 @@ for (const status of [
   })
 }
 
-test('spans that the collector says it rejected are counted apart, and are no more than it was sent', async (t) => {
+test('counts spans that the collector rejects, at most those that were sent', async (t) => {
   for (const [said, rejected] of [
     [2, 2],
     [9, 5],
@@ -147,7 +147,7 @@ test('a receipt is on disk before the request is made', async (t) => {
   assert.deepEqual(seen, [(await receiptsIn(folder))[0]])
 })
 
-test('one drain takes every body, one after the other, over one connection that ends with it', async (t) => {
+test('one drain takes every body, over one connection that ends with it', async (t) => {
   let at = 0
   let most = 0
   const { queue, got, pass, counters, connections, server } = await roadHere(
@@ -183,7 +183,7 @@ test('one drain takes every body, one after the other, over one connection that 
   assert.deepEqual([got.length, connections(), most], [6, 2, 1])
 })
 
-test('no drain begins while another one goes on', async (t) => {
+test('begins no drain while another one runs', async (t) => {
   const held: (() => void)[] = []
   const { queue, pass, drains, counters } = await roadHere(t, (_request, response) =>
     held.push(() => response.end()),
@@ -197,7 +197,7 @@ test('no drain begins while another one goes on', async (t) => {
   await until(() => counters.get('sent.bodies') === 1)
 })
 
-test('a drain that cannot begin is told by its code, and made up for once it can', async (t) => {
+test('logs the code of a drain that cannot begin, and retries it', async (t) => {
   const folder = await temporaryFolder(t)
   const headersFile = join(folder, 'headers-CANARY')
   const stored = await openHere(t)
@@ -218,7 +218,7 @@ test('a drain that cannot begin is told by its code, and made up for once it can
   assert.ok(got[0]!.rawHeaders.includes('Bearer x'))
 })
 
-test('headers are read anew for each drain; a cookie is not kept, and nothing of an answer is told', async (t) => {
+test('reads headers for each drain, keeps no cookie, logs nothing of an answer', async (t) => {
   const headersFile = join(await temporaryFolder(t), 'headers')
   const answer = {
     'set-cookie': 'CANARY=1',
@@ -261,7 +261,7 @@ test('headers are read anew for each drain; a cookie is not kept, and nothing of
   assert.doesNotMatch(JSON.stringify(logged) + receipts, /CANARY/)
 })
 
-test('an answer that is too large to read is not asked for again, whatever its status', async (t) => {
+test('does not retry a request whose answer is too large, whatever its status', async (t) => {
   const { queue, pass, counters, folder, sender } = await roadHere(t, (_request, response) =>
     response.writeHead(503).end(Buffer.alloc(5 * 1024 * 1024)),
   )

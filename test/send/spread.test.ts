@@ -60,7 +60,7 @@ function dueByMinute(
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0)
 
-test('each interval has one drain, and those that began together spread over all of it', () => {
+test('each interval has one drain, and a fleet spreads over all of it', () => {
   const clock = { uptime: 0, offset: DAY }
   const all = schedules(clock)
   for (let interval = 0; interval < 3; interval++) {
@@ -70,7 +70,7 @@ test('each interval has one drain, and those that began together spread over all
   }
 })
 
-test('nothing is due in the delay of the first send, and all that waited for its end spread over an interval', () => {
+test('nothing is due in the first send delay, and a fleet spreads after it', () => {
   for (const pressed of [false, true]) {
     const clock = { uptime: 0, offset: DAY }
     const all = schedules(clock, { notBefore: 2 * DAY })
@@ -82,7 +82,7 @@ test('nothing is due in the delay of the first send, and all that waited for its
   }
 })
 
-test('a queue that is half full waits a part of the time in which it filled', () => {
+test('a half full queue waits a part of the time in which it filled', () => {
   const clock = { uptime: 0, offset: DAY }
   const all = schedules(clock)
   clock.uptime = 40 * SECOND
@@ -97,7 +97,7 @@ test('a queue that is half full waits a part of the time in which it filled', ()
   )
 })
 
-test('after a failure the waits grow to an hour, and no two sidecars wait alike', () => {
+test('waits after failures grow to 1 h, and differ between sidecars', () => {
   const clock = { uptime: 0, offset: DAY }
   const all = schedules(clock)
   const waitsOf = (): number[] => all.map((one) => one.nextAt() - clock.offset - clock.uptime)
@@ -113,7 +113,7 @@ test('after a failure the waits grow to an hour, and no two sidecars wait alike'
   }
 })
 
-test('nothing is due before the collector wants it, half full or not, and a date that all were told does not bring them together', () => {
+test('nothing is due before Retry-After, and a fleet spreads after it', () => {
   const clock = { uptime: 0, offset: DAY }
   const all = schedules(clock)
   for (const one of all) one.failed(30 * MINUTE)
@@ -123,7 +123,7 @@ test('nothing is due before the collector wants it, half full or not, and a date
   assert.ok(Math.max(...minutes) < (3 * FLEET) / 30, `${Math.max(...minutes)} in one minute`)
 })
 
-test('a clock that is set back or forward a day moves no drain', async (t) => {
+test('a clock that is set back or forward by a day moves no drain', async (t) => {
   for (const jump of [-DAY, DAY]) {
     const life = await live(t, () => ({ status: 200 }))
     const append = (time: number): Promise<void> => life.queue.append(recordOf(`at${time}`), 1)
@@ -143,7 +143,7 @@ test('a clock that is set back or forward a day moves no drain', async (t) => {
   }
 })
 
-test('a clock that is set forward does not end the delay of the first send', async (t) => {
+test('a clock that is set forward does not end the first send delay', async (t) => {
   const life = await live(t, () => ({ status: 200 }), {
     send: { notBefore: Date.UTC(2026, 10, 25, 9) },
   })

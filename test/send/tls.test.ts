@@ -42,7 +42,7 @@ async function post(
   return { ...collecting, to, answer }
 }
 
-test('a collector whose certificate the given authority signed gets the body', async (t) => {
+test('sends to a collector whose certificate the configured authority signed', async (t) => {
   for (const host of ['127.0.0.1', 'localhost']) {
     const { answer, got } = await post(t, {}, trusted, host)
     assert.equal(answer.status, 200, answer.code)
@@ -73,7 +73,7 @@ const REFUSED: Record<string, { certificate: Certified; files: Files; code: stri
   },
 }
 for (const [name, { certificate, files, code }] of Object.entries(REFUSED)) {
-  test(`a certificate with ${name} gets nothing, even where the environment says not to look`, async (t) => {
+  test(`a certificate with ${name} gets nothing, even if the environment skips checks`, async (t) => {
     const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
     t.after(() => {
       if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
@@ -86,7 +86,7 @@ for (const [name, { certificate, files, code }] of Object.entries(REFUSED)) {
   })
 }
 
-test('the given authority stands instead of those of the system', async (t) => {
+test('the configured authority replaces those of the system', async (t) => {
   const system = join(await temporaryFolder(t), 'ca-certificates.crt')
   await writeFile(system, `# bundle\n${createAuthority('Some').cert}\n${authority.cert}`)
   SYSTEM_CERTIFICATES.unshift(system)
@@ -96,7 +96,7 @@ test('the given authority stands instead of those of the system', async (t) => {
   assert.deepEqual([answer.status, answer.code], [0, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'])
 })
 
-test('without any certificates of the system, those of Node are trusted', async (t) => {
+test('trusts the certificates of Node if the system has none', async (t) => {
   const kept = SYSTEM_CERTIFICATES.splice(0)
   const built = tls.getCACertificates('default')
   t.after(() => {
@@ -107,7 +107,7 @@ test('without any certificates of the system, those of Node are trusted', async 
   assert.equal((await post(t, {}, {})).answer.status, 200)
 })
 
-test('certificates and keys that are replaced on disk are used from the next drain on', async (t) => {
+test('uses replaced certificates and keys from the next drain on', async (t) => {
   const clients = createAuthority('Clients')
   const [first, second] = [clients.issue('first'), clients.issue('second')]
   const folder = await temporaryFolder(t)
@@ -154,7 +154,7 @@ test('certificates and keys that are replaced on disk are used from the next dra
   assert.equal(await drain(), 0, 'an empty file trusts nobody')
 })
 
-test('TLS 1.2 is the least, also where Node is told to take less', async (t) => {
+test('refuses TLS below 1.2, also where Node is told to accept it', async (t) => {
   const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = tls
   t.after(() => Object.assign(tls, { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS }))
   // As with --tls-min-v1.0 and --tls-cipher-list, which NODE_OPTIONS can hold.
@@ -170,7 +170,7 @@ test('TLS 1.2 is the least, also where Node is told to take less', async (t) => 
     )
 })
 
-test('a collector that asks who we are gets the client certificate, and nothing where there is none', async (t) => {
+test('gives the client certificate to a collector that asks, if there is one', async (t) => {
   const clients = createAuthority('Clients')
   const { cert, key } = clients.issue('sidecar')
   const options: ServerOptions = { requestCert: true, rejectUnauthorized: true, ca: clients.cert }
@@ -186,7 +186,7 @@ test('a collector that asks who we are gets the client certificate, and nothing 
   assert.deepEqual(without.got, [])
 })
 
-test('no connection resumes the session of an earlier one, neither in another drain nor in the same', async (t) => {
+test('no connection resumes the session of an earlier one', async (t) => {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const { server, answer, to } = await post(t, { minVersion: version, maxVersion: version })
     assert.equal(answer.status, 200)
@@ -229,7 +229,7 @@ function helloIn(bytes: Buffer): { session: string; extensions: Map<number, Buff
   return { session, extensions }
 }
 
-test('no hello of a client holds a key or a ticket of an earlier one', async (t) => {
+test('no client hello holds a key or a ticket of an earlier one', async (t) => {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const { port, to } = await post(t, { minVersion: version, maxVersion: version })
     const hellos: Buffer[] = []

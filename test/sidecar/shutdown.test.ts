@@ -96,8 +96,8 @@ for (const [protocol, connected] of [
     const sidecar = await startChild(t, place)
     const { send, gone } = await connected(t, sidecar)
     const ended = sidecar.end('SIGTERM')
-    // Longer than it waits without a connection. However slow this machine is, the sidecar must still
-    // run.
+    // Longer than it waits without a connection. However slow this machine is, the sidecar must
+    // still run.
     await new Promise((resolve) => setTimeout(resolve, 1_500))
     assert.equal(await send('orchestration'), 200)
     assert.equal(

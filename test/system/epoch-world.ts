@@ -1,6 +1,7 @@
-// The world of epochs.test.ts: switches that change whether or not anyone reads them, an application,
-// a disk that works step by step, a collector, and the mode controller, which is killed and started
-// again. The world knows in which epoch each record was accepted, and checks every request.
+// The world of epochs.test.ts: switches that change whether or not anyone reads them, an
+// application, a disk that works step by step, a collector, and the mode controller, which is
+// killed and started again. The world knows in which epoch each record was accepted, and checks
+// every request.
 import assert from 'node:assert/strict'
 import fs, { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'

@@ -1,6 +1,6 @@
-// Consent as a state machine: switches and policies change, and processes are killed between any two
-// steps. Records that were accepted in another epoch never reach the collector, and no record that
-// may be sent is lost.
+// Consent as a state machine: switches and policies change, and processes are killed between any
+// two steps. Records that were accepted in another epoch never reach the collector, and no record
+// that may be sent is lost.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -9,7 +9,9 @@ import { seen, World } from './epoch-world.ts'
 
 const RUNS = countOf('consentRuns')
 
-/** The world is its own model: it checks each request to the collector and the settled directory. */
+/**
+ * The world is its own model: it checks each request to the collector and the settled directory.
+ */
 type Model = Record<string, never>
 
 class Command implements fc.AsyncCommand<Model, World> {

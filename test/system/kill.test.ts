@@ -1,6 +1,7 @@
-// Kills the real process with SIGKILL at random moments, while clients post numbered spans and retry,
-// and a collector accepts, answers 503, or accepts and does not answer. No acknowledged span is lost.
-// A collector that counts by batch id and span id counts none twice that a client sent once.
+// Kills the real process with SIGKILL at random moments, while clients post numbered spans and
+// retry, and a collector accepts, answers 503, or accepts and does not answer. No acknowledged span
+// is lost. A collector that counts by batch id and span id counts none twice that a client sent
+// once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'

@@ -17,7 +17,7 @@ const PEAKS: readonly [title: string, peak: number, isLong?: 'long'][] = [
 ]
 const peaks = PEAKS.filter(([, , isLong]) => isLong === undefined || !IS_SHORT)
 
-test('ten thousand sidecars that start, or come back, together spread their requests', async () => {
+test('spreads the requests of ten thousand sidecars that start or retry together', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [
     ROLLOUT,
     '--check',

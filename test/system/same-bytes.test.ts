@@ -1,5 +1,5 @@
-// The bytes on disk are the bytes on the wire. The file in sending/ and sent/, the body of the request
-// and the digests of `show` and the receipt are the same.
+// The bytes on disk are the bytes on the wire. The file in sending/ and sent/, the body of the
+// request and the digests of `show` and the receipt are the same.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'

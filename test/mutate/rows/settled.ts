@@ -67,12 +67,12 @@ export const settled: Promised = {
       'damaged-body-not-sent': {
         keeps: 'A damaged body is not sent.',
         change: { value: "{ sequence, content, sha256: '', batches: 0, spans: 0 }" },
-        noticedBy: 'a damaged or vanished file',
+        noticedBy: 'a damaged or missing file',
       },
       'checksum-checked': {
         keeps: 'A record with a wrong checksum is not read.',
         change: { withoutOperand: 2 },
-        noticedBy: 'of a file that is damaged',
+        noticedBy: 'keeps the records before damage',
       },
       'torn-tail-cut': {
         keeps: 'A torn tail is cut when the sidecar starts.',
@@ -82,7 +82,7 @@ export const settled: Promised = {
       'damage-counted': {
         keeps: 'A damaged file is counted.',
         change: 'delete',
-        noticedBy: 'of a file that is damaged',
+        noticedBy: 'keeps the records before damage',
       },
       'drops-counted': {
         keeps: 'Each drop is counted with its reason.',

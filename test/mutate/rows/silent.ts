@@ -105,7 +105,7 @@ export const silent: Promised = {
       'consent-before-request': {
         keeps: 'Consent is read again right before each request.',
         change: 'delete',
-        noticedBy: 'consent that ends while the receipt',
+        noticedBy: 'if consent ends while the receipt',
       },
     },
     'test/consent/switches.test.ts': {
