@@ -16,6 +16,7 @@ import { Cursor, LEN, tag, VARINT } from '../../src/otlp/wire.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { ConfigError, Refusal } from '../../src/support/errors.ts'
 import { createLog } from '../../src/support/log.ts'
+import { parseMetrics } from '../support/prometheus.ts'
 import {
   batch,
   hexId,
@@ -101,6 +102,20 @@ async function withStore<T>(folder: string, look: (store: Store) => Promise<T>):
     await store.close()
   }
 }
+
+describe('metrics', () => {
+  it('serves /metrics on the page’s address, and never on the public one', () =>
+    withCollect(async ({ port, page }) => {
+      await post(port, batch(spansWithIds(3)))
+      const response = await fetch(`http://127.0.0.1:${page}/metrics`)
+      const families = parseMetrics(await response.text())
+      assert.equal(families.get('usage_collector_spans_stored_total')?.samples[0]?.value, 3)
+      assert.equal(families.get('usage_collector_requests_accepted_total')?.samples[0]?.value, 1)
+      const outside = await fetch(`http://127.0.0.1:${port}/metrics`)
+      assert.equal(outside.status, 404)
+      assert.doesNotMatch(await outside.text(), /usage_collector/)
+    }))
+})
 
 describe('counting once', () => {
   it('counts a body that is sent twice once', () =>

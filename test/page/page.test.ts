@@ -105,6 +105,7 @@ async function openPage(t: TestContext, view: () => Promise<View> = () => Promis
   const asked: string[] = []
   const lines: string[] = []
   const page = createPage({
+    metrics: () => Promise.resolve('a_metric 1\n'),
     listen: { host: '127.0.0.1', port: 0 },
     view,
     report: (place, name) => {
@@ -124,6 +125,7 @@ test('parses few of many requests pipelined on one connection', async (t) => {
   subscribe('http.server.request.start', count)
   t.after(() => unsubscribe('http.server.request.start', count))
   const page = createPage({
+    metrics: () => Promise.resolve('a_metric 1\n'),
     listen: { host: '127.0.0.1', port: 0 },
     view: async () => VIEW,
     report: async () => undefined,
@@ -157,6 +159,7 @@ test('answers loopback hosts only, and GET only', async (t) => {
 
 test('answers at every loopback address that it listens on', async (t) => {
   const page = createPage({
+    metrics: () => Promise.resolve('a_metric 1\n'),
     listen: { host: '127.0.0.2', port: 0 },
     view: () => Promise.resolve(VIEW),
     report: () => Promise.resolve(undefined),
@@ -189,22 +192,22 @@ test('lets no script run and loads nothing: policy, escaping, no cookie', async 
 
 test('shows every counter once, with its meaning', async (t) => {
   const names: [name: string, meaning: RegExp][] = [
-    ['spans.received', /the application sent/],
+    ['spans.received', /received from the application/],
     ['spans.unlisted', /the policy does not name them/],
-    ['spans.rejected', /not valid OTLP/],
-    ['spans.kept', /on disk/],
+    ['spans.rejected', /are invalid/],
+    ['spans.kept', /written to disk/],
     ['spans.execution.skipped', /a condition of the policy/],
-    ['spans.execution.execution.type.other', /sent as its “other”/],
+    ['spans.execution.execution.type.other', /has “other” instead/],
     ['spans.execution.size.left_out', /did not fit/],
     ['spans.execution.zone.before', /did not fit/],
     ['resource.app.version.left_out', /did not fit/],
-    ['heartbeats.kept', /own daily report/],
-    ['sent.rejected', /accepted by the collector/],
-    ['refused.spans', /refused by the collector/],
+    ['heartbeats.kept', /Heartbeats of the sidecar/],
+    ['sent.rejected', /the collector rejected/],
+    ['refused.spans', /the collector refused/],
     ['queue.dropped.age', /dropped from the queue, by reason/],
-    ['queue.refused', /answered 503/],
-    ['requests.refused.503', /by answer/],
-    ['queue.recovered.torn', /^other$/],
+    ['queue.refused', /refused with 503/],
+    ['requests.refused.503', /by the HTTP status/],
+    ['queue.recovered.torn', /last write was incomplete/],
   ]
   const counters = Object.fromEntries(names.map(([name], index) => [name, 1_000_000 + index]))
   const { port } = await openPage(t, () => Promise.resolve({ ...VIEW, counters }))
