@@ -58,11 +58,11 @@ test('policy check: 0 and a summary, 1 over its limits, 64 with every error by p
   assert.ok(wide.err.startsWith(`${at('wide.yaml')}:`))
   assert.match(
     wide.err,
-    /:10:3: One record of "execution" tells 2\.0 bits, more than limits\.recordBits \(1\)\. The largest parts, 2\.0 bits: a 2\.0\./,
+    /:10:3: One record of "execution" reveals 2\.0 bits, more than `limits\.recordBits` \(1\)\. The largest shares, 2\.0 bits together: a 2\.0\./,
   )
   const broken = policy(['check', at('broken.yaml')])
   assert.deepEqual([broken.status, broken.out], [CONFIG, ''])
-  assert.match(broken.err, /broken\.yaml:11:11: "kepe" is not a word of the policy language/)
+  assert.match(broken.err, /broken\.yaml:11:11: The word `kepe` is unknown/)
   assert.match(broken.err, /\d errors?\. With this policy nothing would be kept or sent\.\n$/)
   assert.equal(policy(['check', at('missing.yaml')]).status, CONFIG)
   assert.equal(policy(['check']).status, USAGE)
