@@ -149,7 +149,7 @@ describe('a sidecar with a fault', { concurrency: true }, () => {
       const errors = sentences.map((sentence) => `settings: nothing is kept or sent: ${sentence}`)
       await keepsNothing(sidecar, place.folder, errors)
       const [line] = sidecar.lines().filter(({ event }) => event === 'consent: mode decided')
-      assert.deepEqual([line?.mode, line?.by], ['off', 'a wrong setting'])
+      assert.deepEqual([line?.mode, line?.by], ['off', 'an invalid setting'])
       assert.deepEqual([...(await filesIn(place.folder)).keys()], [])
     })
 
