@@ -7,7 +7,7 @@ import type { Attribute, Batch, Report, ReportedSpan, Sent, Stored, View } from 
 
 const MODES = {
   off: ['Off', 'Nothing is kept or sent. Your application gets the same answers as always.'],
-  local: ['Local', 'Reports are kept here for you to read. Nothing is ever sent.'],
+  local: ['Local', 'Reports are kept in the sidecar for you to read. Nothing is ever sent.'],
   on: [
     'On',
     'Reports are sent to the collector of the project. Every sent report is listed below, byte for byte.',
