@@ -36,7 +36,6 @@ export const LONG_FUNCTIONS: readonly string[] = [
   'test/policy/shipped-hardened.test.ts callback of test',
   'test/queue/power-loss.test.ts life',
   'test/send/power-loss.test.ts live',
-  'test/sidecar/mode-controller-setup.ts modesHere',
   'test/support/fake-cluster.ts fakeCluster',
   'test/support/otlp-arbitrary.ts span',
   'test/support/otlp-arbitrary.ts frameFault',
