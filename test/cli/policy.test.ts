@@ -51,10 +51,10 @@ test('policy check: 0 and a summary, 1 over its limits, 64 with every error by p
   const at = await files(t, { 'sound.yaml': SOUND, 'wide.yaml': WIDE, 'broken.yaml': BROKEN })
   const sound = policy(['check', at('sound.yaml')])
   assert.deepEqual([sound.status, sound.err], [DONE, ''])
-  assert.match(sound.out, /^example\.org\/demo, policy version 1[\s\S]*How much it tells:/)
+  assert.match(sound.out, /^example\.org\/demo, policy version 1[\s\S]*How much it reveals:/)
   const wide = policy(['check', at('wide.yaml')])
   assert.equal(wide.status, FAILED)
-  assert.match(wide.out, /How much it tells:/)
+  assert.match(wide.out, /How much it reveals:/)
   assert.ok(wide.err.startsWith(`${at('wide.yaml')}:`))
   assert.match(
     wide.err,
@@ -74,7 +74,7 @@ test('a policy that has expired lets nothing leave: 1 from check, and a preview 
     'spans.pb': PROTOBUF,
   })
   const checked = policy(['check', at('old.yaml')])
-  assert.deepEqual([checked.status, checked.out.includes('How much it tells:')], [FAILED, true])
+  assert.deepEqual([checked.status, checked.out.includes('How much it reveals:')], [FAILED, true])
   assert.match(
     checked.err,
     /^It expired on 2020-02-29\. [^\n]* With this policy nothing would be kept or sent\.\n$/,
