@@ -92,6 +92,7 @@ describe('the page of the collector', () => {
       listen: { host: '127.0.0.1', port: 0 },
       store,
       otlpUrl: 'http://127.0.0.1:4318',
+      counters: new Counters(),
       log,
     })
     port = (await server.start()).port
@@ -209,10 +210,10 @@ describe('the page of the collector', () => {
       'localhost.evil.example',
       '10.0.0.1',
     ]) {
-      for (const path of ['/', '/counts.json']) {
+      for (const path of ['/', '/counts.json', '/metrics']) {
         const { status, body } = await ask(port, path, { host })
         assert.equal(status, 421, host)
-        assert.doesNotMatch(body, /batches/)
+        assert.doesNotMatch(body, /batches|usage_collector/)
       }
     }
     for (const host of ['localhost', 'LOCALHOST:8080', '127.0.0.1:9', '127.0.0.2', '[::1]:4320'])

@@ -102,8 +102,8 @@ test('as the image runs it, no connection flood ends a container of 96 MiB or bl
     { MALLOC_ARENA_MAX: '1' },
     CONNECTION_FLOODS,
   ))
-// Without the image's flags the heap keeps what it once had, some 30 MiB, so here each listener has a
-// container of its own.
+// Without the image's flags the heap keeps what it once had, some 30 MiB, so here each listener has
+// a container of its own.
 for (const listener of ['http', 'grpc', 'health', 'page'] as const)
   test(`without any flag, no connection flood on ${listener} ends a container of 96 MiB or blocks other clients`, (t) =>
     flood(

@@ -8,19 +8,19 @@ import { test } from 'node:test'
 import { readEpoch } from '../../src/consent/epoch.ts'
 import { diskWith } from '../queue/queue-setup.ts'
 import { until } from '../support/sidecar.ts'
-import { DELAY_MS, happens, modesHere } from './mode-controller-setup.ts'
+import { DELAY_MS, eventually, startController } from './mode-controller-setup.ts'
 
 test('wipes the directory if reporting is off for a moment while the queue opens', async (t) => {
-  for (const [mode, lived] of [
+  for (const [mode, isUsed] of [
     ['on', true],
     ['local', true],
     ['on', false],
   ] as const) {
-    const first = await modesHere(t, { goal: { mode, policyDigest: 'a' } })
+    const first = await startController(t, { desired: { mode, policyDigest: 'a' } })
     await first.append('one')
     const epoch = await first.epoch()
-    await first.modes.stop()
-    const folder = lived ? first.folder : join(first.folder, 'fresh')
+    await first.controller.stop()
+    const folder = isUsed ? first.folder : join(first.folder, 'fresh')
     const gate = Promise.withResolvers<void>()
     let opening = false
     const { list } = diskWith({})
@@ -31,18 +31,18 @@ test('wipes the directory if reporting is off for a moment while the queue opens
         return list(path)
       },
     })
-    const second = await modesHere(t, {
+    const second = await startController(t, {
       folder,
       disk,
-      goal: { mode, policyDigest: 'a' },
+      desired: { mode, policyDigest: 'a' },
       started: false,
     })
     await until('it is opened', () => opening)
-    second.turn({ mode: 'off' })
+    second.set({ mode: 'off' })
     const atOnce = await second.epoch()
-    second.turn({ mode })
+    second.set({ mode })
     gate.resolve()
-    await happens('it is open', () => second.append('two'))
+    await eventually('it is open', () => second.append('two'))
     await until('it may leave', () => second.senders.length > 0 || mode === 'local')
     assert.equal(atOnce, '', 'the epoch ends on disk at once')
     assert.deepEqual(await second.ids(), ['two'])
@@ -52,9 +52,9 @@ test('wipes the directory if reporting is off for a moment while the queue opens
 })
 
 test('begins another epoch if the epoch file is removed while the queue opens', async (t) => {
-  const first = await modesHere(t)
+  const first = await startController(t)
   const epoch = await first.epoch()
-  await first.modes.stop()
+  await first.controller.stop()
   const gate = Promise.withResolvers<void>()
   let opening = false
   const { list } = diskWith({})
@@ -66,10 +66,10 @@ test('begins another epoch if the epoch file is removed while the queue opens', 
     },
   })
   // Under another policy, which is written into an epoch that continues.
-  const second = await modesHere(t, {
+  const second = await startController(t, {
     folder: first.folder,
     disk,
-    goal: { mode: 'on', policyDigest: 'b' },
+    desired: { mode: 'on', policyDigest: 'b' },
     started: false,
   })
   await until('it is opened', () => opening)
@@ -90,9 +90,9 @@ test('keeps records under the policy that comes into force while the queue opens
       return list(path)
     },
   })
-  const { turn, append, folder, ids } = await modesHere(t, { disk, started: false })
+  const { set, append, folder, ids } = await startController(t, { disk, started: false })
   await until('it is opened', () => opening)
-  turn({ policyDigest: 'b' })
+  set({ policyDigest: 'b' })
   gate.resolve()
   await until('it is open', () => append('one'))
   assert.deepEqual(
@@ -108,10 +108,10 @@ test('continues an epoch of the same mode and wipes the directory in any other c
     ['on', 'local', false],
     ['local', 'on', false],
   ] as const) {
-    const first = await modesHere(t, { goal: { mode: before, policyDigest: 'a' } })
+    const first = await startController(t, { desired: { mode: before, policyDigest: 'a' } })
     await first.append('one')
     const epoch = await first.epoch()
-    await first.modes.stop()
+    await first.controller.stop()
     const { unlink } = diskWith({})
     const disk = diskWith({
       unlink: (path) => {
@@ -122,21 +122,21 @@ test('continues an epoch of the same mode and wipes the directory in any other c
         return unlink(path)
       },
     })
-    const second = await modesHere(t, {
+    const second = await startController(t, {
       folder: first.folder,
       disk,
-      goal: { mode: after, policyDigest: 'a' },
+      desired: { mode: after, policyDigest: 'a' },
     })
     assert.deepEqual(
       [await second.ids(), (await second.epoch()) === epoch],
       [kept ? ['one'] : [], kept],
       `${before} to ${after}`,
     )
-    await second.modes.stop()
+    await second.controller.stop()
     await writeFile(join(first.folder, 'epoch'), 'cut o')
-    const third = await modesHere(t, {
+    const third = await startController(t, {
       folder: first.folder,
-      goal: { mode: after, policyDigest: 'a' },
+      desired: { mode: after, policyDigest: 'a' },
     })
     assert.deepEqual(await third.ids(), [])
   }
@@ -149,13 +149,13 @@ test('delays the first report from the start of the epoch or policy, also after 
     return at.now
   }
   const began = at.now
-  let here = await modesHere(t, { at })
+  let here = await startController(t, { at })
   const { folder } = here
   const waitsFrom = (expected: number, what: string): void =>
     assert.equal(here.senders.at(-1)!.notBefore - DELAY_MS, expected, what)
   const restart = async (policy: string): Promise<void> => {
-    await here.modes.stop()
-    here = await modesHere(t, { folder, at, goal: { mode: 'on', policyDigest: policy } })
+    await here.controller.stop()
+    here = await startController(t, { folder, at, desired: { mode: 'on', policyDigest: policy } })
   }
   const sender = (count: number) =>
     until('there is another sender', () => here.senders.length === count)
@@ -165,7 +165,7 @@ test('delays the first report from the start of the epoch or policy, also after 
   waitsFrom(began, 'a restart')
 
   const changed = later()
-  here.turn({ policyDigest: 'b' })
+  here.set({ policyDigest: 'b' })
   assert.equal(readEpoch(folder)?.policy, 'b', 'on disk at once')
   assert.ok(here.senders[0]!.stopped, 'a request under the old policy is cancelled')
   await sender(2)
@@ -179,19 +179,19 @@ test('delays the first report from the start of the epoch or policy, also after 
   waitsFrom(unseen, 'a policy that changed while nothing ran')
 
   const back = later()
-  here.turn({ policyDigest: 'd' })
-  here.turn({ policyDigest: 'c' })
+  here.set({ policyDigest: 'd' })
+  here.set({ policyDigest: 'c' })
   await sender(2)
   waitsFrom(back, 'a policy that comes back')
   later()
-  here.turn({ policyDigest: undefined })
-  here.turn({ policyDigest: 'c' })
+  here.set({ policyDigest: undefined })
+  here.set({ policyDigest: 'c' })
   assert.ok(!here.senders[1]!.stopped)
   waitsFrom(back, 'one that could not be read for a while')
 
-  here.turn({ mode: 'local' })
+  here.set({ mode: 'local' })
   const again = later()
-  here.turn({ mode: 'on' })
+  here.set({ mode: 'on' })
   await sender(3)
   waitsFrom(again, 'turned on again')
 

@@ -80,9 +80,9 @@ describe('a sidecar with a fault', { concurrency: true }, () => {
         sidecar,
         place.folder,
         because(
-          '3:10: version is a whole number from 1 to 9999.',
-          '6:12: retention is a number of days, such as 395d.',
-          '11:30: keep lists 1 to 1000 values.',
+          '3:10: `version` must be a whole number from 1 to 9999.',
+          '6:12: `retention` must be a number of days, for example 395d.',
+          '11:30: `keep` must list 1 to 1000 values.',
         ),
       )
       assert.equal(collector.connections, 0)
@@ -112,7 +112,7 @@ describe('a sidecar with a fault', { concurrency: true }, () => {
         Buffer.from([0x61, 0xff]),
         'The policy cannot be read. Set USAGE_POLICY to a UTF-8 file of at most 1 MiB.',
       ],
-      ['is empty', '', '1:1: The file is empty.'],
+      ['is empty', '', '1:1: The file is empty. Start with `apiVersion`.'],
     ] as const) {
       it(`logs that the policy ${what}, and the process lives`, async (t) => {
         const path = await policyFile(t, '')
@@ -149,7 +149,7 @@ describe('a sidecar with a fault', { concurrency: true }, () => {
       const errors = sentences.map((sentence) => `settings: nothing is kept or sent: ${sentence}`)
       await keepsNothing(sidecar, place.folder, errors)
       const [line] = sidecar.lines().filter(({ event }) => event === 'consent: mode decided')
-      assert.deepEqual([line?.mode, line?.by], ['off', 'a wrong setting'])
+      assert.deepEqual([line?.mode, line?.by], ['off', 'an invalid setting'])
       assert.deepEqual([...(await filesIn(place.folder)).keys()], [])
     })
 

@@ -93,7 +93,7 @@ describe('a running sidecar', { concurrency: true }, () => {
     [
       'invalid',
       (path: string) => writeFile(path, POLICY.replace('retention', 'retained')),
-      '6:1: This is not a word',
+      '6:1: This word is unknown',
     ],
     [
       'missing',
@@ -282,7 +282,7 @@ function runClock(t: TestContext, moment: string): (moment: string) => void {
 
 describe('an expired policy', () => {
   const expiring = POLICY.replace('2999-12-31', '2026-10-05')
-  const told = because('It expired on 2026-10-05. Give one with a later day in "expires".')
+  const expected = because('It expired on 2026-10-05. Use a policy with a later day in `expires`.')
   it('is logged at the start, and nothing is kept', async (t) => {
     const path = join(await temporaryFolder(t), 'policy.yaml')
     await writeFile(path, POLICY.replace('2999-12-31', '2024-02-29'))
@@ -290,7 +290,7 @@ describe('an expired policy', () => {
     const sidecar = await startHere(t, place)
     assert.equal((await post(sidecar.port(), execution())).status, 200)
     assert.deepEqual(errorsIn(sidecar.lines()), [
-      because('It expired on 2024-02-29. Give one with a later day in "expires".'),
+      because('It expired on 2024-02-29. Use a policy with a later day in `expires`.'),
     ])
     const { problems } = (await (
       await fetch(`http://127.0.0.1:${sidecar.pagePort()}/status.json`)
@@ -310,7 +310,7 @@ describe('an expired policy', () => {
     assert.equal((await spansWaiting(place.dataFolder)).length, 1)
     setClock('2026-10-06T00:00:00Z')
     await until('it was dropped', () => sidecar.counters.get('queue.dropped.policy') === 1)
-    assert.deepEqual(errorsIn(sidecar.lines()), [told])
+    assert.deepEqual(errorsIn(sidecar.lines()), [expected])
   })
 
   it('drops and counts the queue, is logged once, and ends with the next policy', async (t) => {
@@ -321,7 +321,7 @@ describe('an expired policy', () => {
     collector.answer = () => 200
     assert.equal((await post(sidecar.port(), execution())).status, 200)
     assert.equal(sidecar.counters.get('requests.discarded'), 1)
-    assert.deepEqual(errorsIn(sidecar.lines()), [told])
+    assert.deepEqual(errorsIn(sidecar.lines()), [expected])
     assert.deepEqual(await spansWaiting(place.dataFolder), [])
 
     await writeFile(path, NEXT_POLICY)

@@ -46,7 +46,7 @@ test('an overlay narrows from the start and changes live, and a missing or inval
     const before = errorsIn(sidecar.lines()).length
     if (wrong === undefined) await rm(overlay)
     else await writeFile(overlay, wrong)
-    await until('it is told', () => errorsIn(sidecar.lines()).length > before)
+    await until('the error is logged', () => errorsIn(sidecar.lines()).length > before)
     const kept = sidecar.counters.get('spans.kept')
     assert.equal((await post(sidecar.port(), execution())).status, 200)
     assert.equal(sidecar.counters.get('spans.kept'), kept)

@@ -22,12 +22,12 @@ const NOW = Date.UTC(2026, 9, 5, 14)
 const DAMAGED = 40
 const FACTS = new Map([['instance.id', '01ARZ3NDEKTSV4RRFFQ69G5FAV']])
 
-interface Road {
+interface Pass {
   anonymizer: Anonymizer
   enricher: Enricher
 }
 
-function road(text: string): Road {
+function passOf(text: string): Pass {
   const policy = parsePolicy(text)
   const anonymizer = createAnonymizer({
     policy,
@@ -41,7 +41,7 @@ function road(text: string): Road {
 
 /** The batch or the error message. */
 function through(
-  { anonymizer, enricher }: Road,
+  { anonymizer, enricher }: Pass,
   body: Buffer,
   isJson: boolean,
 ): { left: Buffer; spans: number } {
@@ -55,7 +55,7 @@ function through(
 }
 
 test('no secret is in a batch or in an error message', (t) => {
-  const roads = [road(CANARY_POLICY), road(CANARY_COMPAT_POLICY)]
+  const passes = [passOf(CANARY_POLICY), passOf(CANARY_COMPAT_POLICY)]
   let count = 0
   let searched = 0
   for (let round = 0; count < WANTED; round++) {
@@ -67,7 +67,7 @@ test('no secret is in a batch or in an error message', (t) => {
       { body: Buffer.from(toJson(json.message)), isJson: true, spans: json.spans },
     ]
     const rng = new Rng(round)
-    for (const one of roads) {
+    for (const one of passes) {
       for (const { body, isJson, spans } of bodies) {
         const whole = through(one, body, isJson)
         assert.equal(whole.spans, spans)

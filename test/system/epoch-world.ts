@@ -47,7 +47,7 @@ interface Given {
    * new one was in force only for a moment.
    */
   era: number
-  life: number
+  processNumber: number
   acknowledged: boolean
 }
 
@@ -100,13 +100,13 @@ export class World {
   #era = 0
   #lastPolicy: string | undefined
   #posts: Post[] = []
-  #lives = 0
+  #processes = 0
   #killIn = Number.POSITIVE_INFINITY
   #killed = false
   #wrong: unknown
   #began: { at: number; time: number; mode: Mode } | undefined
   #disk!: SteppedDisk
-  #modes!: ModeController
+  #controller!: ModeController
 
   static begin(): World {
     const world = new World()
@@ -117,14 +117,14 @@ export class World {
   }
 
   #start(): void {
-    const life = ++this.#lives
-    const alive = (): boolean => life === this.#lives && !this.#killed
+    const processNumber = ++this.#processes
+    const alive = (): boolean => processNumber === this.#processes && !this.#killed
     const disk = new SteppedDisk(this.#memory)
     this.#disk = disk
     this.#killed = false
     const counters = new Counters()
     const now = (): number => this.#now
-    this.#modes = new ModeController({
+    this.#controller = new ModeController({
       folder: this.folder,
       desiredState: () => this.#observe(),
       openQueue: ({ policyDigest, mode, wipe }) =>
@@ -172,7 +172,7 @@ export class World {
       log,
       now,
     })
-    void this.#modes.start().catch(() => assert.fail('start() rejected'))
+    void this.#controller.start().catch(() => assert.fail('start() rejected'))
   }
 
   #observe(): DesiredState {
@@ -192,14 +192,14 @@ export class World {
   #check(ids: readonly string[], body: Buffer): void {
     assert.equal(this.#actual.mode, 'on', 'a request while the switches are not on')
     for (const id of ids) {
-      const { time, mode, policy, life } = this.#given.get(id)!
+      const { time, mode, policy, processNumber } = this.#given.get(id)!
       assert.deepEqual(
         { time, mode },
         { time: this.#time, mode: 'on' },
         `${id} was not accepted in this epoch of on`,
       )
       assert.equal(policy, this.#actual.policyDigest, `${id} was made under another policy`)
-      if (life !== this.#lives) seen.deliveredAfterKill++
+      if (processNumber !== this.#processes) seen.deliveredAfterKill++
     }
     const early = Math.max(this.#openSince, this.#inForceSince) + FIRST_SEND_DELAY - this.#now
     assert.ok(early <= 0, `a request ${early} ms before the first may be sent`)
@@ -256,7 +256,7 @@ export class World {
   }
 
   look(): void {
-    this.#modes.reconcile()
+    this.#controller.reconcile()
     if (this.#observed?.mode !== 'on' && !this.#killed)
       assert.deepEqual(
         this.#posts.map(({ signal }) => signal.aborted),
@@ -275,12 +275,12 @@ export class World {
       mode,
       policy,
       era: this.#era,
-      life: this.#lives,
+      processNumber: this.#processes,
       acknowledged: false,
     }
     this.#given.set(id, given)
-    const modes = this.#modes
-    const queue = policy === undefined ? undefined : modes.queueFor(began.at)
+    const controller = this.#controller
+    const queue = policy === undefined ? undefined : controller.queueFor(began.at)
     if (queue === undefined) {
       seen.discarded++
       return
@@ -365,7 +365,7 @@ export class World {
 
   /** Notes the first moment at which a request could be kept in this mode and policy. */
   #noteOpen(): void {
-    if (this.#killed || this.#modes.queueFor(performance.now()) === undefined) return
+    if (this.#killed || this.#controller.queueFor(performance.now()) === undefined) return
     if (this.#openTime !== this.#time) {
       this.#openTime = this.#time
       this.#openSince = this.#now

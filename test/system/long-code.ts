@@ -2,9 +2,7 @@
 // and put none in.
 
 export const LONG_FILES: readonly string[] = [
-  'test/collect/collect.test.ts',
   'test/e2e/facts.e2e.ts',
-  'test/page/page.test.ts',
   'test/policy/shipped-compat.test.ts',
   'test/support/otlp-arbitrary.ts',
   'test/system/epoch-world.ts',
@@ -12,8 +10,6 @@ export const LONG_FILES: readonly string[] = [
 
 /** A file and the name of a function in it. */
 export const LONG_FUNCTIONS: readonly string[] = [
-  'src/anonymize/span-offsets.ts read',
-  'src/anonymize/span-writer.ts writeCopy',
   'src/cli/demo-application.ts demoApplication',
   'src/cli/demo.ts demo',
   'test/bench/generator.ts load',
@@ -38,7 +34,6 @@ export const LONG_FUNCTIONS: readonly string[] = [
   'test/policy/shipped-hardened.test.ts callback of test',
   'test/queue/power-loss.test.ts life',
   'test/send/power-loss.test.ts live',
-  'test/sidecar/mode-controller-setup.ts modesHere',
   'test/support/fake-cluster.ts fakeCluster',
   'test/support/otlp-arbitrary.ts span',
   'test/support/otlp-arbitrary.ts frameFault',
