@@ -6,7 +6,7 @@ import { rejectedSpans, statusBody, successBody } from '../../src/otlp/answer.ts
 import { resultOf, retryAfterMs, waitMs } from '../../src/send/retry.ts'
 import { receiptsIn } from '../queue/queue-setup.ts'
 import { recordOf } from '../support/queue-records.ts'
-import { destinationOf, roadHere, START_MS, statuses } from '../support/sender.ts'
+import { destinationOf, START_MS, startTestDelivery, statuses } from '../support/sender.ts'
 import { settle, until } from '../support/wait.ts'
 import { conforms } from './point.ts'
 
@@ -18,17 +18,18 @@ type Test = Parameters<Parameters<typeof conforms>[1]>[0]
  * kept.
  */
 async function sendTo(t: Test, listener: RequestListener) {
-  const road = await roadHere(t, listener, { rejectedSpans })
-  for (const id of ['one', 'two', 'three']) await road.queue.append(recordOf(id), 1)
-  road.pass(0)
-  await until(() => road.drains() === 1)
+  const delivery = await startTestDelivery(t, listener, { rejectedSpans })
+  for (const id of ['one', 'two', 'three']) await delivery.queue.append(recordOf(id), 1)
+  delivery.advance(0)
+  await until(() => delivery.drains() === 1)
   await until(
-    () => road.sender.status().lastStatus !== undefined || road.sender.status().failures > 0,
+    () =>
+      delivery.sender.status().lastStatus !== undefined || delivery.sender.status().failures > 0,
   )
-  await road.sender.drainIfDue()
-  const outcome = (await receiptsIn(road.folder)).at(-1)!
+  await delivery.sender.drainIfDue()
+  const outcome = (await receiptsIn(delivery.folder)).at(-1)!
   t.mock.timers.reset()
-  return { ...road, outcome }
+  return { ...delivery, outcome }
 }
 
 conforms('C02', async (t) => {
@@ -107,40 +108,40 @@ conforms('C08', async (t) => {
       [waitMs(failures, undefined, () => 0), waitMs(failures, undefined, () => 1)],
       [0, bound],
     )
-  const road = await roadHere(t, statuses([503, { 'retry-after': '90' }], 200))
-  await road.queue.append(recordOf('one'), 1)
-  road.pass(0)
-  await until(() => road.sender.status().failures === 1)
-  assert.ok(road.sender.status().nextDrainAt >= START_MS + 90_000)
+  const delivery = await startTestDelivery(t, statuses([503, { 'retry-after': '90' }], 200))
+  await delivery.queue.append(recordOf('one'), 1)
+  delivery.advance(0)
+  await until(() => delivery.sender.status().failures === 1)
+  assert.ok(delivery.sender.status().nextDrainAt >= START_MS + 90_000)
 })
 
 conforms('C09', async (t) => {
   const broken = await sendTo(t, statuses(0))
   assert.deepEqual([broken.outcome.result, broken.outcome.status], ['retry', 0])
-  const nobody = await roadHere(t, statuses(200), {
+  const unreachable = await startTestDelivery(t, statuses(200), {
     destination: destinationOf('http://127.0.0.1:9'),
   })
-  await nobody.queue.append(recordOf('one'), 1)
-  nobody.pass(0)
-  await until(() => nobody.sender.status().failures === 1)
-  assert.equal((await nobody.names('sending')).length, 1)
+  await unreachable.queue.append(recordOf('one'), 1)
+  unreachable.advance(0)
+  await until(() => unreachable.sender.status().failures === 1)
+  assert.equal((await unreachable.names('sending')).length, 1)
   const waits = new Set(Array.from({ length: 50 }, () => waitMs(5, undefined, Math.random)))
   assert.ok(waits.size > 40)
 })
 
 conforms('C14', async (t) => {
-  const road = await roadHere(t, statuses([429, { 'retry-after': '600' }], 200))
-  await road.queue.append(recordOf('one'), 1)
-  road.pass(0)
-  await until(() => road.sender.status().failures === 1)
-  for (let i = 0; i < 20; i++) await road.queue.append(recordOf(`more${i}`, 300_000), 1)
+  const delivery = await startTestDelivery(t, statuses([429, { 'retry-after': '600' }], 200))
+  await delivery.queue.append(recordOf('one'), 1)
+  delivery.advance(0)
+  await until(() => delivery.sender.status().failures === 1)
+  for (let i = 0; i < 20; i++) await delivery.queue.append(recordOf(`more${i}`, 300_000), 1)
   for (const ms of [1_000, 300_000, 298_999]) {
-    road.pass(ms)
+    delivery.advance(ms)
     await settle()
   }
-  assert.equal(road.got.length, 1)
-  road.pass(DAY_MS)
-  await until(() => road.counters.get('sent.spans') === 21)
+  assert.equal(delivery.got.length, 1)
+  delivery.advance(DAY_MS)
+  await until(() => delivery.counters.get('sent.spans') === 21)
 })
 
 conforms('C21', async (t) => {

@@ -171,7 +171,7 @@ test('a drain that has begun gets its time at the end, and what is not answered 
       },
     })
     await life.queue.append(recordOf('last'), 1)
-    life.pass(HOUR)
+    life.advance(HOUR)
     const drain = life.sender.drainIfDue()
     await begun
     const stopped = life.sender.stop(answers ? 1_000_000 : 50)
@@ -188,11 +188,11 @@ test('a send whose moment has come is tried at the end, another one is not', asy
   for (const passed of [0, HOUR]) {
     const life = await live(t, () => ({ status: 200 }))
     await life.queue.append(recordOf('last'), 1)
-    life.pass(passed)
+    life.advance(passed)
     await life.sender.stop(1_000_000)
     assert.equal(life.posts.length, passed === 0 ? 0 : 1)
     assert.equal(life.queue.status().files, passed === 0 ? 1 : 0)
-    life.pass(2 * HOUR)
+    life.advance(2 * HOUR)
     await life.sender.drainIfDue()
     assert.equal(life.queue.status().files, passed === 0 ? 1 : 0, 'nothing is sent after the end')
   }
