@@ -36,6 +36,10 @@ const READ_BY: readonly [start: string, folder: string][] = [
   ['deploy/policies/', 'test/policy'],
   ['scripts/', 'test/scripts'],
   ['docs/', 'test/scripts'],
+  ['.github/', 'test/scripts'],
+  ...['ARCHITECTURE', 'CONTRIBUTING', 'README', 'SECURITY'].map(
+    (name) => [`${name}.md`, 'test/scripts'] as [string, string],
+  ),
 ]
 
 /**

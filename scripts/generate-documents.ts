@@ -2,6 +2,8 @@
 // test/clients, and the addresses and contacts of the project.
 import { readFileSync } from 'node:fs'
 import { COMMANDS } from '../src/cli/commands.ts'
+import { COUNTERS, type CounterRow } from '../src/support/counters.ts'
+import { counterMetric, GAUGES, type GaugeRow, gaugeMetric } from '../src/support/metrics.ts'
 import { flagOf, SETTINGS } from '../src/support/settings.ts'
 import { projectVariables } from './project.ts'
 import { replacePart } from './replace-part.ts'
@@ -28,6 +30,34 @@ const commands = (): string =>
     ),
   ].join('\n')
 
+/** Counters, then gauges, of both programs. */
+const metrics = (): string => {
+  const counterRows: readonly CounterRow[] = COUNTERS
+  const gaugeRows: readonly GaugeRow[] = GAUGES
+  const labelsOf = ({ labels }: CounterRow | GaugeRow): string =>
+    Object.entries(labels)
+      .map(([label, words]) =>
+        words === 'policy' ? `${label}: from the policy` : `${label}: ${words.join(', ')}`,
+      )
+      .join('; ')
+  return [
+    '| metric | in status | type | unit | labels | meaning |',
+    '|---|---|---|---|---|---|',
+    ...counterRows.flatMap((row) =>
+      row.programs.map(
+        (program) =>
+          `| \`${counterMetric(row, program)}\` | \`${row.name}\` | counter | ${row.unit} | ${labelsOf(row)} | ${row.meaning} |`,
+      ),
+    ),
+    ...gaugeRows.flatMap((row) =>
+      row.programs.map(
+        (program) =>
+          `| \`${gaugeMetric(row, program)}\` | | gauge | ${row.unit} | ${labelsOf(row)} | ${row.meaning} |`,
+      ),
+    ),
+  ].join('\n')
+}
+
 /** A program of test/clients, without its first line, which says what it is. */
 function client(file: string, language: string, indent = ''): string {
   const [, ...lines] = read(`test/clients/${file}`).trimEnd().split('\n')
@@ -46,6 +76,7 @@ function parts(): Record<string, Record<string, string>> {
       python: client('python/usage_http.py', 'py'),
     },
     'docs/reference/settings.md': { settings: settings() },
+    'docs/reference/metrics.md': { metrics: metrics() },
     'docs/reference/commands.md': { commands: commands() },
     'SECURITY.md': {
       'security contact': `Write to <${SECURITY_CONTACT}>, or use the [private report form](${REPOSITORY}/security/advisories/new).`,

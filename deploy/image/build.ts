@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { ARCHITECTURES, type Architecture, thisArchitecture } from './architecture.ts'
 import { type Committed, commitImage, USER, withStore } from './commit.ts'
 import { IMAGES, type Image, root } from './contents.ts'
 import { makeRootFileSystems } from './rootfs.ts'
@@ -38,19 +39,28 @@ export interface Built extends Committed {
 }
 
 /** Writes archives to `folder`; its folder `rootfs` holds their contents. */
-export async function buildImages(folder: string): Promise<Built[]> {
+export async function buildImages(
+  folder: string,
+  architecture: Architecture = thisArchitecture(),
+): Promise<Built[]> {
   const rootfs = join(folder, 'rootfs')
   mkdirSync(folder, { recursive: true })
-  await makeRootFileSystems(rootfs)
+  await makeRootFileSystems(rootfs, architecture)
   return withStore((store) => {
     const built: Built[] = []
     for (const image of Object.keys(IMAGES) as Image[])
-      built.push(commit(store, folder, image, built.at(-1)?.name))
+      built.push(commit(store, folder, architecture, image, built.at(-1)?.name))
     return built
   })
 }
 
-function commit(store: string, folder: string, image: Image, base: string | undefined): Built {
+function commit(
+  store: string,
+  folder: string,
+  architecture: Architecture,
+  image: Image,
+  base: string | undefined,
+): Built {
   const copy = join(folder, 'rootfs', image)
   const files = readdirSync(copy, { recursive: true, withFileTypes: true })
   const bytes = files.reduce(
@@ -67,6 +77,7 @@ function commit(store: string, folder: string, image: Image, base: string | unde
     archive: join(folder, `${image}.tar`),
     copy,
     command,
+    architecture: ARCHITECTURES[architecture].oci,
     labels,
   }
   const on = base === undefined ? {} : { base }

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
 /** A user that no machine has. It is numeric, so that `runAsNonRoot` can be checked. */
 export const USER = 65532
@@ -18,6 +18,8 @@ export interface ImageParts {
   base?: string
   entrypoint: readonly string[]
   command?: string
+  /** As OCI names it; this machine's by default. */
+  architecture?: string
   environment?: Readonly<Record<string, string>>
   labels?: Readonly<Record<string, string>>
 }
@@ -43,17 +45,7 @@ export function commitImage(
   store: string,
   { name, archive, copy, base = 'scratch', entrypoint, command, ...more }: ImageParts,
 ): Committed {
-  // vfs, because overlays are not available everywhere.
-  const places = [
-    '--root',
-    join(store, 'root'),
-    '--runroot',
-    join(store, 'run'),
-    '--storage-driver',
-    'vfs',
-  ]
-  const buildah = (...args: string[]): string =>
-    execFileSync('buildah', [...places, ...args], { encoding: 'utf8', stdio: 'pipe' }).trim()
+  const buildah = (...args: string[]): string => runBuildah(store, ...args)
   const pairs = (flag: string, values: Readonly<Record<string, string>> = {}): string[] =>
     Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`])
   const container = buildah('from', base)
@@ -65,6 +57,7 @@ export function commitImage(
       JSON.stringify(entrypoint),
       ...(command === undefined ? [] : ['--cmd', command]),
     ],
+    ...(more.architecture === undefined ? [] : ['--arch', more.architecture]),
     ...['--user', `${USER}:${USER}`, '--workingdir', '/', '--created-by', 'deploy/image/commit.ts'],
     ...pairs('--env', more.environment),
     ...[...pairs('--label', more.labels), container],
@@ -79,4 +72,33 @@ export function commitImage(
     digest: readFileSync(digestFile, 'utf8'),
     archiveBytes: statSync(archive).size,
   }
+}
+
+/**
+ * Joins OCI archives of one image for several architectures in the OCI layout `folder`, under the
+ * tag. Gives the digest of the whole.
+ */
+export function joinArchitectures(
+  store: string,
+  archives: readonly string[],
+  folder: string,
+  tag: string,
+): string {
+  const name = `localhost/${basename(folder)}:${tag}`
+  runBuildah(store, 'manifest', 'create', name)
+  for (const archive of archives)
+    runBuildah(store, 'manifest', 'add', name, `oci-archive:${archive}`)
+  const digestFile = join(store, 'digest')
+  const target = `oci:${folder}:${tag}`
+  runBuildah(store, 'manifest', 'push', '--all', '--digestfile', digestFile, name, target)
+  return readFileSync(digestFile, 'utf8')
+}
+
+function runBuildah(store: string, ...args: readonly string[]): string {
+  // vfs, because overlays are not available everywhere.
+  const roots = ['--root', join(store, 'root'), '--runroot', join(store, 'run')]
+  return execFileSync('buildah', [...roots, '--storage-driver', 'vfs', ...args], {
+    encoding: 'utf8',
+    stdio: 'pipe',
+  }).trim()
 }

@@ -1,7 +1,7 @@
 // Selects what of the bundle goes into which image: the chunks that its commands reach, and their
 // bundled packages. Everything else in dist/, such as the demo's SDK, stays out.
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Metafile } from 'esbuild'
 
 /**
@@ -67,15 +67,16 @@ export function packagesIn(
   const folders = inputs
     .map((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0])
     .filter((path) => path !== undefined)
-  return [...new Set(folders)].sort().map(packageAt)
+  return [...new Set(folders)].sort().map((path) => packageAt(path))
 }
 
-export function packageAt(folder: string): Package {
+/** A package of the lock file, in `folder` if it is not installed. */
+export function packageAt(locked: string, folder = locked): Package {
   const { name, version, license } = JSON.parse(
-    readFileSync(join(root, folder, 'package.json'), 'utf8'),
+    readFileSync(resolve(root, folder, 'package.json'), 'utf8'),
   ) as Package
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { integrity: string }>
   }
-  return { name, version, license, integrity: lock.packages[folder]!.integrity, folder }
+  return { name, version, license, integrity: lock.packages[locked]!.integrity, folder }
 }

@@ -14,10 +14,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative, resolve } from 'node:path'
 import { bundle } from '../../scripts/build.ts'
-import { chunksOf, IMAGES, type Package, packageAt, packagesIn, root } from './contents.ts'
-import { type DebianPackage, librariesOf } from './libraries.ts'
+import { type Architecture, type NodeFiles, nodeFor, thisArchitecture } from './architecture.ts'
+import { chunksOf, IMAGES, type Package, packagesIn, root } from './contents.ts'
+import type { DebianPackage } from './libraries.ts'
 import { sbom } from './sbom.ts'
 
 const HOME = '/usr/lib/usage-sidecar'
@@ -26,13 +28,18 @@ const LICENSES = '/usr/share/licenses'
 /**
  * Fills `folder`/IMAGE for every image. A later image does not repeat the files of an earlier one.
  */
-export async function makeRootFileSystems(folder: string): Promise<void> {
+export async function makeRootFileSystems(
+  folder: string,
+  architecture: Architecture = thisArchitecture(),
+): Promise<void> {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   // Beside the sources, because output names are relative to them and are part of the chunks.
   const built = relative(root, mkdtempSync(join(root, 'build-')))
+  const scratch = mkdtempSync(join(tmpdir(), 'usage-node-'))
   try {
     const metafile = await bundle(built)
+    const files = nodeFor(architecture, scratch)
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       version: string
     }
@@ -67,7 +74,7 @@ export async function makeRootFileSystems(folder: string): Promise<void> {
       put(`${LICENSES}/usage-sidecar/LICENSE`, readFileSync(join(root, 'LICENSE')))
       put(
         '/usr/share/sbom/usage-sidecar.cdx.json',
-        sbom({ name: image, version, packages, ...putNode(put) }),
+        sbom({ name: image, version, packages, ...putNode(put, files) }),
       )
       if (image === 'usage-sidecar')
         symlinkSync(`../lib/usage-sidecar/${entry}`, join(into, '/usr/bin/usage-sidecar'))
@@ -75,19 +82,20 @@ export async function makeRootFileSystems(folder: string): Promise<void> {
     }
   } finally {
     rmSync(join(root, built), { recursive: true })
+    rmSync(scratch, { recursive: true })
   }
 }
 
 type Put = (path: string, content: string | Buffer, mode?: number) => void
 
-function putNode(put: Put): { node: Package; nodeDigest: string; debian: DebianPackage[] } {
-  const node = packageAt(`node_modules/node-linux-${process.arch}`)
-  const program = join(root, node.folder, 'bin/node')
+function putNode(
+  put: Put,
+  { node, program, libraries }: NodeFiles,
+): { node: Package; nodeDigest: string; debian: DebianPackage[] } {
   const bytes = readFileSync(program)
   // As published and not stripped, so that its digest can be compared.
   put('/usr/bin/node', bytes, 0o755)
   put(`${LICENSES}/node/LICENSE`, licenceText(node))
-  const libraries = librariesOf(program)
   for (const { path, file } of libraries) put(path, readFileSync(file), 0o755)
   const debian = [
     ...new Map(libraries.map((library) => [library.package.name, library.package])).values(),
@@ -98,14 +106,14 @@ function putNode(put: Put): { node: Package; nodeDigest: string; debian: DebianP
 
 /** Licence and notices of a package, in one text. */
 function licenceText({ name, version, license, folder }: Package): string {
-  const entries = readdirSync(join(root, folder), { withFileTypes: true })
+  const entries = readdirSync(resolve(root, folder), { withFileTypes: true })
   const files = entries
     .filter((entry) => entry.isFile() && /^(licen[cs]e|copying|notice)/i.test(entry.name))
     .map(({ name: file }) => file)
   if (files.length > 0)
     return files
       .sort()
-      .map((file) => readFileSync(join(root, folder, file), 'utf8'))
+      .map((file) => readFileSync(resolve(root, folder, file), 'utf8'))
       .join('\n')
   // This licence requires no text, and its authors added none.
   if (license === 'Unlicense') return `${name} ${version}: Unlicense, https://unlicense.org\n`

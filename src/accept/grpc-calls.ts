@@ -251,7 +251,7 @@ function fail(stream: ServerHttp2Stream, refusal: Refusal): void {
     { ...head, 'grpc-status': String(code), 'grpc-message': percentEncoded(message), ...details },
     { endStream: true },
   )
-  // The rest of the request is discarded, then the client is told to stop (RFC 9113 8.1). Not at
+  // The rest of the request is discarded, then the stream is reset (RFC 9113 8.1). Not at
   // once: a reset would overtake an answer that is not written yet.
   if (stream.listenerCount('data') === 0) drain(stream)
   closeAfter(stream, REFUSED_MS, constants.NGHTTP2_NO_ERROR)

@@ -171,7 +171,7 @@ class SpanPass {
     const body = this.#body
     this.#received.count++
     offsets.read(cursor)
-    if (!offsets.sound) {
+    if (!offsets.valid) {
       this.#rejected++
       return
     }

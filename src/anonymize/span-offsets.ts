@@ -27,7 +27,7 @@ export class SpanOffsets {
    * False: an id is missing or wrong, a field occurs twice, or there are too many attributes; the
    * span is rejected, the request is not.
    */
-  sound = false
+  valid = false
   traceId = NO_ID
   spanId = NO_ID
   /** NO_ID for a root span. */
@@ -53,9 +53,7 @@ export class SpanOffsets {
     this.nameStart = this.nameEnd = this.statusStart = this.statusEnd = this.attributeCount = 0
     const { bytes, end } = cursor
     let seen = 0
-    let repeated = false
-    let idsFit = true
-    let fits = true
+    let valid = true
     while (cursor.pos < end) {
       // Nearly every tag and every length is one byte; only the rest takes the call.
       let fieldTag = bytes[cursor.pos]!
@@ -70,7 +68,7 @@ export class SpanOffsets {
         throw badRequest('A field of Span has the wrong wire type', cursor.pos)
       if ((SINGULAR >>> field) & 1) {
         // promise: span-field-once
-        if ((seen >>> field) & 1) repeated = true
+        if ((seen >>> field) & 1) valid = false
         seen |= 1 << field
       }
       if ((fieldTag & 7) !== LEN) {
@@ -84,20 +82,18 @@ export class SpanOffsets {
       if (short < 0x80 && short < end - cursor.pos) {
         length = short
         cursor.pos++
-      } else {
-        length = cursor.length()
-      }
+      } else length = cursor.length()
       const start = cursor.pos
       cursor.pos = start + length
-      if (field === 9) fits = this.#addAttribute(start, cursor.pos)
+      if (field === 9) valid = this.#addAttribute(start, cursor.pos) && valid
       else if (field === 1) {
         this.traceId = start
-        idsFit &&= length === 16 && anyBit(bytes, start, 16)
+        valid &&= length === 16 && anyBit(bytes, start, 16)
       } else if (field === 2) {
         this.spanId = start
-        idsFit &&= length === 8 && anyBit(bytes, start, 8)
+        valid &&= length === 8 && anyBit(bytes, start, 8)
       } else if (field === 4) {
-        idsFit &&= length === 0 || length === 8
+        valid &&= length === 0 || length === 8
         this.parentId = length === 8 && anyBit(bytes, start, 8) ? start : NO_ID
       } else if (field === 5) {
         this.nameStart = start
@@ -107,7 +103,7 @@ export class SpanOffsets {
         this.statusEnd = cursor.pos
       }
     }
-    this.sound = !repeated && idsFit && fits && this.traceId !== NO_ID && this.spanId !== NO_ID
+    this.valid = valid && this.traceId !== NO_ID && this.spanId !== NO_ID
   }
 
   /**

@@ -167,6 +167,19 @@ export class SpanWriter {
       rule.skipped.count++
       return
     }
+    this.#writeSpan(rule, body, offsets, statusCode, attributes, count, size, copy)
+  }
+
+  #writeSpan(
+    rule: CompiledRule,
+    body: Uint8Array,
+    offsets: SpanOffsets,
+    statusCode: number,
+    attributes: readonly (Uint8Array | undefined)[],
+    count: number,
+    size: number,
+    copy: number,
+  ): void {
     const hasParent = rule.linked && offsets.parentId !== NO_ID
     // promise: status-by-policy-only
     const hasStatus = rule.keepStatus && statusCode !== 0
@@ -197,18 +210,9 @@ export class SpanWriter {
       parentAt = pos
       pos += 8
     }
+    const { traceId, spanId, parentId } = offsets
     // promise: ids-linked-by-policy-only
-    if (rule.linked)
-      this.ids.link(
-        body,
-        offsets.traceId,
-        offsets.spanId,
-        offsets.parentId,
-        copy,
-        traceAt,
-        spanAt,
-        parentAt,
-      )
+    if (rule.linked) this.ids.link(body, traceId, spanId, parentId, copy, traceAt, spanAt, parentAt)
     else this.ids.invent(traceAt, spanAt)
     pos = put(out, pos, name)
     pos = put(out, pos, time.encoded)
@@ -216,13 +220,7 @@ export class SpanWriter {
       const attribute = attributes[i]
       if (attribute !== undefined) pos = put(out, pos, attribute)
     }
-    if (hasStatus) {
-      // Span.status (15) of two bytes: Status.code (3).
-      out[pos++] = 0x7a
-      out[pos++] = 2
-      out[pos++] = 0x18
-      out[pos++] = statusCode
-    }
+    if (hasStatus) pos = putStatus(out, pos, statusCode)
     this.#pos = pos
     this.#count++
     if (this.ids.full) this.ids.finish(this.#out)
@@ -276,6 +274,15 @@ export class SpanWriter {
     release(this.#out)
     this.#out = grown
   }
+}
+
+/** Span.status (15) of two bytes: Status.code (3). */
+function putStatus(out: Uint8Array, pos: number, statusCode: number): number {
+  out[pos] = 0x7a
+  out[pos + 1] = 2
+  out[pos + 2] = 0x18
+  out[pos + 3] = statusCode
+  return pos + STATUS_SIZE
 }
 
 function put(out: Uint8Array, pos: number, attribute: Uint8Array): number {

@@ -167,76 +167,112 @@ export const COMMANDS: readonly Command[] = [
   },
 ]
 
-/** The text of `help`. */
-export function help(): string {
-  const rows = COMMANDS.filter((command) => command.hidden !== true).map(
-    ({ usage, summary }) => `  usage-sidecar ${usage}\n      ${summary}\n`,
+const isHelp = (arg: string | undefined): boolean => ['help', '--help', '-h'].includes(arg ?? '')
+
+/** Prints what concerns no single command. `undefined`: the arguments name one. */
+async function answerWithoutCommand(args: readonly string[], host: Host): Promise<number> {
+  const [first, second] = args
+  const texts = await import('./help.ts')
+  if (first === undefined || isHelp(first)) {
+    host.out(texts.help(COMMANDS))
+    return first === undefined ? EXIT.usage : EXIT.done
+  }
+  if (first === '--version') {
+    host.out(texts.version())
+    return EXIT.done
+  }
+  // `policy` alone, and `policy --help`.
+  const group = COMMANDS.filter(({ name }) => name.startsWith(`${first} `))
+  if (group.length > 0 && (second === undefined || isHelp(second))) {
+    host.out(texts.listOf(group))
+    return second === undefined ? EXIT.usage : EXIT.done
+  }
+  const word = group.length > 0 ? second! : first
+  const known = COMMANDS.filter(({ hidden }) => hidden !== true).map(({ name }) => name.split(' '))
+  const words = known.flatMap(([one, two]) =>
+    group.length === 0 ? one! : one === first ? two! : [],
   )
-  return `usage-sidecar: tells an open source project how it is used, without telling by whom.\n\n${rows.join('')}\nExit codes: 0 done, 1 the work failed, 2 wrong usage, 3 not reviewed, 64 wrong configuration.\n`
+  host.err(`${texts.unknown('command', word, words)}\nSee: usage-sidecar help\n`)
+  return EXIT.usage
 }
 
-/** The exit code. Never throws: whatever goes wrong becomes one sentence for a person. */
+const isNamed = ({ name }: Command, args: readonly string[]): boolean =>
+  name === args.slice(0, name.split(' ').length).join(' ')
+
+/** The exit code. Never throws: an error becomes a sentence on standard error. */
 export async function runCommand(args: readonly string[], host: Host): Promise<number> {
-  if (args.length === 0 || ['help', '--help', '-h'].includes(args[0]!)) {
-    host.out(help())
-    return args.length === 0 ? EXIT.usage : EXIT.done
-  }
-  const command = COMMANDS.find(
-    ({ name }) => name === args.slice(0, name.split(' ').length).join(' '),
-  )
-  if (command === undefined) {
-    host.err('There is no such command. See: usage-sidecar help\n')
-    return EXIT.usage
-  }
+  const command = COMMANDS.find((each) => isNamed(each, args))
+  if (command === undefined) return await answerWithoutCommand(args, host)
   try {
     const input = await readInput(command, args.slice(command.name.split(' ').length))
+    if (input === undefined) {
+      host.out((await import('./help.ts')).commandHelp(command))
+      return EXIT.done
+    }
     const run = await command.load()
     return await run(host, input)
   } catch (error) {
-    if (error instanceof UsageError) {
-      host.err(`${error.message}\nUsage: usage-sidecar ${command.usage}\n`)
-      return EXIT.usage
-    }
-    if (error instanceof ConfigError) {
-      host.err(error.errors.map((message) => `${message}\n`).join(''))
-      return EXIT.config
-    }
-    // The system's code, or else the place in our code; never the text, which may hold input.
-    const code = errorCode(error)
-    host.err(
-      `usage-sidecar ${command.name} failed (${code === 'UNKNOWN' ? placeOf(error) : code}).\n`,
-    )
-    return EXIT.failed
+    return report(error, command, host)
   }
 }
 
-async function readInput(command: Command, args: readonly string[]): Promise<Input> {
+function report(error: unknown, command: Command, host: Host): number {
+  if (error instanceof UsageError) {
+    host.err(`${error.message}\nUsage: usage-sidecar ${command.usage}\n`)
+    return EXIT.usage
+  }
+  if (error instanceof ConfigError) {
+    host.err(error.errors.map((message) => `${message}\n`).join(''))
+    return EXIT.config
+  }
+  // The system's code, or else the place in our code. The text of an error may hold input.
+  const code = errorCode(error)
+  host.err(
+    `usage-sidecar ${command.name} failed (${code === 'UNKNOWN' ? placeOf(error) : code}).\n`,
+  )
+  return EXIT.failed
+}
+
+const HELP = { type: 'boolean' as const, short: 'h' }
+
+/** `undefined`: the command's help is wanted. */
+async function readInput(command: Command, args: readonly string[]): Promise<Input | undefined> {
   const { flagOf, SETTINGS } = await import('../support/settings.ts')
-  const named = [
+  const values = [
     ...command.flags,
     ...(command.settings ? SETTINGS.map(({ name }) => flagOf(name)) : []),
   ]
-  const options = Object.fromEntries([
-    ...named.map((flag) => [flag, { type: 'string' as const, ...shortOf(command, flag) }]),
-    ...(command.switches ?? []).map((flag) => [flag, { type: 'boolean' as const }]),
-  ])
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options,
-      allowPositionals: true,
-      strict: true,
-    })
-    const flags = Object.fromEntries(
-      Object.entries(values).map(([flag, value]) => [
-        flag,
-        value === true ? 'true' : (value as string),
-      ]),
-    )
-    return { flags, positionals }
-  } catch {
-    throw new UsageError('A flag is not known, or its value is missing.')
+  const switches = command.switches ?? []
+  const { tokens, positionals } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries([
+      ...values.map((flag) => [flag, { type: 'string' as const, ...shortOf(command, flag) }]),
+      ...switches.map((flag) => [flag, { type: 'boolean' as const }]),
+      ['help', HELP],
+    ]),
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  })
+  const given = tokens.filter((token) => token.kind === 'option')
+  if (given.some(({ name }) => name === 'help')) return undefined
+  const flags: Record<string, string> = {}
+  for (const { name, rawName, value, inlineValue } of given) {
+    const isSwitch = switches.includes(name)
+    if (!isSwitch && !values.includes(name)) {
+      const { unknown } = await import('./help.ts')
+      const known = [...values, ...switches].map((flag) => `--${flag}`)
+      throw new UsageError(unknown('flag', rawName, known))
+    }
+    if (isSwitch && value !== undefined)
+      throw new UsageError(`\`--${name}\` takes no value. Give it alone.`)
+    // What looks like a flag is one, unless it is joined to this one: `--facts=-1`.
+    const isMissing = value === undefined || (!inlineValue && /^-./.test(value))
+    if (!isSwitch && isMissing)
+      throw new UsageError(`\`--${name}\` has no value. Give one after it.`)
+    flags[name] = value ?? 'true'
   }
+  return { flags, positionals }
 }
 
 const shortOf = ({ short }: Command, flag: string): { short?: string } => {

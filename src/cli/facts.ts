@@ -161,7 +161,7 @@ function mayReport(
 ): boolean {
   const annotations =
     annotationsFile === undefined ? {} : { annotations: { text: textOf(annotationsFile) } }
-  const off = offFile === undefined ? {} : { offFile: { there: isThere(offFile) } }
+  const off = offFile === undefined ? {} : { offFile: { exists: isThere(offFile) } }
   return (
     decide({ reporting, doNotTrack: host.env.DO_NOT_TRACK, ...annotations, ...off }).mode !== 'off'
   )

@@ -1,7 +1,7 @@
-// What the collector accepts of a request: other people's sidecars send to this door, so names,
-// texts and counts are bounded, and what does not fit is refused with a sentence that tells the
-// sender how much and why (OTLP partial success). Nothing of the input is in a sentence. Of a
-// span's time only the UTC day goes on.
+// Splits a request into batches that the collector stores and spans that it refuses. Anybody can
+// send, so names, texts and counts are limited. The sender learns how many spans were refused and
+// why (OTLP partial success), in words that contain no input. Only the UTC day of a span's time is
+// kept.
 import type { ExportResult } from '../otlp/answer.ts'
 import type { Attribute as DecodedAttribute, DecodedRequest, DecodedSpan } from '../otlp/decode.ts'
 
@@ -45,11 +45,11 @@ const REASONS = {
   day: 'a day in the future',
   many: 'more than 64 attributes',
   long: 'an attribute longer than 256 bytes or without a key',
-  twice: 'an attribute that comes twice',
+  twice: 'a repeated attribute',
   kind: 'an attribute that is neither text, number nor boolean',
 }
 
-/** Splits a request into what can be stored and what cannot. `today`: days since 1970, UTC. */
+/** `today` is in days since 1970, UTC. */
 export function readBatches(
   request: DecodedRequest,
   today: number,
@@ -112,7 +112,7 @@ function readSpan(span: DecodedSpan, today: number): SpanRow | string {
     return REASONS.ids
   if (name === '' || !isShort(name)) return REASONS.name
   const day = Number(span.startTimeUnixNano / DAY_NS)
-  // One day of grace for clocks that are ahead; a far day would push all others off the page.
+  // One day of tolerance for clocks that are ahead. A distant day would push others off the page.
   if (day > today + 1) return REASONS.day
   const attributes = readAttributes(span.attributes)
   if (typeof attributes === 'string') return attributes
@@ -133,7 +133,7 @@ const STATUS = ['unset', 'ok', 'error'] as const
 const isShort = (text: string): boolean =>
   text.length <= MAX_TEXT_BYTES && Buffer.byteLength(text) <= MAX_TEXT_BYTES
 
-/** All of them, or why one does not fit. */
+/** All attributes, or why one is refused. */
 function readAttributes(attributes: readonly DecodedAttribute[]): Attribute[] | string {
   if (attributes.length > MAX_ATTRIBUTES) return REASONS.many
   const keys = new Set<string>()

@@ -49,7 +49,13 @@ export class Collector {
       const otlp = await receiver.start()
       this.#closers.push(() => receiver.stop())
       const otlpUrl = `http://${urlHost(otlp.host)}:${otlp.port}`
-      const pages = createPageServer({ listen: pageListen, store, otlpUrl, log })
+      const pages = createPageServer({
+        listen: pageListen,
+        store,
+        otlpUrl,
+        counters: this.#options.counters,
+        log,
+      })
       const page = await pages.start()
       this.#closers.push(() => pages.stop(CLOSE_GRACE_MS))
       return { otlp, page }

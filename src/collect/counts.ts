@@ -1,16 +1,15 @@
-// What the page and counts.json say, counted by the store: projects, days, span names, and for
-// every attribute how often each value came. Every list is bounded, because senders choose the
-// names. A section is a span name, or the facts of the resource (the empty name), which are counted
-// per batch.
+// Queries the store for the page and counts.json: projects, days, span names, and how often each
+// value of an attribute occurs. Every list is limited, because senders choose the names. A section
+// is a span name, or the facts of the resource (the empty name), which count once for each batch.
 import type { Store } from './store.ts'
 
 const MAX_PROJECTS = 100
 const MAX_NAMES = 30
 const MAX_KEYS = 64
 const MAX_VALUES = 20
-/** Charts show the last days only. */
+/** Charts show this many last days. */
 export const MAX_DAYS = 60
-/** Beyond so many, values that all look like a pseudonym are counted and not listed. */
+/** More values than this that all look like pseudonyms are counted, not listed. */
 const LISTED_PSEUDONYMS = 3
 
 export interface Project {
@@ -27,15 +26,13 @@ export interface DayCount {
 
 export interface AttributeCount {
   key: string
-  /** How many spans (or batches) have the attribute. */
+  /** The spans (or batches) that have the attribute. */
   total: number
   distinct: number
-  /**
-   * All values are numbers: bounds of buckets mostly, which in their own order show a distribution.
-   */
+  /** All values are numbers. They are mostly bucket bounds, so the page shows them in order. */
   numbers: boolean
   values: { value: string; count: number }[]
-  /** Set where the values are pseudonyms: how many different ones a day. */
+  /** For pseudonyms: how many different ones each day has. */
   pseudonyms: DayCount[] | undefined
 }
 
@@ -47,7 +44,7 @@ export interface Section {
 
 export interface Report extends Project {
   days: DayCount[]
-  /** All days with spans, also those before the ones in `days`. */
+  /** The number of days with spans, including those before `days`. */
   dayCount: number
   firstDay: string
   lastDay: string
@@ -70,7 +67,7 @@ export async function countProjects(store: Store): Promise<Project[]> {
   }))
 }
 
-/** Batches, and spans by name; of all projects, or of one. */
+/** Batches, and spans by name, of one project or of all. */
 export async function countSpans(
   store: Store,
   project?: string,
@@ -122,10 +119,7 @@ export async function report(store: Store, project: Project): Promise<Report> {
 const OF_PROJECT = 'FROM spans WHERE batch IN (SELECT number FROM batches WHERE project = $1)'
 const FACTS = ''
 
-/**
- * Every attribute of project $1 once a span or batch. The status of spans is shown where a policy
- * keeps it.
- */
+/** Every attribute of project $1, once for each span or batch, and the status if one is set. */
 const VALUES = `
   own AS (SELECT number, received, policy_version FROM batches WHERE project = $1),
   own_spans AS (SELECT number, name, day, status FROM spans WHERE batch IN (SELECT number FROM own)),

@@ -1,6 +1,8 @@
 // Serves the collector's page and its counts on loopback. It only reads the store.
 import { PageServer } from '../net/page-server.ts'
+import type { Counters } from '../support/counters.ts'
 import type { Log } from '../support/log.ts'
+import { metricsText } from '../support/metrics.ts'
 import type { ListenAddress } from '../support/setting-parsers.ts'
 import { countProjects, countSpans, report } from './counts.ts'
 import { emptyPage, notFoundPage, reportPage } from './page.ts'
@@ -12,10 +14,18 @@ export interface CollectPageOptions {
   store: Store
   /** Where the collector listens, for the empty page. */
   otlpUrl: string
+  counters: Counters
   log: Log
 }
 
-export function createPageServer({ listen, store, otlpUrl, log }: CollectPageOptions): PageServer {
+export function createPageServer({
+  listen,
+  store,
+  otlpUrl,
+  counters,
+  log,
+}: CollectPageOptions): PageServer {
+  const started = { start_timestamp_seconds: [{ value: Date.now() / 1_000 }] }
   return new PageServer({
     listen,
     styleSource: STYLE_SOURCE,
@@ -26,6 +36,8 @@ export function createPageServer({ listen, store, otlpUrl, log }: CollectPageOpt
     failure: 'collect: cannot read the usage store for the page',
     log,
     pageAt: async (path, query) => {
+      if (path === '/metrics')
+        return { status: 200, metrics: metricsText('collector', counters, started) }
       const wanted = query.get('project')
       if (path === '/counts.json')
         return { status: 200, json: await countSpans(store, wanted ?? undefined) }

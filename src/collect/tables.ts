@@ -1,6 +1,6 @@
-// The four tables of the usage store, and the only code that writes to them: rows are appended,
-// never changed. A span points at its batch and an attribute at its span by small ascending
-// numbers, so DuckDB skips what a query does not need.
+// The four tables of the usage store, and the only code that writes to them. Rows are appended and
+// never changed. A span refers to its batch, and an attribute to its span, by small ascending
+// numbers, so that DuckDB can skip data that a query does not need.
 import { type DuckDBAppender, type DuckDBConnection, dateValue } from '@duckdb/node-api'
 import type { Attribute, Batch, SpanRow } from './batches.ts'
 
@@ -19,28 +19,25 @@ export interface Changes {
   spans: { number: number; batch: number; span: SpanRow }[]
 }
 
-/**
- * A batch that has come before: its number and project, and trace and span id of each of its spans.
- */
+/** A batch that is in the store. `spans` has the trace id and span id of each of its spans. */
 export interface Known {
   number: number
   project: string
   spans: Set<string>
 }
 
-const LOOKUP = 1000
+const IDS_PER_QUERY = 1000
 
-/** The batches among `ids` that are in the store, each with the ids of its spans. */
+/** The batches among `ids` that are in the store. */
 export async function knownBatches(
   writer: DuckDBConnection,
   ids: string[],
 ): Promise<Map<string, Known>> {
   const known = new Map<string, Known>()
   const byNumber = new Map<number, Set<string>>()
-  for (let from = 0; from < ids.length; from += LOOKUP) {
-    const some = ids.slice(from, from + LOOKUP)
-    // A list of parameters, not one parameter that is a list: only this form is looked up in the
-    // index.
+  for (let from = 0; from < ids.length; from += IDS_PER_QUERY) {
+    const some = ids.slice(from, from + IDS_PER_QUERY)
+    // DuckDB uses its index for a list of parameters, but not for one parameter that is a list.
     const found = await writer.runAndReadAll(
       `SELECT batch_id, number, project FROM batches WHERE batch_id IN (${some.map(() => '?').join()})`,
       some,
@@ -87,8 +84,7 @@ export async function commit(
     })
     await writer.run('COMMIT')
   } catch (error) {
-    // DuckDB has ended the transaction itself where COMMIT failed; then there is nothing to roll
-    // back.
+    // If COMMIT failed, DuckDB has already ended the transaction, and ROLLBACK fails.
     await writer.run('ROLLBACK').catch(() => undefined)
     throw error
   }

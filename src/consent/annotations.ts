@@ -1,19 +1,18 @@
-// The pod's annotations as the downward API writes them into a volume: `key="value"` a line, the
-// value quoted as Go's strconv.Quote does, no newline in it. One word is looked for; a file that is
-// not of this form is not understood at all.
+// Reads the pod's annotations from a downward API volume: one `key="value"` a line, the value
+// quoted as Go's strconv.Quote does. Only one annotation counts. A file of another form is
+// malformed as a whole.
 
 export const REPORTING = 'usage-sidecar.dev/reporting'
 const LINE = /^([^\s="]+)="([^"\\]*(?:\\.[^"\\]*)*)"$/
 
 /**
- * What `usage-sidecar.dev/reporting` says, `undefined` where it is not set; `'malformed'` for a
- * file that is not the kubelet's. A value stays as it is quoted: of the words that mean something
- * none has an escape.
+ * The value of `usage-sidecar.dev/reporting`, or `undefined` if it is not set. `'malformed'` for a
+ * file that the kubelet did not write. The value stays quoted, as no valid word has an escape.
  */
 export function reportingIn(text: string): { value: string | undefined } | 'malformed' {
   let value: string | undefined
   const lines = text.split('\n')
-  // The kubelet ends the last line without a newline; one more does no harm.
+  // The kubelet writes no newline after the last line, but one is harmless.
   if (lines.at(-1) === '') lines.pop()
   for (const line of lines) {
     const match = LINE.exec(line)

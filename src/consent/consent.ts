@@ -1,67 +1,67 @@
-// May we report? One answer, the lowest of several switches (off < local < on); what cannot be read
-// or understood is `off`. Two of the switches are files and may change while we run: they are
-// looked at every two seconds, and anew before anything leaves.
+// Decides the mode of reporting: the lowest that any switch allows (off < local < on). A switch
+// that cannot be read or understood means `off`. Two switches are files that may change at run
+// time. They are read every two seconds, and again before anything is sent.
 import { MODES, type Mode } from '../support/mode.ts'
 import { type Watch, watchFile, watchPresence } from '../support/watch.ts'
 import { REPORTING, reportingIn } from './annotations.ts'
 
-/** The switches as they stand; a file that no setting names is left out. */
+/** The state of the switches. Files that no setting names are left out. */
 export interface Switches {
   /** Setting USAGE_REPORTING. */
   reporting: string
   /**
-   * Variable DO_NOT_TRACK: any value but the empty text, 0 and false means off
+   * Variable DO_NOT_TRACK. Any value but the empty text, 0 and false means off
    * (consoledonottrack.com).
    */
   doNotTrack: string | undefined
-  /** USAGE_ANNOTATIONS_FILE: `text` is `undefined` where it cannot be read. */
+  /** USAGE_ANNOTATIONS_FILE. `text` is `undefined` if the file cannot be read. */
   annotations?: { text: string | undefined }
-  /** USAGE_OFF_FILE: `there` is `undefined` where that cannot be found out. */
-  offFile?: { there: boolean | undefined }
-  /** Any setting is wrong, so that nobody knows what was meant. */
-  wrongSettings?: boolean
+  /** USAGE_OFF_FILE. `exists` is `undefined` if that cannot be checked. */
+  offFile?: { exists: boolean | undefined }
+  /** A setting is invalid, so the intention of the admin is not known. */
+  hasInvalidSettings?: boolean
 }
 
 export interface Decision {
   mode: Mode
-  /** The switch that decided, by its name. */
+  /** The name of the switch that decided. */
   by: string
 }
 
-/** The lowest wins; of equal ones the first, in the order of the lines below. */
+/** The lowest mode wins. If modes are equal, the first switch of the list decides. */
 export function decide({
   reporting,
   annotations,
   doNotTrack,
   offFile,
-  wrongSettings = false,
+  hasInvalidSettings = false,
 }: Switches): Decision {
-  const said: Decision[] = wrongSettings ? [{ mode: 'off', by: 'a wrong setting' }] : []
-  said.push({ mode: modeOf(reporting), by: 'USAGE_REPORTING' })
+  const votes: Decision[] = hasInvalidSettings ? [{ mode: 'off', by: 'an invalid setting' }] : []
+  votes.push({ mode: modeOf(reporting), by: 'USAGE_REPORTING' })
   if (annotations !== undefined) {
     const read = annotations.text === undefined ? 'malformed' : reportingIn(annotations.text)
-    if (read === 'malformed') said.push({ mode: 'off', by: 'USAGE_ANNOTATIONS_FILE' })
-    else if (read.value !== undefined) said.push({ mode: modeOf(read.value), by: REPORTING })
+    if (read === 'malformed') votes.push({ mode: 'off', by: 'USAGE_ANNOTATIONS_FILE' })
+    else if (read.value !== undefined) votes.push({ mode: modeOf(read.value), by: REPORTING })
   }
   // promise: consent-do-not-track
   if (!['', '0', 'false'].includes((doNotTrack ?? '').trim().toLowerCase()))
-    said.push({ mode: 'off', by: 'DO_NOT_TRACK' })
+    votes.push({ mode: 'off', by: 'DO_NOT_TRACK' })
   // promise: consent-unreadable-kill-switch-off
-  if (offFile !== undefined && offFile.there !== false)
-    said.push({ mode: 'off', by: 'USAGE_OFF_FILE' })
+  if (offFile !== undefined && offFile.exists !== false)
+    votes.push({ mode: 'off', by: 'USAGE_OFF_FILE' })
   // promise: consent-lowest-wins
-  return said.reduce((lowest, next) =>
+  return votes.reduce((lowest, next) =>
     MODES.indexOf(next.mode) < MODES.indexOf(lowest.mode) ? next : lowest,
   )
 }
 
-/** A word that is none of ours is `off`. */
+/** An unknown word means `off`. */
 const modeOf = (word: string): Mode => MODES.find((mode) => mode === word) ?? 'off'
 
 export interface Consent {
-  /** As it was seen last. */
+  /** As of the last read. */
   decision(): Decision
-  /** As it is now: reads the files anew. */
+  /** Reads the files anew. */
   refresh(): Decision
   stop(): void
 }
@@ -71,18 +71,15 @@ export interface ConsentSources {
   doNotTrack: string | undefined
   annotationsFile: string | undefined
   offFile: string | undefined
-  wrongSettings: boolean
+  hasInvalidSettings: boolean
 }
 
-/**
- * `onChange` is called with every decision that differs from the one before it, also from within
- * look().
- */
+/** Calls `onChange` with each decision that differs from the last one, also within refresh(). */
 export function watchConsent(
   sources: ConsentSources,
   onChange: (decision: Decision) => void,
 ): Consent {
-  const { reporting, doNotTrack, wrongSettings } = sources
+  const { reporting, doNotTrack, hasInvalidSettings } = sources
   const annotations =
     sources.annotationsFile === undefined
       ? undefined
@@ -90,27 +87,27 @@ export function watchConsent(
   const offFile =
     sources.offFile === undefined ? undefined : watchPresence(sources.offFile, () => refresh())
   const watches: Watch<unknown>[] = [annotations, offFile].filter((watch) => watch !== undefined)
-  let looking = false
+  let isReading = false
 
   const decideNow = (): Decision =>
     decide({
       reporting,
       doNotTrack,
-      wrongSettings,
+      hasInvalidSettings,
       ...(annotations === undefined ? {} : { annotations: { text: annotations.current() } }),
-      ...(offFile === undefined ? {} : { offFile: { there: offFile.current() } }),
+      ...(offFile === undefined ? {} : { offFile: { exists: offFile.current() } }),
     })
   let decision = decideNow()
 
   /**
-   * At all files, then decides: one that has risen must not count before one that has fallen in the
-   * same moment.
+   * Reads all files, then decides. So a switch that rises never counts before another that falls at
+   * the same moment.
    */
   const refresh = (): Decision => {
-    if (looking) return decision
-    looking = true
+    if (isReading) return decision
+    isReading = true
     for (const watch of watches) watch.look()
-    looking = false
+    isReading = false
     const next = decideNow()
     const before = decision
     decision = next

@@ -1,8 +1,8 @@
-// The epoch: a random id in a file that stands for one unbroken time of `local` or of `on`, to
-// which all belongs that lies in the data folder. A batch may leave only if it was accepted and is
-// sent within the same epoch of `on`, so the file is made before the first accept and ended before
-// all else. It also says since when the present policy is in force, because the first report under
-// a policy waits from there.
+// The epoch: a random id in a file that stands for one unbroken time of `local` or `on`. All
+// records in the data directory belong to it. A batch may be sent only in the epoch of `on` in
+// which it was accepted. So the file is written before the first request is accepted, and removed
+// before anything else when consent ends. It also holds the time since which the policy is in
+// force, as the first report under a policy waits from then.
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { errorCode } from '../support/errors.ts'
 export interface Epoch {
   id: string
   mode: 'local' | 'on'
-  /** When it began, milliseconds since 1970. */
+  /** Its start in milliseconds since 1970. */
   since: number
   /** Digest of the policy in force. */
   policy: string
@@ -22,7 +22,7 @@ export interface Epoch {
 const TIME = String.raw`\d{4}-\d\d-\d\dT[\d:.]{8,12}Z`
 const EPOCH = new RegExp(`^([0-9a-f]{32}) (local|on)\n(${TIME})\n(\\S+) (${TIME})\n$`)
 
-/** The epoch of this data folder; `undefined` where there is none or its file is not whole. */
+/** The epoch of this data directory. `undefined` if the file is missing or malformed. */
 export function readEpoch(folder: string): Epoch | undefined {
   try {
     const [, id, mode, since, policy, policySince] =
@@ -36,7 +36,7 @@ export function readEpoch(folder: string): Epoch | undefined {
   }
 }
 
-/** Begins an epoch; durable when it returns. What was on disk before must be wiped already. */
+/** Begins an epoch, durably. Wipe the records of the last one first. */
 export function beginEpoch(
   folder: string,
   mode: Epoch['mode'],
@@ -52,7 +52,7 @@ export function beginEpoch(
   })
 }
 
-/** The same epoch under another policy, in force since `policySince`; durable when it returns. */
+/** The same epoch under another policy, in force since `policySince`. Durable. */
 export function renewEpoch(
   folder: string,
   epoch: Epoch,
@@ -71,10 +71,7 @@ function writeEpoch(folder: string, epoch: Epoch): Epoch {
   return epoch
 }
 
-/**
- * Ends the epoch, durably, before anything else happens: nothing that was accepted in it may leave
- * from now on.
- */
+/** Ends the epoch, durably. Nothing that was accepted in it may be sent from now on. */
 export function endEpoch(folder: string): void {
   if (!fs.existsSync(folder)) return
   for (const name of ['epoch', 'epoch.tmp']) {
@@ -84,16 +81,13 @@ export function endEpoch(folder: string): void {
       if (errorCode(error) !== 'ENOENT') throw error
     }
   }
-  // Also where there was nothing to take away: an earlier try may have failed right here.
+  // Also if there was nothing to remove: an earlier attempt may have failed here.
   syncFolder(folder)
 }
 
 const OURS = ['epoch', 'epoch.tmp', 'queue', 'sending', 'sent']
 
-/**
- * Whether anything of ours is in a data folder, or nobody knows; `off` must find out without making
- * anything.
- */
+/** Whether the data directory holds files of the sidecar, or cannot be read. Creates nothing. */
 export function isUsed(folder: string): boolean {
   try {
     return fs.readdirSync(folder).some((name) => OURS.includes(name))

@@ -33,8 +33,11 @@ export function sheetSections(sheet: Sheet): Html {
       'Policy',
       html`version ${sheet.version}${sheet.compat ? ', reproduces an old reporter (compat)' : ''}, digest <code>${sheet.digest}</code>`,
     ],
-    ['In force until', `${sheet.expires}; after this day nothing is sent`],
-    ['Kept by the collector for', `${sheet.retention.replace('d', ' days')} (its promise)`],
+    ['In force until', `${sheet.expires}. Nothing is sent after this day.`],
+    [
+      'Kept by the collector for',
+      `${sheet.retention.replace('d', ' days')}, as the project promises`,
+    ],
     ['Who receives it', sheet.receiver],
     [
       'Discussed in public',
@@ -54,7 +57,7 @@ export function sheetSections(sheet: Sheet): Html {
   return html`<p class="purpose">${sheet.purpose}</p>
 <p class="verdict">${sheet.verdict}</p>
 <dl>${joinHtml(terms, html`\n`)}</dl>
-<p>What stands in no row below does not leave: it has no place in what the sidecar builds.</p>
+<p>The sidecar builds new spans from the rows below. Nothing else is sent.</p>
 <h2>With every batch</h2>
 ${table(sheet.batch)}
 ${joinHtml(sheet.spans.map(spanSection), html`\n`)}
@@ -67,7 +70,7 @@ ${list(sheet.weaknesses)}`
 function spanSection({ name, conditions, rows, bits }: SpanSheet): Html {
   const sentences = [
     ...conditions,
-    `One record tells ${bitsText(bits)}, with what comes with its batch.`,
+    `One record reveals ${bitsText(bits)}, including the attributes of its batch.`,
   ]
   return html`<h2>Each span <code>${name}</code></h2>\n<p>${sentences.join(' ')}</p>\n${table(rows)}`
 }
@@ -78,7 +81,7 @@ const list = (lines: readonly string[]): Html =>
 function table(rows: readonly SheetRow[]): Html {
   const cells = rows.map((row) => {
     const notes = [
-      row.bits === undefined ? 'no bound of bits' : row.bits === 0 ? '' : bitsText(row.bits),
+      row.bits === undefined ? 'unlimited bits' : row.bits === 0 ? '' : bitsText(row.bits),
       row.stable ? 'stays the same' : '',
       row.links === undefined ? '' : `links for ${LINKS[row.links]}`,
       row.expires === undefined ? '' : `until ${row.expires}`,
@@ -86,7 +89,7 @@ function table(rows: readonly SheetRow[]): Html {
     const values = row.values.map((value) => html`<span class="value">${value}</span>`)
     return html`<tr><th scope="row"><code>${row.wire}</code><small>${row.from}</small></th><td>${row.reason}</td><td>${joinHtml(values, html` `)}<small>for example ${row.example}</small></td><td>${notes.join('; ')}</td></tr>`
   })
-  return html`<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">What leaves</th><th scope="col">Why</th><th scope="col">Every value</th><th scope="col">How much it tells</th></tr></thead><tbody>\n${joinHtml(cells, html`\n`)}\n</tbody></table></div>`
+  return html`<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">What is sent</th><th scope="col">Why</th><th scope="col">Every value</th><th scope="col">What it reveals</th></tr></thead><tbody>\n${joinHtml(cells, html`\n`)}\n</tbody></table></div>`
 }
 
 export const SHEET_STYLE = html`

@@ -15,18 +15,18 @@ ${escapeMarkdown(sheet.purpose)}
 |---|---|
 | Policy | version ${sheet.version}${sheet.compat ? ', reproduces an old reporter (compat)' : ''} |
 | Digest | \`${sheet.digest}\` |
-| In force until | ${sheet.expires}; after this day nothing is sent |
-| Kept by the collector for | ${sheet.retention.replace('d', ' days')} (its promise) |
+| In force until | ${sheet.expires}. Nothing is sent after this day. |
+| Kept by the collector for | ${sheet.retention.replace('d', ' days')}, as the project promises |
 | Who receives it | ${escapeMarkdown(sheet.receiver)} |
 | Discussed in public | ${sheet.review === undefined ? 'nowhere yet' : `<${sheet.review.replace(/[<>|`\\]/g, encodeURIComponent)}>`} |
 | Stays the same from day to day | ${bitsText(stable.bits)}${stable.of.length === 0 ? '' : `: ${stable.of.map(markdownCode).join(', ')}`}${stable.assumed.length === 0 ? '' : ` (assumed: ${stable.assumed.map(markdownCode).join(', ')})`} |
 
-What stands in no row below does not leave: it has no place in what the sidecar builds.
+The sidecar builds new spans from the rows below. Nothing else is sent.
 
 ## With every batch
 
 ${markdownTable(sheet.batch)}
-${sheet.spans.map((span) => `\n## Each span ${markdownCode(span.name)}\n\n${[...span.conditions, `One record tells ${bitsText(span.bits)}, with what comes with its batch.`].map(escapeMarkdown).join(' ')}\n\n${markdownTable(span.rows)}\n`).join('')}
+${sheet.spans.map((span) => `\n## Each span ${markdownCode(span.name)}\n\n${[...span.conditions, `One record reveals ${bitsText(span.bits)}, including the attributes of its batch.`].map(escapeMarkdown).join(' ')}\n\n${markdownTable(span.rows)}\n`).join('')}
 ## Turn it off
 
 ${sheet.off.map((line) => `- ${escapeMarkdown(line)}`).join('\n')}
@@ -46,7 +46,7 @@ function markdownTable(rows: readonly SheetRow[]): string {
       escapeMarkdown(row.from),
       row.values.map(escapeMarkdown).join(' · '),
       escapeMarkdown(row.example),
-      row.bits === undefined ? 'no bound' : row.bits === 0 ? '' : row.bits.toFixed(1),
+      row.bits === undefined ? 'unlimited' : row.bits === 0 ? '' : row.bits.toFixed(1),
       [
         row.stable ? 'stays the same' : '',
         row.links === undefined ? '' : `links for ${LINKS[row.links]}`,

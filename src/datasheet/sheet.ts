@@ -100,7 +100,7 @@ export function sheetOf(whole: Policy): Sheet {
       of: budget.stable.map(({ name }) => name),
       assumed: [...new Set(budget.stable.filter(({ assumed }) => assumed).map(({ name }) => name))],
     },
-    receiver: `The collector that the setting USAGE_ENDPOINT names, over HTTPS. Questions: ${policy.contact}.`,
+    receiver: `The collector at the address in USAGE_ENDPOINT, over HTTPS. Questions: ${policy.contact}.`,
     off: TURN_OFF,
     weaknesses: weaknessesOf(policy),
   }
@@ -109,17 +109,17 @@ export function sheetOf(whole: Policy): Sheet {
 const finite = (bits: number): number | undefined => (Number.isFinite(bits) ? bits : undefined)
 
 const TURN_OFF = [
-  'A running pod: kubectl annotate pod NAME usage-sidecar.dev/reporting=off, or a file at the place that USAGE_OFF_FILE names.',
-  'For good: set USAGE_REPORTING=off, or DO_NOT_TRACK=1, in the sidecar’s environment. Any one of these is enough.',
-  'Off is silent: no connection, no DNS query, no file; what was waiting is wiped. The application notices nothing.',
+  'One running pod: run kubectl annotate pod NAME usage-sidecar.dev/reporting=off, or create the file that USAGE_OFF_FILE names.',
+  'Permanently: set USAGE_REPORTING=off or DO_NOT_TRACK=1 in the sidecar’s environment. Either one is enough.',
+  'Off is silent. The sidecar opens no connection, makes no DNS query, keeps no file and deletes queued reports. Your application keeps running.',
 ]
 
 function verdictOf(policy: Policy): string {
   const linking = linkingOf(policy)
   if (linking.length === 0)
-    return 'Anonymous: no pseudonym, no hash and no linked id is in it, and every value is one of a closed list or a plain version number.'
-  const exact = linking.some((what) => /^(hashes|values)/.test(what))
-  return `Pseudonymous, not anonymous, because of ${linking.join('; ')}.${exact ? ' Hashes can be confirmed by guessing, and values that leave as they are can hold anything.' : ''}`
+    return 'Anonymous. It has no pseudonym, no hash and no linked id. Every value comes from a closed list or is a plain version number.'
+  const exact = linking.some((what) => /^(hashes|unchanged)/.test(what))
+  return `Pseudonymous, not anonymous, because of ${linking.join('; ')}.${exact ? ' Hashes can be confirmed by guessing, and unchanged values can contain anything.' : ''}`
 }
 
 const fixed = (
@@ -144,27 +144,27 @@ const fixed = (
 
 function batchRows({ project, version }: Policy, digest: string): SheetRow[] {
   return [
-    fixed('resource.usage.project', 'text', project, project, 'Which project this is for.'),
+    fixed('resource.usage.project', 'text', project, project, 'Names the project.'),
     fixed(
       'resource.usage.policy.version',
       'whole number',
       String(version),
       String(version),
-      'Which policy made it.',
+      'Names the version of the policy.',
     ),
     fixed(
       'resource.usage.policy.digest',
       'text',
       `${digest} if the maintainers ship this policy, else "custom"`,
       digest,
-      'Likewise.',
+      'Identifies the exact policy.',
     ),
     fixed(
       'resource.usage.batch.id',
       'text',
       '32 random hex digits, new for every batch',
       '3ddd507af620bb083b1839007936f14a',
-      'So that a batch that is sent twice is counted once.',
+      'A batch that arrives twice is counted once.',
     ),
   ]
 }
@@ -181,22 +181,24 @@ function spanSheet(rule: SpanRule, record: RecordBudget): SpanSheet {
       ? fixed(
           wire,
           `${digits / 2} bytes`,
-          'made from the incoming id under a secret key that changes every day',
+          'derived from the incoming id with a secret key that changes every day',
           example,
-          'So that spans of one trace stay together.',
+          'Keeps the spans of one trace together.',
           'day',
         )
-      : fixed(wire, `${digits / 2} bytes`, 'random', example, 'OTLP asks for one.')
+      : fixed(wire, `${digits / 2} bytes`, 'random', example, 'OTLP requires it.')
   const time = (wire: string): SheetRow => ({
     ...fixed(wire, 'time', TIME_TEXTS[rule.time], '2026-10-05', 'When it happened.'),
-    from: 'the span’s start, cut down',
+    from: 'the span’s start, rounded down',
     bits: finite(share('time')?.bits ?? 0),
   })
   return {
     name: rule.name,
     conditions: [
       ...conditionsOf(rule),
-      ...(rule.name === HEARTBEAT ? ['Made by the sidecar once a day, in a body of its own.'] : []),
+      ...(rule.name === HEARTBEAT
+        ? ['The sidecar makes it once a day and sends it in a request of its own.']
+        : []),
     ],
     bits: finite(record.bits),
     rows: [
@@ -210,7 +212,7 @@ function spanSheet(rule: SpanRule, record: RecordBudget): SpanSheet {
       ...(rule.status === 'keep'
         ? [
             {
-              ...fixed('span.status.code', 'whole number', '', '1', 'Did it work.'),
+              ...fixed('span.status.code', 'whole number', '', '1', 'Whether it worked.'),
               from: 'the span’s status, never its message',
               values: ['(absent)', '1 (ok)', '2 (error)'],
               bits: share('status')?.bits,
@@ -257,26 +259,24 @@ function weaknessesOf(policy: Policy): string[] {
   const has = (kind: string): boolean => fields.some(({ action }) => action.kind === kind)
   const isLinked = policy.spans.some(({ ids }) => ids === 'linked')
   return [
-    'The collector sees the address that connects, the hour, and how large a body is. The sidecar hides none of these.',
-    'Records that come in one body belong together, also with random ids.',
-    'Where few people use the software, a rare combination of values may be one of them.',
+    'The collector sees the connecting address, and the time and size of each request. The sidecar does not hide them.',
+    'Records in one request can be linked to each other, even with random ids.',
+    'If few people use the software, a rare combination of values can identify one of them.',
     ...(isLinked
-      ? ['Linked ids tell, for one day, which records belong to one trace, and so how many it has.']
+      ? ['For one day, linked ids show which records belong to one trace, and how many it has.']
       : []),
     ...(fields.some(({ split }) => split !== undefined)
-      ? [
-          'A span that is split into copies shows how many parts there were, up to 16, beside which ones.',
-        ]
+      ? ['A split span also shows how many parts there were, up to 16.']
       : []),
     ...(has('pseudonym')
-      ? ['A pseudonym tells, for its period, that two records are about the same thing.']
+      ? ['During its period, a pseudonym shows that two records are about the same thing.']
       : []),
     ...(has('hash') || has('hmac')
       ? [
-          'A hash never changes: whoever ever saw the value can find all records about it, and short or common values can be guessed.',
+          'A hash never changes. Anyone who has seen the value can find all its records. Short or common values can be guessed.',
         ]
       : []),
-    ...(has('exact') ? ['A value that is sent as it is may hold what nobody thought of.'] : []),
+    ...(has('exact') ? ['A value that is sent unchanged can contain anything.'] : []),
     ...(policy.spans.some(({ time }) => time === 'exact')
       ? ['Exact times can be matched with other logs.']
       : []),

@@ -25,7 +25,7 @@ export function summary(whole: Policy): string {
     '',
     'Once with each batch:',
     ...(policy.resource.length === 0
-      ? ['  nothing but project, policy and batch id']
+      ? ['  only project, policy and batch id']
       : policy.resource.map(fieldLine)),
   ]
   for (const rule of policy.spans) {
@@ -55,7 +55,7 @@ function budgetLines(policy: Policy): string[] {
     `  ${what.padEnd(34)} ${bitsText(Number.isFinite(bits) ? bits : undefined)}${limit === undefined ? '' : `, at most ${limit}`}${of}`
   const stable = budget.stable.map(({ name }) => name)
   return [
-    'How much it tells:',
+    'How much it reveals:',
     ...budget.records.map(({ name, bits }) =>
       line(`one record of ${name}`, bits, limits?.recordBits, ''),
     ),
@@ -66,16 +66,16 @@ function budgetLines(policy: Policy): string[] {
       stable.length === 0 ? '' : ` (${stable.join(', ')})`,
     ),
     ...named('  links records', linksOf(budget)),
-    ...named('  rests on how many releases are in use', [
+    ...named('  assumes how many releases are in use', [
       ...new Set(everyShare(budget).flatMap(({ assumed, name }) => (assumed ? [name] : []))),
     ]),
-    ...named('  has no bound', [
+    ...named('  has no limit', [
       ...new Set(
         everyShare(budget).flatMap(({ bits, name }) => (Number.isFinite(bits) ? [] : [name])),
       ),
     ]),
     linkingOf(policy).length === 0
-      ? '  It is anonymous: no pseudonym, no hash and no linked id is in it.'
+      ? '  It is anonymous. It has no pseudonym, no hash and no linked id.'
       : '  It is pseudonymous, not anonymous.',
   ]
 }

@@ -1,7 +1,7 @@
-// Who this installation is, known to nobody else: a folder with `instance-id`, a ULID, and
-// `secret`, 32 random bytes as hex. Shared by all replicas and restarts, never sent, logged or
-// shown; what leaves is derived from it (anonymize/). Without a good secret there is no identity
-// and so no pseudonym: there is no fallback.
+// The identity of this installation: a directory with `instance-id`, a ULID, and `secret`, 32
+// random bytes as hex. All replicas and restarts share it. It is never sent, logged or shown:
+// pseudonyms are derived from it (anonymize/). Without a good secret there is no identity and no
+// pseudonym.
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,26 +14,23 @@ export interface Identity {
   secret: Buffer
 }
 
-/** Why there is none, as a sentence. */
+/** Why there is no identity. */
 export interface NoIdentity {
   reason: string
 }
 
 const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/
 const SECRET = /^[0-9a-f]{64}$/i
-/** 32 random bytes have some 30 different values; a typed or repeated "secret" has few. */
+/** 32 random bytes have about 30 different values. A typed or repeated secret has few. */
 const MIN_DIFFERENT_BYTES = 16
 
-/** What the files of a new identity hold, by their names. */
+/** The content of the files of a new identity, by name. */
 export const NEW = {
   'instance-id': () => ulid(),
   secret: () => randomBytes(32).toString('hex'),
 } as const
 
-/**
- * Reads the identity; where a file is missing and `create` is true, makes it first. `folder`
- * undefined: there is none.
- */
+/** Reads the identity. With `create`, missing files are created first. */
 export function openIdentity(folder: string | undefined, create: boolean): Identity | NoIdentity {
   if (folder === undefined) return { reason: 'USAGE_IDENTITY_DIR is not set' }
   try {
@@ -51,7 +48,7 @@ export function openIdentity(folder: string | undefined, create: boolean): Ident
       return { reason: 'the file secret is not random' }
     return { instanceId, secret: bytes }
   } catch (error) {
-    return { reason: `the identity folder cannot be used (${errorCode(error)})` }
+    return { reason: `the identity directory cannot be used (${errorCode(error)})` }
   }
 }
 
@@ -61,15 +58,14 @@ function makeIfMissing(path: string, content: () => string): void {
 }
 
 /**
- * The files of an identity, and what a process that was killed while it made one left behind: that
- * may hold the secret.
+ * The files of an identity and those that a killed process may leave behind, which may hold the
+ * secret.
  */
 const OURS = /^(?:secret|instance-id|\.(?:secret|instance-id)-[0-9a-f]{16})$/
 
 /**
- * Removes the identity durably and gives the number of files that are gone. The secret goes first:
- * without it there is no pseudonym. Throws the system's error where the folder cannot be written
- * to.
+ * Removes the identity durably and returns the number of removed files. The secret goes first, as
+ * there is no pseudonym without it. Throws the system's error if the directory cannot be written.
  */
 export function resetIdentity(folder: string): number {
   const names = namesIn(folder).filter((name) => OURS.test(name))

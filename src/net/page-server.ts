@@ -1,4 +1,4 @@
-// Serves pages to a browser on this machine. It answers GET with a loopback Host, and nothing else.
+// Serves pages to a browser on this machine, and metrics. It answers GET with a known Host only.
 // Its headers forbid scripts and anything from another host. Everything is limited.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Log } from '../support/log.ts'
@@ -18,12 +18,19 @@ export interface PageServerOptions {
   maxHeaderBytes: number
   /** The log line for a page that fails. */
   failure: string
+  /** The Host headers to accept. Default: loopback. */
+  acceptsHost?: (host: string) => boolean
   pageAt: (path: string, query: URLSearchParams) => Promise<Page>
   log: Log
 }
 
 /** Only markup is sent as HTML. */
-export type Page = { status: number } & ({ html: Html } | { text: string } | { json: unknown })
+export type Page = { status: number } & (
+  | { html: Html }
+  | { text: string }
+  | { json: unknown }
+  | { metrics: string }
+)
 
 const TIMEOUT_MS = 10_000
 
@@ -55,10 +62,10 @@ export class PageServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { maxPages, pageAt, failure, log } = this.#options
+    const { maxPages, pageAt, failure, log, acceptsHost = isLoopbackHost } = this.#options
     request.resume()
     // promise: page-host-checked
-    if (!isLoopbackHost(request.headers.host)) {
+    if (!acceptsHost(request.headers.host ?? '')) {
       const text = 'Open this page as http://localhost or http://127.0.0.1.'
       this.#send(response, { status: 421, text })
     } else if (request.method !== 'GET') {
@@ -103,5 +110,6 @@ export class PageServer {
 function contentOf(page: Page): [type: string, body: string] {
   if ('html' in page) return ['text/html; charset=utf-8', page.html.toString()]
   if ('json' in page) return ['application/json', `${JSON.stringify(page.json)}\n`]
+  if ('metrics' in page) return ['text/plain; version=0.0.4; charset=utf-8', page.metrics]
   return ['text/plain; charset=utf-8', `${page.text}\n`]
 }

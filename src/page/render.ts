@@ -1,38 +1,18 @@
 // The page as HTML, made from what `view.ts` describes. An admin can read it in a minute: the mode,
 // queued and sent reports, counters, how to turn reporting off, and the data sheet folded away.
 import { type Html, html, joinHtml } from '../net/html.ts'
+import { COUNTERS, rowOf } from '../support/counters.ts'
 import { STYLE } from './style.ts'
 import type { Attribute, Batch, Report, ReportedSpan, Sent, Stored, View } from './view.ts'
 
 const MODES = {
   off: ['Off', 'Nothing is kept or sent. Your application gets the same answers as always.'],
-  local: ['Local', 'Reports are kept here for you to read. Nothing is ever sent.'],
+  local: ['Local', 'Reports are kept in the sidecar for you to read. Nothing is ever sent.'],
   on: [
     'On',
     'Reports are sent to the collector of the project. Every sent report is listed below, byte for byte.',
   ],
 } as const
-
-/** Groups of counters, in the order of the data flow. A counter belongs to the first that fits. */
-const COUNTERS: readonly [name: RegExp, meaning: string][] = [
-  [/^spans\.received$/, 'spans that the application sent'],
-  [/^spans\.unlisted$/, 'dropped: the policy does not name them'],
-  [/^spans\.rejected$/, 'dropped: not valid OTLP'],
-  [/^spans\..+\.skipped$/, 'dropped by a condition of the policy'],
-  [/^spans\.kept$/, 'spans that the policy made, on disk'],
-  [/\.other$/, 'values outside the lists of the policy, sent as its “other”'],
-  [
-    /^(spans|resource)\..+\.(left_out|split|before|after|fold|shape)$/,
-    'values that did not fit, by step of the policy',
-  ],
-  [/^heartbeats\./, 'the sidecar’s own daily report'],
-  [/^sent\./, 'accepted by the collector'],
-  [/^refused\./, 'refused by the collector, not sent again'],
-  [/^queue\.dropped\./, 'dropped from the queue, by reason'],
-  [/^queue\.refused$/, 'answered 503, because the queue could not store them'],
-  [/^requests\./, 'requests of the application, by answer'],
-  [/(?:)/, 'other'],
-]
 
 export function statusPage(view: View): Html {
   const [name, meaning] = MODES[view.mode]
@@ -143,15 +123,16 @@ function answerOf({ result, status }: Sent): string {
 }
 
 function counters(counts: View['counters']): Html {
-  const groupOf = (name: string): number => COUNTERS.findIndex(([pattern]) => pattern.test(name))
-  const groups = COUNTERS.flatMap(([, meaning], group) => {
-    const names = Object.keys(counts).filter((name) => groupOf(name) === group)
+  const groups = COUNTERS.flatMap((row) => {
+    const names = Object.keys(counts).filter((name) => rowOf(name) === row)
     if (names.length === 0) return []
     const rows = names.map(
       (name) =>
         html`<tr><th scope="row" class="mono">${name}</th><td>${counts[name]!.toLocaleString('en-GB')}</td></tr>`,
     )
-    return [html`<tr class="group"><th scope="colgroup" colspan="2">${meaning}</th></tr>${rows}`]
+    return [
+      html`<tr class="group"><th scope="colgroup" colspan="2">${row.meaning}</th></tr>${rows}`,
+    ]
   })
   return groups.length === 0
     ? html`<p class="soft">Nothing was counted yet.</p>`

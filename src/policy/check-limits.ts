@@ -26,7 +26,7 @@ export function checkPeriods(reader: YamlReader, { resource, spans }: Policy): v
     if (action.kind === 'pseudonym' && PERIODS.indexOf(action.period) > PERIODS.indexOf(shortest))
       reader.error(
         reader.nodes.get(field) ?? null,
-        `This pseudonym lasts longer (${action.period}) than what it comes with under "spans" (${shortest}; linked ids last a day) and would join it; make it pseudonym: ${shortest}.`,
+        `This pseudonym (${action.period}) outlives the pseudonyms or linked ids of \`spans\` (${shortest}) and would link them. Write \`pseudonym: ${shortest}\`.`,
       )
   }
 }
@@ -46,7 +46,7 @@ export function overLimits(reader: YamlReader, policy: Policy): string[] {
     over.push(
       reader.positioned(
         place,
-        `One record of "${name}" ${excess(bits, limits.recordBits, 'recordBits', [...resource, ...shares])}`,
+        `One record of "${name}" reveals ${excess(bits, limits.recordBits, 'recordBits', [...resource, ...shares])}`,
       ),
     )
   })
@@ -56,7 +56,7 @@ export function overLimits(reader: YamlReader, policy: Policy): string[] {
     over.push(
       reader.positioned(
         reader.root,
-        `What stays the same from day to day ${excess(stableBits, limits.stableBits, 'stableBits', stable)}`,
+        `The values that stay the same from day to day reveal ${excess(stableBits, limits.stableBits, 'stableBits', stable)}`,
       ),
     )
   return over
@@ -65,10 +65,10 @@ export function overLimits(reader: YamlReader, policy: Policy): string[] {
 function excess(bits: number, limit: number, word: string, shares: readonly BitShare[]): string {
   const unbounded = shares.filter((share) => share.bits === Number.POSITIVE_INFINITY)
   if (unbounded.length > 0)
-    return `has no bound (${names(unbounded)}). A policy that reproduces an old reporter says compat: true and limits: none.`
+    return `an unlimited number of bits (${names(unbounded)}). If the policy reproduces an old reporter, add \`compat: true\` and \`limits: none\`.`
   const largest = shares.toSorted((a, b) => b.bits - a.bits).slice(0, CONTRIBUTORS)
   const parts = largest.map((share) => `${share.name} ${share.bits.toFixed(1)}`).join(', ')
-  return `tells ${bits.toFixed(1)} bits, more than limits.${word} (${limit}). The largest parts, ${sum(largest).toFixed(1)} bits: ${parts}. Send less, or raise the limit.`
+  return `${bits.toFixed(1)} bits, more than \`limits.${word}\` (${limit}). The largest shares, ${sum(largest).toFixed(1)} bits together: ${parts}. Send less or raise the limit.`
 }
 
 const names = (shares: readonly BitShare[]): string =>

@@ -20,12 +20,12 @@ export function sourceText({ from, or, action, split, before, after, fold, shape
   if (action.kind === 'constant') return 'the policy itself'
   const steps = [
     or === undefined ? '' : ` or else ${sourceWords(or)}`,
-    split === undefined ? '' : `; one copy of the span for each part between "${split}"`,
-    before === undefined ? '' : `; only what stands before "${before}"`,
-    after === undefined ? '' : `; only what stands after the last "${after}"`,
+    split === undefined ? '' : `; one copy of the span for each part separated by "${split}"`,
+    before === undefined ? '' : `; only the text before "${before}"`,
+    after === undefined ? '' : `; only the text after the last "${after}"`,
     fold === undefined ? '' : `; ${fold} case`,
     shape === undefined ? '' : `; only if it looks like ${shape.join(' or ')}`,
-    action.kind === 'hmac' ? `; under the key ${sourceWords(action.key)}` : '',
+    action.kind === 'hmac' ? `; with the key ${sourceWords(action.key)}` : '',
   ]
   return sourceWords(from) + steps.join('')
 }
@@ -91,16 +91,16 @@ function openValues(action: OpenAction): string {
   switch (action.kind) {
     case 'pseudonym':
       return action.period === 'forever'
-        ? '32 hex digits made with the installation’s secret, for ever the same for the same input'
-        : `32 hex digits made with the installation’s secret, new every ${action.period}`
+        ? '32 hex digits derived with the installation’s secret, always the same for the same input'
+        : `32 hex digits derived with the installation’s secret, new every ${action.period}`
     case 'hash':
-      return `${HASHES[action.algorithm]} of the value in hex: whoever knows or guesses the value can confirm it`
+      return `${HASHES[action.algorithm]} of the value in hex, which anyone who guesses the value can confirm`
     case 'hmac':
-      return `HMAC-SHA-256 of the value in hex: whoever knows the key and guesses the value can confirm it`
+      return `HMAC-SHA-256 of the value in hex, which anyone who knows the key and guesses the value can confirm`
     case 'exact':
       return action.what === 'number'
-        ? 'the number as it is'
-        : `the ${action.what === 'version' ? 'version' : 'text'} as it is, up to ${action.maxBytes} bytes`
+        ? 'the number unchanged'
+        : `the ${action.what === 'version' ? 'version' : 'text'} unchanged, up to ${action.maxBytes} bytes`
   }
 }
 
@@ -157,15 +157,15 @@ export function typeOf({ action }: Field): 'text' | 'whole number' | 'number' | 
 /** When a span of this rule is left out, as whole sentences; none where it never is. */
 export function conditionsOf({ only, skip }: SpanRule): string[] {
   return [
-    ...only.map(({ name, values }) => `Only where ${name} goes out as ${values.join(' or ')}.`),
-    ...(skip.length === 0 ? [] : [`Never where the span has ${skip.join(' or ')}.`]),
+    ...only.map(({ name, values }) => `Only if ${name} is ${values.join(' or ')}.`),
+    ...(skip.length === 0 ? [] : [`Never if the span has ${skip.join(' or ')}.`]),
   ]
 }
 
 export const TIME_TEXTS: Record<SpanRule['time'], string> = {
-  day: 'the UTC day, nothing finer',
-  hour: 'the hour, UTC',
-  minute: 'the minute, UTC',
+  day: 'the UTC day',
+  hour: 'the UTC hour',
+  minute: 'the UTC minute',
   exact: 'start and end to the nanosecond',
 }
 
@@ -186,13 +186,13 @@ export function linkingOf(policy: Policy): string[] {
     ...named('pseudonyms', ({ action }) => action.kind === 'pseudonym'),
     ...(linked.length === 0 ? [] : [`ids that link spans for a day: ${linked.join(', ')}`]),
     ...named('hashes', ({ action }) => action.kind === 'hash' || action.kind === 'hmac'),
-    ...named('values as they are', ({ action }) => action.kind === 'exact'),
+    ...named('unchanged values', ({ action }) => action.kind === 'exact'),
     ...(timed.length === 0 ? [] : [`exact times: ${timed.join(', ')}`]),
   ]
 }
 
 export function bitsText(bits: number | undefined): string {
   return bits === undefined
-    ? 'no bound of bits'
+    ? 'an unlimited number of bits'
     : `${bits.toFixed(1).replace(/\.0$/, '')} ${bits.toFixed(1) === '1.0' ? 'bit' : 'bits'}`
 }

@@ -74,7 +74,7 @@ class PolicyChanges {
     this.#step(place, 'status', old.status, next.status, STATUS_MODES)
     for (const condition of old.only) {
       const now = next.only.find(({ name }) => name === condition.name)
-      if (now === undefined) this.add(`${place}: spans whatever their ${condition.name}`)
+      if (now === undefined) this.add(`${place}: spans with any ${condition.name}`)
       else this.#values(`${place}: spans whose ${condition.name} is`, condition.values, now.values)
     }
     for (const { name } of next.only)

@@ -6,7 +6,9 @@ const NEVER = '9999-12-31'
 
 /** Why nothing is kept or sent under the policy on `day`; `undefined` where it has not expired. */
 export const expiredOn = ({ expires }: Policy, day: string): string | undefined =>
-  day > expires ? `It expired on ${expires}. Give one with a later day in "expires".` : undefined
+  day > expires
+    ? `It expired on ${expires}. Use a policy with a later day in \`expires\`.`
+    : undefined
 
 /** The policy without the attributes whose last day is before `day`. */
 export function policyOn(policy: Policy, day: string): Policy {

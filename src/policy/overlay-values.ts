@@ -26,18 +26,37 @@ export function narrowAction(
     case 'buckets': {
       const bounds = subset(reader, node, 'buckets', action.bounds)
       if (bounds[0] !== action.bounds[0])
-        reader.error(node, `The first bound stays: ${action.bounds[0]}.`)
+        reader.error(node, `The first bound must stay ${action.bounds[0]}.`)
       return { kind: 'buckets', bounds: bounds.toSorted((a, b) => a - b) }
     }
-    case 'version': {
-      const level = reader.word(node, 'version', VERSION_LEVELS)
-      if (VERSION_LEVELS.indexOf(level) > VERSION_LEVELS.indexOf(action.level))
-        reader.error(node, `An overlay can only narrow: version is ${action.level} in the policy.`)
-      return { kind: 'version', level }
-    }
+    case 'version':
+      return {
+        kind: 'version',
+        level: narrowerWord(reader, node, 'version', action.level, VERSION_LEVELS),
+      }
     default:
       return undefined
   }
+}
+
+/** A word that reveals no more than the base's. `order` begins with what reveals least. */
+export function narrowerWord<Word extends string>(
+  reader: YamlReader,
+  node: Node | undefined,
+  what: string,
+  base: Word,
+  order: readonly Word[],
+): Word {
+  if (node === undefined) return base
+  const word = reader.word(node, what, order)
+  const allowed = order.slice(0, order.indexOf(base) + 1)
+  // promise: overlay-no-finer
+  if (!allowed.includes(word))
+    reader.error(
+      node,
+      `An overlay can only narrow, and the policy says \`${what}: ${base}\`. Use one of: ${allowed.join(', ')}.`,
+    )
+  return word
 }
 
 function subset<Value extends Scalar>(
@@ -48,12 +67,15 @@ function subset<Value extends Scalar>(
 ): Value[] {
   const items = reader.items(node, what)
   if (items.length === 0)
-    reader.error(node, 'An empty list keeps nothing; drop the attribute instead.')
+    reader.error(node, 'An empty list keeps no value. Drop the attribute instead.')
   return items.flatMap((item) => {
     const found = base.find((value) => value === reader.scalar(item))
     // promise: overlay-values-subset
     if (found === undefined)
-      reader.error(item, `An overlay can only narrow: this is not in ${what} of the policy.`)
+      reader.error(
+        item,
+        `An overlay can only narrow, and \`${what}\` of the policy does not have this value.`,
+      )
     return found === undefined ? [] : [found]
   })
 }
@@ -86,16 +108,17 @@ export function narrowConditions(
 ): Condition[] {
   return reader.entries(node, 'only').map(({ key, keyNode, value }) => {
     const field = fields.find(({ name }) => name === key)
-    if (field === undefined) reader.error(keyNode, 'only names an outgoing attribute of this span.')
+    if (field === undefined)
+      reader.error(keyNode, '`only` must name an outgoing attribute of this span.')
     else if (field.narrow?.kind === 'drop')
-      reader.error(keyNode, 'This attribute is dropped by the overlay.')
-    const items = reader.items(value, 'The values of an only')
+      reader.error(keyNode, 'The overlay drops this attribute. Remove the condition.')
+    const items = reader.items(value, 'The value of an attribute under `only`')
     if (items.length === 0)
-      reader.error(value, 'An empty list lets nothing through; drop the span instead.')
+      reader.error(value, 'An empty list excludes every span. Drop the span instead.')
     const values = items.flatMap((item): Scalar[] => {
       const scalar = reader.scalar(item)
       if (scalar !== undefined && (field === undefined || canLeave(field, scalar))) return [scalar]
-      reader.error(item, 'This attribute can never have this value.')
+      reader.error(item, 'This attribute never has this value. Use a value that it can send.')
       return []
     })
     return { name: key, values }

@@ -4,7 +4,7 @@
 // overlay too (pseudonyms and ids apart, by period; and a `skip` leaves whole spans out by what the
 // base may not look at).
 import { ConfigError } from '../support/errors.ts'
-import { narrowAction, narrowConditions } from './overlay-values.ts'
+import { narrowAction, narrowConditions, narrowerWord } from './overlay-values.ts'
 import { API_VERSION } from './parse.ts'
 import {
   type Field,
@@ -33,13 +33,14 @@ export function applyOverlay(base: Policy, text: string): Policy {
 function narrowPolicy(reader: YamlReader, root: Node, base: Policy): Policy {
   const given = words(reader, root, 'An overlay', TOP_WORDS)
   const apiVersion = given.get('apiVersion')
-  if (apiVersion === undefined) reader.error(root, '"apiVersion" is missing.')
+  if (apiVersion === undefined)
+    reader.error(root, `\`apiVersion\` is missing. Add \`apiVersion: ${API_VERSION}\`.`)
   else reader.word(apiVersion, 'apiVersion', [API_VERSION])
   const narrows = given.get('narrows')
   if (narrows === undefined)
-    reader.error(root, '"narrows" is missing; it names the project of the policy.')
+    reader.error(root, `\`narrows\` is missing. Add \`narrows: ${base.project}\`.`)
   else if (reader.scalar(narrows) !== base.project)
-    reader.error(narrows, `This overlay is for another project; the policy is of ${base.project}.`)
+    reader.error(narrows, `\`narrows\` must be ${base.project}, the project of the policy.`)
   const resource = given.get('resource')
   const spans = given.get('spans')
   return {
@@ -72,7 +73,7 @@ function narrowSpans(reader: YamlReader, node: Node, base: readonly SpanRule[]):
   const changes = new Map(reader.entries(node, 'spans').map((entry) => [entry.key, entry]))
   for (const [name, { keyNode }] of changes) {
     if (!base.some((rule) => rule.name === name))
-      reader.error(keyNode, 'The policy has no span of this name; an overlay adds none.')
+      reader.error(keyNode, 'The policy has no span of this name, and an overlay cannot add one.')
   }
   return base.flatMap((rule) => {
     const change = changes.get(rule.name)?.value
@@ -82,7 +83,7 @@ function narrowSpans(reader: YamlReader, node: Node, base: readonly SpanRule[]):
 }
 
 function narrowSpan(reader: YamlReader, node: Node, base: SpanRule): SpanRule {
-  const given = words(reader, node, 'The overlay of a span (drop, or a map)', SPAN_WORDS)
+  const given = words(reader, node, 'The overlay of a span (`drop` or a map)', SPAN_WORDS)
   const attributes = given.get('attributes')
   const fields =
     attributes === undefined
@@ -101,27 +102,16 @@ function narrowSpan(reader: YamlReader, node: Node, base: SpanRule): SpanRule {
   }
 }
 
-/** A word that tells no more than the base's; `order` begins with what tells least. */
-export function narrowerWord<Word extends string>(
-  reader: YamlReader,
-  node: Node | undefined,
-  what: string,
-  base: Word,
-  order: readonly Word[],
-): Word {
-  if (node === undefined) return base
-  const word = reader.word(node, what, order)
-  // promise: overlay-no-finer
-  if (order.indexOf(word) > order.indexOf(base))
-    reader.error(node, `An overlay can only narrow: ${what} is ${base} in the policy.`)
-  return word
-}
-
 function keys(reader: YamlReader, node: Node): string[] {
   const items = reader.items(node, 'skip')
-  if (items.length === 0) reader.error(node, 'skip lists one or more attribute keys.')
+  if (items.length === 0) reader.error(node, '`skip` must list one or more attribute keys.')
   return items.map((item) =>
-    reader.text(item, 'A key', /^[^\p{Cc}]{1,256}$/u, 'the exact key of an incoming attribute'),
+    reader.text(
+      item,
+      'A key',
+      /^[^\p{Cc}]{1,256}$/u,
+      'the exact key of an incoming attribute, of 1 to 256 characters',
+    ),
   )
 }
 
@@ -135,7 +125,10 @@ function narrowFields(
   for (const [name, { keyNode }] of changes) {
     // promise: overlay-adds-no-attribute
     if (!base.some((field) => field.name === name))
-      reader.error(keyNode, 'The policy has no attribute of this name; an overlay adds none.')
+      reader.error(
+        keyNode,
+        'The policy has no attribute of this name, and an overlay cannot add one.',
+      )
   }
   return base.map((field) => {
     const change = changes.get(field.name)
@@ -149,7 +142,7 @@ function narrowFields(
 
 function narrowField(reader: YamlReader, keyNode: Node, node: Node, base: Field): Field {
   const { action } = base
-  const given = words(reader, node, 'The overlay of an attribute (drop, or a map)', [
+  const given = words(reader, node, 'The overlay of an attribute (`drop` or a map)', [
     'keep',
     'buckets',
     'version',
@@ -160,7 +153,7 @@ function narrowField(reader: YamlReader, keyNode: Node, node: Node, base: Field)
   if (change === undefined || given.size !== 1) {
     reader.error(
       keyNode,
-      `An overlay drops this attribute, or narrows its action, which is ${action.kind}.`,
+      `An overlay must drop this attribute or narrow its action, which is \`${action.kind}\`.`,
     )
     return base
   }

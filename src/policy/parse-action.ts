@@ -112,14 +112,14 @@ function parseConstant(reader: YamlReader, { node }: ActionInput): Action {
   if (value === undefined || !isSendable(value))
     reader.error(
       node,
-      `constant is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
+      `\`constant\` must be text of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
     )
   return { kind: 'constant', value: value ?? '' }
 }
 
 function parseHmac(reader: YamlReader, { node, given, part }: ActionInput): Action {
   const keyNode = given.get('key')
-  if (keyNode === undefined) reader.error(node, 'hmac needs a key: SOURCE.')
+  if (keyNode === undefined) reader.error(node, '`hmac` needs a key. Add `key: SOURCE`.')
   const key: Source =
     keyNode === undefined ? { kind: 'text', text: '' } : parseSource(reader, keyNode, part)
   return { kind: 'hmac', algorithm: reader.word(node, 'hmac', HMAC_ALGORITHMS), key }
@@ -129,7 +129,8 @@ function parseExact(reader: YamlReader, { node, given }: ActionInput): Action {
   const what = reader.word(node, 'exact', EXACT_TYPES)
   const max = given.get('max')
   if (what === 'number') {
-    if (max !== undefined) reader.error(max, 'max is the bytes of a text; a number has none.')
+    if (max !== undefined)
+      reader.error(max, '`max` limits the bytes of text, and this is a number. Remove it.')
     return { kind: 'exact', what }
   }
   return {
@@ -141,7 +142,7 @@ function parseExact(reader: YamlReader, { node, given }: ActionInput): Action {
 
 /** `what` needs the top of the file to say that it is not anonymous. */
 export const needsCompat = (what: string): string =>
-  `${what} reproduces an old reporter and is not anonymous; it is allowed only with compat: true at the top of the file.`
+  `\`${what}\` is not anonymous. Only a policy with \`compat: true\` at the top can use it.`
 
 function parseBuckets(reader: YamlReader, { node }: ActionInput): Action {
   const bounds = reader
@@ -150,36 +151,37 @@ function parseBuckets(reader: YamlReader, { node }: ActionInput): Action {
       reader.integer(item, 'A bound', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
     )
   if (bounds.length === 0 || bounds.length > MAX_BUCKETS)
-    reader.error(node, `buckets has 1 to ${MAX_BUCKETS} bounds.`)
+    reader.error(node, `\`buckets\` must have 1 to ${MAX_BUCKETS} bounds.`)
   if (bounds.some((bound, i) => i > 0 && bound <= bounds[i - 1]!))
-    reader.error(node, 'The bounds of buckets ascend, each above the one before.')
+    reader.error(node, 'The bounds of `buckets` must ascend. Sort them and remove duplicates.')
   return { kind: 'buckets', bounds }
 }
 
 function parseKeep(reader: YamlReader, { node, given, fold }: ActionInput): Action {
   const items = reader.items(node, 'keep')
   if (items.length === 0 || items.length > MAX_KEPT_VALUES)
-    reader.error(node, `keep lists 1 to ${MAX_KEPT_VALUES} values.`)
+    reader.error(node, `\`keep\` must list 1 to ${MAX_KEPT_VALUES} values.`)
   const values: Scalar[] = []
   for (const item of items.slice(0, MAX_KEPT_VALUES)) {
     const value = reader.scalar(item)
     if (value === undefined || !isSendable(value)) {
       reader.error(
         item,
-        `A kept value is a word of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
+        `A kept value must be text of at most ${MAX_VALUE_BYTES} bytes, a whole number, true or false.`,
       )
       continue
     }
     if (values.length > 0 && typeof value !== typeof values[0])
       reader.error(
         item,
-        'All values of a keep are of one type. Put numbers in quotes to make them words.',
+        'All values of `keep` must have one type. Put numbers in quotes to make them text.',
       )
-    if (values.includes(value)) reader.error(item, 'This value is listed twice.')
+    if (values.includes(value))
+      reader.error(item, 'This value is listed twice. Remove one of them.')
     if (typeof value === 'string' && fold !== undefined && value !== folded(value, fold)) {
       reader.error(
         item,
-        `With fold: ${fold} this value can never match; write it as "${folded(value, fold)}".`,
+        `With \`fold: ${fold}\` this value never matches. Write it as "${folded(value, fold)}".`,
       )
     }
     values.push(value)
@@ -192,7 +194,7 @@ function parseKeep(reader: YamlReader, { node, given, fold }: ActionInput): Acti
     const value = reader.scalar(elseNode)
     if (value === 'none') otherwise = undefined
     else if (value === undefined || !isSendable(value) || typeof value !== type)
-      reader.error(elseNode, 'else is "none", or a value of the same type as the kept ones.')
+      reader.error(elseNode, '`else` must be none or a value of the same type as the kept values.')
     else otherwise = value
   }
   return { kind: 'keep', values, otherwise }

@@ -53,7 +53,7 @@ export function parseField(
   const given = readWords(reader, node)
   const actions = ACTIONS.filter((action) => given.has(action))
   if (actions.length !== 1) {
-    reader.error(keyNode, `An attribute has exactly one action: ${ACTIONS.join(', ')}.`)
+    reader.error(keyNode, `An attribute must have exactly one action: ${ACTIONS.join(', ')}.`)
     return undefined
   }
   const field = readField(reader, { keyNode, name, given, word: actions[0]!, context })
@@ -68,10 +68,13 @@ function checkName(reader: YamlReader, keyNode: Node, name: string): void {
   if (!OUTGOING_NAME.test(name) || name.length > MAX_NAME_BYTES) {
     reader.error(
       keyNode,
-      'The name of an outgoing attribute is lower-case words joined by dots, such as stage.type, of at most 96 letters.',
+      `The name of an outgoing attribute must be lower-case words joined by dots, at most ${MAX_NAME_BYTES} letters, for example stage.type.`,
     )
   } else if (name === 'usage' || name.startsWith('usage.'))
-    reader.error(keyNode, 'Names that begin with "usage." belong to the sidecar.')
+    reader.error(
+      keyNode,
+      'Names that begin with "usage." belong to the sidecar. Choose another name.',
+    )
 }
 
 function readWords(reader: YamlReader, node: Node): Given {
@@ -82,7 +85,7 @@ function readWords(reader: YamlReader, node: Node): Given {
     else
       reader.error(
         keyNode,
-        `"${quotable(key)}" is not a word of the policy language. Allowed here: ${FIELD_WORDS.join(', ')}.`,
+        `The word \`${quotable(key)}\` is unknown. Allowed here: ${FIELD_WORDS.join(', ')}.`,
       )
   }
   return given
@@ -101,9 +104,7 @@ function readField(reader: YamlReader, { keyNode, name, given, word, context }: 
   const optional = <T>(key: string, read: (value: Node) => T): T | undefined =>
     given.has(key) ? read(given.get(key)!) : undefined
   const separator = (key: string): string | undefined =>
-    optional(key, (value) =>
-      reader.text(value, key, SEPARATOR, 'the separator between the parts, 1 to 8 characters'),
-    )
+    optional(key, (value) => reader.text(value, key, SEPARATOR, 'a separator of 1 to 8 characters'))
   const fold = optional('fold', (value) => reader.word(value, 'fold', FOLDS))
   const action = parseAction(reader, word, given, fold, context)
   return {
@@ -125,32 +126,28 @@ function readField(reader: YamlReader, { keyNode, name, given, word, context }: 
 }
 
 const parseReason = (reader: YamlReader, node: Node): string =>
-  reader.text(
-    node,
-    'reason',
-    /^[^\p{Cc}]{3,300}$/u,
-    'a sentence of 3 to 300 characters on one line',
-  )
+  reader.text(node, 'reason', /^[^\p{Cc}]{3,300}$/u, 'one line of 3 to 300 characters')
 
 function defaultSource(reader: YamlReader, keyNode: Node, name: string, part: Part): Source {
   if (part === 'resource')
     reader.error(
       keyNode,
-      'Under "resource" say where the value comes from, such as from: fact:app.version; the application’s own resource is never used.',
+      '`from` is missing. Under `resource` it must name a fact or a text, for example `from: fact:app.version`.',
     )
   return { kind: 'attribute', key: name }
 }
 
 function parseShapes(reader: YamlReader, node: Node): Shape[] {
   const items = reader.list(node)
-  if (items?.length === 0) reader.error(node, `shape is one or more of: ${SHAPES.join(', ')}.`)
+  if (items?.length === 0)
+    reader.error(node, `\`shape\` must be one or more of: ${SHAPES.join(', ')}.`)
   return [...new Set((items ?? [node]).map((item) => reader.word(item, 'shape', SHAPES)))]
 }
 
 function parseAbsent(reader: YamlReader, node: Node, action: Action): Scalar | undefined {
   const value = reader.scalar(node)
   if (value !== undefined && isSendable(value) && typeof value === sentType(action)) return value
-  reader.error(node, 'absent is a value of the type that the action sends.')
+  reader.error(node, '`absent` must have the type that the action sends.')
   return undefined
 }
 
@@ -165,25 +162,26 @@ function checkCombinations(
 ): void {
   const { action } = field
   if (!given.has('reason') && word !== 'constant')
-    reader.error(keyNode, 'Say why this is needed: reason: "…".')
+    reader.error(keyNode, '`reason` is missing. Say why the project needs this attribute.')
   for (const [extra, owner] of Object.entries(ACTION_WORDS))
     if (given.has(extra) && word !== owner)
-      reader.error(given.get(extra)!, `${extra} goes with ${owner} only.`)
+      reader.error(given.get(extra)!, `\`${extra}\` can only be used with \`${owner}\`.`)
   if (word === 'constant') {
     for (const extra of [...SOURCE_WORDS, ...STEPS])
-      if (given.has(extra)) reader.error(given.get(extra)!, `A constant takes no ${extra}.`)
+      if (given.has(extra))
+        reader.error(given.get(extra)!, `A constant cannot have \`${extra}\`. Remove it.`)
   }
   const takesText = sentType(action) === 'string'
   for (const step of STEPS)
     if (given.has(step) && !takesText)
       reader.error(
         given.get(step)!,
-        `${step} needs text, and this action takes numbers or booleans.`,
+        `\`${step}\` needs text, but this action takes numbers or booleans. Remove it.`,
       )
   if (part === 'resource' && given.has('split'))
     reader.error(
       given.get('split')!,
-      'split makes copies of a span; under "resource" there is none.',
+      '`split` copies a span, so it cannot be used under `resource`. Remove it.',
     )
   const mayHoldIdentity = word === 'pseudonym' || word === 'hash' || word === 'hmac'
   // promise: instance-id-hashed-only
@@ -193,7 +191,7 @@ function checkCombinations(
   )
     reader.error(
       keyNode,
-      'fact:instance.id may only reach pseudonym, hash or hmac; as it is it would identify the installation for ever.',
+      'Only pseudonym, hash and hmac can read fact:instance.id. Any other action would identify the installation forever.',
     )
 }
 

@@ -73,29 +73,33 @@ function parseRoot(reader: YamlReader, root: Node): Policy | undefined {
   for (const { key, keyNode, value } of reader.entries(root, 'A policy')) {
     // promise: unknown-policy-key
     if ((POLICY_WORDS as readonly string[]).includes(key)) given.set(key, value)
-    else
-      reader.error(
-        keyNode,
-        `This is not a word of the policy language. Allowed here: ${POLICY_WORDS.join(', ')}.`,
-      )
+    else reader.error(keyNode, `This word is unknown. Allowed here: ${POLICY_WORDS.join(', ')}.`)
   }
   for (const word of REQUIRED_WORDS)
-    if (!given.has(word)) reader.error(root, `"${word}" is missing.`)
+    if (!given.has(word)) reader.error(root, `\`${word}\` is missing. Add it at the top level.`)
   const text = (word: string, test: RegExp, form: string): string =>
     given.has(word) ? reader.text(given.get(word)!, word, test, form) : ''
   if (given.has('apiVersion')) reader.word(given.get('apiVersion')!, 'apiVersion', [API_VERSION])
   const compat = given.has('compat') && parseCompat(reader, given.get('compat')!)
   return {
-    project: text('project', PROJECT_PATTERN, 'a domain and a path, such as example.org/demo'),
+    project: text(
+      'project',
+      PROJECT_PATTERN,
+      'a domain with an optional path, for example example.org/demo',
+    ),
     version: given.has('version')
       ? reader.integer(given.get('version')!, 'version', 1, MAX_POLICY_VERSION)
       : 0,
-    purpose: text('purpose', PRINTABLE_LINE, 'one sentence'),
-    contact: text('contact', PRINTABLE_LINE, 'an address where people can ask'),
+    purpose: text('purpose', PRINTABLE_LINE, 'one line of 3 to 500 characters'),
+    contact: text('contact', PRINTABLE_LINE, 'one line of 3 to 500 characters'),
     review: given.has('review')
-      ? text('review', /^https:\/\/[^\s\p{Cc}]{3,300}$/u, 'an https address')
+      ? text(
+          'review',
+          /^https:\/\/[^\s\p{Cc}]{3,300}$/u,
+          'an https address, for example https://example.org/discussions/1',
+        )
       : undefined,
-    retention: text('retention', RETENTION_PATTERN, 'a number of days, such as 395d'),
+    retention: text('retention', RETENTION_PATTERN, 'a number of days, for example 395d'),
     expires: given.has('expires') ? reader.day(given.get('expires')!, 'expires') : '',
     compat,
     limits: parseLimits(reader, given.get('limits'), compat),
@@ -107,7 +111,8 @@ function parseRoot(reader: YamlReader, root: Node): Policy | undefined {
 }
 
 function parseCompat(reader: YamlReader, node: Node): boolean {
-  if (reader.scalar(node) !== true) reader.error(node, 'compat is true, or the line is left out.')
+  if (reader.scalar(node) !== true)
+    reader.error(node, '`compat` must be true. Otherwise remove the line.')
   return true
 }
 
@@ -125,7 +130,7 @@ function parseLimits(
   for (const { key, keyNode, value } of reader.entries(node, 'limits')) {
     if (key === 'recordBits' || key === 'stableBits')
       limits[key] = reader.integer(value, key, 0, MAX_LIMIT_BITS)
-    else reader.error(keyNode, 'limits has recordBits and stableBits.')
+    else reader.error(keyNode, '`limits` can only have recordBits and stableBits.')
   }
   return limits
 }
@@ -133,7 +138,7 @@ function parseLimits(
 function parseFields(reader: YamlReader, node: Node, context: FieldContext): Field[] {
   const entries = reader.entries(node, context.part === 'resource' ? 'resource' : 'attributes')
   if (entries.length > MAX_POLICY_ATTRIBUTES)
-    reader.error(node, `There are more than ${MAX_POLICY_ATTRIBUTES} attributes.`)
+    reader.error(node, `There are more than ${MAX_POLICY_ATTRIBUTES} attributes. Remove some.`)
   return entries
     .slice(0, MAX_POLICY_ATTRIBUTES)
     .flatMap(({ key, keyNode, value }) => parseField(reader, keyNode, key, value, context) ?? [])
@@ -142,7 +147,7 @@ function parseFields(reader: YamlReader, node: Node, context: FieldContext): Fie
 function parseSpans(reader: YamlReader, node: Node, compat: boolean): SpanRule[] {
   const entries = reader.entries(node, 'spans')
   if (entries.length > MAX_SPANS)
-    reader.error(node, `There are more than ${MAX_SPANS} kinds of spans.`)
+    reader.error(node, `There are more than ${MAX_SPANS} spans. Remove some.`)
   return entries
     .slice(0, MAX_SPANS)
     .map(({ key, keyNode, value }) => parseSpan(reader, keyNode, key, value, compat))
@@ -156,21 +161,20 @@ function parseSpan(
   compat: boolean,
 ): SpanRule {
   if (!/^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(name))
-    reader.error(keyNode, 'The name of a span is 1 to 64 printable ASCII characters.')
+    reader.error(
+      keyNode,
+      'The name of a span must have 1 to 64 printable ASCII characters, and no space at its ends.',
+    )
   const given = new Map<string, Node>()
   for (const { key, keyNode: at, value } of reader.entries(node, 'A span')) {
     if ((SPAN_WORDS as readonly string[]).includes(key)) given.set(key, value)
-    else
-      reader.error(
-        at,
-        `This is not a word of the policy language. Allowed here: ${SPAN_WORDS.join(', ')}.`,
-      )
+    else reader.error(at, `This word is unknown. Allowed here: ${SPAN_WORDS.join(', ')}.`)
   }
   const fields = given.has('attributes')
     ? parseFields(reader, given.get('attributes')!, { part: 'spans', compat })
     : []
   const splits = fields.filter((field) => field.split !== undefined)
-  if (splits.length > 1) reader.error(keyNode, 'One attribute of a span may split.')
+  if (splits.length > 1) reader.error(keyNode, 'Only one attribute of a span can have `split`.')
   const rule: SpanRule = {
     name,
     ids: given.has('ids') ? reader.word(given.get('ids')!, 'ids', ID_MODES) : 'random',
@@ -196,10 +200,11 @@ function parseTime(reader: YamlReader, node: Node, compat: boolean): SpanRule['t
 function parseOnly(reader: YamlReader, node: Node, fields: readonly Field[]): SpanRule['only'] {
   return reader.entries(node, 'only').map(({ key, keyNode, value }) => {
     const field = fields.find((candidate) => candidate.name === key)
-    const items = reader.items(value, 'The values of an only')
-    if (field === undefined) reader.error(keyNode, 'only names an outgoing attribute of this span.')
+    const items = reader.items(value, 'The value of an attribute under `only`')
+    if (field === undefined)
+      reader.error(keyNode, '`only` must name an outgoing attribute of this span.')
     if (items.length === 0)
-      reader.error(value, 'An empty list lets nothing through; drop the span instead.')
+      reader.error(value, 'An empty list excludes every span. Remove the span instead.')
     const values = items.flatMap((item): Scalar[] => {
       const scalar = reader.scalar(item)
       if (
@@ -209,7 +214,7 @@ function parseOnly(reader: YamlReader, node: Node, fields: readonly Field[]): Sp
           (typeof scalar === sentType(field.action) && canBeSent(field, scalar)))
       )
         return [scalar]
-      reader.error(item, 'This attribute can never have this value.')
+      reader.error(item, 'This attribute never has this value. Use a value that it can send.')
       return []
     })
     return { name: key, values: [...new Set(values)] }
@@ -228,11 +233,16 @@ function canBeSent({ action, absent }: Field, value: Scalar): boolean {
 
 function parseSkip(reader: YamlReader, node: Node): string[] {
   const items = reader.items(node, 'skip')
-  if (items.length === 0) reader.error(node, 'skip lists one or more attribute keys.')
+  if (items.length === 0) reader.error(node, '`skip` must list one or more attribute keys.')
   return [
     ...new Set(
       items.map((item) =>
-        reader.text(item, 'A key', /^[^\p{Cc}]{1,256}$/u, 'the exact key of an incoming attribute'),
+        reader.text(
+          item,
+          'A key',
+          /^[^\p{Cc}]{1,256}$/u,
+          'the exact key of an incoming attribute, of 1 to 256 characters',
+        ),
       ),
     ),
   ]

@@ -26,10 +26,10 @@ const MAX_ERRORS = 100
  * Sentences for the codes of the parser that people meet; the parser's own messages quote the text.
  */
 const PARSE_ERRORS: Record<string, string> = {
-  MULTIPLE_DOCS: 'A second document begins here; a policy is one document.',
-  BAD_INDENT: 'The indentation is wrong here.',
-  TAB_AS_INDENT: 'Indent with blanks, not with tabs.',
-  MISSING_CHAR: 'A character is missing here (a bracket, a quote or a colon).',
+  MULTIPLE_DOCS: 'A second document begins here. Put each document into its own file.',
+  BAD_INDENT: 'The indentation is wrong here. Indent all names of one map equally.',
+  TAB_AS_INDENT: 'A tab is used for indentation. Use spaces.',
+  MISSING_CHAR: 'A bracket, a quote or a colon is missing here. Add it.',
 }
 
 /**
@@ -48,15 +48,17 @@ const MARKER_TOKENS = ['\u0002', '\u0018', '\u001f']
  * as another one than it is.
  */
 const INVISIBLE = /[\u2028\u2029\u202a-\u202e\u2066-\u2069]/
-const INVISIBLE_ERROR = 'A character that nobody sees turns the text around, or ends a line, here.'
+const INVISIBLE_ERROR = 'An invisible character reorders the text or ends a line here. Remove it.'
 
 /** Why a file is not even parsed, with its place. */
 function reasonNotToParse(text: string): string | undefined {
   // promise: policy-size-bounded
-  if (Buffer.byteLength(text) > MAX_POLICY_BYTES) return '1:1: The file is larger than 1 MiB.'
+  if (Buffer.byteLength(text) > MAX_POLICY_BYTES)
+    return '1:1: The file is larger than 1 MiB. Shorten it.'
   // What is not UTF-8 was read as this character, and two such words are no longer told apart.
   const notUtf8 = text.indexOf('\ufffd')
-  if (notUtf8 >= 0) return `${positionOf(text, notUtf8)}: This is not UTF-8.`
+  if (notUtf8 >= 0)
+    return `${positionOf(text, notUtf8)}: This is not UTF-8. Save the file as UTF-8.`
   const unseen = text.search(INVISIBLE)
   if (unseen >= 0) return `${positionOf(text, unseen)}: ${INVISIBLE_ERROR}`
   let tokens = 0
@@ -64,16 +66,20 @@ function reasonNotToParse(text: string): string | undefined {
   let at = 0
   for (const token of new Lexer().lex(text)) {
     if (++tokens > MAX_TOKENS)
-      return `1:1: The file has more than ${MAX_TOKENS} tokens (words, marks and blanks between them).`
+      return `1:1: The file has more than ${MAX_TOKENS} tokens. Shorten it.`
     if (token === '[' || token === '{') nesting++
     else if (token === ']' || token === '}') nesting--
-    if (nesting > MAX_NESTING) return `${positionOf(text, at)}: Brackets are nested too deep here.`
+    if (nesting > MAX_NESTING)
+      return `${positionOf(text, at)}: Brackets are nested more than ${MAX_NESTING} deep here. Use fewer levels.`
     if (!MARKER_TOKENS.includes(token)) at += token.length
   }
   return undefined
 }
 
-/** What is not on one line of printable characters is not repeated in a sentence. */
+/** A word of the policy language as itself; other names, such as `A key`, as they are. */
+const named = (what: string): string => (/^[a-z]/.test(what) ? `\`${what}\`` : what)
+
+/** Keys that are long or not printable are not repeated in an error. */
 export const quotable = (key: string): string => (/^[\x20-\x7e]{1,40}$/.test(key) ? key : '…')
 
 function positionOf(text: string, offset: number): string {
@@ -111,14 +117,17 @@ export class YamlReader {
     // promise: yaml-errors-count
     // promise: yaml-errors-not-repeated
     for (const error of [...document.errors, ...document.warnings])
-      this.#report(error.pos[0], PARSE_ERRORS[error.code] ?? 'This is not YAML.')
+      this.#report(
+        error.pos[0],
+        PARSE_ERRORS[error.code] ?? 'This is not YAML. Correct the syntax here.',
+      )
     visit(document, {
       Node: (_, node) => {
         if (isMap(node)) this.#keysOnce(node)
-        if (isAlias(node)) this.error(node, 'Aliases are not allowed; write the value out.')
+        if (isAlias(node)) this.error(node, 'Aliases are not allowed. Write the value out.')
         else if (node.anchor !== undefined)
-          this.error(node, 'Anchors are not allowed; write the value out.')
-        else if (node.tag !== undefined) this.error(node, 'Tags are not allowed.')
+          this.error(node, 'Anchors are not allowed. Write the value out.')
+        else if (node.tag !== undefined) this.error(node, 'Tags are not allowed. Remove this one.')
         // Written as an escape in quotes.
         else if (isScalar(node) && INVISIBLE.test(String(node.value)))
           this.error(node, INVISIBLE_ERROR)
@@ -126,14 +135,15 @@ export class YamlReader {
     })
     this.root = this.errors.length > 0 ? null : (document.contents as Node | null)
     if (document.contents === null && this.errors.length === 0)
-      this.errors.push('1:1: The file is empty.')
+      this.errors.push('1:1: The file is empty. Start with `apiVersion`.')
   }
 
   #keysOnce(map: YAMLMap): void {
     const seen = new Set<unknown>()
     for (const { key } of map.items) {
       if (!isScalar(key)) continue
-      if (seen.has(key.value)) this.error(key as Node, 'This key is given twice.')
+      if (seen.has(key.value))
+        this.error(key as Node, 'This key is given twice. Remove one of them.')
       seen.add(key.value)
     }
   }
@@ -174,17 +184,20 @@ export class YamlReader {
     what: string,
   ): { key: string; keyNode: Node; value: Node }[] {
     if (!isMap(node)) {
-      this.error(node ?? null, `${what} is a map: names, each followed by a colon and its value.`)
+      this.error(
+        node ?? null,
+        `${named(what)} must be a map. Write each name with a colon and a value.`,
+      )
       return []
     }
     return (node as YAMLMap<Node, Node | null>).items.flatMap((pair: Pair<Node, Node | null>) => {
       const { key, value } = pair
       if (!isScalar(key) || typeof key.value !== 'string') {
-        this.error(key, 'A name is a plain word here.')
+        this.error(key, 'A name must be text. Put it in quotes.')
         return []
       }
       if (value === null) {
-        this.error(key, `"${quotable(key.value)}" has no value.`)
+        this.error(key, `\`${quotable(key.value)}\` has no value. Write one after the colon.`)
         return []
       }
       return [{ key: key.value, keyNode: key, value }]
@@ -193,7 +206,7 @@ export class YamlReader {
 
   items(node: Node, what: string): Node[] {
     const items = this.list(node)
-    if (items === undefined) this.error(node, `${what} is a list, such as [a, b].`)
+    if (items === undefined) this.error(node, `${named(what)} must be a list, for example [a, b].`)
     return items ?? []
   }
 
@@ -213,14 +226,18 @@ export class YamlReader {
   text(node: Node, what: string, test: RegExp, form: string): string {
     const value = this.scalar(node)
     if (typeof value === 'string' && test.test(value)) return value
-    this.error(node, `${what} is ${form}.`)
+    this.error(node, `${named(what)} must be ${form}.`)
     return ''
   }
 
   word<Word extends string>(node: Node, what: string, words: readonly Word[]): Word {
     const value = this.scalar(node)
     const found = words.find((word) => word === value)
-    if (found === undefined) this.error(node, `${what} is one of: ${words.join(', ')}.`)
+    if (found === undefined)
+      this.error(
+        node,
+        `${named(what)} must be ${words.length === 1 ? '' : 'one of: '}${words.join(', ')}.`,
+      )
     return found ?? words[0]!
   }
 
@@ -228,15 +245,18 @@ export class YamlReader {
     const value = this.scalar(node)
     if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max)
       return value
-    this.error(node, `${what} is a whole number from ${min} to ${max}.`)
+    this.error(node, `${named(what)} must be a whole number from ${min} to ${max}.`)
     return min
   }
 
   /** A UTC day, `2027-12-31`. */
   day(node: Node, what: string): string {
-    const day = this.text(node, what, /^\d{4}-\d\d-\d\d$/, 'a day, such as 2027-12-31')
+    const day = this.text(node, what, /^\d{4}-\d\d-\d\d$/, 'a UTC day, for example 2027-12-31')
     if (day !== '' && new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day)
-      this.error(node, 'There is no such day.')
+      this.error(
+        node,
+        `This day does not exist. ${named(what)} must be a UTC day, for example 2027-12-31.`,
+      )
     return day
   }
 }

@@ -15,6 +15,8 @@ export interface Found {
   name: string
   sequence: number
   bytes: number
+  /** Milliseconds since 1970. */
+  modifiedAt: number
 }
 
 export interface Receipt extends AttemptLine {
@@ -34,8 +36,7 @@ export async function filesIn(folder: string, place: Place): Promise<Found[]> {
       sequence === undefined
         ? undefined
         : await nodeDisk.stat(join(folder, place, name)).catch(() => undefined)
-    if (sequence !== undefined && stat !== undefined)
-      found.push({ place, name, sequence, bytes: stat.bytes })
+    if (sequence !== undefined && stat !== undefined) found.push({ place, name, sequence, ...stat })
   }
   return found
 }

@@ -1,14 +1,13 @@
-// `/startupz` and `/livez` for the kubelet, and nothing else. They say that the process answers; a
-// wrong policy, a collector that is away or a cluster that is gone never make them fail, because a
-// restart would mend none of it.
+// `/startupz` and `/livez` for the kubelet. They say that the process answers, and nothing else. An
+// invalid policy or an unavailable collector never makes them fail, as a restart would not help.
 import { createServer } from 'node:http'
 import { HttpConnections } from '../net/http-connections.ts'
 import { close, listen } from '../net/listen.ts'
 import type { ListenAddress } from '../support/setting-parsers.ts'
 
 /**
- * The one port that other pods can reach: what they do there must not keep the kubelet's probe out,
- * or it ends the sidecar.
+ * Other pods can reach this port. They must not be able to block the kubelet's probe, or the
+ * kubelet would restart the sidecar.
  */
 const SERVER = {
   requestTimeout: 5_000,
@@ -16,6 +15,7 @@ const SERVER = {
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 8 * 1024,
 }
+const MAX_CONNECTIONS = 256
 const PATHS = new Set(['/startupz', '/livez'])
 
 export function createHealth(at: ListenAddress): {
@@ -37,6 +37,6 @@ export function createHealth(at: ListenAddress): {
     response.end(status === 200 ? 'ok\n' : '')
   })
   server.maxHeadersCount = 32
-  const connections = new HttpConnections(server, 256)
+  const connections = new HttpConnections(server, MAX_CONNECTIONS)
   return { start: () => listen(server, at), stop: () => close(server) }
 }

@@ -5,7 +5,7 @@ import { Budget } from '../accept/budget.ts'
 import { GrpcReceiver } from '../accept/grpc-receiver.ts'
 import { HttpReceiver } from '../accept/http-receiver.ts'
 import { Clock } from '../anonymize/clock.ts'
-import { createPage } from '../page/page.ts'
+import { createMetricsServer, createPage } from '../page/page.ts'
 import type { Counters } from '../support/counters.ts'
 import type { Log } from '../support/log.ts'
 import type { Machine } from '../support/machine.ts'
@@ -62,15 +62,25 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const http = new HttpReceiver({ ...receiver, listen: config.httpListen })
   const grpc = new GrpcReceiver({ ...receiver, listen: config.grpcListen })
   const status = { config, errors, reporting, requests, counters, startedAt: Date.now() }
+  // Loaded for the first reader.
+  const metrics = async (): Promise<string> => (await import('./metrics.ts')).sidecarMetrics(status)
   const page = createPage({
     listen: config.pageListen,
+    metrics,
     view: () => statusOf(status),
     report: (place, name) => reportOf(config.dataDir, place, name),
     log,
   })
   const ports = new Ports(
     config,
-    { http, grpc, page, health: createHealth(config.healthListen) },
+    {
+      http,
+      grpc,
+      page,
+      health: createHealth(config.healthListen),
+      metrics:
+        config.metricsListen && createMetricsServer({ listen: config.metricsListen, metrics, log }),
+    },
     log,
   )
   return new RunningPipeline({
@@ -113,6 +123,7 @@ class RunningPipeline implements Pipeline {
     }, WATCH_EVERY_MS).unref()
     await ports.open('grpc')
     await ports.open('page')
+    await ports.open('metrics')
     await ports.open('http', () => this.#logReady())
   }
 
@@ -130,7 +141,7 @@ class RunningPipeline implements Pipeline {
     ports.stopRetries()
     await ports.close('http', 'grpc')
     await reporting.stop(graceMs)
-    await ports.close('page')
+    await ports.close('page', 'metrics')
     await ports.close('health')
   }
 
@@ -146,6 +157,7 @@ class RunningPipeline implements Pipeline {
       grpc: port('grpc'),
       health: port('health'),
       page: port('page'),
+      metrics: port('metrics'),
       maxBody: limits.maxBody,
       maxInflight: limits.maxInflight,
     })

@@ -57,9 +57,9 @@ export class Reporting {
     const { config, errors, doNotTrack, log } = this.#options
     for (const error of errors) log.error('settings: nothing is kept or sent', { error })
     // promise: invalid-settings-off
-    this.#consent = watchConsent(
-      { ...config, doNotTrack, wrongSettings: errors.length > 0 },
-      (decision) => this.#follow(decision),
+    const hasInvalidSettings = errors.length > 0
+    this.#consent = watchConsent({ ...config, doNotTrack, hasInvalidSettings }, (decision) =>
+      this.#follow(decision),
     )
     this.#follow(this.#consent.decision())
     await this.modes.start()

@@ -80,7 +80,7 @@ export const COUNTERS = [
     programs: SIDECAR,
     unit: 'spans',
     labels: { span: POLICY },
-    meaning: 'Spans dropped by a condition of the policy (`only` or `skip`).',
+    meaning: 'Spans dropped by a condition of the policy (“only” or “skip”).',
   },
   {
     name: 'heartbeats.foreign',
@@ -88,14 +88,14 @@ export const COUNTERS = [
     unit: 'spans',
     labels: {},
     meaning:
-      'Spans dropped because an application named them `usage.heartbeat`, the name of the sidecar’s own report.',
+      'Spans dropped because an application named them “usage.heartbeat”, the name of the sidecar’s own report.',
   },
   {
     name: 'values.other',
     programs: SIDECAR,
     unit: 'values',
     labels: { span: POLICY, attribute: POLICY },
-    meaning: 'Values that are not in the list of the policy. The report has `other` instead.',
+    meaning: 'Values that are not in the list of the policy. The report has “other” instead.',
   },
   {
     name: 'values.failed',
@@ -138,7 +138,7 @@ export const COUNTERS = [
     unit: 'spans',
     labels: { reason: DROP_REASONS },
     meaning:
-      'Spans dropped from the queue, by reason. For `corrupt`, the number of damaged places.',
+      'Spans dropped from the queue, by reason. For “corrupt”, the number of damaged places.',
   },
   {
     name: 'queue.recovered.torn',
@@ -332,10 +332,15 @@ function policyCounterName(name: PolicyCounterName, labels: Labels): string {
 
 /** The row of a name that a snapshot has. */
 export function rowOf(name: string): CounterRow | undefined {
-  const fixed = COUNTERS.find((row) => fixedSeries(row).some(([known]) => known === name))
-  if (fixed !== undefined) return fixed
-  const last = name.slice(name.lastIndexOf('.') + 1)
-  const policyRow =
-    last === 'skipped' ? 'spans.skipped' : last === 'other' ? 'values.other' : 'values.failed'
-  return COUNTERS.find((row) => row.name === policyRow)
+  const rows: readonly CounterRow[] = COUNTERS
+  const fixed = rows.find((row) => fixedSeries(row).some(([known]) => known === name))
+  return (
+    fixed ?? rows.find((row) => row.name === policyRowOf(name.slice(name.lastIndexOf('.') + 1)))
+  )
+}
+
+function policyRowOf(lastWord: string): PolicyCounterName | undefined {
+  if (lastWord === 'skipped') return 'spans.skipped'
+  if (lastWord === 'other') return 'values.other'
+  return STEPS.some((step) => step === lastWord) ? 'values.failed' : undefined
 }

@@ -124,6 +124,13 @@ export const SETTINGS = [
     description: 'Where `/startupz` and `/livez` answer, and nothing else.',
   },
   {
+    name: 'USAGE_METRICS_LISTEN',
+    default: undefined,
+    parse: parsers.listenAddress,
+    description:
+      'Address where Prometheus reads `/metrics`, such as `:9464`. Without it, only the address of the page serves `/metrics`.',
+  },
+  {
     name: 'USAGE_DATA_DIR',
     default: '/var/lib/usage-sidecar',
     parse: parsers.anyText,

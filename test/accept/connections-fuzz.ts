@@ -1,6 +1,5 @@
-// Connections that are nearly right, for fuzzing the doors: HTTP/1.1 requests and HTTP/2 frames put
-// together from pieces that are sound and pieces that are not, then bent, cut, repeated. Every text
-// of theirs that could be told again is a canary.
+// Almost valid connections for fuzzing the receivers: HTTP/1.1 requests and HTTP/2 frames of valid
+// and invalid parts, then changed, cut and repeated. Every text in them is a canary.
 import { gzipSync } from 'node:zlib'
 import {
   callHead,

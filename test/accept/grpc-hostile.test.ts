@@ -1,6 +1,5 @@
-// Clients of the gRPC door that do what no SDK does, frame by frame: floods of every kind, calls
-// without an end, answers that nobody takes, other protocols. What they hold is bounded, and others
-// are served meanwhile.
+// Hostile clients of the gRPC receiver, frame by frame: floods, endless calls, unread answers,
+// other protocols. The receiver limits what they hold, and serves others.
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
@@ -9,10 +8,10 @@ import {
   BODY,
   call,
   connected,
-  type Door,
   LOGS,
   METRICS,
-  openDoor,
+  openReceiver,
+  type TestReceiver,
 } from '../support/grpc-receiver.ts'
 import {
   ACK,
@@ -33,13 +32,17 @@ import {
 import { atEnd } from '../support/sidecar.ts'
 import { settle, until } from '../support/wait.ts'
 
-async function raw(t: TestContext, { port }: Door, settings?: Uint8Array): Promise<RawClient> {
+async function raw(
+  t: TestContext,
+  { port }: TestReceiver,
+  settings?: Uint8Array,
+): Promise<RawClient> {
   const client = await openRaw(port, settings)
   atEnd(t, async () => client.socket.destroy())
   return client
 }
 
-async function servesOthers(t: TestContext, { url }: Door, why: string): Promise<void> {
+async function servesOthers(t: TestContext, { url }: TestReceiver, why: string): Promise<void> {
   const session = connected(t, url)
   assert.equal((await call(session, message(BODY))).grpc, '0', why)
   session.destroy()
@@ -121,27 +124,27 @@ const FLOODS: Record<string, { bytes: Buffer; ends: boolean }> = {
   'what is no HTTP/2 behind the preface': { bytes: Buffer.alloc(100_000, 'CANARY'), ends: true },
 }
 for (const [name, { bytes, ends }] of Object.entries(FLOODS)) {
-  test(`a flood of ${name} keeps nobody out, read or not`, async (t) => {
-    const door = await openDoor(t)
+  test(`serves others during a flood of ${name}, read or not`, async (t) => {
+    const receiver = await openReceiver(t)
     for (const reads of [true, false]) {
-      const client = await raw(t, door)
+      const client = await raw(t, receiver)
       if (!reads) client.socket.pause()
       client.socket.write(bytes)
-      await servesOthers(t, door, name)
+      await servesOthers(t, receiver, name)
       if (reads && ends) await client.closed
       client.socket.destroy()
     }
-    assert.deepEqual(door.got.length, 2)
-    await until(() => door.budget.used === 0)
-    assert.doesNotMatch(door.lines.join(''), /CANARY/)
+    assert.deepEqual(receiver.got.length, 2)
+    await until(() => receiver.budget.used === 0)
+    assert.doesNotMatch(receiver.lines.join(''), /CANARY/)
   })
 }
 
-test('calls that never come to their end are few over all connections: who has waited longest goes', async (t) => {
-  const door = await openDoor(t)
+test('limits unfinished calls over all connections and closes the longest idle one', async (t) => {
+  const receiver = await openReceiver(t)
   const clients: RawClient[] = []
   for (let i = 0; i < 15; i++) {
-    const client = await raw(t, door)
+    const client = await raw(t, receiver)
     client.socket.write(openCalls(100))
     clients.push(client)
     await settle()
@@ -149,20 +152,20 @@ test('calls that never come to their end are few over all connections: who has w
   // Of 512 calls: five connections with a hundred calls each are left, and perhaps the one whose
   // call was one too many.
   await until(() => clients.filter((client) => client.isClosed()).length >= 9)
-  await servesOthers(t, door, 'while hundreds of calls wait')
+  await servesOthers(t, receiver, 'while hundreds of calls wait')
   assert.ok(clients[0]!.isClosed() && !clients[14]!.isClosed())
   assert.ok(clients.filter((client) => !client.isClosed()).length <= 6)
 })
 
-test('an answer that nobody takes is thrown away after a while, and its call ends', async (t) => {
+test('drops an answer that the client does not read, and ends its call', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  const door = await openDoor(t)
+  const receiver = await openReceiver(t)
   // SETTINGS_INITIAL_WINDOW_SIZE 0: no byte of data may come.
-  const client = await raw(t, door, setting(4, 0))
+  const client = await raw(t, receiver, setting(4, 0))
   client.socket.write(Buffer.concat([callHead(1), frame(TYPE.data, END_STREAM, 1, message(BODY))]))
   await until(
     () =>
-      door.got.length === 1 &&
+      receiver.got.length === 1 &&
       client.frames.some(({ type, stream }) => type === TYPE.headers && stream === 1),
   )
   t.mock.timers.tick(9_999)
@@ -172,10 +175,10 @@ test('an answer that nobody takes is thrown away after a while, and its call end
   await until(() => client.frames.some(({ type, stream }) => type === TYPE.reset && stream === 1))
 })
 
-test('a call that is refused is told to stop, and what it still sends is thrown away for a second', async (t) => {
+test('asks a refused call to stop, and discards what it sends for one second', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  const door = await openDoor(t)
-  const client = await raw(t, door)
+  const receiver = await openReceiver(t)
+  const client = await raw(t, receiver)
   client.socket.write(callHead(1, undefined, { ':path': '/x.Y/Z' }))
   await until(() => answered(client).includes(1))
   for (let i = 0; i < 20; i++) client.socket.write(frame(TYPE.data, 0, 1, Buffer.alloc(10_000)))
@@ -186,48 +189,48 @@ test('a call that is refused is told to stop, and what it still sends is thrown 
   await until(() => client.frames.some(({ type }) => type === TYPE.reset))
   // NO_ERROR: the answer counts (RFC 9113 8.1).
   assert.deepEqual(client.frames.find(({ type }) => type === TYPE.reset)?.payload, u32(0))
-  assert.equal(door.budget.used, 0)
+  assert.equal(receiver.budget.used, 0)
 })
 
-test('metrics and logs without an end are not read for ever', async (t) => {
+test('stops reading metrics and logs that never end', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  const door = await openDoor(t)
-  const client = await raw(t, door)
+  const receiver = await openReceiver(t)
+  const client = await raw(t, receiver)
   const paths = [METRICS, LOGS]
   for (const [i, path] of paths.entries())
     client.socket.write(callHead(2 * i + 1, undefined, { ':path': path }))
   client.socket.write(frame(TYPE.data, 0, 1, Buffer.alloc(10_000)))
-  await servesOthers(t, door, 'while metrics come')
+  await servesOthers(t, receiver, 'while metrics come')
   assert.deepEqual(answered(client), [])
   t.mock.timers.tick(30_000)
   await until(() => client.frames.filter(({ type }) => type === TYPE.reset).length === 2)
-  assert.equal(door.budget.used, 0)
+  assert.equal(receiver.budget.used, 0)
 })
 
-test('a call that its client cancels gives back what it took at once, and is not handed on', async (t) => {
-  const door = await openDoor(t)
-  const client = await raw(t, door)
+test('releases the bytes of a cancelled call at once and does not handle it', async (t) => {
+  const receiver = await openReceiver(t)
+  const client = await raw(t, receiver)
   client.socket.write(Buffer.concat([callHead(1), frame(TYPE.data, 0, 1, Buffer.alloc(10_000))]))
-  await until(() => door.budget.used > 0)
+  await until(() => receiver.budget.used > 0)
   client.socket.write(frame(TYPE.reset, 0, 1, u32(8)))
-  await until(() => door.budget.used === 0)
-  assert.deepEqual(door.got, [])
+  await until(() => receiver.budget.used === 0)
+  assert.deepEqual(receiver.got, [])
 })
 
-test('a call whose connection ends gives back what it took at once, and is not handed on', async (t) => {
-  const door = await openDoor(t)
+test('releases the bytes of a call whose connection ends and does not handle it', async (t) => {
+  const receiver = await openReceiver(t)
   for (const end of ['end', 'destroy', 'resetAndDestroy'] as const) {
-    const client = await raw(t, door)
+    const client = await raw(t, receiver)
     client.socket.write(Buffer.concat([callHead(1), frame(TYPE.data, 0, 1, Buffer.alloc(10_000))]))
-    await until(() => door.budget.used > 0)
+    await until(() => receiver.budget.used > 0)
     client.socket[end]()
-    await until(() => door.budget.used === 0)
+    await until(() => receiver.budget.used === 0)
   }
-  assert.deepEqual(door.got, [])
+  assert.deepEqual(receiver.got, [])
 })
 
-test('a client that resets its call before it is answered ends nothing but that', async (t) => {
-  const door = await openDoor(t)
+test('ends only the call that a client resets before the answer', async (t) => {
+  const receiver = await openReceiver(t)
   // Refused, discarded, taken in, too late: in one piece with the reset, as an error and as none.
   const calls: ((stream: number) => Buffer)[] = [
     (stream) => callHead(stream, undefined, { ':path': '/x.Y/Z' }),
@@ -237,22 +240,22 @@ test('a client that resets its call before it is answered ends nothing but that'
     (stream) => callHead(stream, undefined, { 'grpc-timeout': '0m' }),
   ]
   for (const code of [0, 8]) {
-    const client = await raw(t, door)
+    const client = await raw(t, receiver)
     client.socket.write(
       Buffer.concat(
         calls.flatMap((one, i) => [one(2 * i + 1), frame(TYPE.reset, 0, 2 * i + 1, u32(code))]),
       ),
     )
-    await servesOthers(t, door, 'behind resets')
-    await until(() => door.budget.used === 0)
+    await servesOthers(t, receiver, 'behind resets')
+    await until(() => receiver.budget.used === 0)
     assert.ok(!client.isClosed())
   }
 })
 
-test('a client that says GOAWAY and goes is not waited for', async (t) => {
+test('does not wait for a client that sends GOAWAY and disconnects', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  const door = await openDoor(t)
-  const client = await raw(t, door)
+  const receiver = await openReceiver(t)
+  const client = await raw(t, receiver)
   const goaway = frame(TYPE.goaway, 0, 0, Buffer.alloc(8))
   // What comes behind it breaks the rules of HTTP/2, and node:http2 does not end the connection.
   client.socket.write(
@@ -269,12 +272,12 @@ test('a client that says GOAWAY and goes is not waited for', async (t) => {
   t.mock.timers.tick(5_000)
   t.mock.timers.reset()
   await until(() => client.isClosed())
-  await until(() => door.budget.used === 0)
+  await until(() => receiver.budget.used === 0)
 })
 
-test('a deadline ends a call whose message does not come, and gives back what it took', async (t) => {
-  const door = await openDoor(t)
-  const client = await raw(t, door)
+test('ends a call at its deadline if the message does not arrive, and releases its bytes', async (t) => {
+  const receiver = await openReceiver(t)
+  const client = await raw(t, receiver)
   client.socket.write(
     Buffer.concat([
       callHead(1, undefined, { 'grpc-timeout': '20m' }),
@@ -283,21 +286,21 @@ test('a deadline ends a call whose message does not come, and gives back what it
   )
   await until(() => answered(client).includes(1))
   for (let i = 0; i < 5; i++) client.socket.write(frame(TYPE.data, 0, 1, Buffer.alloc(16_000)))
-  await until(() => door.budget.used === 0)
-  await servesOthers(t, door, 'behind a deadline')
+  await until(() => receiver.budget.used === 0)
+  await servesOthers(t, receiver, 'behind a deadline')
   assert.equal(
-    door.counters.get('requests.refused.408') + door.counters.get('requests.refused.400'),
+    receiver.counters.get('requests.refused.408') + receiver.counters.get('requests.refused.400'),
     1,
   )
 })
 
-test('pings are answered, also while a call is', async (t) => {
+test('answers pings, also during a call', async (t) => {
   const gate = Promise.withResolvers<ExportResult>()
-  const door = await openDoor(t, () => gate.promise)
+  const receiver = await openReceiver(t, () => gate.promise)
   atEnd(t, async () => gate.resolve({ rejected: 0, message: '' }))
-  const client = await raw(t, door)
+  const client = await raw(t, receiver)
   client.socket.write(Buffer.concat([callHead(1), frame(TYPE.data, END_STREAM, 1, message(BODY))]))
-  await until(() => door.got.length === 1)
+  await until(() => receiver.got.length === 1)
   client.socket.write(frame(TYPE.ping, 0, 0, Buffer.from('12345678')))
   await until(() =>
     client.frames.some(
@@ -307,9 +310,9 @@ test('pings are answered, also while a call is', async (t) => {
   )
 })
 
-test('a message larger than every window comes in whole, and slow calls do not hold up one behind them', async (t) => {
-  const door = await openDoor(t, undefined, 5_000_000)
-  const slow = await raw(t, door)
+test('receives a message larger than every window, and a call behind slow ones', async (t) => {
+  const receiver = await openReceiver(t, undefined, 5_000_000)
+  const slow = await raw(t, receiver)
   slow.socket.write(openCalls(99))
   // Together more than the window of the connection: it must open again although none of them is
   // whole.
@@ -320,19 +323,19 @@ test('a message larger than every window comes in whole, and slow calls do not h
   )
   await until(() => answered(slow).includes(199))
   const large = Buffer.alloc(4_000_000, 7)
-  assert.equal((await call(connected(t, door.url), message(large))).grpc, '0')
-  assert.ok(door.got.some((got) => got.equals(large)))
+  assert.equal((await call(connected(t, receiver.url), message(large))).grpc, '0')
+  assert.ok(receiver.got.some((got) => got.equals(large)))
 })
 
-test('other protocols are told which port is meant', async (t) => {
-  const door = await openDoor(t)
+test('answers other protocols with the right port', async (t) => {
+  const receiver = await openReceiver(t)
   for (const bytes of [
     'POST /v1/traces HTTP/1.1\r\nhost: CANARY\r\n\r\n',
     '\x16\x03\x01\x02\x00\x01',
     'CANARY',
     'PRI * HTTP/1.1\r\n\r\n',
   ]) {
-    const socket = connect(door.port, '127.0.0.1')
+    const socket = connect(receiver.port, '127.0.0.1')
     let answer = ''
     socket.on('data', (part) => {
       answer += part.toString()
@@ -346,12 +349,12 @@ test('other protocols are told which port is meant', async (t) => {
     assert.match(answer, /\{"code":3,"message":"This port accepts OTLP over gRPC\. [^"]+",/)
     assert.doesNotMatch(answer, /CANARY/)
   }
-  assert.equal(door.counters.get('requests.refused.400'), 4)
+  assert.equal(receiver.counters.get('requests.refused.400'), 4)
 })
 
-test('a preface that comes byte by byte is one', async (t) => {
-  const door = await openDoor(t)
-  const socket = connect(door.port, '127.0.0.1').setNoDelay(true)
+test('accepts a preface that arrives byte by byte', async (t) => {
+  const receiver = await openReceiver(t)
+  const socket = connect(receiver.port, '127.0.0.1').setNoDelay(true)
   t.after(() => socket.destroy())
   const got = new Promise<Buffer>((resolve) => socket.once('data', resolve))
   for (const byte of Buffer.concat([PREFACE, frame(TYPE.settings, 0, 0)])) {
@@ -361,17 +364,17 @@ test('a preface that comes byte by byte is one', async (t) => {
   assert.equal((await got)[3], TYPE.settings)
 })
 
-test('connections that say nothing, or no more than hello, keep nobody out, and a stop does not wait for them', async (t) => {
-  const door = await openDoor(t)
+test('serves others beside silent connections, and stops without waiting for them', async (t) => {
+  const receiver = await openReceiver(t)
   const clients: RawClient[] = []
-  for (let i = 0; i < 150; i++) clients.push(await raw(t, door))
+  for (let i = 0; i < 150; i++) clients.push(await raw(t, receiver))
   const silent = Array.from({ length: 150 }, () =>
-    connect(door.port, '127.0.0.1').on('error', () => undefined),
+    connect(receiver.port, '127.0.0.1').on('error', () => undefined),
   )
   for (const socket of silent) atEnd(t, async () => socket.destroy())
   await until(() => clients.filter((client) => client.isClosed()).length >= 300 - 256)
-  await servesOthers(t, door, 'while many are connected')
-  const stopped = door.stop()
+  await servesOthers(t, receiver, 'while many are connected')
+  const stopped = receiver.stop()
   await until(() => silent.every(({ destroyed }) => destroyed))
   await stopped
 })

@@ -1,5 +1,4 @@
-// The door for OTLP over gRPC: the official exporter and raw HTTP/2 calls, every status, limits and
-// floods.
+// The gRPC receiver with the official exporter and raw HTTP/2 calls: every status, limits, floods.
 import assert from 'node:assert/strict'
 import { constants } from 'node:http2'
 import { test } from 'node:test'
@@ -15,17 +14,16 @@ import {
   BODY,
   call,
   connected,
-  frame,
   LOGS,
   MAX_BODY,
   METRICS,
-  openDoor,
+  openReceiver,
 } from '../support/grpc-receiver.ts'
-import { EXPORT } from '../support/raw-http2.ts'
+import { EXPORT, message } from '../support/raw-http2.ts'
 
 for (const compression of ['none', 'gzip'] as const) {
-  test(`takes what the official exporter sends, compression ${compression}`, async (t) => {
-    const { url, got } = await openDoor(t)
+  test(`accepts the official exporter with compression ${compression}`, async (t) => {
+    const { url, got } = await openReceiver(t)
     const traceExporter = new OTLPTraceExporter({ url, compression: compression as never })
     const sdk = new NodeSDK({
       traceExporter,
@@ -49,18 +47,18 @@ for (const compression of ['none', 'gzip'] as const) {
   })
 }
 
-test('answers an empty message on full success, and says what was rejected', async (t) => {
+test('answers full success with an empty message, and reports rejected spans', async (t) => {
   let rejected = 0
-  const { url } = await openDoor(t, () => ({
+  const { url } = await openReceiver(t, () => ({
     rejected,
     message: rejected === 0 ? '' : 'Two are not valid.',
   }))
   const session = connected(t, url)
-  const whole = await call(session, frame(BODY))
-  assert.deepEqual([whole.status, whole.grpc, whole.body], [200, '0', frame(Buffer.alloc(0))])
+  const whole = await call(session, message(BODY))
+  assert.deepEqual([whole.status, whole.grpc, whole.body], [200, '0', message(Buffer.alloc(0))])
   assert.equal(whole.headers['content-type'], 'application/grpc')
   rejected = 2
-  const partial = await call(session, frame(BODY))
+  const partial = await call(session, message(BODY))
   assert.equal(partial.grpc, '0')
   assert.deepEqual(partial.body.subarray(5, 9), Buffer.from([0x0a, 22, 0x08, 2]))
 })
@@ -71,32 +69,32 @@ const WRONG: readonly [
   headers: Record<string, string>,
   grpc: string,
 ][] = [
-  ['a method that is not there', frame(BODY), { path: '/x.Y/Z' }, '12'],
+  ['a method that is not there', message(BODY), { path: '/x.Y/Z' }, '12'],
 
-  ['a compression that we do not have', frame(BODY, 1), { 'grpc-encoding': 'br' }, '12'],
-  ['a compressed message without a compression', frame(BODY, 1), {}, '3'],
-  ['an unknown compressed flag', frame(BODY, 2), { 'grpc-encoding': 'gzip' }, '3'],
-  ['broken gzip', frame(BODY, 1), { 'grpc-encoding': 'gzip' }, '3'],
-  ['a message that is cut off', frame(BODY).subarray(0, 20), {}, '3'],
-  ['two messages', Buffer.concat([frame(BODY), frame(BODY)]), {}, '3'],
+  ['a compression that we do not have', message(BODY, 1), { 'grpc-encoding': 'br' }, '12'],
+  ['a compressed message without a compression', message(BODY, 1), {}, '3'],
+  ['an unknown compressed flag', message(BODY, 2), { 'grpc-encoding': 'gzip' }, '3'],
+  ['broken gzip', message(BODY, 1), { 'grpc-encoding': 'gzip' }, '3'],
+  ['a message that is cut off', message(BODY).subarray(0, 20), {}, '3'],
+  ['two messages', Buffer.concat([message(BODY), message(BODY)]), {}, '3'],
   ['no message', Buffer.alloc(0), {}, '3'],
   [
     'a message that says it is over the limit',
-    frame(Buffer.alloc(MAX_BODY + 1)).subarray(0, 20),
+    message(Buffer.alloc(MAX_BODY + 1)).subarray(0, 20),
     {},
     '8',
   ],
-  ['a message over the limit', frame(Buffer.alloc(MAX_BODY + 1)), {}, '8'],
+  ['a message over the limit', message(Buffer.alloc(MAX_BODY + 1)), {}, '8'],
   [
     'a message that is over the limit when inflated',
-    frame(gzipSync(Buffer.alloc(MAX_BODY * 50)), 1),
+    message(gzipSync(Buffer.alloc(MAX_BODY * 50)), 1),
     { 'grpc-encoding': 'gzip' },
     '8',
   ],
 ]
 for (const [what, body, headers, grpc] of WRONG) {
-  test(`refuses ${what} with code ${grpc}, and not for a retry`, async (t) => {
-    const { url, got, budget } = await openDoor(t)
+  test(`refuses ${what} with code ${grpc} and without a retry`, async (t) => {
+    const { url, got, budget } = await openReceiver(t)
     const answer = await call(connected(t, url), body, headers)
     assert.deepEqual([answer.status, answer.grpc], [200, grpc])
     assert.ok(answer.message.length > 10)
@@ -108,9 +106,9 @@ for (const [what, body, headers, grpc] of WRONG) {
   })
 }
 
-test('asks for a retry with RetryInfo where one can succeed', async (t) => {
-  const { url } = await openDoor(t, () => Promise.reject(retryLater('The queue is full.', 60)))
-  const answer = await call(connected(t, url), frame(BODY))
+test('asks for a retry with RetryInfo if one can succeed', async (t) => {
+  const { url } = await openReceiver(t, () => Promise.reject(retryLater('The queue is full.', 60)))
+  const answer = await call(connected(t, url), message(BODY))
   assert.equal(answer.grpc, '14')
   const { details } = answer
   assert.ok(details.includes('type.googleapis.com/google.rpc.RetryInfo'))
@@ -118,9 +116,11 @@ test('asks for a retry with RetryInfo where one can succeed', async (t) => {
   assert.ok(details.subarray(-4).equals(Buffer.from([0x0a, 2, 0x08, 60])))
 })
 
-test('tells nothing of a fault of ours but that it is one', async (t) => {
-  const { url, lines } = await openDoor(t, () => Promise.reject(new Error('secret-of-the-input')))
-  const answer = await call(connected(t, url), frame(BODY))
+test('answers an internal error without its text', async (t) => {
+  const { url, lines } = await openReceiver(t, () =>
+    Promise.reject(new Error('secret-of-the-input')),
+  )
+  const answer = await call(connected(t, url), message(BODY))
   assert.equal(answer.grpc, '13')
   assert.doesNotMatch(JSON.stringify(answer.headers) + lines.join(''), /secret-of-the-input/)
 })
@@ -128,44 +128,46 @@ test('tells nothing of a fault of ours but that it is one', async (t) => {
 test('ends a call whose deadline has passed', async (t) => {
   const { promise, resolve } = Promise.withResolvers<ExportResult>()
   t.after(() => resolve({ rejected: 0, message: '' }))
-  const { url } = await openDoor(t, () => promise)
-  assert.equal((await call(connected(t, url), frame(BODY), { 'grpc-timeout': '50m' })).grpc, '4')
+  const { url } = await openReceiver(t, () => promise)
+  assert.equal((await call(connected(t, url), message(BODY), { 'grpc-timeout': '50m' })).grpc, '4')
 })
 
-test('discards metrics and logs without an error, and keeps nothing', async (t) => {
-  const { url, got, counters } = await openDoor(t)
+test('discards metrics and logs without an error', async (t) => {
+  const { url, got, counters } = await openReceiver(t)
   const session = connected(t, url)
   for (const path of [METRICS, LOGS]) {
-    assert.equal((await call(session, frame(Buffer.alloc(MAX_BODY * 3)), { path })).grpc, '0')
+    assert.equal((await call(session, message(Buffer.alloc(MAX_BODY * 3)), { path })).grpc, '0')
   }
   assert.deepEqual(got, [])
   assert.equal(counters.get('requests.discarded'), 2)
 })
 
 test('serves many calls at once on one connection', async (t) => {
-  const { url, got } = await openDoor(t)
+  const { url, got } = await openReceiver(t)
   const session = connected(t, url)
-  const answers = await Promise.all(Array.from({ length: 500 }, () => call(session, frame(BODY))))
+  const answers = await Promise.all(Array.from({ length: 500 }, () => call(session, message(BODY))))
   assert.ok(answers.every(({ grpc }) => grpc === '0'))
   assert.equal(got.length, 500)
 })
 
-test('serves many calls, one after the other, without counting those that have ended', async (t) => {
-  const { url, got } = await openDoor(t)
+test('serves many calls one after the other without counting finished ones', async (t) => {
+  const { url, got } = await openReceiver(t)
   const session = connected(t, url)
   for (let i = 0; i < 12; i++) {
-    const answers = await Promise.all(Array.from({ length: 100 }, () => call(session, frame(BODY))))
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => call(session, message(BODY))),
+    )
     assert.ok(answers.every(({ grpc }) => grpc === '0'))
   }
   assert.equal(got.length, 1200)
   // One connection more: it is the only one that waits, and would have to go.
   const other = connected(t, url)
-  await Promise.all([call(other, frame(BODY)), call(session, frame(BODY))])
+  await Promise.all([call(other, message(BODY)), call(session, message(BODY))])
   assert.ok(!session.destroyed && !other.destroyed)
 })
 
-test('a request that is not of gRPC is answered 415 (HTTP), with a status of gRPC as well', async (t) => {
-  const { url, got } = await openDoor(t)
+test('answers a request that is not gRPC with HTTP status 415 and a gRPC status', async (t) => {
+  const { url, got } = await openReceiver(t)
   for (const more of [
     { 'content-type': 'text/plain' },
     { 'content-type': 'application/grpc-web' },
@@ -173,7 +175,7 @@ test('a request that is not of gRPC is answered 415 (HTTP), with a status of gRP
   ]) {
     const answer = await call(
       connected(t, url),
-      frame(BODY),
+      message(BODY),
       more as unknown as Record<string, string>,
     )
     assert.deepEqual([answer.status, answer.grpc, answer.body.length], [415, '12', 0])
@@ -181,8 +183,8 @@ test('a request that is not of gRPC is answered 415 (HTTP), with a status of gRP
   assert.deepEqual(got, [])
 })
 
-test('the official exporter is told that its message is too large while it still sends it', async (t) => {
-  const { url } = await openDoor(t)
+test('refuses a message over the limit while the official exporter still sends it', async (t) => {
+  const { url } = await openReceiver(t)
   const exporter = new OTLPTraceExporter({ url })
   t.after(() => exporter.shutdown())
   const provider = new TracerProvider()
@@ -197,23 +199,23 @@ test('the official exporter is told that its message is too large while it still
   assert.equal((result.error as { code?: number } | undefined)?.code, 8)
 })
 
-test('serves others while a client sends nothing of what it began', async (t) => {
-  const { url, budget } = await openDoor(t)
+test('serves others while a client sends only the start of a call', async (t) => {
+  const { url, budget } = await openReceiver(t)
   const slow = connected(t, url)
   const stuck = Array.from({ length: 100 }, () =>
     slow.request({ ':method': 'POST', ':path': EXPORT, 'content-type': 'application/grpc' }),
   )
   for (const stream of stuck) {
     stream.on('error', () => undefined)
-    stream.write(frame(Buffer.alloc(1000)).subarray(0, 500))
+    stream.write(message(Buffer.alloc(1000)).subarray(0, 500))
   }
-  assert.equal((await call(connected(t, url), frame(BODY))).grpc, '0')
+  assert.equal((await call(connected(t, url), message(BODY))).grpc, '0')
   for (const stream of stuck) stream.close(constants.NGHTTP2_CANCEL)
   while (budget.used > 0) await new Promise((resolve) => setTimeout(resolve, 5))
 })
 
-test('ends a connection that opens and resets streams without end, and serves others', async (t) => {
-  const { url } = await openDoor(t)
+test('ends a connection that opens and resets streams endlessly, and serves others', async (t) => {
+  const { url } = await openReceiver(t)
   const flood = connected(t, url)
   const ended = new Promise<void>((resolve) => flood.once('close', () => resolve()))
   let opened = 0
@@ -232,19 +234,19 @@ test('ends a connection that opens and resets streams without end, and serves ot
   flood.once('connect', open)
   await ended
   assert.ok(opened < 100_000, `${opened} streams were opened`)
-  assert.equal((await call(connected(t, url), frame(BODY))).grpc, '0')
+  assert.equal((await call(connected(t, url), message(BODY))).grpc, '0')
 })
 
-test('says GOAWAY when it stops, and finishes the calls that it has', async (t) => {
+test('sends GOAWAY when it stops, and finishes open calls', async (t) => {
   const { promise, resolve } = Promise.withResolvers<ExportResult>()
   const began = Promise.withResolvers<void>()
-  const { url, stop } = await openDoor(t, () => {
+  const { url, stop } = await openReceiver(t, () => {
     began.resolve()
     return promise
   })
   const session = connected(t, url)
-  const goaway = new Promise((told) => session.once('goaway', told))
-  const answer = call(session, frame(BODY))
+  const goaway = new Promise((resolve) => session.once('goaway', resolve))
+  const answer = call(session, message(BODY))
   await began.promise
   const stopped = stop()
   await goaway

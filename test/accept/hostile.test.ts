@@ -1,18 +1,17 @@
-// Clients that do what no SDK does: bytes that are not HTTP, headers without an end, crowds of
-// connections, requests piled behind each other, a foreign Host. Each gets an honest answer or
-// goes, and others are served meanwhile.
+// Hostile HTTP clients: bytes that are not HTTP, endless headers, many connections, pipelined
+// requests, a foreign Host. Each gets an answer or is disconnected, and others are served.
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { type Line, openDoor, readStatus, TYPES } from '../support/http-receiver.ts'
+import { type Line, openReceiver, readStatus, TYPES } from '../support/http-receiver.ts'
 import { until } from '../support/wait.ts'
 
 const POST = 'POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n'
 const JSON_TYPE = `content-type: ${TYPES.json}\r\n`
 const EMPTY = `${POST}${JSON_TYPE}content-length: 2\r\n\r\n{}`
 
-/** Sends these bytes; resolves when the door has ended the connection. */
+/** Sends these bytes; resolves when the receiver has ended the connection. */
 async function tell({ open }: { open: () => Promise<Line> }, bytes: string): Promise<string> {
   const { socket, answer, ended } = await open()
   socket.write(bytes, 'latin1')
@@ -43,68 +42,69 @@ function statusIn(answer: string): Told {
   }
 }
 
-const NOT_READABLE: Record<string, [bytes: string, status: number, code: number, told?: RegExp]> = {
-  'what is not HTTP': ['CANARY\r\n\r\n', 400, 3],
-  'a TLS handshake': ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 3, /without TLS/],
-  'HTTP/2': ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 3, /gRPC to the gRPC port/],
-  'another version of HTTP': ['GET /v1/traces HTTP/9.9\r\n\r\n', 400, 3],
-  'a request to connect': ['CONNECT CANARY:443 HTTP/1.1\r\nhost: CANARY\r\n\r\n', 405, 12],
-  'two lengths': [`${POST}content-length: 2\r\ncontent-length: 3\r\n\r\n{}`, 400, 3],
-  'a length and chunks': [
-    `${POST}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
-    400,
-    3,
-  ],
-  'a negative length': [`${POST}content-length: -1\r\n\r\n`, 400, 3],
-  'a header name with a blank': [`${POST}CANARY : x\r\n\r\n`, 400, 3],
-  'a line feed alone': ['POST /v1/traces HTTP/1.1\nhost: localhost\n\n', 400, 3],
-  'a header over the limit': [`${POST}a: ${'x'.repeat(9000)}`, 431, 8],
-  'header fields without an end': [`${POST}${'a: b\r\n'.repeat(50_000)}`, 431, 8],
-  'a URL without an end': [`POST /${'x'.repeat(50_000)}`, 431, 8],
-  'chunks that are none': [
-    `${POST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\nCANARY\r\n`,
-    400,
-    3,
-  ],
-  'trailers without an end': [
-    `${POST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\n0\r\n${'a: b\r\n'.repeat(50_000)}`,
-    431,
-    8,
-  ],
-  'chunk extensions without an end': [
-    `${POST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\n1;${'a=b;'.repeat(50_000)}`,
-    413,
-    8,
-  ],
-}
-test('what cannot be read is answered with a google.rpc.Status of ours, and its connection ends', async (t) => {
-  const door = await openDoor(t)
-  for (const [name, [bytes, status, code, told = /./]] of Object.entries(NOT_READABLE)) {
-    const answer = await tell(door, bytes)
+const NOT_READABLE: Record<string, [bytes: string, status: number, code: number, reason?: RegExp]> =
+  {
+    'what is not HTTP': ['CANARY\r\n\r\n', 400, 3],
+    'a TLS handshake': ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 3, /without TLS/],
+    'HTTP/2': ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 3, /gRPC to the gRPC port/],
+    'another version of HTTP': ['GET /v1/traces HTTP/9.9\r\n\r\n', 400, 3],
+    'a request to connect': ['CONNECT CANARY:443 HTTP/1.1\r\nhost: CANARY\r\n\r\n', 405, 12],
+    'two lengths': [`${POST}content-length: 2\r\ncontent-length: 3\r\n\r\n{}`, 400, 3],
+    'a length and chunks': [
+      `${POST}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
+      400,
+      3,
+    ],
+    'a negative length': [`${POST}content-length: -1\r\n\r\n`, 400, 3],
+    'a header name with a blank': [`${POST}CANARY : x\r\n\r\n`, 400, 3],
+    'a line feed alone': ['POST /v1/traces HTTP/1.1\nhost: localhost\n\n', 400, 3],
+    'a header over the limit': [`${POST}a: ${'x'.repeat(9000)}`, 431, 8],
+    'header fields without an end': [`${POST}${'a: b\r\n'.repeat(50_000)}`, 431, 8],
+    'a URL without an end': [`POST /${'x'.repeat(50_000)}`, 431, 8],
+    'chunks that are none': [
+      `${POST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\nCANARY\r\n`,
+      400,
+      3,
+    ],
+    'trailers without an end': [
+      `${POST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\n0\r\n${'a: b\r\n'.repeat(50_000)}`,
+      431,
+      8,
+    ],
+    'chunk extensions without an end': [
+      `${POST}${JSON_TYPE}transfer-encoding: chunked\r\n\r\n1;${'a=b;'.repeat(50_000)}`,
+      413,
+      8,
+    ],
+  }
+test('answers unreadable input with a google.rpc.Status and ends the connection', async (t) => {
+  const receiver = await openReceiver(t)
+  for (const [name, [bytes, status, code, reason = /./]] of Object.entries(NOT_READABLE)) {
+    const answer = await tell(receiver, bytes)
     const said = statusIn(answer)
     assert.deepEqual([said.status, said.code], [status, code], name)
     assert.match(said.headers, /^connection: close$/m, name)
     assert.equal(/^allow: post$/m.test(said.headers), status === 405, name)
-    assert.match(said.message, told, name)
-    assert.doesNotMatch(answer + door.logged.join(''), /CANARY/, name)
+    assert.match(said.message, reason, name)
+    assert.doesNotMatch(answer + receiver.logged.join(''), /CANARY/, name)
     assert.equal(
-      (await door.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status,
+      (await receiver.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status,
       200,
       name,
     )
-    await until(() => door.budget.used === 0)
+    await until(() => receiver.budget.used === 0)
   }
-  assert.equal(door.bodies.length, Object.keys(NOT_READABLE).length)
-  const refused = Object.entries(door.counters.snapshot()).filter(([name]) =>
+  assert.equal(receiver.bodies.length, Object.keys(NOT_READABLE).length)
+  const refused = Object.entries(receiver.counters.snapshot()).filter(([name]) =>
     name.startsWith('requests.refused.'),
   )
   const sum = refused.reduce((whole, [, count]) => whole + count, 0)
   assert.equal(sum, Object.keys(NOT_READABLE).length)
 })
 
-test('a client that was told and stays is cut off after a second', async (t) => {
+test('closes an answered connection after one second if the client does not', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  const { port } = await openDoor(t)
+  const { port } = await openReceiver(t)
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   t.after(() => socket.destroy())
   let isTold = false
@@ -119,28 +119,28 @@ test('a client that was told and stays is cut off after a second', async (t) => 
   })
 })
 
-test('a client that resets its connection before it is told ends nothing but that', async (t) => {
-  const door = await openDoor(t)
+test('ends only the connection that a client resets before the answer', async (t) => {
+  const receiver = await openReceiver(t)
   for (const bytes of [
     'CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n',
     'nonsense\r\n\r\n',
     `${POST}a: ${'x'.repeat(9000)}`,
   ]) {
     for (let i = 0; i < 50; i++) {
-      const { socket } = await door.open()
+      const { socket } = await receiver.open()
       socket.write(bytes, () => socket.resetAndDestroy())
     }
     assert.equal(
-      (await door.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status,
+      (await receiver.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status,
       200,
     )
   }
 })
 
-test('what follows a request that is being answered is never answered in its place', async (t) => {
+test('never answers pipelined input in place of an earlier request', async (t) => {
   const gate = Promise.withResolvers<void>()
   let handled = 0
-  const door = await openDoor(t, {
+  const receiver = await openReceiver(t, {
     handle: async () => {
       handled++
       await gate.promise
@@ -148,48 +148,48 @@ test('what follows a request that is being answered is never answered in its pla
     },
   })
   t.after(() => gate.resolve())
-  assert.equal(await tell(door, `${EMPTY}CANARY\r\n\r\n`), '')
+  assert.equal(await tell(receiver, `${EMPTY}CANARY\r\n\r\n`), '')
   assert.equal(handled, 1)
   gate.resolve()
   // One that has its answer keeps it.
   assert.match(
-    await tell(door, 'GET / HTTP/1.1\r\nhost: localhost\r\n\r\nCANARY\r\n\r\n'),
+    await tell(receiver, 'GET / HTTP/1.1\r\nhost: localhost\r\n\r\nCANARY\r\n\r\n'),
     /^HTTP\/1\.1 404 .*\}$/s,
   )
 })
 
-test('as many header fields as a request may have are read, one more is refused and not left out', async (t) => {
-  const door = await openDoor(t)
+test('reads header fields up to the limit and refuses one more', async (t) => {
+  const receiver = await openReceiver(t)
   // With host, type and length.
   const fields = (count: number): string =>
     Array.from({ length: count - 3 }, (_, i) => `x-${i}: y\r\n`).join('')
-  const { socket, answer } = await door.open()
+  const { socket, answer } = await receiver.open()
   socket.write(`${POST}${fields(63)}${JSON_TYPE}content-length: 2\r\n\r\n{}`)
   await until(() => answer() !== '')
   assert.match(answer(), /^HTTP\/1\.1 200 /)
-  const told = await tell(
-    door,
+  const refusal = await tell(
+    receiver,
     `${POST}connection: close\r\n${fields(63)}${JSON_TYPE}content-length: 2\r\n\r\n{}`,
   )
-  assert.equal(statusIn(told).status, 431)
-  assert.equal(door.bodies.length, 1)
+  assert.equal(statusIn(refusal).status, 431)
+  assert.equal(receiver.bodies.length, 1)
 })
 
-test('requests behind each other on one connection are answered in their order', async (t) => {
-  const door = await openDoor(t)
+test('answers pipelined requests in their order', async (t) => {
+  const receiver = await openReceiver(t)
   const paths = ['/v1/traces', '/v1/nothing', '/v1/metrics', '/v1/traces', '/v1/else']
   const requests = paths.map((path) => EMPTY.replace('/v1/traces', path))
   const last = EMPTY.replace(JSON_TYPE, `${JSON_TYPE}connection: close\r\n`)
-  const answer = await tell(door, [...requests, last].join(''))
+  const answer = await tell(receiver, [...requests, last].join(''))
   assert.deepEqual(
     [...answer.matchAll(/HTTP\/1\.1 (\d{3})/g)].map((match) => match[1]),
     ['200', '404', '200', '200', '404', '200'],
   )
 })
 
-test('a connection on which too many requests wait is ended, and the rest of them is not even looked at', async (t) => {
+test('ends a connection with too many unanswered requests, and does not parse the rest', async (t) => {
   const gate = Promise.withResolvers<void>()
-  const { send, counters, open } = await openDoor(t, {
+  const { send, counters, open } = await openReceiver(t, {
     handle: async (body) => {
       if (body.length === 0) await gate.promise
       return { rejected: 0, message: '' }
@@ -210,19 +210,19 @@ test('a connection on which too many requests wait is ended, and the rest of the
   gate.resolve()
 })
 
-test('a thousand connections that send nothing, or the half of a header, or of a body, keep nobody out', async (t) => {
-  const door = await openDoor(t)
+test('serves others beside a thousand connections that send nothing or half a request', async (t) => {
+  const receiver = await openReceiver(t)
   const halves = ['', `${POST}x: `, `${POST}${JSON_TYPE}content-length: 100\r\n\r\n{`]
   const lines: Line[] = []
   const gone = new Set<number>()
   for (let i = 0; i < 1100; i++) {
-    const line = await door.open()
+    const line = await receiver.open()
     line.socket.write(halves[i % halves.length]!)
     void line.ended.then(() => gone.add(i))
     lines.push(line)
   }
   assert.equal(
-    (await door.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status,
+    (await receiver.send({ headers: { 'content-type': TYPES.json }, body: '{}' })).status,
     200,
   )
   await until(() => gone.size >= 1100 + 1 - 1024)
@@ -233,17 +233,17 @@ test('a thousand connections that send nothing, or the half of a header, or of a
   await until(() => answer() !== '')
 })
 
-test('a client that waits for 100 (Continue) gets it where its body will be read, and its refusal at once where not', async (t) => {
-  const door = await openDoor(t)
+test('answers an expected 100 (Continue), or refuses before the body is sent', async (t) => {
+  const receiver = await openReceiver(t)
   const expecting = `${POST}expect: 100-continue\r\n`
-  const { socket, answer } = await door.open()
+  const { socket, answer } = await receiver.open()
   socket.write(`${expecting}${JSON_TYPE}content-length: 2\r\n\r\n`)
   await until(() => answer() !== '')
   assert.equal(answer(), 'HTTP/1.1 100 Continue\r\n\r\n')
   socket.write('{}')
   await until(() => answer().includes('{}'))
   assert.match(answer(), /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /)
-  const metrics = await door.open()
+  const metrics = await receiver.open()
   metrics.socket.write(
     `${expecting.replace('traces', 'metrics')}${JSON_TYPE}content-length: 2\r\n\r\n`,
   )
@@ -256,28 +256,28 @@ test('a client that waits for 100 (Continue) gets it where its body will be read
     [`${POST}expect: CANARY\r\n${JSON_TYPE}content-length: 2\r\n\r\n`, 417],
   ]
   for (const [bytes, status] of refused) {
-    const line = await door.open()
+    const line = await receiver.open()
     line.socket.write(bytes)
     await until(() => line.answer() !== '')
-    const told = statusIn(line.answer())
-    assert.equal(told.status, status)
+    const refusal = statusIn(line.answer())
+    assert.equal(refusal.status, status)
     // Whether its body comes or not is not known: the next request would be taken for it.
-    assert.match(told.headers, /^connection: close$/m)
+    assert.match(refusal.headers, /^connection: close$/m)
   }
 })
 
 async function hostIs(t: TestContext, host: string, isPublic: boolean): Promise<number> {
-  const door = await openDoor(t, { isPublic })
+  const receiver = await openReceiver(t, { isPublic })
   const answer = await tell(
-    door,
+    receiver,
     EMPTY.replace('host: localhost\r\n', `${host}connection: close\r\n`),
   )
   if (answer.startsWith('HTTP/1.1 200 ')) return 200
-  assert.equal(door.bodies.length, 0)
+  assert.equal(receiver.bodies.length, 0)
   return statusIn(answer).status
 }
 
-test('a Host that another could make mean this machine is refused, and a request without one', async (t) => {
+test('refuses a Host that DNS could point to this machine, and a request without a Host', async (t) => {
   for (const host of [
     'localhost',
     'LOCALHOST:4318',

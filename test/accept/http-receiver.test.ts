@@ -1,5 +1,4 @@
-// The door's answers: every status, with the body and headers that OTLP/HTTP asks for, and what is
-// handed on.
+// The answers of the HTTP receiver: every status, with the body and headers of OTLP/HTTP.
 import assert from 'node:assert/strict'
 import { Agent, createServer } from 'node:http'
 import { connect } from 'node:net'
@@ -13,7 +12,7 @@ import { jsonToProtobuf } from '../../src/otlp/json.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { badRequest, Refusal, retryLater } from '../../src/support/errors.ts'
 import { createLog } from '../../src/support/log.ts'
-import { KIB, openDoor, readStatus, type Sent, TYPES } from '../support/http-receiver.ts'
+import { KIB, openReceiver, readStatus, type Sent, TYPES } from '../support/http-receiver.ts'
 import { request, span } from '../support/spans.ts'
 
 const ENCODINGS: readonly Encoding[] = ['protobuf', 'json']
@@ -35,8 +34,8 @@ const good = (encoding: Encoding, more: Sent = {}): Sent => ({
   headers: { 'content-type': TYPES[encoding], ...more.headers },
 })
 
-test('a request is handed on as protobuf and answered 200 in its own encoding, without partial_success', async (t) => {
-  const { send, bodies, counters } = await openDoor(t)
+test('handles a request as protobuf and answers 200 in its encoding, without partial_success', async (t) => {
+  const { send, bodies, counters } = await openReceiver(t)
   for (const encoding of ENCODINGS) {
     const reply = await send(good(encoding))
     assert.equal(reply.status, 200)
@@ -47,16 +46,16 @@ test('a request is handed on as protobuf and answered 200 in its own encoding, w
   assert.deepEqual(counters.snapshot(), { 'requests.accepted': 2 })
 })
 
-test('an empty request is a success', async (t) => {
-  const { send, bodies } = await openDoor(t)
+test('accepts an empty request', async (t) => {
+  const { send, bodies } = await openReceiver(t)
   assert.equal((await send(good('protobuf', { body: '' }))).status, 200)
   assert.equal((await send(good('json', { body: '{}' }))).status, 200)
   assert.equal((await send(good('protobuf', { body: [] }))).status, 200)
   assert.deepEqual(bodies, [Buffer.alloc(0), Buffer.alloc(0), Buffer.alloc(0)])
 })
 
-test('the answer says how many spans were rejected and why, in the encoding of the request', async (t) => {
-  const { send } = await openDoor(t, { handle: async () => ({ rejected: 3, message: 'no' }) })
+test('answers how many spans were rejected and why, in the encoding of the request', async (t) => {
+  const { send } = await openReceiver(t, { handle: async () => ({ rejected: 3, message: 'no' }) })
   assert.deepEqual((await send(good('protobuf'))).body, Buffer.from('0a060803' + '12026e6f', 'hex'))
   const reply = await send(good('json'))
   assert.equal(reply.status, 200)
@@ -65,8 +64,8 @@ test('the answer says how many spans were rejected and why, in the encoding of t
   })
 })
 
-test('gzip, chunks and parameters of Content-Type change nothing of what is handed on', async (t) => {
-  const { send, bodies } = await openDoor(t)
+test('handles the same bytes with gzip, chunks and Content-Type parameters', async (t) => {
+  const { send, bodies } = await openReceiver(t)
   for (const encoding of ENCODINGS) {
     const zipped = gzipSync(GOOD[encoding])
     const members = Buffer.concat([
@@ -145,12 +144,12 @@ const REFUSED: Record<string, Refused> = {
     code: 14,
     headers: { 'retry-after': '60' },
   },
-  'a fault of ours': { sent: {}, throws: new Error('CANARY'), status: 500, code: 13 },
+  'an internal error': { sent: {}, throws: new Error('CANARY'), status: 500, code: 13 },
 }
 
-test('what is refused is answered with its status and a google.rpc.Status in the encoding of the request', async (t) => {
+test('refuses with the right status and a google.rpc.Status in the encoding of the request', async (t) => {
   for (const [name, { sent, throws, status, code, headers = {} }] of Object.entries(REFUSED)) {
-    const { send, counters } = await openDoor(t, {
+    const { send, counters } = await openReceiver(t, {
       handle: async () => {
         throw throws ?? new Error('Nothing may come this far.')
       },
@@ -171,8 +170,8 @@ test('what is refused is answered with its status and a google.rpc.Status in the
   }
 })
 
-test('a request of no known encoding is answered 415, in JSON', async (t) => {
-  const { send } = await openDoor(t)
+test('refuses an unknown encoding with 415, in JSON', async (t) => {
+  const { send } = await openReceiver(t)
   for (const headers of [
     {},
     { 'content-type': 'text/plain' },
@@ -186,8 +185,8 @@ test('a request of no known encoding is answered 415, in JSON', async (t) => {
   }
 })
 
-test('JSON that is none is answered 400 and not handed on', async (t) => {
-  const { send, bodies } = await openDoor(t)
+test('refuses invalid JSON with 400 and does not handle it', async (t) => {
+  const { send, bodies } = await openReceiver(t)
   for (const body of ['{', '[]', '{"resourceSpans":1}', '', 'null x']) {
     const reply = await send(good('json', { body }))
     assert.equal(reply.status, 400, body)
@@ -196,7 +195,7 @@ test('JSON that is none is answered 400 and not handed on', async (t) => {
   assert.deepEqual(bodies, [])
 })
 
-test('a fault of ours is told by its place alone, whatever the text of the error is made to look like', async (t) => {
+test('reports an internal error by its place only, whatever the text of the error', async (t) => {
   const thrown = [
     new Error('CANARY'),
     new Error('CANARY.js:1:1'),
@@ -205,7 +204,7 @@ test('a fault of ours is told by its place alone, whatever the text of the error
     undefined,
   ]
   const errors = [...thrown]
-  const { send, logged } = await openDoor(t, {
+  const { send, logged } = await openReceiver(t, {
     handle: async () => {
       throw errors.shift()
     },
@@ -221,11 +220,11 @@ test('a fault of ours is told by its place alone, whatever the text of the error
   assert.equal(places.at(-1), 'unknown')
 })
 
-test('a refused request leaves nothing behind: the next one on the connection is taken in', async (t) => {
+test('accepts the next request on a connection after a refused one', async (t) => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   t.after(() => agent.destroy())
   let throws: Error | undefined
-  const { send, budget, bodies } = await openDoor(t, {
+  const { send, budget, bodies } = await openReceiver(t, {
     handle: async (body) => {
       if (throws !== undefined) throw throws
       bodies.push(Buffer.from(body))
@@ -247,7 +246,7 @@ test('a refused request leaves nothing behind: the next one on the connection is
   }
 })
 
-test('a port that is taken is told by its code, and taken once it is free', async (t) => {
+test('rejects with the code of a port in use, and listens once it is free', async (t) => {
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   const { port } = other.address() as { port: number }
@@ -266,7 +265,7 @@ test('a port that is taken is told by its code, and taken once it is free', asyn
   t.after(() => accept.stop())
 })
 
-test('an empty host is every address of this machine', async (t) => {
+test('listens on every address if the host is empty', async (t) => {
   const server = createServer()
   const { port } = await listen(server, { host: '', port: 0 })
   t.after(() => server.close())
@@ -276,8 +275,8 @@ test('an empty host is every address of this machine', async (t) => {
   client.destroy()
 })
 
-test('metrics and logs are answered 200 in the encoding of the request, discarded unread and counted', async (t) => {
-  const { send, bodies, counters } = await openDoor(t)
+test('answers metrics and logs with 200, discards them unread and counts them', async (t) => {
+  const { send, bodies, counters } = await openReceiver(t)
   for (const path of ['/v1/metrics', '/v1/logs']) {
     const { status, body } = await send({
       path,

@@ -1,5 +1,5 @@
-// Inflation, small bodies in one call and large ones in pieces: it holds to the limit and to the
-// budget, and believes nothing that a stream says of its own size.
+// Inflation stays within the limit and the budget, whatever size a stream declares. Small bodies
+// take one call, large ones several chunks.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
@@ -10,7 +10,7 @@ const KIB = 1024
 const inflate = createInflate()
 const filled = (bytes: number): Buffer => Buffer.alloc(bytes, 'otlp ')
 
-test('what is inflated takes its size of the budget, and a refusal where it does not fit', async () => {
+test('takes the inflated size from the budget, and refuses what does not fit', async () => {
   for (const size of [50 * KIB, 500 * KIB]) {
     const budget = new Budget(size + KIB)
     const share = budget.share()
@@ -26,7 +26,7 @@ test('what is inflated takes its size of the budget, and a refusal where it does
   }
 })
 
-test('a stream of several members is inflated whole, whatever the last one says of its size', async () => {
+test('inflates every member of a stream, whatever size the last one declares', async () => {
   for (const [first, last] of [
     [10 * KIB, 10],
     [300 * KIB, 70 * KIB],
@@ -39,7 +39,7 @@ test('a stream of several members is inflated whole, whatever the last one says 
   }
 })
 
-test('exactly the limit is inflated and one byte more is not, small and large', async () => {
+test('inflates exactly the limit and refuses one byte more, small and large', async () => {
   for (const limit of [1000, 40 * KIB, 500 * KIB]) {
     const share = new Budget(4096 * KIB).share()
     assert.equal((await inflate(gzipSync(filled(limit)), limit, share)).length, limit)
@@ -47,7 +47,7 @@ test('exactly the limit is inflated and one byte more is not, small and large', 
   }
 })
 
-test('large streams that come together are inflated each for itself', async () => {
+test('inflates large streams that arrive together one by one', async () => {
   const share = new Budget(64 * 1024 * KIB).share()
   const bodies = Array.from({ length: 8 }, (_, i) => Buffer.alloc(200 * KIB + i, i))
   const broken = gzipSync(Buffer.alloc(300 * KIB)).subarray(0, 100)

@@ -1,5 +1,5 @@
-// What the door bears: the body limit before and after inflation, one budget over all requests,
-// slow and broken uploads, and its own end while clients hold connections.
+// The limits of the HTTP receiver: body limit before and after inflation, budget of all requests,
+// slow and broken uploads, and a stop while clients are connected.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { Agent } from 'node:http'
@@ -11,7 +11,7 @@ import { Budget } from '../../src/accept/budget.ts'
 import type { Encoding, ExportResult } from '../../src/otlp/answer.ts'
 import {
   KIB,
-  openDoor,
+  openReceiver,
   type Reply,
   readStatus,
   type Sent,
@@ -31,7 +31,7 @@ const zipped = (body: Buffer): Sent => protobuf({ body, headers: { 'content-enco
 /** A JSON request of this many bytes. */
 const jsonOf = (bytes: number): string => `{${' '.repeat(bytes - 2)}}`
 
-/** A door whose `handle` waits until the test opens the gate. */
+/** A receiver whose `handle` waits until the test opens the gate. */
 async function openGated(t: TestContext, maxInflight: number) {
   const gate = Promise.withResolvers<void>()
   let waiting = 0
@@ -41,9 +41,9 @@ async function openGated(t: TestContext, maxInflight: number) {
     waiting--
     return { rejected: 0, message: '' }
   }
-  const door = await openDoor(t, { handle, budget: new Budget(maxInflight) })
+  const receiver = await openReceiver(t, { handle, budget: new Budget(maxInflight) })
   t.after(() => gate.resolve())
-  return { ...door, gate, waiting: () => waiting }
+  return { ...receiver, gate, waiting: () => waiting }
 }
 
 function expectRefused(
@@ -56,8 +56,8 @@ function expectRefused(
   assert.equal(readStatus(encoding, reply.body).code, code)
 }
 
-test('a body of exactly the limit is taken in, one byte more is not, plain and inflated, for each encoding', async (t) => {
-  const { send, bodies } = await openDoor(t)
+test('accepts a body of exactly the limit and refuses one byte more, plain and inflated, in each encoding', async (t) => {
+  const { send, bodies } = await openReceiver(t)
   const limits = [
     {
       limit: 256 * KIB,
@@ -85,8 +85,8 @@ test('a body of exactly the limit is taken in, one byte more is not, plain and i
   assert.equal(bodies.length, 6)
 })
 
-test('a gzip bomb is answered 413, also where its trailer lies about its size', async (t) => {
-  const { send, bodies, budget } = await openDoor(t)
+test('refuses a gzip bomb with 413, also if its trailer declares a wrong size', async (t) => {
+  const { send, bodies, budget } = await openReceiver(t)
   const bomb = gzipSync(Buffer.alloc(64 * KIB * KIB))
   assert.ok(bomb.length < 128 * KIB)
   const inTwoMembers = Buffer.concat([bomb, gzipSync(Buffer.alloc(10))])
@@ -96,8 +96,8 @@ test('a gzip bomb is answered 413, also where its trailer lies about its size', 
   assert.deepEqual([bodies.length, budget.used], [0, 0])
 })
 
-test('a gzip stream that is cut off anywhere or has a wrong trailer is answered 400', async (t) => {
-  const { send, bodies } = await openDoor(t)
+test('refuses a gzip stream that is truncated or has a wrong trailer with 400', async (t) => {
+  const { send, bodies } = await openReceiver(t)
   const whole = gzipSync(Buffer.from('a body that is not long, long, long'))
   for (let length = 0; length < whole.length; length++)
     expectRefused(await send(zipped(whole.subarray(0, length))), 400, 3)
@@ -109,7 +109,7 @@ test('a gzip stream that is cut off anywhere or has a wrong trailer is answered 
   assert.deepEqual(bodies, [])
 })
 
-test('what all requests together may hold is refused with 503 and Retry-After beyond, and taken in once there is room', async (t) => {
+test('answers 503 with Retry-After when the budget is used up, and accepts requests again later', async (t) => {
   const { send, budget, gate, waiting, counters } = await openGated(t, 100 * KIB)
   const sent = protobuf({ body: Buffer.alloc(40 * KIB) })
   const first = [send(sent), send(sent)]
@@ -141,8 +141,8 @@ test('what all requests together may hold is refused with 503 and Retry-After be
   assert.deepEqual(counters.snapshot(), { 'requests.accepted': 6, 'requests.refused.503': 5 })
 })
 
-test('clients whose bodies come in turns never take more than the budget, and none is left without an answer', async (t) => {
-  const { open, budget, counters } = await openDoor(t, { budget: new Budget(100 * KIB) })
+test('stays within the budget and answers everybody when bodies arrive interleaved', async (t) => {
+  const { open, budget, counters } = await openReceiver(t, { budget: new Budget(100 * KIB) })
   const lines = await Promise.all(Array.from({ length: 12 }, () => open()))
   for (const { socket } of lines)
     socket.write(
@@ -162,16 +162,16 @@ test('clients whose bodies come in turns never take more than the budget, and no
   assert.equal(budget.used, 0)
 })
 
-test('a body that the budget could never hold is answered 413: to send it again would be in vain', async (t) => {
-  const { send, budget } = await openDoor(t, { budget: new Budget(60 * KIB) })
+test('refuses a body larger than the whole budget with 413, because no retry can succeed', async (t) => {
+  const { send, budget } = await openReceiver(t, { budget: new Budget(60 * KIB) })
   expectRefused(await send(protobuf({ body: Buffer.alloc(61 * KIB) })), 413, 8)
   expectRefused(await send(zipped(gzipSync(Buffer.alloc(61 * KIB)))), 413, 8)
   expectRefused(await send(json({ body: jsonOf(31 * KIB) })), 413, 8, 'json')
   assert.equal(budget.used, 0)
 })
 
-test('an upload that breaks off gives its share of the budget back and is not handed on', async (t) => {
-  const { open, budget, bodies, counters } = await openDoor(t)
+test('releases the budget of an upload that breaks off and does not handle it', async (t) => {
+  const { open, budget, bodies, counters } = await openReceiver(t)
   for (const framing of [
     'content-length: 50000\r\n\r\n',
     'transfer-encoding: chunked\r\n\r\n4e20\r\n',
@@ -189,7 +189,7 @@ test('an upload that breaks off gives its share of the budget back and is not ha
   assert.deepEqual(counters.snapshot(), { 'requests.refused.400': 2 })
 })
 
-test('a body whose stream closes without an end and without an error is refused, and gives back what it took', async () => {
+test('refuses a body whose stream closes early, and releases its budget', async () => {
   const budget = new Budget(100 * KIB)
   const share = budget.share()
   const stream = new Readable({ read: () => undefined })
@@ -202,8 +202,8 @@ test('a body whose stream closes without an end and without an error is refused,
   assert.equal(budget.used, 0)
 })
 
-test('a body announced as large holds no more than has arrived of it', async (t) => {
-  const { open, budget } = await openDoor(t)
+test('holds only the arrived bytes of a body announced as large', async (t) => {
+  const { open, budget } = await openReceiver(t)
   const { socket } = await open()
   socket.write(
     `POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 200000\r\n\r\n12345`,
@@ -212,10 +212,10 @@ test('a body announced as large holds no more than has arrived of it', async (t)
   assert.ok(budget.used <= 16 * KIB, String(budget.used))
 })
 
-test('a body sent byte by byte holds one buffer, and one of several gzip members no more than the limit', async (t) => {
+test('holds one buffer for a body sent byte by byte, and at most the limit for several gzip members', async (t) => {
   const budget = new Budget(300 * KIB)
   const held: number[] = []
-  const { send } = await openDoor(t, {
+  const { send } = await openReceiver(t, {
     budget,
     handle: async () => {
       held.push(budget.used)
@@ -231,8 +231,8 @@ test('a body sent byte by byte holds one buffer, and one of several gzip members
   assert.deepEqual(held, [16 * KIB, 256 * KIB + members.length])
 })
 
-test('a body announced as too large is answered before it is sent', async (t) => {
-  const { open } = await openDoor(t)
+test('refuses a body announced as too large before it is sent', async (t) => {
+  const { open } = await openReceiver(t)
   const { socket, answer } = await open()
   socket.write(
     `POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: ${TYPES.protobuf}\r\ncontent-length: 300000\r\n\r\n`,
@@ -241,16 +241,16 @@ test('a body announced as too large is answered before it is sent', async (t) =>
   assert.match(answer(), /^HTTP\/1\.1 413 /)
 })
 
-test('a body that grows in the buffer is handed on as it was sent', async (t) => {
-  const { send, bodies } = await openDoor(t)
+test('handles a body that grows in the buffer as it was sent', async (t) => {
+  const { send, bodies } = await openReceiver(t)
   const body = randomBytes(100 * KIB)
   const chunks = Array.from({ length: 100 }, (_, i) => body.subarray(i * KIB, (i + 1) * KIB))
   assert.equal((await send(protobuf({ body: chunks }))).status, 200)
   assert.ok(bodies[0]?.equals(body) && bodies.length === 1)
 })
 
-test('the protobuf of JSON is bounded as a body is', async (t) => {
-  const { send, bodies } = await openDoor(t, { maxBody: 4 * KIB })
+test('limits the protobuf of JSON like a body', async (t) => {
+  const { send, bodies } = await openReceiver(t, { maxBody: 4 * KIB })
   const name = (length: number): string =>
     `{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"${'x'.repeat(length)}"}]}]}]}`
   assert.equal((await send(json({ body: name(3 * KIB) }))).status, 200)
@@ -258,7 +258,7 @@ test('the protobuf of JSON is bounded as a body is', async (t) => {
   assert.equal(bodies.length, 1)
 })
 
-test('what a share took is given back once', () => {
+test('releases the bytes of a share once', () => {
   const budget = new Budget(10)
   const [one, other] = [budget.share(), budget.share()]
   assert.deepEqual([one.take(4), other.take(6)], [undefined, undefined])
@@ -268,7 +268,7 @@ test('what a share took is given back once', () => {
   assert.equal(budget.used, 6)
 })
 
-test('a body that does not come gives way after two seconds where others need the room, the first to begin first', async (t) => {
+test('refuses the oldest stalled body after two seconds when others need the memory', async (t) => {
   let now = 0
   t.mock.method(performance, 'now', () => now)
   const budget = new Budget(100)
@@ -299,9 +299,9 @@ test('a body that does not come gives way after two seconds where others need th
   assert.equal(budget.used, 0)
 })
 
-test('bodies that begin and stop do not keep others out', async (t) => {
+test('serves others beside stalled bodies', async (t) => {
   let now = 0
-  const { open, send, budget, counters } = await openDoor(t, { budget: new Budget(40 * KIB) })
+  const { open, send, budget, counters } = await openReceiver(t, { budget: new Budget(40 * KIB) })
   t.mock.method(performance, 'now', () => now)
   const lines = [await open(), await open()]
   for (const { socket } of lines) {
@@ -318,8 +318,8 @@ test('bodies that begin and stop do not keep others out', async (t) => {
   assert.equal(counters.get('requests.refused.503'), 2)
 })
 
-test('a body that is not there in time is answered 408 and its connection closed', async (t) => {
-  const { open, budget, counters } = await openDoor(t)
+test('answers a body that misses its deadline with 408 and closes the connection', async (t) => {
+  const { open, budget, counters } = await openReceiver(t)
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { socket, answer, ended } = await open()
   socket.write(
@@ -337,7 +337,7 @@ test('a body that is not there in time is answered 408 and its connection closed
   assert.deepEqual(counters.snapshot(), { 'requests.refused.408': 1 })
 })
 
-test('a door that closes answers what it has begun and lets go of connections that clients would keep', {
+test('finishes open requests when it stops, and closes connections that clients keep open', {
   timeout: 20_000,
 }, async (t) => {
   const agent = new Agent({ keepAlive: true })
@@ -352,10 +352,10 @@ test('a door that closes answers what it has begun and lets go of connections th
   await stopped
 })
 
-test('a door that closes does not wait for clients that never end their request', {
+test('stops without waiting for clients that never finish their request', {
   timeout: 20_000,
 }, async (t) => {
-  const { open, accept, budget } = await openDoor(t)
+  const { open, accept, budget } = await openReceiver(t)
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const silent = await open()
   const slow = await open()

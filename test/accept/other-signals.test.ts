@@ -1,5 +1,5 @@
-// Applications that export everything: their metrics and logs get one quiet answer, from the
-// official exporters' point of view too, and nothing of them is kept.
+// Applications that export all signals: their metrics and logs are answered 200 and not kept, also
+// with the official exporters.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { test } from 'node:test'

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { SHAPES } from '../../src/policy/policy.ts'
 import { countOf, IS_SHORT, SEED } from '../support/counts.ts'
 import { expect } from '../support/oracle.ts'
 import {
@@ -100,9 +101,7 @@ const POLICY_OUTCOMES = [
     'fold: ascii',
     'fold: beyond ascii',
   ],
-  ...['ulid', 'uuid', 'ec2-instance', 'semver', 'dns-label', 'none: left out'].map(
-    (shape) => `shape: ${shape}`,
-  ),
+  ...[...SHAPES, 'none: left out'].map((shape) => `shape: ${shape}`),
   ...['split', 'before', 'fold'].flatMap((step) => [
     `${step} of another kind: else`,
     `${step} of another kind: left out`,

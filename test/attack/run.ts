@@ -56,7 +56,7 @@ for (const policy of SHIPPED) {
   const { alone, few, profiles, stableBits } = uniquenessOf(policy)
   const bits = Number.isFinite(stableBits)
     ? `${stableBits.toFixed(1)} stable bits`
-    : 'no bound of bits'
+    : 'an unlimited number of bits'
   const percent = (count: number): string => `${((100 * count) / POPULATION).toFixed(1)} %`
   console.log(
     `  ${policy.padEnd(20)} ${percent(alone).padStart(7)} alone, ${percent(few)} with less than four others, ${profiles} profiles, ${bits}`,

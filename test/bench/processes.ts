@@ -56,7 +56,7 @@ export async function whenEnded(child: ChildProcess): Promise<void> {
  */
 const compiled = scratchFolder()
 buildSync({
-  entryPoints: ['sink', 'bare', 'floor'].map((name) => join(ROOT, 'test/bench', `${name}.ts`)),
+  entryPoints: ['sink', 'bare', 'baseline'].map((name) => join(ROOT, 'test/bench', `${name}.ts`)),
   outdir: compiled,
   outExtension: { '.js': '.cjs' },
   bundle: true,
@@ -112,7 +112,7 @@ export function startFloor(sink: Running, flags: readonly string[]): Promise<Run
   const folder = scratchFolder()
   return start(
     flags,
-    [join(compiled, 'floor.cjs'), folder, `http://127.0.0.1:${sink.port}/`],
+    [join(compiled, 'baseline.cjs'), folder, `http://127.0.0.1:${sink.port}/`],
     folder,
   )
 }

@@ -44,7 +44,7 @@ const ON_THE_ROAD = [
 
 /** The room that a file belongs to, by its address; `undefined` for what is not ours. */
 function roomOf(url: string): string | undefined {
-  if (url.endsWith('/floor.cjs')) return 'the floor'
+  if (url.endsWith('/baseline.cjs')) return 'the floor'
   if (!url.startsWith(`file://${ROOT}src/`)) return undefined
   const room = url.slice(`file://${ROOT}src/`.length).split(/[/.]/, 1)[0]!
   return ON_THE_ROAD.includes(room) ? room : 'the start'

@@ -9,8 +9,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import packageJson from '../../package.json' with { type: 'json' }
 import type { Host } from '../../src/cli/command.ts'
 import { COMMANDS, runCommand } from '../../src/cli/commands.ts'
+import { SETTINGS } from '../../src/support/settings.ts'
 import { temporaryFolder } from '../queue/queue-setup.ts'
 import { childEnv } from '../support/child-env.ts'
 import { call, EXIT, MAIN } from '../support/program.ts'
@@ -31,13 +33,60 @@ test('help prints every command with its usage, and the exit codes', () => {
   assert.deepEqual(call([]), { status: EXIT.usage, stdout, stderr })
 })
 
-test('a command that there is not is wrong usage, and its name is not repeated', () => {
-  for (const args of [['CANARY'], ['policy'], ['policy', 'CANARY'], ['Run'], ['--version']])
+test('--version prints the version of the package', () => {
+  const stdout = `usage-sidecar ${packageJson.version}\n`
+  assert.deepEqual(call(['--version']), { status: EXIT.done, stdout, stderr: '' })
+})
+
+test('--help explains every command, whatever stands beside it', () => {
+  for (const { name, usage, summary, settings } of COMMANDS)
+    for (const more of [['--help'], ['-h'], ['CANARY', '--help', '--CANARY']]) {
+      const { status, stdout, stderr } = call([...name.split(' '), ...more])
+      assert.deepEqual([status, stderr], [EXIT.done, ''], name)
+      assert.ok(stdout.startsWith(`Usage: usage-sidecar ${usage}\n\n${summary}\n`), stdout)
+      for (const setting of settings ? SETTINGS : [])
+        assert.ok(stdout.includes(`(${setting.name}`) && stdout.includes(setting.description))
+    }
+})
+
+test('the first word of a group of commands lists them', () => {
+  const { status, stdout, stderr } = call(['policy'])
+  assert.deepEqual([status, stderr], [EXIT.usage, ''])
+  for (const { name, usage } of COMMANDS)
+    assert.equal(stdout.includes(`usage-sidecar ${usage}\n`), name.startsWith('policy '), usage)
+  assert.deepEqual(call(['policy', '--help']), { status: EXIT.done, stdout, stderr })
+})
+
+test('an unknown command is wrong usage, and anything but a plain word is not repeated', () => {
+  for (const args of [['CANARY'], ['policy', 'CANARY'], ['Run'], ['--Version']])
     assert.deepEqual(call(args), {
       status: EXIT.usage,
       stdout: '',
-      stderr: 'There is no such command. See: usage-sidecar help\n',
+      stderr: 'Unknown command.\nSee: usage-sidecar help\n',
     })
+})
+
+test('an unknown command or flag is named, with the nearest one', () => {
+  const cases: [args: string[], sentence: string][] = [
+    [['polcy', 'check'], 'Unknown command `polcy`. Did you mean `policy`?'],
+    [['policy', 'chek'], 'Unknown command `chek`. Did you mean `check`?'],
+    [['frobnicate'], 'Unknown command `frobnicate`.'],
+    [
+      ['run', '--http-lisen', '127.0.0.1:1'],
+      'Unknown flag `--http-lisen`. Did you mean `--http-listen`?',
+    ],
+    [['run', '--http-lisen=CANARY'], 'Unknown flag `--http-lisen`. Did you mean `--http-listen`?'],
+    [['demo', '--onc'], 'Unknown flag `--onc`. Did you mean `--once`?'],
+    [['demo', '-x'], 'Unknown flag `-x`.'],
+    [['policy', 'sheet', '--format'], '`--format` has no value. Give one after it.'],
+    [['run', '--policy', '--endpoint', 'x'], '`--policy` has no value. Give one after it.'],
+    [['demo', '--once=CANARY'], '`--once` takes no value. Give it alone.'],
+  ]
+  for (const [args, sentence] of cases) {
+    const { status, stdout, stderr } = call(args)
+    assert.deepEqual([status, stdout, stderr.split('\n')[0]], [EXIT.usage, '', sentence])
+    assert.doesNotMatch(stderr, /CANARY/)
+  }
 })
 
 const WRONG_USAGE: string[][] = [
@@ -65,7 +114,7 @@ test('wrong usage is told with the usage of the command, and nothing of what was
     const { status, stdout, stderr } = call([...name.split(' '), ...given])
     assert.deepEqual([status, stdout], [EXIT.usage, ''], `${name} ${given.join(' ')}`)
     const { usage } = COMMANDS.find((command) => command.name === name)!
-    assert.match(stderr, /^.*\.\nUsage: /)
+    assert.match(stderr, /^.*[.?]\nUsage: /)
     assert.ok(stderr.endsWith(`\nUsage: usage-sidecar ${usage}\n`), stderr)
     assert.doesNotMatch(stderr, /CANARY/)
   }

@@ -41,7 +41,7 @@ test('policy check prints every error with its line and column, in their order',
   assert.equal(lines.length, count)
   const places = lines.map((line) => {
     assert.ok(line.startsWith(`${file}:`), line)
-    return /^(\d+):(\d+): [A-Z"a-z].*\.$/
+    return /^(\d+):(\d+): [A-Z`].*\.$/
       .exec(line.slice(file.length + 1))!
       .slice(1)
       .map(Number) as [number, number]
@@ -53,7 +53,7 @@ test('policy check prints every error with its line and column, in their order',
       places.some(([line]) => line === lineOf(words)),
       words,
     )
-  assert.ok(lines.some((line) => line.includes('"contact" is missing.')))
+  assert.ok(lines.some((line) => line.includes('`contact` is missing.')))
   assert.deepEqual(
     places,
     [...places].sort((a, b) => a[0] - b[0] || a[1] - b[1]),

@@ -51,18 +51,18 @@ test('policy check: 0 and a summary, 1 over its limits, 64 with every error by p
   const at = await files(t, { 'sound.yaml': SOUND, 'wide.yaml': WIDE, 'broken.yaml': BROKEN })
   const sound = policy(['check', at('sound.yaml')])
   assert.deepEqual([sound.status, sound.err], [DONE, ''])
-  assert.match(sound.out, /^example\.org\/demo, policy version 1[\s\S]*How much it tells:/)
+  assert.match(sound.out, /^example\.org\/demo, policy version 1[\s\S]*How much it reveals:/)
   const wide = policy(['check', at('wide.yaml')])
   assert.equal(wide.status, FAILED)
-  assert.match(wide.out, /How much it tells:/)
+  assert.match(wide.out, /How much it reveals:/)
   assert.ok(wide.err.startsWith(`${at('wide.yaml')}:`))
   assert.match(
     wide.err,
-    /:10:3: One record of "execution" tells 2\.0 bits, more than limits\.recordBits \(1\)\. The largest parts, 2\.0 bits: a 2\.0\./,
+    /:10:3: One record of "execution" reveals 2\.0 bits, more than `limits\.recordBits` \(1\)\. The largest shares, 2\.0 bits together: a 2\.0\./,
   )
   const broken = policy(['check', at('broken.yaml')])
   assert.deepEqual([broken.status, broken.out], [CONFIG, ''])
-  assert.match(broken.err, /broken\.yaml:11:11: "kepe" is not a word of the policy language/)
+  assert.match(broken.err, /broken\.yaml:11:11: The word `kepe` is unknown/)
   assert.match(broken.err, /\d errors?\. With this policy nothing would be kept or sent\.\n$/)
   assert.equal(policy(['check', at('missing.yaml')]).status, CONFIG)
   assert.equal(policy(['check']).status, USAGE)
@@ -74,7 +74,7 @@ test('a policy that has expired lets nothing leave: 1 from check, and a preview 
     'spans.pb': PROTOBUF,
   })
   const checked = policy(['check', at('old.yaml')])
-  assert.deepEqual([checked.status, checked.out.includes('How much it tells:')], [FAILED, true])
+  assert.deepEqual([checked.status, checked.out.includes('How much it reveals:')], [FAILED, true])
   assert.match(
     checked.err,
     /^It expired on 2020-02-29\. [^\n]* With this policy nothing would be kept or sent\.\n$/,

@@ -1,5 +1,4 @@
-// Builds OTLP requests byte by byte for the tests of the collector: what a sidecar would send, and
-// what it would not.
+// Builds OTLP requests byte by byte for the tests of the collector, valid and invalid ones.
 import { randomBytes } from 'node:crypto'
 import { lenField, varintField } from '../../src/otlp/wire.ts'
 

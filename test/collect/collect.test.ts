@@ -1,5 +1,5 @@
-// The usage collector's door and store: each accepted batch is counted once and lasts; what does
-// not fit is refused with a sentence; nothing is kept of who sent it or when.
+// The receiver and store of the usage collector. It counts each accepted batch once and keeps it.
+// It refuses with a reason what does not fit, and stores nothing about the sender.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,6 +16,7 @@ import { Cursor, LEN, tag, VARINT } from '../../src/otlp/wire.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { ConfigError, Refusal } from '../../src/support/errors.ts'
 import { createLog } from '../../src/support/log.ts'
+import { parseMetrics } from '../support/prometheus.ts'
 import {
   batch,
   hexId,
@@ -102,8 +103,22 @@ async function withStore<T>(folder: string, look: (store: Store) => Promise<T>):
   }
 }
 
+describe('metrics', () => {
+  it('serves /metrics on the page’s address, and never on the public one', () =>
+    withCollect(async ({ port, page }) => {
+      await post(port, batch(spansWithIds(3)))
+      const response = await fetch(`http://127.0.0.1:${page}/metrics`)
+      const families = parseMetrics(await response.text())
+      assert.equal(families.get('usage_collector_spans_stored_total')?.samples[0]?.value, 3)
+      assert.equal(families.get('usage_collector_requests_accepted_total')?.samples[0]?.value, 1)
+      const outside = await fetch(`http://127.0.0.1:${port}/metrics`)
+      assert.equal(outside.status, 404)
+      assert.doesNotMatch(await outside.text(), /usage_collector/)
+    }))
+})
+
 describe('counting once', () => {
-  it('counts a body that is sent again once', () =>
+  it('counts a body that is sent twice once', () =>
     withCollect(async ({ port, counts }) => {
       const body = Buffer.concat([
         batch(spansWithIds(3)),
@@ -113,7 +128,7 @@ describe('counting once', () => {
       assert.deepEqual(await counts(), { batches: 2, spans: { execution: 3, stage: 2 } })
     }))
 
-  it('counts a batch that comes again in another body once, and the rest of that body too', () =>
+  it('counts a batch that is sent again in another body once, and the rest of that body', () =>
     withCollect(async ({ port, counts }) => {
       const [a, b, c] = [batch(spansWithIds(3)), batch(spansWithIds(4)), batch(spansWithIds(5))]
       await post(port, Buffer.concat([a, b]))
@@ -138,7 +153,7 @@ describe('counting once', () => {
       assert.deepEqual(await counts(), { batches: 2, spans: { execution: 4 } })
     }))
 
-  it('counts bodies that come at the same moment once', () =>
+  it('counts equal bodies that arrive at the same moment once', () =>
     withCollect(async ({ port, counts }) => {
       const bodies = Array.from({ length: 8 }, () =>
         batch(spansWithIds(10, { attributes: { k: 'v' } })),
@@ -150,7 +165,7 @@ describe('counting once', () => {
       assert.deepEqual(await counts(), { batches: 8, spans: { execution: 80 } })
     }))
 
-  it('stores each attribute of a span that came twice once', async () => {
+  it('stores each attribute of a repeated span once', async () => {
     const folder = await newFolder()
     const body = batch(
       spansWithIds(2, { attributes: { 'execution.type': 'pipeline', n: 3, b: true } }),
@@ -177,7 +192,7 @@ describe('counting once', () => {
 })
 
 describe('lasting', () => {
-  it('knows after a stop and a start what it had, and still counts it once', async () => {
+  it('still counts a batch once after a restart', async () => {
     const folder = await newFolder()
     const body = batch(spansWithIds(4))
     await withCollect(async ({ port }) => void (await post(port, body)), folder)
@@ -188,7 +203,7 @@ describe('lasting', () => {
     }, folder)
   })
 
-  it('has every batch that it acknowledged when its process is killed', async () => {
+  it('keeps every acknowledged batch when its process is killed', async () => {
     const folder = await newFolder()
     const child = spawn(process.execPath, [join(import.meta.dirname, 'collect-child.ts'), folder], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -214,7 +229,7 @@ describe('lasting', () => {
     })
   })
 
-  it('says what to do where another process has the store open', async () => {
+  it('says what to do if another process has the store open', async () => {
     const folder = await newFolder()
     const child = spawn(process.execPath, [join(import.meta.dirname, 'collect-child.ts'), folder], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -264,7 +279,7 @@ describe('refusing', () => {
       /64 attr/,
     ],
     [
-      'an attribute that comes twice',
+      'a repeated attribute',
       batch([
         {
           attributes: [
@@ -274,7 +289,7 @@ describe('refusing', () => {
         },
       ]),
       1,
-      /twice/,
+      /a repeated attribute/,
     ],
     [
       'a list as a value',
@@ -302,7 +317,7 @@ describe('refusing', () => {
       }))
   }
 
-  it('refuses a batch id that another project has, so that counts cannot be moved', () =>
+  it('refuses the batch id of another project, so that counts cannot be moved', () =>
     withCollect(async ({ port, counts }) => {
       const id = { 'usage.batch.id': hexId(16) }
       await post(port, batch(spansWithIds(1), id))
@@ -310,7 +325,7 @@ describe('refusing', () => {
       assert.deepEqual(await counts(), { batches: 1, spans: { execution: 1 } })
     }))
 
-  it('refuses bytes that are no request with 400', () =>
+  it('refuses bytes that are not a request with 400', () =>
     withCollect(async ({ port }) =>
       assert.equal((await post(port, Buffer.from([10, 200, 1]))).status, 400),
     ))
@@ -327,7 +342,7 @@ describe('refusing', () => {
 })
 
 describe('keeping nothing of the sender', () => {
-  it('has no address, no port, no header and no time of day in any column of any table', async () => {
+  it('stores no address, port, header or time of day in any column', async () => {
     const folder = await newFolder()
     const noon = Date.UTC(2026, 10, 20, 12, 34, 56, 789)
     const span: TestSpan = { at: noon, attributes: { 'execution.type': 'pipeline' } }
@@ -385,7 +400,7 @@ describe('many senders', () => {
     }
   }
 
-  it('stores what many send at once, and tells each what was new of its own', async () => {
+  it('stores concurrent requests and tells each sender what was new', async () => {
     await withStore(await newFolder(), async (store) => {
       const sent = Array.from({ length: 300 }, (_, at) => made(at))
       const added = await Promise.all([...sent, sent[7]!].map((one) => store.add([one])))
@@ -396,7 +411,7 @@ describe('many senders', () => {
     })
   })
 
-  it('answers 503 for a request that cannot be written, and stores those that waited with it', async () => {
+  it('answers 503 for a request that cannot be written, and stores the others of its commit', async () => {
     await withStore(await newFolder(), async (store) => {
       const bad = { ...made(0), policyDigest: 5 as unknown as string }
       const results = await Promise.allSettled(

@@ -1,5 +1,5 @@
-// The usage collector's page: it says what came, escapes what senders chose, and answers nobody but
-// a reader on loopback.
+// The page of the usage collector: it shows the counts, escapes everything, and answers on loopback
+// only.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -92,6 +92,7 @@ describe('the page of the collector', () => {
       listen: { host: '127.0.0.1', port: 0 },
       store,
       otlpUrl: 'http://127.0.0.1:4318',
+      counters: new Counters(),
       log,
     })
     port = (await server.start()).port
@@ -103,14 +104,14 @@ describe('the page of the collector', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  it('says how to send while nothing has come', async () => {
+  it('says how to send reports while the store is empty', async () => {
     const { status, body } = await ask(port)
     assert.equal(status, 200)
     assert.match(seen(body), /No reports yet.*USAGE_ENDPOINT=http:\/\/127\.0\.0\.1:4318/)
     assert.deepEqual(JSON.parse((await ask(port, '/counts.json')).body), { batches: 0, spans: {} })
   })
 
-  it('shows counts, values with their shares, numbers in their order, and facts once a batch', async () => {
+  it('shows counts, values with their shares, numbers in order, and facts once for each batch', async () => {
     const minutes = [60, 10, 60, 3600].map((bound) => [
       int('execution.duration', bound),
       text('execution.type', 'pipeline'),
@@ -144,7 +145,7 @@ describe('the page of the collector', () => {
     })
   })
 
-  it('shows the twenty most frequent of many values, and sums up the rest', async () => {
+  it('shows the twenty most frequent values and the sum of the others', async () => {
     const attributes = Array.from({ length: 60 }, (_, at) => [text('k', `value-${at % 25}`)])
     await store.add([madeOf('many', 's', attributes)])
     const page = seen((await ask(port, '/?project=many')).body)
@@ -163,7 +164,7 @@ describe('the page of the collector', () => {
     assert.doesNotMatch(body, /5{32}/)
   })
 
-  it('escapes names and values that senders chose, everywhere', async () => {
+  it('escapes every name and value of a sender', async () => {
     const nasty = `"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;\u202e\u0000`
     await store.add([
       madeOf(nasty, nasty, [[text(nasty, nasty)], [int(`${nasty}2`, 3)]], [text(nasty, nasty)]),
@@ -201,7 +202,7 @@ describe('the page of the collector', () => {
     )
   })
 
-  it('refuses a Host that is not a loopback name, whatever the path and method', async () => {
+  it('refuses a Host that is not a loopback address, whatever the path', async () => {
     for (const host of [
       'evil.example',
       'evil.example:4320',
@@ -209,10 +210,10 @@ describe('the page of the collector', () => {
       'localhost.evil.example',
       '10.0.0.1',
     ]) {
-      for (const path of ['/', '/counts.json']) {
+      for (const path of ['/', '/counts.json', '/metrics']) {
         const { status, body } = await ask(port, path, { host })
         assert.equal(status, 421, host)
-        assert.doesNotMatch(body, /batches/)
+        assert.doesNotMatch(body, /batches|usage_collector/)
       }
     }
     for (const host of ['localhost', 'LOCALHOST:8080', '127.0.0.1:9', '127.0.0.2', '[::1]:4320'])
@@ -227,7 +228,7 @@ describe('the page of the collector', () => {
     }
   })
 
-  it('answers 404 for other paths and for a project that never sent', async () => {
+  it('answers 404 for other paths and for an unknown project', async () => {
     assert.equal((await ask(port, '/other')).status, 404)
     assert.equal((await ask(port, '/?project=never')).status, 404)
   })
@@ -241,7 +242,7 @@ describe('what the page is made of', () => {
     )
   })
 
-  it('draws days without spans as gaps, and at most as many days as it is told', () => {
+  it('draws days without spans as gaps, up to its limit of days', () => {
     const chart = (days: { day: string; count: number }[]): string =>
       dayChart({ days, unit: 'spans', title: 'T', height: 100, limit: 60 }).toString()
     const fortnight = chart([

@@ -1,96 +1,101 @@
-// What an exporter of OTLP is asked for (opentelemetry-proto, docs/specification.md v1.11.0), in
-// words of ours, and what the sidecar does when it sends. `does` is the name of the test that shows
-// it; `why` tells a deviation.
+// What OTLP asks of an exporter (opentelemetry-proto, docs/specification.md v1.11.0), and what the
+// sidecar does. `does` is the name of the test, `why` explains a deviation.
 import type { Point } from './point.ts'
 
 export const EXPORTER = {
   C01: {
-    asks: 'A limit of the request, 64 MiB, configurable; what is larger is split, or not sent.',
-    does: 'what waits is sent in bodies of about 1 MiB',
-    why: 'There is no setting: records are never larger than a request that came in, and a body is closed when it reaches 1 MiB.',
+    asks: 'Limit the request to 64 MiB, configurable. Split or drop what is larger.',
+    does: 'sends queued records in bodies of about 1 MiB',
+    why: 'There is no setting. A record is never larger than a received request, and a body ends when it reaches 1 MiB.',
   },
   C02: {
-    asks: 'A limit of the answer, 4 MiB; above it no retry.',
-    does: 'an answer above 4 MiB is not asked for again, whatever its status',
+    asks: 'Limit the answer to 4 MiB. Do not retry above it.',
+    does: 'does not retry after an answer over 4 MiB, whatever its status',
   },
   C03: {
-    asks: 'Content-Type and Content-Encoding say what is sent.',
-    does: 'a body is gzip of protobuf, and its headers say so',
+    asks: 'Content-Type and Content-Encoding describe the body.',
+    does: 'sends gzip of protobuf, with the headers that say so',
   },
   C04: {
-    asks: 'A partial success is never sent again.',
-    does: 'a partial success is delivered, its rejected spans are counted, and it is not sent again',
+    asks: 'Never retry after a partial success.',
+    does: 'takes a partial success as delivered, counts its rejected spans, and does not send it again',
   },
   C05: {
-    asks: 'What may not be tried again is dropped and counted.',
-    does: 'a refused body is dropped, counted, and in sent/ for people to see',
+    asks: 'Drop and count what must not be retried.',
+    does: 'drops and counts a refused body, and keeps it in sent/ for people to read',
   },
   C06: {
-    asks: '429, 502, 503 and 504 are tried again, nothing else.',
-    does: 'of all statuses 429, 502, 503 and 504 alone are tried again',
+    asks: 'Retry after 429, 502, 503 and 504, and after no other status.',
+    does: 'retries after 429, 502, 503 and 504 and after no other status',
   },
-  C07: { asks: '400 is never tried again.', does: 'a body that is answered 400 is sent once' },
+  C07: {
+    asks: 'Never retry after 400.',
+    does: 'sends a body that is answered 400 once',
+  },
   C08: {
-    asks: 'Retry-After in seconds or as a date; without it, exponential backoff.',
-    does: 'Retry-After is waited for in each of its forms, and without it the wait doubles',
+    asks: 'Obey Retry-After in seconds or as a date. Otherwise use exponential backoff.',
+    does: 'waits for Retry-After in both forms, and otherwise doubles the wait',
   },
   C09: {
-    asks: 'No connection, or none any more: again, with jitter.',
-    does: 'a connection that breaks or does not come is tried again after a random wait',
+    asks: 'Retry with jitter if a connection fails.',
+    does: 'retries a failed connection after a random wait',
   },
   C10: {
-    asks: 'Connections are kept between requests.',
-    does: 'the bodies of one drain share a connection',
+    asks: 'Keep connections open between requests.',
+    does: 'sends the bodies of one drain over one connection',
   },
   C11: {
-    asks: 'Several connections at once may be used.',
-    does: 'one connection at a time is used',
-    why: 'A drain has little to send and no hurry; a single connection tells the least about how many sidecars there are.',
+    asks: 'Several connections at once are allowed.',
+    does: 'uses one connection at a time',
+    why: 'A drain has little to send and no hurry. A single connection says the least about the number of sidecars.',
   },
   C12: {
     asks: 'A client of HTTP/2 falls back to HTTP/1.1.',
-    does: 'requests are HTTP/1.1 from the start',
+    does: 'sends HTTP/1.1 from the start',
   },
   C13: {
-    asks: 'gRPC: which codes are tried again.',
-    does: 'an endpoint that is not HTTP is refused by its setting',
-    why: 'The sidecar sends OTLP over HTTP alone, so there are no codes of gRPC to act on. A collector that takes gRPC takes HTTP as well.',
+    asks: 'gRPC: retry after certain codes.',
+    does: 'refuses an endpoint that is not HTTP when it reads the setting',
+    why: 'The sidecar sends OTLP over HTTP only, so no gRPC codes arrive. A collector that accepts gRPC accepts HTTP as well.',
   },
   C14: {
-    asks: 'Whoever asks for less gets less.',
-    does: 'a collector that asks for a pause is left alone for it, however much waits',
+    asks: 'Send less to a receiver that asks for less.',
+    does: 'pauses as long as a collector asks, however much is queued',
   },
   C15: {
     asks: 'Requests should not wait for earlier answers.',
-    does: 'a body is sent when the one before it is answered',
-    why: 'Its receipt is on disk before it leaves, and consent is looked at again before each: one after the other.',
+    does: 'sends a body after the previous one is answered',
+    why: 'The receipt of a body is on disk before the body is sent, and consent is checked before each. So they are sent one by one.',
   },
   C16: {
-    asks: 'At the end, wait for answers or not; tell what was not delivered.',
-    does: 'a stop with a grace waits for the answer, one without cuts it off and keeps the body',
+    asks: 'At shutdown, wait for answers or not. Report what was not delivered.',
+    does: 'waits for the answer if the stop has a grace period, and otherwise cancels the request and keeps the body',
   },
-  C17: { asks: 'No empty envelopes.', does: 'where the policy lets nothing out, nothing is sent' },
+  C17: {
+    asks: 'Send no empty envelopes.',
+    does: 'sends nothing if the policy lets nothing out',
+  },
   C18: {
-    asks: 'Several destinations have a queue each.',
-    does: 'there is one destination',
-    why: 'A policy names the one who gets reports; a second would need a second consent.',
+    asks: 'Each of several destinations has its own queue.',
+    does: 'has one destination',
+    why: 'A policy names the one receiver of the reports. A second receiver would need a second consent.',
   },
   C19: {
-    asks: 'A resend may double what arrived.',
-    does: 'a resend has the same bytes, and with them the same usage.batch.id',
+    asks: 'A retry may duplicate data.',
+    does: 'sends the same bytes again, with the same usage.batch.id',
   },
   C20: {
-    asks: 'flags should be forwarded as they are.',
-    does: 'flags never leave',
-    why: 'On purpose: the sidecar makes new spans and forwards nothing; bits that an application can set are a channel that no policy sees.',
+    asks: 'flags should be forwarded unchanged.',
+    does: 'never sends flags',
+    why: 'The sidecar makes new spans and forwards nothing. Bits that an application can set would be a channel that no policy sees.',
   },
   C21: {
-    asks: 'Status.code in an answer changes nothing.',
-    does: 'the HTTP status decides, whatever the google.rpc.Status says',
+    asks: 'Status.code in an answer has no effect.',
+    does: 'decides by the HTTP status, whatever the google.rpc.Status says',
   },
   C22: {
-    asks: 'JSON that is sent has its own rules.',
-    does: 'nothing is ever sent as JSON',
-    why: 'Protobuf is smaller, and one encoding is one place to look for what leaves.',
+    asks: 'Follow the rules of JSON when sending it.',
+    does: 'never sends JSON',
+    why: 'Protobuf is smaller, and one encoding is easier to inspect.',
   },
 } as const satisfies Record<string, Point>

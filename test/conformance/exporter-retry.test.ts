@@ -1,5 +1,4 @@
-// What is asked of an exporter about answers, each point in one test: what is tried again and when,
-// what is dropped.
+// The points for an exporter about answers: what it retries and when, and what it drops.
 import assert from 'node:assert/strict'
 import type { RequestListener } from 'node:http'
 import { rejectedSpans, statusBody, successBody } from '../../src/otlp/answer.ts'
@@ -18,18 +17,17 @@ type Test = Parameters<Parameters<typeof conforms>[1]>[0]
  * kept.
  */
 async function sendTo(t: Test, listener: RequestListener) {
-  const delivery = await startTestDelivery(t, listener, { rejectedSpans })
-  for (const id of ['one', 'two', 'three']) await delivery.queue.append(recordOf(id), 1)
-  delivery.advance(0)
-  await until(() => delivery.drains() === 1)
+  const sidecar = await startTestDelivery(t, listener, { rejectedSpans })
+  for (const id of ['one', 'two', 'three']) await sidecar.queue.append(recordOf(id), 1)
+  sidecar.advance(0)
+  await until(() => sidecar.drains() === 1)
   await until(
-    () =>
-      delivery.sender.status().lastStatus !== undefined || delivery.sender.status().failures > 0,
+    () => sidecar.sender.status().lastStatus !== undefined || sidecar.sender.status().failures > 0,
   )
-  await delivery.sender.drainIfDue()
-  const outcome = (await receiptsIn(delivery.folder)).at(-1)!
+  await sidecar.sender.drainIfDue()
+  const outcome = (await receiptsIn(sidecar.folder)).at(-1)!
   t.mock.timers.reset()
-  return { ...delivery, outcome }
+  return { ...sidecar, outcome }
 }
 
 conforms('C02', async (t) => {
@@ -108,40 +106,40 @@ conforms('C08', async (t) => {
       [waitMs(failures, undefined, () => 0), waitMs(failures, undefined, () => 1)],
       [0, bound],
     )
-  const delivery = await startTestDelivery(t, statuses([503, { 'retry-after': '90' }], 200))
-  await delivery.queue.append(recordOf('one'), 1)
-  delivery.advance(0)
-  await until(() => delivery.sender.status().failures === 1)
-  assert.ok(delivery.sender.status().nextDrainAt >= START_MS + 90_000)
+  const sidecar = await startTestDelivery(t, statuses([503, { 'retry-after': '90' }], 200))
+  await sidecar.queue.append(recordOf('one'), 1)
+  sidecar.advance(0)
+  await until(() => sidecar.sender.status().failures === 1)
+  assert.ok(sidecar.sender.status().nextDrainAt >= START_MS + 90_000)
 })
 
 conforms('C09', async (t) => {
   const broken = await sendTo(t, statuses(0))
   assert.deepEqual([broken.outcome.result, broken.outcome.status], ['retry', 0])
-  const unreachable = await startTestDelivery(t, statuses(200), {
+  const nobody = await startTestDelivery(t, statuses(200), {
     destination: destinationOf('http://127.0.0.1:9'),
   })
-  await unreachable.queue.append(recordOf('one'), 1)
-  unreachable.advance(0)
-  await until(() => unreachable.sender.status().failures === 1)
-  assert.equal((await unreachable.names('sending')).length, 1)
+  await nobody.queue.append(recordOf('one'), 1)
+  nobody.advance(0)
+  await until(() => nobody.sender.status().failures === 1)
+  assert.equal((await nobody.names('sending')).length, 1)
   const waits = new Set(Array.from({ length: 50 }, () => waitMs(5, undefined, Math.random)))
   assert.ok(waits.size > 40)
 })
 
 conforms('C14', async (t) => {
-  const delivery = await startTestDelivery(t, statuses([429, { 'retry-after': '600' }], 200))
-  await delivery.queue.append(recordOf('one'), 1)
-  delivery.advance(0)
-  await until(() => delivery.sender.status().failures === 1)
-  for (let i = 0; i < 20; i++) await delivery.queue.append(recordOf(`more${i}`, 300_000), 1)
+  const sidecar = await startTestDelivery(t, statuses([429, { 'retry-after': '600' }], 200))
+  await sidecar.queue.append(recordOf('one'), 1)
+  sidecar.advance(0)
+  await until(() => sidecar.sender.status().failures === 1)
+  for (let i = 0; i < 20; i++) await sidecar.queue.append(recordOf(`more${i}`, 300_000), 1)
   for (const ms of [1_000, 300_000, 298_999]) {
-    delivery.advance(ms)
+    sidecar.advance(ms)
     await settle()
   }
-  assert.equal(delivery.got.length, 1)
-  delivery.advance(DAY_MS)
-  await until(() => delivery.counters.get('sent.spans') === 21)
+  assert.equal(sidecar.got.length, 1)
+  sidecar.advance(DAY_MS)
+  await until(() => sidecar.counters.get('sent.spans') === 21)
 })
 
 conforms('C21', async (t) => {

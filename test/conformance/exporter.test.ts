@@ -1,5 +1,5 @@
-// What is asked of an exporter about what it sends and when it stops, each point in one test: a
-// real queue, a real sender whose clock the test moves, a real server.
+// The points for an exporter about what it sends and when it stops. Queue, sender and server are
+// real; the test moves the clock of the sender.
 import assert from 'node:assert/strict'
 import type { RequestListener } from 'node:http'
 import { gunzipSync } from 'node:zlib'
@@ -54,7 +54,7 @@ conforms('C10', async (t) => {
   assert.equal(connections(), 1)
 })
 
-/** Answers one request at a time when it is told to. */
+/** Answers one request at a time, when the test says so. */
 function oneByOne(): { listener: RequestListener; waiting: (() => void)[] } {
   const waiting: (() => void)[] = []
   return { waiting, listener: (_request, response) => void waiting.push(() => response.end()) }

@@ -1,5 +1,5 @@
-// The whole sidecar in mode local for the points about spans: what it answers over HTTP and gRPC,
-// and what it keeps.
+// A whole sidecar in mode local for the points about spans: its answers over HTTP and gRPC, and the
+// spans it keeps.
 import { connect } from 'node:http2'
 import type { TestContext } from 'node:test'
 import { spansWaiting } from '../support/collector.ts'
@@ -21,7 +21,7 @@ export const jsonSpan = (
 export const jsonRequest = (...spans: string[]): string =>
   `{"resourceSpans":[{"scopeSpans":[{"spans":[${spans.join(',')}]}]}]}`
 
-export async function openRoad(t: TestContext, env: Record<string, string> = {}) {
+export async function openSidecar(t: TestContext, env: Record<string, string> = {}) {
   const place = await placeOf(t, { USAGE_REPORTING: 'local', ...env })
   const sidecar = await startHere(t, place)
   const sendHttp = (

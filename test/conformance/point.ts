@@ -1,15 +1,15 @@
-// One point of the specification of OTLP, and the test that holds us to it: the test's name is made
-// of the point, so the table (`docs/conformance.md`) and the tests cannot say different things.
+// One point of the OTLP specification and its test. The test is named after the point, so that the
+// table (`docs/conformance.md`) and the tests say the same.
 import { type TestContext, test } from 'node:test'
 import { EXPORTER } from './exporter-points.ts'
 import { RECEIVER } from './receiver-points.ts'
 
 export interface Point {
-  /** In words of ours. */
+  /** In our words. */
   asks: string
-  /** What we do, as a sentence without its end. */
+  /** What the sidecar does, as a sentence without subject and full stop. */
   does: string
-  /** Where that is not what was asked. */
+  /** The reason for a deviation. */
   why?: string
 }
 

@@ -1,22 +1,22 @@
-// What is asked of a receiver over gRPC, each point in one test.
+// The points for a receiver over gRPC.
 import assert from 'node:assert/strict'
 import { connect as connectTcp } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { ExportResult } from '../../src/otlp/answer.ts'
 import { retryLater } from '../../src/support/errors.ts'
 import { readConfig } from '../../src/support/settings.ts'
-import { BODY, call, connected, MAX_BODY, openDoor } from '../support/grpc-receiver.ts'
-import { openDoor as openHttp } from '../support/http-receiver.ts'
+import { BODY, call, connected, MAX_BODY, openReceiver } from '../support/grpc-receiver.ts'
+import { openReceiver as openHttp } from '../support/http-receiver.ts'
 import { message, openRaw, TYPE } from '../support/raw-http2.ts'
 import { atEnd, execution } from '../support/sidecar.ts'
 import { until } from '../support/wait.ts'
-import { JSON_TYPE, jsonRequest, jsonSpan, openRoad, PROTOBUF, readAnswer } from './pipeline.ts'
+import { JSON_TYPE, jsonRequest, jsonSpan, openSidecar, PROTOBUF, readAnswer } from './pipeline.ts'
 import { conforms } from './point.ts'
 
 const GZIP = { 'grpc-encoding': 'gzip' }
 
 conforms('S01', async (t) => {
-  const grpc = await openDoor(t)
+  const grpc = await openReceiver(t)
   const session = connected(t, grpc.url)
   assert.equal((await call(session, message(BODY))).grpc, '0')
   assert.equal((await call(session, message(gzipSync(BODY), 1), GZIP)).grpc, '0')
@@ -43,14 +43,14 @@ conforms('S01', async (t) => {
 
 conforms('S02', async (t) => {
   assert.deepEqual(readConfig({}).config.grpcListen, { host: '127.0.0.1', port: 4317 })
-  const { sendGrpc, kept } = await openRoad(t)
+  const { sendGrpc, kept } = await openSidecar(t)
   const { status, grpc, headers } = await sendGrpc(execution())
   assert.deepEqual([status, grpc, headers['content-type']], [200, '0', 'application/grpc'])
   assert.equal((await kept()).length, 1)
 })
 
 conforms('S03', async (t) => {
-  const { url, got } = await openDoor(t)
+  const { url, got } = await openReceiver(t)
   const session = connected(t, url)
   assert.equal((await call(session, message(Buffer.alloc(MAX_BODY)))).grpc, '0')
   assert.equal((await call(session, message(gzipSync(Buffer.alloc(MAX_BODY)), 1), GZIP)).grpc, '0')
@@ -66,8 +66,8 @@ conforms('S03', async (t) => {
 
 conforms('S05', async (t) => {
   const gate = Promise.withResolvers<ExportResult>()
-  const door = await openDoor(t, () => gate.promise)
-  const client = await openRaw(door.port)
+  const receiver = await openReceiver(t, () => gate.promise)
+  const client = await openRaw(receiver.port)
   atEnd(t, async () => client.socket.destroy())
   await until(() => client.frames.some(({ type }) => type === TYPE.settings))
   // SETTINGS_MAX_CONCURRENT_STREAMS.
@@ -77,17 +77,17 @@ conforms('S05', async (t) => {
     payload.readUInt32BE(6 * i + 2),
   ])
   assert.equal(settings.find(([id]) => id === 3)?.[1], 100)
-  const session = connected(t, door.url)
+  const session = connected(t, receiver.url)
   const answers = Array.from({ length: 150 }, () => call(session, message(BODY)))
-  await until(() => door.got.length === 100)
+  await until(() => receiver.got.length === 100)
   gate.resolve({ rejected: 0, message: '' })
   for (const { grpc } of await Promise.all(answers)) assert.equal(grpc, '0')
-  assert.equal(door.got.length, 150)
+  assert.equal(receiver.got.length, 150)
 })
 
 conforms('S06', async (t) => {
   const handled = { rejected: 3, message: 'Three are not valid.' }
-  const grpc = await openDoor(t, () => handled)
+  const grpc = await openReceiver(t, () => handled)
   const { body } = await call(connected(t, grpc.url), message(BODY))
   assert.deepEqual(readAnswer(body.subarray(5)), handled)
   const http = await openHttp(t, { handle: async () => handled })
@@ -98,9 +98,9 @@ conforms('S06', async (t) => {
 })
 
 conforms('S13', async (t) => {
-  const full = await openDoor(t, () => Promise.reject(retryLater('The queue is full.', 60)))
+  const full = await openReceiver(t, () => Promise.reject(retryLater('The queue is full.', 60)))
   assert.equal((await call(connected(t, full.url), message(BODY))).grpc, '14')
-  const { sendGrpc, kept } = await openRoad(t)
+  const { sendGrpc, kept } = await openSidecar(t)
   const { grpc, details } = await sendGrpc(execution().subarray(0, -1))
   assert.equal(grpc, '3')
   assert.match(details.toString('latin1'), /google\.rpc\.BadRequest/)
@@ -109,10 +109,10 @@ conforms('S13', async (t) => {
 
 conforms('S14', async (t) => {
   const gate = Promise.withResolvers<ExportResult>()
-  const door = await openDoor(t, () => gate.promise)
-  const session = connected(t, door.url)
+  const receiver = await openReceiver(t, () => gate.promise)
+  const session = connected(t, receiver.url)
   const first = Array.from({ length: 30 }, () => call(session, message(Buffer.alloc(90_000))))
-  await until(() => door.counters.get('requests.refused.503') > 0)
+  await until(() => receiver.counters.get('requests.refused.503') > 0)
   const refused = await call(session, message(Buffer.alloc(90_000)))
   assert.equal(refused.grpc, '14')
   assert.match(refused.details.toString('latin1'), /google\.rpc\.RetryInfo/)
@@ -122,12 +122,12 @@ conforms('S14', async (t) => {
 })
 
 conforms('S15', async (t) => {
-  const door = await openDoor(t)
+  const receiver = await openReceiver(t)
   for (const body of [
     message(Buffer.alloc(MAX_BODY + 1)),
     message(gzipSync(Buffer.alloc(50 * MAX_BODY)), 1),
   ]) {
-    const { grpc, details } = await call(connected(t, door.url), body, GZIP)
+    const { grpc, details } = await call(connected(t, receiver.url), body, GZIP)
     assert.equal(grpc, '8')
     assert.doesNotMatch(details.toString('latin1'), /RetryInfo/)
   }
@@ -140,8 +140,8 @@ conforms('S15', async (t) => {
 })
 
 conforms('S32', async (t) => {
-  const { port, grpcPort } = await openRoad(t)
-  const told = async (to: number, bytes: string): Promise<string> => {
+  const { port, grpcPort } = await openSidecar(t)
+  const answerTo = async (to: number, bytes: string): Promise<string> => {
     const socket = connectTcp(to, '127.0.0.1')
     let answer = ''
     socket.on('data', (part) => {
@@ -152,11 +152,11 @@ conforms('S32', async (t) => {
     return answer
   }
   assert.match(
-    await told(port(), 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+    await answerTo(port(), 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
     /^HTTP\/1\.1 400 .*gRPC to the gRPC port\./s,
   )
   assert.match(
-    await told(grpcPort(), 'POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n\r\n'),
+    await answerTo(grpcPort(), 'POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n\r\n'),
     /^HTTP\/1\.1 400 .*HTTP\/1\.1 to the HTTP port\./s,
   )
 })

@@ -1,5 +1,4 @@
-// What is asked of a receiver over HTTP, each point in one test, against the door or the whole
-// sidecar.
+// The points for a receiver over HTTP, against the receiver or the whole sidecar.
 import assert from 'node:assert/strict'
 import { Agent } from 'node:http'
 import { gzipSync } from 'node:zlib'
@@ -8,7 +7,7 @@ import { badRequest, retryLater } from '../../src/support/errors.ts'
 import { limitsFor, readConfig } from '../../src/support/settings.ts'
 import {
   KIB,
-  openDoor,
+  openReceiver,
   type Reply,
   readStatus,
   type Sent,
@@ -17,7 +16,7 @@ import {
 import { execution } from '../support/sidecar.ts'
 import { request, span } from '../support/spans.ts'
 import { until } from '../support/wait.ts'
-import { JSON_TYPE, jsonRequest, jsonSpan, openRoad, PROTOBUF, readAnswer } from './pipeline.ts'
+import { JSON_TYPE, jsonRequest, jsonSpan, openSidecar, PROTOBUF, readAnswer } from './pipeline.ts'
 import { conforms } from './point.ts'
 
 const ENCODINGS = ['protobuf', 'json'] as const
@@ -35,7 +34,7 @@ conforms('S04', async (t) => {
   assert.equal(limitsFor(config, undefined).maxJsonBody, 8 * MIB)
   assert.equal(limitsFor(readConfig({ USAGE_MAX_BODY: '1MiB' }).config, undefined).maxBody, MIB)
   assert.ok(limitsFor(config, 96 * MIB).maxBody < 64 * MIB)
-  const { sendHttp } = await openRoad(t, { USAGE_MAX_BODY: '64KiB' })
+  const { sendHttp } = await openSidecar(t, { USAGE_MAX_BODY: '64KiB' })
   assert.deepEqual(
     await Promise.all(
       [64 * KIB, 64 * KIB + 1].map(
@@ -47,14 +46,14 @@ conforms('S04', async (t) => {
 })
 
 conforms('S07', async (t) => {
-  const { sendHttp, sendGrpc } = await openRoad(t)
+  const { sendHttp, sendGrpc } = await openSidecar(t)
   assert.equal((await sendHttp(execution())).body.length, 0)
   assert.equal((await sendHttp(jsonRequest(jsonSpan()), JSON_TYPE)).body.toString(), '{}')
   assert.deepEqual((await sendGrpc(execution())).body, Buffer.alloc(5))
 })
 
 conforms('S08', async (t) => {
-  const { sendHttp, sendGrpc, kept } = await openRoad(t)
+  const { sendHttp, sendGrpc, kept } = await openSidecar(t)
   assert.equal((await sendHttp('')).status, 200)
   assert.equal((await sendHttp('{}', JSON_TYPE)).status, 200)
   assert.equal((await sendGrpc(Buffer.alloc(0))).grpc, '0')
@@ -63,7 +62,7 @@ conforms('S08', async (t) => {
 
 conforms('S11', async (t) => {
   let message = 'Mind the step.'
-  const { send } = await openDoor(t, { handle: async () => ({ rejected: 0, message }) })
+  const { send } = await openReceiver(t, { handle: async () => ({ rejected: 0, message }) })
   assert.deepEqual(readAnswer((await send(good('protobuf'))).body), { rejected: 0, message })
   assert.deepEqual(JSON.parse((await send(good('json'))).body.toString()), {
     partialSuccess: { errorMessage: message },
@@ -72,7 +71,7 @@ conforms('S11', async (t) => {
   assert.equal(readAnswer((await send(good('protobuf'))).body), undefined)
 })
 
-/** Every way to be refused by the door; `handle` throws what it is given. */
+/** Every way to be refused by the receiver; `handle` throws what it is given. */
 const FAILURES: Record<string, { sent: Sent; throws?: Error; status: number }> = {
   path: { sent: { path: `/${'x'.repeat(4000)}` }, status: 404 },
   method: { sent: { method: 'PUT' }, status: 405 },
@@ -97,7 +96,7 @@ async function everyFailure(
   check: Check,
 ): Promise<void> {
   let throws: Error | undefined
-  const { send } = await openDoor(t, {
+  const { send } = await openReceiver(t, {
     handle: () => Promise.reject(throws ?? new Error('Nothing may come this far.')),
   })
   for (const [name, failure] of Object.entries(FAILURES)) {
@@ -116,7 +115,7 @@ conforms('S12', async (t) => {
   await everyFailure(t, ({ body }, _encoding, _status, name) =>
     assert.ok(body.length < KIB, `${name}: ${body.length}`),
   )
-  const { sendHttp } = await openRoad(t)
+  const { sendHttp } = await openSidecar(t)
   const bad = span({ traceId: Buffer.alloc(16), name: 'x'.repeat(1000) })
   const { status, body } = await sendHttp(request(...Array.from({ length: 1000 }, () => bad)))
   assert.equal(status, 200)
@@ -125,7 +124,7 @@ conforms('S12', async (t) => {
 
 conforms('S16', async (t) => {
   assert.deepEqual(readConfig({}).config.httpListen, { host: '127.0.0.1', port: 4318 })
-  const { open, bodies } = await openDoor(t)
+  const { open, bodies } = await openReceiver(t)
   const { socket, answer } = await open()
   socket.write(
     `POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${PROTOBUF}\r\ncontent-length: ${GOOD.protobuf.length}\r\n\r\n`,
@@ -139,7 +138,7 @@ conforms('S16', async (t) => {
 const typesOf =
   (encoding: 'protobuf' | 'json'): Parameters<typeof conforms>[1] =>
   async (t) => {
-    const { send } = await openDoor(t)
+    const { send } = await openReceiver(t)
     assert.equal((await send(good(encoding))).headers['content-type'], TYPES[encoding])
     assert.equal(
       (await send(good(encoding, { path: '/v1/logs' }))).headers['content-type'],
@@ -157,13 +156,13 @@ conforms('S19', async (t) => {
     assert.equal(reply.headers['content-type'], TYPES[encoding], name)
     assert.ok(readStatus(encoding, reply.body).message.length > 10, name)
   })
-  const { send } = await openDoor(t)
+  const { send } = await openReceiver(t)
   const reply = await send({ headers: { 'content-type': 'text/html' } })
   assert.deepEqual([reply.status, reply.headers['content-type']], [415, TYPES.json])
 })
 
 conforms('S25', async (t) => {
-  const { send, bodies } = await openDoor(t)
+  const { send, bodies } = await openReceiver(t)
   const limits = { protobuf: 256 * KIB, json: 128 * KIB }
   for (const encoding of ENCODINGS) {
     const large = Buffer.alloc(limits[encoding] + 1, 0x20)
@@ -178,7 +177,7 @@ conforms('S25', async (t) => {
 })
 
 conforms('S26', async (t) => {
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   for (const [body, type] of [
     [execution(), PROTOBUF],
     [jsonRequest(jsonSpan()), JSON_TYPE],
@@ -199,7 +198,7 @@ conforms('S28', async (t) => {
     const { code, message } = readStatus(encoding, reply.body)
     assert.ok(code > 0 && /^[A-Z].*\.$/.test(message), name)
   })
-  const { open } = await openDoor(t)
+  const { open } = await openReceiver(t)
   for (const bytes of [
     'nonsense\r\n\r\n',
     `GET / HTTP/1.1\r\na: ${'b'.repeat(10_000)}\r\n\r\n`,
@@ -213,7 +212,7 @@ conforms('S28', async (t) => {
 })
 
 conforms('S29', async (t) => {
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   const whole = execution()
   for (const [body, type] of [
     [whole.subarray(0, -1), PROTOBUF],
@@ -227,7 +226,7 @@ conforms('S29', async (t) => {
 })
 
 conforms('S30', async (t) => {
-  const full = await openDoor(t, {
+  const full = await openReceiver(t, {
     handle: () => Promise.reject(retryLater('The queue is full.', 60)),
   })
   for (const encoding of ENCODINGS) {
@@ -235,7 +234,7 @@ conforms('S30', async (t) => {
     assert.deepEqual([status, headers['retry-after']], [503, '60'])
   }
   const gate = Promise.withResolvers<{ rejected: number; message: string }>()
-  const gated = await openDoor(t, { budget: new Budget(40 * KIB), handle: () => gate.promise })
+  const gated = await openReceiver(t, { budget: new Budget(40 * KIB), handle: () => gate.promise })
   const first = gated.send(good('protobuf', { body: Buffer.alloc(30 * KIB) }))
   await until(() => gated.budget.used > 0)
   const { status, headers } = await gated.send(good('protobuf', { body: Buffer.alloc(30 * KIB) }))
@@ -245,7 +244,7 @@ conforms('S30', async (t) => {
 })
 
 conforms('S31', async (t) => {
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   for (const type of [PROTOBUF, `${PROTOBUF}; charset=utf-8`, 'Application/X-Protobuf;a=b'])
     assert.equal((await sendHttp(execution(), type)).status, 200)
   for (const type of [JSON_TYPE, `${JSON_TYPE};charset=UTF-8`, 'APPLICATION/JSON'])
@@ -254,7 +253,7 @@ conforms('S31', async (t) => {
 })
 
 conforms('S33', async (t) => {
-  const { sendHttp } = await openRoad(t)
+  const { sendHttp } = await openSidecar(t)
   const bad = request(span({ traceId: Buffer.alloc(16) }))
   for (const body of [execution(), bad, Buffer.of(0)]) {
     const { headers } = await sendHttp(body, PROTOBUF, { 'accept-encoding': 'gzip' })
@@ -265,7 +264,7 @@ conforms('S33', async (t) => {
 conforms('S34', async (t) => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   t.after(() => agent.destroy())
-  const { send, open, bodies } = await openDoor(t)
+  const { send, open, bodies } = await openReceiver(t)
   const cases: [Sent, number][] = [
     [{ path: '/v1/trace' }, 404],
     [{ method: 'GET', body: '' }, 405],

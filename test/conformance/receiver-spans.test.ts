@@ -1,5 +1,4 @@
-// What is asked of a receiver about the spans in a request, each point in one test: through the
-// whole sidecar, to its disk.
+// The points for a receiver about the spans of a request, through the whole sidecar to its disk.
 import assert from 'node:assert/strict'
 import { decodeRequest } from '../../src/otlp/decode.ts'
 import { jsonToProtobuf } from '../../src/otlp/json.ts'
@@ -10,7 +9,7 @@ import {
   JSON_TYPE,
   jsonRequest,
   jsonSpan,
-  openRoad,
+  openSidecar,
   PROTOBUF,
   readAnswer,
   SPAN_ID,
@@ -29,7 +28,7 @@ const fixed32 = (field: number, value: number): Buffer => {
 }
 
 conforms('S09', async (t) => {
-  const { sendHttp, sendGrpc, kept } = await openRoad(t)
+  const { sendHttp, sendGrpc, kept } = await openSidecar(t)
   const body = request(
     stage(),
     span({ name: 'stage', traceId: Buffer.alloc(16) }),
@@ -49,11 +48,11 @@ conforms('S09', async (t) => {
 })
 
 conforms('S10', async (t) => {
-  const { sendHttp } = await openRoad(t)
+  const { sendHttp } = await openSidecar(t)
   const { body } = await sendHttp(request(span({ traceId: Buffer.alloc(3) })))
   assert.match(
     readAnswer(body)!.message,
-    /not valid OTLP: a trace id has 16 bytes and a span id 8, neither all zero/,
+    /not valid OTLP\. A trace id has 16 bytes and a span id 8, neither is all zero/,
   )
 })
 
@@ -67,7 +66,7 @@ conforms('S20', async (t) => {
   const { traceId } = decodeRequest(jsonToProtobuf(Buffer.from(jsonRequest(jsonSpan()))))
     .resourceSpans[0]!.scopeSpans[0]!.spans[0]!
   assert.equal(traceId, TRACE_ID)
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   const base64 = idsAre(
     Buffer.from(TRACE_ID, 'hex').toString('base64'),
     Buffer.from(SPAN_ID, 'hex').toString('base64'),
@@ -78,7 +77,7 @@ conforms('S20', async (t) => {
 })
 
 conforms('S21', async (t) => {
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   const finished = (code: string): string => {
     const own = '{"key":"execution.status","value":{"stringValue":"succeeded"}}'
     return jsonRequest(
@@ -104,7 +103,7 @@ conforms('S22', async (t) => {
       .name,
     'stage',
   )
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   assert.equal((await sendHttp(whole, JSON_TYPE)).status, 200)
   assert.deepEqual(
     (await kept()).map(({ attributes }) => attributes['stage.type']),
@@ -113,7 +112,7 @@ conforms('S22', async (t) => {
 })
 
 conforms('S23', async (t) => {
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   const snake = jsonRequest(jsonSpan()).replaceAll('traceId', 'trace_id')
   assert.match((await sendHttp(snake, JSON_TYPE)).body.toString(), /"rejectedSpans":"1"/)
   for (const name of ['resourceSpans', 'scopeSpans', 'stringValue']) {
@@ -151,7 +150,7 @@ conforms('S24', () => {
 })
 
 conforms('S35', async (t) => {
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   const wrong = [
     { traceId: Buffer.alloc(16) },
     { traceId: Buffer.alloc(15, 1) },
@@ -171,7 +170,7 @@ conforms('S35', async (t) => {
 })
 
 conforms('S36', async (t) => {
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   const { status, body } = await sendHttp(request(stage(fixed32(16, 0xffff_ffff)), stage()))
   assert.deepEqual([status, body.length, (await kept()).length], [200, 0, 2])
   assert.equal(
@@ -181,7 +180,7 @@ conforms('S36', async (t) => {
 })
 
 conforms('S37', async (t) => {
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   const array = lenField(
     5,
     Buffer.concat([
@@ -204,7 +203,7 @@ conforms('S37', async (t) => {
 })
 
 conforms('S38', async (t) => {
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   // KeyValue.key_strindex is 3, AnyValue.string_value_strindex is 8.
   const besideKey = lenField(
     9,
@@ -224,7 +223,7 @@ conforms('S38', async (t) => {
 })
 
 conforms('S39', async (t) => {
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   const group = Buffer.concat([Buffer.of(0xfb, 0x7e), varintField(1, 1), Buffer.of(0xfc, 0x7e)])
   const unknown = Buffer.concat([
     varintField(1000, 7),
@@ -249,24 +248,24 @@ conforms('S39', async (t) => {
 })
 
 conforms('S40', async (t) => {
-  const road = await openRoad(t)
+  const sidecar = await openSidecar(t)
   const twice = attribute('stage.type', text('deploy'))
-  assert.equal((await road.sendHttp(request(stage(twice)))).status, 200)
+  assert.equal((await sidecar.sendHttp(request(stage(twice)))).status, 200)
   const attributes = '"attributes":[{"key":"stage.type","value":{"stringValue":"bake"}}'
   const json = jsonRequest(jsonSpan()).replace(
     attributes,
     `${attributes},{"key":"stage.type","value":{"stringValue":"bake"}}`,
   )
-  assert.equal((await road.sendHttp(json, JSON_TYPE)).status, 200)
+  assert.equal((await sidecar.sendHttp(json, JSON_TYPE)).status, 200)
   assert.deepEqual(
-    (await road.kept()).map((one) => one.attributes),
+    (await sidecar.kept()).map((one) => one.attributes),
     [{}, {}],
   )
-  assert.equal(road.counters.get('spans.stage.stage.type.left_out'), 2)
+  assert.equal(sidecar.counters.get('spans.stage.stage.type.left_out'), 2)
 })
 
 conforms('S41', async (t) => {
-  const { sendHttp, kept, counters } = await openRoad(t)
+  const { sendHttp, kept, counters } = await openSidecar(t)
   const empty = [
     lenField(1, Buffer.alloc(0)),
     lenField(1, lenField(2, Buffer.alloc(0))),
@@ -285,7 +284,7 @@ conforms('S41', async (t) => {
 })
 
 conforms('S42', async (t) => {
-  const { sendHttp, kept } = await openRoad(t)
+  const { sendHttp, kept } = await openSidecar(t)
   let groups: Buffer = Buffer.alloc(0)
   for (let i = 0; i < 100; i++)
     groups = Buffer.concat([Buffer.of(0xfb, 0x7e), groups, Buffer.of(0xfc, 0x7e)])

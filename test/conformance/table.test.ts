@@ -1,10 +1,10 @@
-// The table of conformance is what the tests are, and cannot be made from fewer.
+// The conformance table matches its tests.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { conformanceTable, rows, testsIn } from './table.ts'
 
-test('the table of conformance is made from the tests that are there', () => {
+test('the conformance table is up to date', () => {
   const table = readFileSync(new URL('../../docs/conformance.md', import.meta.url), 'utf8')
   assert.equal(table, conformanceTable(), 'Run: npm run generate')
   const ids = [...table.matchAll(/^\| ([SC]\d\d) \|/gm)].map((match) => match[1]!)
@@ -18,7 +18,7 @@ test('the table of conformance is made from the tests that are there', () => {
   )
 })
 
-test('a point without a test, or with two, makes no table', () => {
+test('refuses a point without a test or with two', () => {
   const point = { asks: 'Something.', does: 'something is done' }
   assert.throws(() => rows({ S99: point }, new Map()), /S99 has no test/)
   assert.match(

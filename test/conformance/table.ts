@@ -1,5 +1,5 @@
-// The table of conformance, from the points and from the tests that are really there: a point
-// without exactly one test, or a test without a point, is an error.
+// The conformance table, made from the points and their tests. A point without exactly one test, or
+// a test without a point, is an error.
 import { readdirSync, readFileSync } from 'node:fs'
 import { EXPORTER } from './exporter-points.ts'
 import type { Point } from './point.ts'
@@ -7,7 +7,7 @@ import { RECEIVER } from './receiver-points.ts'
 
 const FOLDER = new URL('.', import.meta.url).pathname
 
-/** Which file holds the test of each point; throws where a point has two. */
+/** The file with the test of each point. Throws if a point has two tests. */
 export function testsIn(files: readonly string[]): Map<string, string> {
   const found = new Map<string, string>()
   for (const file of files) {
@@ -21,7 +21,7 @@ export function testsIn(files: readonly string[]): Map<string, string> {
   return found
 }
 
-/** Throws where a point has no test. */
+/** Throws if a point has no test. */
 export function rows(
   points: Readonly<Record<string, Point>>,
   tests: ReadonlyMap<string, string>,
@@ -41,16 +41,17 @@ export function rows(
 export function conformanceTable(): string {
   const tests = testsIn(readdirSync(FOLDER).filter((name) => name.endsWith('.test.ts')))
   const unknown = [...tests.keys()].filter((id) => !(id in RECEIVER) && !(id in EXPORTER))
-  if (unknown.length > 0) throw new Error(`There is no point ${unknown.join(', ')}.`)
-  const head = '| point | asked | what we do | test |\n|---|---|---|---|\n'
+  if (unknown.length > 0) throw new Error(`Add a point for ${unknown.join(', ')}.`)
+  const head = '| point | OTLP | usage-sidecar | test |\n|---|---|---|---|\n'
   const deviations = [...Object.values<Point>(RECEIVER), ...Object.values<Point>(EXPORTER)].filter(
     ({ why }) => why !== undefined,
   ).length
   return `<!-- Made from test/conformance/ by npm run generate. -->
 # Conformance to OTLP
 
-Against the specification of opentelemetry-proto v1.11.0, point by point: ${Object.keys(RECEIVER).length} for a receiver (S), ${Object.keys(EXPORTER).length} for an exporter (C). Each has
-one test, whose name begins with the point. ${deviations} are deviations on purpose, or things we do not offer; the table says why.
+This table compares usage-sidecar with the specification of opentelemetry-proto v1.11.0. It has ${Object.keys(RECEIVER).length} points
+for a receiver (S) and ${Object.keys(EXPORTER).length} for an exporter (C). The name of each test begins with its point. ${deviations} points are
+intended deviations or are not offered, and say why.
 
 ## Receiver
 

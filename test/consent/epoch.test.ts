@@ -1,5 +1,5 @@
-// The file of the epoch: whole or not at all, durable when it is said to be, and gone for good when
-// it has ended.
+// The epoch file: whole or absent, durable when a call returns, and gone for good when the epoch
+// has ended.
 import assert from 'node:assert/strict'
 import fs, {
   existsSync,
@@ -25,7 +25,7 @@ async function folderHere(t: TestContext): Promise<string> {
   return folder
 }
 
-/** What is done to the folder, in its order. */
+/** The operations on the directory in their order. */
 function record(t: TestContext, fails: (operation: string) => boolean = () => false): string[] {
   const operations: string[] = []
   const names = new Map<number, string>()
@@ -54,7 +54,7 @@ function record(t: TestContext, fails: (operation: string) => boolean = () => fa
   return operations
 }
 
-test('an epoch is read as it was begun, and no part of its file is one', async (t) => {
+test('reads an epoch as it was written', async (t) => {
   const folder = await folderHere(t)
   assert.equal(readEpoch(folder), undefined)
   const begun = beginEpoch(folder, 'on', POLICY, NOW)
@@ -75,7 +75,7 @@ test('an epoch is read as it was begun, and no part of its file is one', async (
   assert.deepEqual([readEpoch(folder), other.mode, other.id === begun.id], [other, 'local', false])
 })
 
-test('an epoch file that is torn anywhere, or is garbage, is none', async (t) => {
+test('takes a torn or malformed epoch file for no epoch', async (t) => {
   const folder = await folderHere(t)
   const path = join(folder, 'epoch')
   beginEpoch(folder, 'on', POLICY, NOW)
@@ -106,20 +106,20 @@ test('an epoch file that is torn anywhere, or is garbage, is none', async (t) =>
   rmSync(path)
   mkdirSync(path)
   assert.equal(readEpoch(folder), undefined)
-  assert.throws(() => endEpoch(folder), 'one that cannot be ended is told')
+  assert.throws(() => endEpoch(folder), 'reports an epoch that cannot be ended')
 })
 
-test('an epoch is on disk before it takes its name, and its name before it counts', async (t) => {
+test('syncs the content, renames the file and syncs the directory', async (t) => {
   const folder = await folderHere(t)
   const operations = record(t)
   beginEpoch(folder, 'on', POLICY, NOW)
   assert.deepEqual(operations, ['sync epoch.tmp', 'rename epoch.tmp epoch', 'sync data'])
 })
 
-test('an epoch that has ended is gone for good, also where the disk failed at first', async (t) => {
+test('removes an ended epoch for good, also if the disk fails at first', async (t) => {
   const folder = await folderHere(t)
   beginEpoch(folder, 'on', POLICY, NOW)
-  // As a process leaves it that is killed while it writes.
+  // The state after a kill during a write.
   writeFileSync(join(folder, 'epoch.tmp'), 'half')
   let fails = true
   const operations = record(t, (operation) => fails && operation === 'sync data')
@@ -132,7 +132,7 @@ test('an epoch that has ended is gone for good, also where the disk failed at fi
   )
 })
 
-test('where there is no folder nothing ends, and none is made', async (t) => {
+test('creates no directory to end an epoch', async (t) => {
   const folder = join(await temporaryFolder(t), 'data')
   endEpoch(folder)
   assert.ok(!existsSync(folder))

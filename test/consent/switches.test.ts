@@ -1,6 +1,5 @@
-// May we report? All combinations of all states that the switches can be in, and the file of
-// annotations as the kubelet writes it (fixtures/annotations.txt is what its FormatMap makes of
-// awkward ones, in Go).
+// All combinations of all states of the switches, and the annotations file as the kubelet writes
+// it. fixtures/annotations.txt is the output of its FormatMap for unusual annotations.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -14,12 +13,12 @@ const AS_THE_KUBELET_WRITES = readFileSync(
   'utf8',
 )
 
-/** A state of one switch, what it says, and which name it says it under; `none` is no opinion. */
+/** A state of one switch, its mode and the name that it reports. `none` is no opinion. */
 type State<T> = [state: T, says: Mode | 'none', by?: string]
 
 const WRONG: State<boolean>[] = [
   [false, 'none'],
-  [true, 'off', 'a wrong setting'],
+  [true, 'off', 'an invalid setting'],
 ]
 const SETTING: State<string>[] = (['off', 'local', 'on'] as const).map(
   (word): State<string> => [word, word, 'USAGE_REPORTING'],
@@ -62,12 +61,12 @@ DO_NOT_TRACK.push(
 
 const OFF_FILE: State<Switches['offFile']>[] = [
   [undefined, 'none'],
-  [{ there: false }, 'none'],
-  [{ there: true }, 'off', 'USAGE_OFF_FILE'],
-  [{ there: undefined }, 'off', 'USAGE_OFF_FILE'],
+  [{ exists: false }, 'none'],
+  [{ exists: true }, 'off', 'USAGE_OFF_FILE'],
+  [{ exists: undefined }, 'off', 'USAGE_OFF_FILE'],
 ]
 
-test('of all combinations of all states of the switches, the lowest decides', () => {
+test('the lowest mode wins in all combinations of all states of the switches', () => {
   const order: Mode[] = ['off', 'local', 'on']
   const counts = { off: 0, local: 0, on: 0 }
   for (const wrong of WRONG)
@@ -79,7 +78,7 @@ test('of all combinations of all states of the switches, the lowest decides', ()
             const mode = order.find((candidate) => states.some(([, says]) => says === candidate))!
             const by = states.find(([, says]) => says === mode)![2]
             const switches: Switches = {
-              wrongSettings: wrong[0],
+              hasInvalidSettings: wrong[0],
               reporting: setting[0],
               doNotTrack: doNotTrack[0],
             }
@@ -88,8 +87,8 @@ test('of all combinations of all states of the switches, the lowest decides', ()
             assert.deepEqual(decide(switches), { mode, by }, JSON.stringify(switches))
             counts[mode]++
           }
-  // On takes a setting that is on, six files that leave it so, six values of DO_NOT_TRACK and two
-  // of the kill switch.
+  // `on` needs the setting, one of six files, one of six values of DO_NOT_TRACK and one of two
+  // states of the kill switch.
   assert.deepEqual(counts.on, 6 * 6 * 2)
   assert.ok(counts.local > counts.on && counts.off > counts.local)
 })
@@ -97,7 +96,7 @@ test('of all combinations of all states of the switches, the lowest decides', ()
 const withAnnotations = (text: string): Mode =>
   decide({ reporting: 'on', doNotTrack: undefined, annotations: { text } }).mode
 
-test('what the kubelet writes is understood, whatever other annotations hold', () => {
+test('reads what the kubelet writes, whatever other annotations hold', () => {
   assert.equal(withAnnotations(AS_THE_KUBELET_WRITES), 'on')
   assert.equal(
     withAnnotations(AS_THE_KUBELET_WRITES.replace(`${REPORTING}="on"`, `${REPORTING}="local"`)),
@@ -109,11 +108,11 @@ test('what the kubelet writes is understood, whatever other annotations hold', (
   )
 })
 
-/** strconv.Quote of Go, as far as it matters here: what is not printable ASCII is escaped. */
+/** Go's strconv.Quote as far as needed: escapes everything but printable ASCII. */
 const quote = (value: string): string =>
   `"${value.replace(/[^\x20-\x7e]|["\\]/gu, (char) => (char.length === 1 && /["\\]/.test(char) ? `\\${char}` : `\\U${char.codePointAt(0)!.toString(16).padStart(8, '0')}`))}"`
 
-test('no other annotation decides anything, and every word but the three is off', () => {
+test('ignores other annotations and takes any unknown word for off', () => {
   const key = fc.stringMatching(/^[a-z][a-z0-9.-]{0,20}\/[A-Za-z][A-Za-z0-9._-]{0,20}$/)
   const word = fc.oneof(
     fc.string({ unit: 'binary' }),
@@ -135,7 +134,7 @@ test('no other annotation decides anything, and every word but the three is off'
   )
 })
 
-test('a file as large as one may be is read', () => {
+test('reads a file of the greatest allowed size', () => {
   const long = `a.example/b="${'\\n'.repeat(500_000)}"\n${REPORTING}="local"`
   assert.equal(withAnnotations(long), 'local')
   assert.equal(withAnnotations(long.replace('"local"', '"on')), 'off')

@@ -1,5 +1,5 @@
-// The switches that are files, on a real disk: seen at once by a look and within two seconds
-// without one, unreadable is off, and no moment in between is taken for an `on` that never was.
+// The switches that are files, on a real disk. refresh() sees a change at once, and the watch sees
+// it within two seconds. Unreadable means off, and no mix of two states is taken for `on`.
 import assert from 'node:assert/strict'
 import promises from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
@@ -12,29 +12,29 @@ import { atEnd, temporaryFolder, until } from '../support/sidecar.ts'
 const { mkdir, rename, rm, symlink, writeFile } = promises
 const annotated = (word: string): string => `usage-sidecar.dev/reporting="${word}"`
 
-async function watchHere(
+async function watchSwitches(
   t: TestContext,
   prepare: (folder: string) => Promise<Partial<ConsentSources>>,
 ) {
   const folder = await temporaryFolder(t)
-  const told: Decision[] = []
+  const reported: Decision[] = []
   const sources = {
     reporting: 'on',
     doNotTrack: undefined,
     annotationsFile: undefined,
     offFile: undefined,
-    wrongSettings: false,
+    hasInvalidSettings: false,
   }
   const consent = watchConsent(
     { ...sources, ...(await prepare(folder)) },
-    (decision) => void told.push(decision),
+    (decision) => void reported.push(decision),
   )
   atEnd(t, async () => consent.stop())
-  return { folder, told, consent }
+  return { folder, reported, consent }
 }
 
-test('a look sees the annotation as it is now, and tells of a change before it returns', async (t) => {
-  const { folder, told, consent } = await watchHere(t, async (at) => {
+test('refresh reads the annotation anew and reports a change before it returns', async (t) => {
+  const { folder, reported, consent } = await watchSwitches(t, async (at) => {
     await writeFile(join(at, 'annotations'), annotated('on'))
     return { annotationsFile: join(at, 'annotations') }
   })
@@ -47,13 +47,13 @@ test('a look sees the annotation as it is now, and tells of a change before it r
   await mkdir(path)
   assert.equal(consent.refresh().mode, 'off')
   assert.deepEqual(
-    told.map(({ mode }) => mode),
+    reported.map(({ mode }) => mode),
     ['local', 'off'],
   )
 })
 
-test('the kill switch is a name: whatever stands there is off, and what cannot be found out is off', async (t) => {
-  const { folder, consent } = await watchHere(t, async (at) => {
+test('the kill switch means off if anything has its name or the name cannot be checked', async (t) => {
+  const { folder, consent } = await watchSwitches(t, async (at) => {
     await mkdir(join(at, 'switch'))
     return { offFile: join(at, 'switch/off') }
   })
@@ -76,46 +76,46 @@ test('the kill switch is a name: whatever stands there is off, and what cannot b
   expect('off', 'a file where the folder should be')
 })
 
-test('without a look, a change is seen all the same: a volume that swaps its link, and a file that appears', async (t) => {
+test('the watch sees a volume that swaps its link and a file that appears', async (t) => {
   const publish = async (folder: string, version: string, text: string): Promise<void> => {
     await mkdir(join(folder, version))
     await writeFile(join(folder, version, 'annotations'), text)
     await symlink(version, join(folder, '..data_tmp'))
     await rename(join(folder, '..data_tmp'), join(folder, '..data'))
   }
-  const { folder, told } = await watchHere(t, async (at) => {
+  const { folder, reported } = await watchSwitches(t, async (at) => {
     await publish(at, '..1', annotated('on'))
     await symlink('..data/annotations', join(at, 'annotations'))
     return { annotationsFile: join(at, 'annotations'), offFile: join(at, 'off') }
   })
   await publish(folder, '..2', annotated('local'))
-  await until('the new volume is seen', () => told.length === 1)
+  await until('the new volume is seen', () => reported.length === 1)
   await writeFile(join(folder, 'off'), 'on')
-  await until('the kill switch is seen', () => told.length === 2)
-  assert.deepEqual(told, [
+  await until('the kill switch is seen', () => reported.length === 2)
+  assert.deepEqual(reported, [
     { mode: 'local', by: 'usage-sidecar.dev/reporting' },
     { mode: 'off', by: 'USAGE_OFF_FILE' },
   ])
 })
 
-test('one switch that rises while another falls is never taken for on', async (t) => {
-  const { folder, told, consent } = await watchHere(t, async (at) => {
+test('a switch that rises while another falls never gives on', async (t) => {
+  const { folder, reported, consent } = await watchSwitches(t, async (at) => {
     await writeFile(join(at, 'annotations'), annotated('off'))
     return { annotationsFile: join(at, 'annotations'), offFile: join(at, 'off') }
   })
   await writeFile(join(folder, 'off'), '')
   await writeFile(join(folder, 'annotations'), annotated('on'))
-  await until('it is seen', () => told.length > 0)
+  await until('it is seen', () => reported.length > 0)
   await writeFile(join(folder, 'annotations'), annotated('off'))
   await rm(join(folder, 'off'))
   consent.refresh()
-  assert.deepEqual(told, [
+  assert.deepEqual(reported, [
     { mode: 'off', by: 'USAGE_OFF_FILE' },
     { mode: 'off', by: 'usage-sidecar.dev/reporting' },
   ])
 })
 
-test('what was read before a look, and comes after it, does not count', async (t) => {
+test('a slow read that began before a look does not replace its result', async (t) => {
   const path = join(await temporaryFolder(t), 'file')
   await writeFile(path, 'old')
   const { promise: looked, resolve: lookedAt } = Promise.withResolvers<void>()
@@ -133,13 +133,13 @@ test('what was read before a look, and comes after it, does not count', async (t
     read.mock.restore()
     syncBuiltinESMExports()
   })
-  const told: (string | undefined)[] = []
-  const watch = watchFile(path, (content) => void told.push(content), 1)
+  const reported: (string | undefined)[] = []
+  const watch = watchFile(path, (content) => void reported.push(content), 1)
   atEnd(t, async () => watch.stop())
   await until('a read is under way', () => reads === 1)
   await writeFile(path, 'new')
   assert.equal(watch.look(), 'new')
   lookedAt()
   await until('it has come, and the next one', () => reads > 1)
-  assert.deepEqual(told, ['new'])
+  assert.deepEqual(reported, ['new'])
 })

@@ -108,8 +108,8 @@ function attempt(
 const HEX = (digits: number): RegExp => new RegExp(`^[0-9a-f]{${digits}}$`)
 const UNIT_NS: Record<string, bigint> = {
   'the UTC day': 86_400_000_000_000n,
-  'the hour': 3_600_000_000_000n,
-  'the minute': 60_000_000_000n,
+  'the UTC hour': 3_600_000_000_000n,
+  'the UTC minute': 60_000_000_000n,
 }
 
 /**
@@ -128,12 +128,12 @@ function holds(words: string, row: SheetRow, value: Found['value']): boolean {
   if (words.startsWith('MD5')) return HEX(32).test(said)
   if (words.startsWith('a version such as'))
     return /^[0-9.]+$/.test(said) && said.split('.').length === row.example.split('.').length
-  if (words === 'the number as it is')
+  if (words === 'the number unchanged')
     return typeof value !== 'string' && typeof value !== 'boolean'
-  const bytes = /^the (?:text|version) as it is, up to (\d+) bytes$/.exec(words)?.[1]
+  const bytes = /^the (?:text|version) unchanged, up to (\d+) bytes$/.exec(words)?.[1]
   if (bytes !== undefined)
     return typeof value === 'string' && Buffer.byteLength(value) <= Number(bytes)
-  if (words === 'random' || words.startsWith('made from the incoming id'))
+  if (words === 'random' || words.startsWith('derived from the incoming id'))
     return HEX(2 * Number(row.type.split(' ')[0])).test(said)
   if (words === 'start and end to the nanosecond') return typeof value === 'bigint'
   if (words.endsWith('if the maintainers ship this policy, else "custom"'))
@@ -292,7 +292,7 @@ test('the word anonymous stands alone only without a pseudonym, a hash, a linked
     attribute('version: core'),
     '{status: keep, time: minute}',
   ])
-    assert.match(verdict(rule), /^Anonymous: /, rule)
+    assert.match(verdict(rule), /^Anonymous\. /, rule)
   for (const [rule, head] of [
     ['{ids: linked}', ''],
     [attribute('pseudonym: day'), ''],

@@ -54,7 +54,7 @@ const oneSpan = (attributes: string): string =>
 /** `max`: the largest body that the sidecar says it takes. */
 export function attacks(max: number): Attack[] {
   const real = bodies(1, Math.floor(max / 520))[0]!
-  const room = max - 400
+  const available = max - 400
   return [
     {
       name: 'the largest real body',
@@ -122,9 +122,9 @@ export function attacks(max: number): Attack[] {
       connections: 200,
       rounds: 2,
       shots: [
-        json('['.repeat(room)),
-        json('{"a":'.repeat(room / 5)),
-        json(oneSpan(`[{"key":"k","value":${'{"arrayValue":{"values":['.repeat(room / 24)}`)),
+        json('['.repeat(available)),
+        json('{"a":'.repeat(available / 5)),
+        json(oneSpan(`[{"key":"k","value":${'{"arrayValue":{"values":['.repeat(available / 24)}`)),
       ],
     },
     {
@@ -132,10 +132,10 @@ export function attacks(max: number): Attack[] {
       connections: 200,
       rounds: 2,
       shots: [
-        json(spansJson(list(room, '{}'))),
-        json(oneSpan(list(room, '{}'))),
-        json(oneSpan(list(room, '0'))),
-        json(spansJson(list(room, '{"flags":0}'))),
+        json(spansJson(list(available, '{}'))),
+        json(oneSpan(list(available, '{}'))),
+        json(oneSpan(list(available, '0'))),
+        json(spansJson(list(available, '{"flags":0}'))),
       ],
     },
     {
@@ -144,7 +144,9 @@ export function attacks(max: number): Attack[] {
       rounds: 2,
       shots: ['\\n', '\\u0041', '\\ud800'].map((letter) =>
         json(
-          oneSpan(`[{"key":"k","value":{"stringValue":"${letter.repeat(room / letter.length)}"}}]`),
+          oneSpan(
+            `[{"key":"k","value":{"stringValue":"${letter.repeat(available / letter.length)}"}}]`,
+          ),
         ),
       ),
     },

@@ -13,7 +13,7 @@ const TEMPORARY = join(tmpdir(), 'usage-sidecar-pictures')
 export interface Opened {
   page: Page
   /** Lines on the console, and errors of the page. */
-  told: string[]
+  messages: string[]
   /** Every address that the page asked for. */
   asked: string[]
 }
@@ -40,12 +40,12 @@ export async function openBrowser(
   })
   atEnd(t, () => browser.close())
   const page = await browser.newPage({ ...how, viewport: { width, height } })
-  const told: string[] = []
+  const messages: string[] = []
   const asked: string[] = []
-  page.on('console', (message) => told.push(message.text()))
-  page.on('pageerror', (error) => told.push(error.message))
+  page.on('console', (message) => messages.push(message.text()))
+  page.on('pageerror', (error) => messages.push(error.message))
   page.on('request', (request) => asked.push(request.url()))
-  return { page, told, asked }
+  return { page, messages, asked }
 }
 
 /** `readme`: the name among README's pictures, of what is seen without scrolling. */

@@ -17,15 +17,15 @@ const set = (...values: readonly string[]): string[] => values.flatMap((value) =
 
 test('an upgrade may lower reporting and never raises it, whatever becomes of the values', async (t) => {
   const api = await startApiServer(t)
-  makeNamespace(api, 'here')
+  makeNamespace(api, 'my-namespace')
   // No hooks: there is nothing here that would run their Job.
   const run = (...args: readonly string[]) =>
-    helm(...args, '--kubeconfig', api.kubeconfig, '--namespace', 'here')
+    helm(...args, '--kubeconfig', api.kubeconfig, '--namespace', 'my-namespace')
   const upgrade = (...args: readonly string[]) =>
     run('upgrade', 'my', example, '--no-hooks', ...args)
   const get = (kind: string, name: string): KubernetesObject =>
     JSON.parse(
-      api.kubectl(['get', kind, name, '--namespace', 'here', '--output', 'json']),
+      api.kubectl(['get', kind, name, '--namespace', 'my-namespace', '--output', 'json']),
     ) as KubernetesObject
   const reporting = (): string | undefined => {
     const pod = podIn(get('deployment', 'my'))
@@ -62,7 +62,7 @@ test('an upgrade may lower reporting and never raises it, whatever becomes of th
     'configmap',
     'my-usage-sidecar',
     '--namespace',
-    'here',
+    'my-namespace',
     '--patch',
     '{"data":{"reporting":"of"}}',
   ])
@@ -76,7 +76,7 @@ test('an upgrade may lower reporting and never raises it, whatever becomes of th
     'configmap',
     'my-usage-sidecar',
     '--namespace',
-    'here',
+    'my-namespace',
     '--patch',
     '{"data":{"off":""}}',
   ])

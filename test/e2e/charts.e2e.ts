@@ -16,7 +16,7 @@ const example = chartIn(folder, 'example')
 const POLICY = readFileSync(join(DEPLOY, 'policies/default.yaml'), 'utf8')
 
 const render = (...args: readonly string[]): KubernetesObject[] =>
-  objectsIn(helm('template', 'my', example, '--namespace', 'here', ...args))
+  objectsIn(helm('template', 'my', example, '--namespace', 'my-namespace', ...args))
 const set = (...values: readonly string[]): string[] => values.flatMap((value) => ['--set', value])
 const deployment = (objects: readonly KubernetesObject[]) => podIn(find(objects, 'Deployment')!)
 
@@ -129,10 +129,15 @@ test('off takes the sidecar out of the pod, makes no identity, and is remembered
 
 test('the application’s user is told what it reports, and how to turn it off', () => {
   const notes = (...args: readonly string[]): string =>
-    helm('install', 'my', example, '--dry-run=client', '--namespace', 'here', ...args).replace(
-      /^[\s\S]*\nNOTES:\n/,
-      '',
-    )
+    helm(
+      'install',
+      'my',
+      example,
+      '--dry-run=client',
+      '--namespace',
+      'my-namespace',
+      ...args,
+    ).replace(/^[\s\S]*\nNOTES:\n/, '')
   assert.match(notes(), /reporting of my is "local": .* nothing is sent/)
   assert.match(
     notes(...set('usage.reporting=on')),

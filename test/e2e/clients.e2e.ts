@@ -9,8 +9,8 @@ import { attribute, request, span, text } from '../support/spans.ts'
 import { type Client, clients, clientsOfEverything } from './client-programs.ts'
 import { type ClientRun, type Ended, type Ports, startClient } from './client-run.ts'
 import { arrived, wanted } from './client-spans.ts'
-import { startDying } from './dying.ts'
 import { startSidecar, temporaryFolder } from './processes.ts'
+import { startResetServer } from './reset-server.ts'
 import { startTap } from './tap.ts'
 
 /** All combinations of what the applications vary. */
@@ -45,7 +45,7 @@ async function start(t: TestContext, endpoint: string, env: Record<string, strin
 }
 
 /** From the application to the collector; gives what it sent to the sidecar. */
-async function wholeRoad(
+async function endToEnd(
   t: TestContext,
   client: Client,
   env: Record<string, string> = {},
@@ -60,7 +60,7 @@ async function wholeRoad(
   assert.equal(ended.stderr, '')
   await until('all spans arrived', () => arrived(collector).length >= wanted(EXECUTIONS).length)
   assert.deepEqual(arrived(collector), wanted(EXECUTIONS))
-  return tap.heard()
+  return tap.received()
 }
 
 /** A sidecar with so full a queue that not even one more span has room. */
@@ -108,29 +108,29 @@ async function laterArrive(run: ClientRun, collector: Collector): Promise<void> 
 describe('clients', { concurrency: CONCURRENCY }, () => {
   for (const client of clients()) {
     test(`${client.name}: what it sends arrives as the policy says`, async (t) => {
-      const heard = await wholeRoad(t, client)
-      assert.ok(heard.includes(SECRET), 'what the policy does not name was sent')
+      const received = await endToEnd(t, client)
+      assert.ok(received.includes(SECRET), 'what the policy does not name was sent')
     })
 
     test(`${client.name}: the variables of the tracing that the application has do not matter`, async (t) => {
-      await wholeRoad(t, client, TRACING)
+      await endToEnd(t, client, TRACING)
     })
 
     // The builders of Java read no variables.
     if (!client.name.startsWith('Java '))
       test(`${client.name}: what it sends compressed arrives as well`, async (t) => {
-        const heard = await wholeRoad(t, client, { OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' })
-        assert.ok(!heard.includes(SECRET), 'it was compressed')
+        const received = await endToEnd(t, client, { OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' })
+        assert.ok(!received.includes(SECRET), 'the request was compressed')
       })
 
     test(`${client.name}: a sidecar that dies and comes back is not noticed, and gets what comes then`, async (t) => {
-      const dying = await startDying(t, client.protocol)
-      const run = startClient(t, client, { http: dying.port, grpc: dying.port })
+      const resetServer = await startResetServer(t, client.protocol)
+      const run = startClient(t, client, { http: resetServer.port, grpc: resetServer.port })
       run.execute(EXECUTIONS)
-      await dying.cut
-      await dying.stop()
+      await resetServer.hasReset
+      await resetServer.stop()
       const collector = await startCollector(t)
-      await start(t, collector.endpoint, at({ [client.protocol]: dying.port }))
+      await start(t, collector.endpoint, at({ [client.protocol]: resetServer.port }))
       await laterArrive(run, collector)
     })
 

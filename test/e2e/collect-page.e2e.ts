@@ -94,7 +94,7 @@ test('the page shows what was counted, to any reader, and asks nothing of anybod
   }
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const width of [1280, 390]) {
-      const { page, told, asked } = await openBrowser(t, { colorScheme, width, height: 860 })
+      const { page, messages, asked } = await openBrowser(t, { colorScheme, width, height: 860 })
       await page.goto(collector.page)
       const text = (await page.locator('body').textContent()) ?? ''
       for (const count of Object.values(spans))
@@ -106,7 +106,7 @@ test('the page shows what was counted, to any reader, and asks nothing of anybod
         (await page.evaluate<number>('document.documentElement.scrollWidth')) <= width,
         `wider than ${width}`,
       )
-      assert.deepEqual(told, [])
+      assert.deepEqual(messages, [])
       assert.deepEqual([...new Set(asked.map((url) => new URL(url).origin))], [collector.page])
       await savePicture(
         page,

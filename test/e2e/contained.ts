@@ -55,9 +55,9 @@ export async function startContained(
     group,
     ready,
     most: () => {
-      const told = (most / MIB).toFixed(1)
+      const peak = (most / MIB).toFixed(1)
       most = 0
-      return told
+      return peak
     },
     lives: (after) => {
       assert.equal(group.oomKills(), 0, `killed by ${after}`)

@@ -302,7 +302,7 @@ test('of many Jobs that make the identity at once one does, and its Secret stays
     )
 })
 
-test('Spartakus by the whole road, from the nodes of the API server to the collector', async (t) => {
+test('Spartakus end to end, from the nodes in the API server to the collector', async (t) => {
   const { api, run } = await world
   const collector = await startCollector(t)
   const policy = policyFile('spartakus-compat')

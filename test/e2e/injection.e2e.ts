@@ -196,7 +196,7 @@ describe('the parameters', () => {
       () => setting('USAGE_FACTS') === '{"k8s.nodes":10}',
     ],
     [
-      'cannot move the doors of the sidecar',
+      'cannot change the listen addresses of the sidecar',
       { USAGE_HTTP_LISTEN: '127.0.0.1:1', USAGE_LOG_LEVEL: 'warn' },
       () =>
         setting('USAGE_LOG_LEVEL') === 'warn' && setting('USAGE_HTTP_LISTEN') === '127.0.0.1:44318',

@@ -32,7 +32,11 @@ interface Load {
   traces: number
 }
 
-async function load(t: TestContext, door: 'http' | 'grpc', { args, traces }: Load): Promise<void> {
+async function load(
+  t: TestContext,
+  protocol: 'http' | 'grpc',
+  { args, traces }: Load,
+): Promise<void> {
   const collector = await startCollector(t)
   const env = {
     USAGE_REPORTING: 'on',
@@ -43,7 +47,7 @@ async function load(t: TestContext, door: 'http' | 'grpc', { args, traces }: Loa
   }
   const sidecar = await startSidecar(t, { folder: await temporaryFolder(t), env })
   const to =
-    door === 'http'
+    protocol === 'http'
       ? [`127.0.0.1:${sidecar.port}`, '--otlp-http']
       : [`127.0.0.1:${sidecar.grpcPort}`]
   const began = performance.now()
@@ -71,14 +75,14 @@ async function load(t: TestContext, door: 'http' | 'grpc', { args, traces }: Loa
 }
 
 describe('telemetrygen', () => {
-  for (const door of ['http', 'grpc'] as const) {
-    test(`four workers at a rate, 100 spans a request, over ${door}`, (t) =>
-      load(t, door, {
+  for (const protocol of ['http', 'grpc'] as const) {
+    test(`four workers at a rate, 100 spans a request, over ${protocol}`, (t) =>
+      load(t, protocol, {
         args: ['--workers', '4', '--rate', '1000', '--traces', '2500'],
         traces: 10_000,
       }))
-    test(`as fast as they are answered, one span a request, over ${door}`, (t) =>
-      load(t, door, {
+    test(`as fast as they are answered, one span a request, over ${protocol}`, (t) =>
+      load(t, protocol, {
         args: ['--workers', '4', '--rate', '0', '--batch=false', '--traces', '500'],
         traces: 2_000,
       }))

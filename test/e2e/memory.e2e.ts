@@ -43,10 +43,10 @@ async function attackAll(
       rounds,
       (at) => shots[at % shots.length]!,
     )
-    const told = [...statuses].map(([status, count]) => `${status}: ${count}`).join(', ')
-    t.diagnostic(`${name}: ${told}; RssAnon at most ${most()} MiB`)
+    const answers = [...statuses].map(([status, count]) => `${status}: ${count}`).join(', ')
+    t.diagnostic(`${name}: ${answers}; RssAnon at most ${most()} MiB`)
     for (const status of statuses.keys())
-      assert.ok(HONEST.includes(status), `${name} was answered ${told}`)
+      assert.ok(HONEST.includes(status), `${name} was answered ${answers}`)
     await lives(name)
   }
   // While they come they hold what the budget bears; an application is told to come again.
@@ -57,7 +57,7 @@ async function attackAll(
     )
   })
   for (const deadline = Date.now() + 30_000; (await shoot(sidecar.port, normal())) === 503; )
-    assert.ok(Date.now() < deadline, 'room again')
+    assert.ok(Date.now() < deadline, 'memory is available again')
   await lives('bodies that come byte by byte')
   t.diagnostic(
     `${TRICKLES} bodies byte by byte: RssAnon at most ${most()} MiB; peak of the container ${(group.peakBytes() / MIB).toFixed(1)} MiB`,

@@ -47,8 +47,8 @@ async function run(
   return { child, lines }
 }
 
-const startFarHost = (t: TestContext, { far }: Cable): Promise<Lines> =>
-  run(t, far, 'far-host.ts', FAR, NAME, String(PORT))
+const startCollectorHost = (t: TestContext, { far }: Cable): Promise<Lines> =>
+  run(t, far, 'collector-host.ts', FAR, NAME, String(PORT))
 
 /** Ends the traffic; gives how many answers of each status each sidecar gave. */
 async function answers({ child, lines }: Lines): Promise<Record<string, number>> {
@@ -60,13 +60,13 @@ const seconds = (count: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, 1000 * count))
 
 /** The proof that the capture sees what a sidecar does that is on. */
-async function seesReports({ packets }: Cable, farHost: Lines): Promise<void> {
-  const [before, lines] = [packets.length, farHost.lines.length]
+async function seesReports({ packets }: Cable, collectorHost: Lines): Promise<void> {
+  const [before, lines] = [packets.length, collectorHost.lines.length]
   const since = (): string[] => packets.slice(before).map(({ text }) => text)
   // In this order: the question for a request that comes now may have been before.
-  const asked = (): number => farHost.lines.indexOf(`question ${NAME}`, lines)
+  const asked = (): number => collectorHost.lines.indexOf(`question ${NAME}`, lines)
   await until('the name is asked for', () => asked() >= 0)
-  await until('the collector has a request', () => farHost.lines.includes('request', asked()))
+  await until('the collector has a request', () => collectorHost.lines.includes('request', asked()))
   await until('the question was seen', () =>
     since().some((text) => text.includes(`> ${FAR}.53: `) && text.includes(NAME)),
   )
@@ -77,7 +77,7 @@ async function seesReports({ packets }: Cable, farHost: Lines): Promise<void> {
 
 test('off from the start: no packet outside of loopback, no question for a name, no file, and every answer is 200', async (t) => {
   const cable = await layCable(t)
-  const farHost = await startFarHost(t, cable)
+  const collectorHost = await startCollectorHost(t, cable)
   const folder = await temporaryFolder(t)
   const switches = join(folder, 'switches')
   const [annotations, offFile] = [`${switches}-annotations`, `${switches}-off`]
@@ -110,20 +110,20 @@ test('off from the start: no packet outside of loopback, no question for a name,
   assert.deepEqual(Object.keys(counts).sort(), sidecars.map(({ port }) => `${port} 200`).sort())
   for (const count of Object.values(counts)) assert.ok(count > SILENT_SECONDS)
   assert.deepEqual(cable.packets, [])
-  assert.deepEqual(farHost.lines, ['ready'])
+  assert.deepEqual(collectorHost.lines, ['ready'])
   assert.deepEqual((await readdir(folder)).sort(), ['switches-annotations', 'switches-off'])
 
   // Turned on, one of them is seen.
   const turnedOn = await run(t, cable.near, 'traffic.ts', String(sidecars[3]!.port))
   await rm(offFile)
-  await seesReports(cable, farHost)
+  await seesReports(cable, collectorHost)
   await answers(turnedOn)
   assert.ok((await filesIn(folder)).has('kill-switch/sidecar/epoch'))
 })
 
 test('turned off while a request is in flight: it is reset, and after that nothing goes out any more', async (t) => {
   const cable = await layCable(t)
-  const farHost = await startFarHost(t, cable)
+  const collectorHost = await startCollectorHost(t, cable)
   const folder = await temporaryFolder(t)
   const annotations = join(folder, 'annotations')
   const annotate = (word: string): Promise<void> =>
@@ -132,25 +132,25 @@ test('turned off while a request is in flight: it is reset, and after that nothi
   const env = { ...ON, USAGE_ANNOTATIONS_FILE: annotations }
   const sidecar = await startSidecar(t, { folder, env, before: cable.near })
   const traffic = await run(t, cable.near, 'traffic.ts', String(sidecar.port))
-  await seesReports(cable, farHost)
-  farHost.child.stdin!.write('hold\n')
-  await until('a request is in flight', () => farHost.lines.includes('held'))
+  await seesReports(cable, collectorHost)
+  collectorHost.child.stdin!.write('hold\n')
+  await until('a request is in flight', () => collectorHost.lines.includes('held'))
   await annotate('off')
   const done = await sidecar.said('data directory wiped')
-  await until('it was reset', () => farHost.lines.includes('broken ECONNRESET'))
-  const sent = farHost.lines.length
-  farHost.child.stdin!.write('answer\n')
+  await until('it was reset', () => collectorHost.lines.includes('broken ECONNRESET'))
+  const sent = collectorHost.lines.length
+  collectorHost.child.stdin!.write('answer\n')
   await seconds(SILENT_SECONDS)
   // The log's time is cut to the millisecond.
   const afterwards = cable.packets.filter(({ at }) => 1000 * at > Date.parse(String(done.time)) + 1)
   assert.deepEqual(afterwards, [])
-  assert.deepEqual(farHost.lines.slice(sent), ['answer'])
+  assert.deepEqual(collectorHost.lines.slice(sent), ['answer'])
   const kept = [...(await filesIn(folder)).keys()].filter((name) =>
     /^sidecar\/(queue|sending|sent)\/|epoch$/.test(name),
   )
   assert.deepEqual(kept, [])
 
   await annotate('on')
-  await seesReports(cable, farHost)
+  await seesReports(cable, collectorHost)
   assert.deepEqual(Object.keys(await answers(traffic)), [`${sidecar.port} 200`])
 })

@@ -90,7 +90,7 @@ test('the page shows the mode, what waits, what left and how to turn it off, to 
   const url = await startPage(t)
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const width of [1280, 390]) {
-      const { page, told, asked } = await openBrowser(t, { colorScheme, width, height: 1120 })
+      const { page, messages, asked } = await openBrowser(t, { colorScheme, width, height: 1120 })
       await page.goto(url)
       const text = (await page.locator('body').textContent()) ?? ''
       for (const words of SAYS) assert.ok(text.includes(words), `${words} is not on the page`)
@@ -115,7 +115,7 @@ test('the page shows the mode, what waits, what left and how to turn it off, to 
       assert.match((await page.locator('body').textContent()) ?? '', /usage\.batch\.id/)
       assert.ok((await page.evaluate<{ ratio: number }>(LEAST_CONTRAST)).ratio >= 4.5)
       await savePicture(page, `report-${colorScheme}-${width}`)
-      assert.deepEqual(told, [])
+      assert.deepEqual(messages, [])
       assert.deepEqual([...new Set(asked.map((one) => new URL(one).origin))], [url])
     }
   }
@@ -123,7 +123,11 @@ test('the page shows the mode, what waits, what left and how to turn it off, to 
 
 test('the page is used by keyboard, told to a screen reader, and needs no script', async (t) => {
   const url = await startPage(t)
-  const { page, told } = await openBrowser(t, { colorScheme: 'light', width: 1280, height: 860 })
+  const { page, messages } = await openBrowser(t, {
+    colorScheme: 'light',
+    width: 1280,
+    height: 860,
+  })
   await page.goto(url)
 
   // Every stop of the Tab key, in the order of reading, each to be seen.
@@ -179,7 +183,7 @@ test('the page is used by keyboard, told to a screen reader, and needs no script
     await page.evaluate<string[]>('[document.documentElement.lang, document.title]'),
     ['en', 'Usage reporting'],
   )
-  assert.deepEqual(told, [])
+  assert.deepEqual(messages, [])
 
   const plain = await openBrowser(t, {
     colorScheme: 'light',
@@ -215,13 +219,13 @@ test('mode local, mode off and what is wrong are told as plainly', async (t) => 
     const sidecar = await startSidecar(t, { folder: join(folder, name), env })
     const url = `http://127.0.0.1:${Number((await sidecar.said('accept: ready')).page)}`
     for (const colorScheme of ['light', 'dark'] as const) {
-      const { page, told } = await openBrowser(t, { colorScheme, width: 1280, height: 860 })
+      const { page, messages } = await openBrowser(t, { colorScheme, width: 1280, height: 860 })
       await page.goto(url)
       assert.match((await page.locator('body').textContent()) ?? '', says)
       assert.equal(await page.getByRole('alert').count(), alerts)
       const { ratio, text } = await page.evaluate<{ ratio: number; text: string }>(LEAST_CONTRAST)
       assert.ok(ratio >= 4.5, `${name}, ${colorScheme}: contrast ${ratio} at "${text}"`)
-      assert.deepEqual(told, [])
+      assert.deepEqual(messages, [])
       await savePicture(page, `${name}-${colorScheme}`)
     }
   }

@@ -5,18 +5,18 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { install } from './install.ts'
 
-const here = new URL('.', import.meta.url).pathname
+const folder = new URL('.', import.meta.url).pathname
 const [pattern = ''] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 if (process.argv.includes('--update-pictures')) process.env.USAGE_UPDATE_PICTURES = '1'
 
 install()
-const files = readdirSync(here)
+const files = readdirSync(folder)
   .filter((name) => name.endsWith('.e2e.ts') && name.includes(pattern))
   .sort()
 // One after the other: they measure memory and packets.
 const { status } = spawnSync(
   process.execPath,
-  ['--test', '--test-concurrency=1', '--test-reporter=spec', ...files.map((name) => here + name)],
+  ['--test', '--test-concurrency=1', '--test-reporter=spec', ...files.map((name) => folder + name)],
   {
     stdio: 'inherit',
   },

@@ -6,7 +6,7 @@ import { atEnd } from './processes.ts'
 
 export interface Tap {
   port: number
-  heard(): Buffer
+  received(): Buffer
 }
 
 export async function startTap(t: TestContext, port: number): Promise<Tap> {
@@ -31,5 +31,5 @@ export async function startTap(t: TestContext, port: number): Promise<Tap> {
     for (const socket of sockets) socket.destroy()
     await once(server, 'close')
   })
-  return { port: (server.address() as AddressInfo).port, heard: () => Buffer.concat(chunks) }
+  return { port: (server.address() as AddressInfo).port, received: () => Buffer.concat(chunks) }
 }

@@ -1,5 +1,5 @@
-// The Resource before the policed spans: one of it, first, with a batch id of its own each time,
-// and pseudonyms of the day. Read back with the generated codec.
+// The Resource before the spans: exactly one, with a new batch id each time and pseudonyms of the
+// day. The tests read it back with the generated codec.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -33,7 +33,7 @@ const FACTS: Record<string, Scalar> = {
   secret: 'CANARY',
 }
 
-/** A random source of numbers in a row, so that ids are known: 00 01 02 … */
+/** A random source that counts, so that ids are known: 00 01 02 … */
 function counting(): (buffer: Uint8Array) => void {
   let next = 0
   return (buffer) => {
@@ -41,7 +41,7 @@ function counting(): (buffer: Uint8Array) => void {
   }
 }
 
-function roadOf(policy = POLICY, facts = FACTS, random?: (buffer: Uint8Array) => void) {
+function enricherOf(policy = POLICY, facts = FACTS, random?: (buffer: Uint8Array) => void) {
   const parsed = parsePolicy(policy)
   const anonymizer = createAnonymizer({
     policy: parsed,
@@ -56,14 +56,14 @@ function roadOf(policy = POLICY, facts = FACTS, random?: (buffer: Uint8Array) =>
     anonymizer,
     ...(random === undefined ? [] : [random]),
   )
-  /** A copy: what `frame` gives is good until it is called again. */
-  const frame = (spans = 1, at = NOW): Buffer =>
+  /** A copy, as the next call overwrites the result. */
+  const wrapped = (spans = 1, at = NOW): Buffer =>
     Buffer.from(
       enricher.wrapResourceSpans(
         anonymizer.pass(request(...Array.from({ length: spans }, () => span())), at),
       ),
     )
-  return { frame }
+  return { wrapped }
 }
 
 const decoded = (bytes: Uint8Array) => ExportTraceServiceRequest.decode(bytes).resourceSpans
@@ -77,7 +77,7 @@ const attributesOf = (bytes: Uint8Array): [string, unknown][] =>
 const attributeOf = (bytes: Uint8Array, name: string): unknown =>
   attributesOf(bytes).find(([key]) => key === name)?.[1]
 
-/** The numbers of the fields of a message, in their order, and the bytes of each. */
+/** The field numbers of a message in their order, each with its bytes. */
 function fieldsOf(bytes: Uint8Array): [number, Uint8Array][] {
   const cursor = new Cursor(bytes)
   const fields: [number, Uint8Array][] = []
@@ -91,22 +91,22 @@ function fieldsOf(bytes: Uint8Array): [number, Uint8Array][] {
 }
 const numbersOf = (bytes: Uint8Array): number[] => fieldsOf(bytes).map(([field]) => field)
 
-test('a frame is one ResourceSpans: one Resource first, then one ScopeSpans without a scope', () => {
+test('wraps spans in one ResourceSpans: one Resource, then one ScopeSpans without a scope', () => {
   for (const spans of [1, 2, 500]) {
-    const frame = roadOf().frame(spans)
-    assert.deepEqual(numbersOf(frame), [1])
-    const inside = fieldsOf(fieldsOf(frame)[0]![1])
+    const wrapped = enricherOf().wrapped(spans)
+    assert.deepEqual(numbersOf(wrapped), [1])
+    const inside = fieldsOf(fieldsOf(wrapped)[0]![1])
     assert.deepEqual(
       inside.map(([field]) => field),
       [1, 2],
     )
     assert.ok(numbersOf(inside[0]![1]).every((field) => field === 1))
     assert.deepEqual(new Set(numbersOf(inside[1]![1])), new Set([2]))
-    assert.equal(decoded(frame)[0]!.scopeSpans[0]!.spans.length, spans)
+    assert.equal(decoded(wrapped)[0]!.scopeSpans[0]!.spans.length, spans)
   }
 })
 
-test('however the input was grouped, the frame is the same', () => {
+test('gives the same bytes however the input was grouped', () => {
   const group = (...sizes: number[]): Buffer =>
     Buffer.concat(sizes.map((size) => request(...Array.from({ length: size }, () => span()))))
   const parsed = parsePolicy(POLICY)
@@ -116,17 +116,17 @@ test('however the input was grouped, the frame is the same', () => {
     counters: new Counters(),
     maxBytes: 1024 * 1024,
   }
-  const frames = [[6], [1, 2, 3], [0, 5, 0, 1]].map((sizes) => {
+  const wrappeds = [[6], [1, 2, 3], [0, 5, 0, 1]].map((sizes) => {
     const anonymizer = createAnonymizer({ ...options, secret: SECRET, random: counting() })
     return new Enricher(parsed, 'custom', anonymizer, counting()).wrapResourceSpans(
       anonymizer.pass(group(...sizes), NOW),
     )
   })
-  assert.equal(decoded(frames[0]!)[0]!.scopeSpans[0]!.spans.length, 6)
-  for (const frame of frames) assert.deepEqual(frame, frames[0])
+  assert.equal(decoded(wrappeds[0]!)[0]!.scopeSpans[0]!.spans.length, 6)
+  for (const wrapped of wrappeds) assert.deepEqual(wrapped, wrappeds[0])
 })
 
-test('spans leave in the order of their ids: in which order they came is not told', () => {
+test('orders spans by their ids, so that their order of arrival is not visible', () => {
   const parsed = parsePolicy(readFileSync(DEFAULT_POLICY_FILE, 'utf8'))
   const options = {
     policy: parsed,
@@ -160,41 +160,41 @@ test('spans leave in the order of their ids: in which order they came is not tol
   }
 })
 
-test('the Resource says whose policy it is, then the batch id, then what the policy names, and nothing else', () => {
-  const frame = roadOf().frame()
+test('the Resource names project and policy, the batch id and the facts of the policy, and nothing else', () => {
+  const wrapped = enricherOf().wrapped()
   const pseudonymOfDay = pseudonym(
     pseudonymKey(SECRET, 'example.org/demo', 'installation', '2026-10-05'),
     'orders-api',
   )
-  assert.deepEqual(attributesOf(frame), [
+  assert.deepEqual(attributesOf(wrapped), [
     ['usage.project', 'example.org/demo'],
     ['usage.policy.version', 1],
     ['usage.policy.digest', 'custom'],
-    ['usage.batch.id', Buffer.from(batchIdOf(frame)).toString()],
+    ['usage.batch.id', Buffer.from(batchIdOf(wrapped)).toString()],
     ['app.version', '1.32.0'],
     ['installation', pseudonymOfDay],
   ])
-  assert.doesNotMatch(frame.toString('latin1'), /CANARY|acme|orders-api/)
+  assert.doesNotMatch(wrapped.toString('latin1'), /CANARY|acme|orders-api/)
 })
 
-test('each frame has a batch id of its own: 16 fresh random bytes as hex', () => {
-  const { frame } = roadOf(POLICY, FACTS, counting())
-  const ids = Array.from({ length: 600 }, () => String(attributeOf(frame(), 'usage.batch.id')))
+test('each batch has an id of 16 new random bytes as hex', () => {
+  const { wrapped } = enricherOf(POLICY, FACTS, counting())
+  const ids = Array.from({ length: 600 }, () => String(attributeOf(wrapped(), 'usage.batch.id')))
   const expected = Array.from({ length: 600 }, (_, batch) =>
     Buffer.from(Array.from({ length: 16 }, (__, i) => (16 * batch + i) & 255)).toString('hex'),
   )
   assert.deepEqual(ids, expected)
-  const real = roadOf()
+  const real = enricherOf()
   const realIds = Array.from({ length: 600 }, () =>
-    String(attributeOf(real.frame(), 'usage.batch.id')),
+    String(attributeOf(real.wrapped(), 'usage.batch.id')),
   )
   assert.equal(new Set(realIds).size, 600)
   for (const id of realIds) assert.match(id, /^[0-9a-f]{32}$/)
 })
 
-test('apart from the batch id the Resource of a day is the same bytes', () => {
-  const { frame } = roadOf()
-  const resources = [frame(1), frame(2), frame(1, NOW + 3_600_000)].map((one) => {
+test('the Resource of a day differs in the batch id only', () => {
+  const { wrapped } = enricherOf()
+  const resources = [wrapped(1), wrapped(2), wrapped(1, NOW + 3_600_000)].map((one) => {
     const resource = Buffer.from(fieldsOf(fieldsOf(one)[0]![1])[0]![1])
     const id = Buffer.from(batchIdOf(one)).toString()
     return resource.toString('latin1').replace(id, '')
@@ -202,9 +202,9 @@ test('apart from the batch id the Resource of a day is the same bytes', () => {
   assert.equal(new Set(resources).size, 1)
 })
 
-test('a new day brings new pseudonyms, and a clock that goes back does not bring the old ones', () => {
-  const { frame } = roadOf()
-  const at = (ms: number): unknown => attributeOf(frame(1, ms), 'installation')
+test('a new day has new pseudonyms, and a clock that goes back does not repeat old ones', () => {
+  const { wrapped } = enricherOf()
+  const at = (ms: number): unknown => attributeOf(wrapped(1, ms), 'installation')
   const of = (day: string): string =>
     pseudonym(pseudonymKey(SECRET, 'example.org/demo', 'installation', day), 'orders-api')
   assert.equal(at(NOW), of('2026-10-05'))
@@ -214,33 +214,33 @@ test('a new day brings new pseudonyms, and a clock that goes back does not bring
   assert.equal(at(NOW + 3 * DAY_MS), of('2026-10-08'))
 })
 
-test('a fact that is not there is absent, and so is what its Resource would say', () => {
-  const frame = roadOf(POLICY, {}).frame()
+test('a missing fact gives no attribute', () => {
+  const wrapped = enricherOf(POLICY, {}).wrapped()
   assert.deepEqual(
-    attributesOf(frame).map(([key]) => key),
+    attributesOf(wrapped).map(([key]) => key),
     ['usage.project', 'usage.policy.version', 'usage.policy.digest', 'usage.batch.id'],
   )
 })
 
-test('the batch id is found in a record whatever its sizes are', () => {
+test('finds the batch id in records of all sizes', () => {
   const long = POLICY.replace('example.org/demo', `example.org/${'d'.repeat(60)}`)
   for (const policy of [
     POLICY,
     long,
     policyText('execution:\n  attributes:\n    a: {constant: b}'),
   ]) {
-    const { frame } = roadOf(policy)
+    const { wrapped } = enricherOf(policy)
     for (const spans of [1, 3, 300]) {
-      const one = frame(spans)
+      const one = wrapped(spans)
       assert.equal(Buffer.from(batchIdOf(one)).toString(), attributeOf(one, 'usage.batch.id'))
     }
   }
 })
 
-test('a frame that is too large for the kept buffer is whole as well', () => {
-  const { frame } = roadOf()
-  const large = frame(20_000)
+test('wraps spans that do not fit into the reused buffer', () => {
+  const { wrapped } = enricherOf()
+  const large = wrapped(20_000)
   assert.ok(large.length > 256 * 1024)
   assert.equal(decoded(large)[0]!.scopeSpans[0]!.spans.length, 20_000)
-  assert.equal(decoded(frame(1))[0]!.scopeSpans[0]!.spans.length, 1)
+  assert.equal(decoded(wrapped(1))[0]!.scopeSpans[0]!.spans.length, 1)
 })

@@ -1,5 +1,4 @@
-// Facts that are given and those that the process knows: what counts as one, and that no error
-// repeats a value.
+// Facts from settings and from the process: which are valid, and that no error repeats a value.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { allFacts, parseFacts } from '../../src/enrich/facts.ts'
@@ -17,7 +16,7 @@ function errorsOf(json: string): readonly string[] {
   return []
 }
 
-test('facts are texts, numbers, true and false by name', () => {
+test('accepts texts, numbers, true and false by name', () => {
   assert.deepEqual(parsed('{}'), {})
   assert.deepEqual(
     parsed(
@@ -34,11 +33,11 @@ test('facts are texts, numbers, true and false by name', () => {
   )
 })
 
-test('of two facts with one name the last one counts', () => {
+test('uses the last of two facts with one name', () => {
   assert.deepEqual(parsed('{"a": 1, "a": 2}'), { a: 2 })
 })
 
-test('what is no object of facts is told by where it is, and nothing of it is repeated', () => {
+test('names the setting that is not an object of facts, and repeats nothing of it', () => {
   for (const json of ['', 'CANARY', '{"CANARY"', '{"a": CANARY}', '{a: 1}'])
     assert.deepEqual(
       errorsOf(json),
@@ -46,12 +45,12 @@ test('what is no object of facts is told by where it is, and nothing of it is re
       json,
     )
   for (const json of ['null', '[]', '["CANARY"]', '"CANARY"', '1', 'true'])
-    assert.deepEqual(errorsOf(json), ['USAGE_FACTS is not a JSON object of facts by name.'], json)
+    assert.deepEqual(errorsOf(json), ['USAGE_FACTS must be a JSON object of facts by name.'], json)
 })
 
-test('every wrong fact is told at once, by its number', () => {
-  const name = 'its name is not letters, digits, dots, dashes and underscores.'
-  const value = 'its value is not a text of at most 1024 bytes, a number, true or false.'
+test('reports every invalid fact at once, by its number', () => {
+  const name = 'the name must be a letter, then letters, digits, dots, dashes or underscores.'
+  const value = 'the value must be a text of at most 1024 bytes, a number, true or false.'
   const facts = {
     good: 1,
     '': 1,
@@ -68,23 +67,23 @@ test('every wrong fact is told at once, by its number', () => {
   const errors = errorsOf(JSON.stringify(facts))
   assert.deepEqual(errors, [
     ...[2, 3, 4, 5, 6].map((number) => `USAGE_FACTS, fact ${number}: ${name}`),
-    'USAGE_FACTS, fact 7: instance.id is made by the sidecar and cannot be given.',
+    'USAGE_FACTS, fact 7: remove instance.id. The sidecar sets it.',
     ...[8, 9, 10, 11].map((number) => `USAGE_FACTS, fact ${number}: ${value}`),
   ])
   assert.deepEqual(errorsOf('{"__proto__": 1}').length, 1)
 })
 
-test('a text of 1024 bytes, a name of 128 letters and a thousand facts are the most', () => {
+test('accepts at most 1024 bytes of text, 128 letters of a name and 1000 facts', () => {
   assert.equal(errorsOf(JSON.stringify({ a: 'ü'.repeat(512), ['C'.repeat(128)]: 1 })).length, 0)
   const many = (count: number): string =>
     JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, i])))
   assert.equal(errorsOf(many(1000)).length, 0)
-  assert.deepEqual(errorsOf(many(1001)), ['USAGE_FACTS has more than 1000 facts.'])
-  // JSON can say it, but it is no number that could be sent.
+  assert.deepEqual(errorsOf(many(1001)), ['USAGE_FACTS must have at most 1000 facts.'])
+  // Valid JSON, but not a finite number.
   assert.equal(errorsOf('{"a": 1e999}').length, 1)
 })
 
-test('the process knows its architecture and system by the names of Go, whatever is given', () => {
+test('names architecture and system as Go does, whatever is given', () => {
   const given = new Map([
     ['host.arch', 'given'],
     ['host.os', 'given'],
@@ -114,7 +113,7 @@ test('the process knows its architecture and system by the names of Go, whatever
   })
 })
 
-test('the id of the installation is the identity’s, and absent without one', () => {
+test('takes the instance id from the identity only', () => {
   const given = new Map([['instance.id', 'given']])
   assert.equal(allFacts(given, 'x64', 'linux', 'own').get('instance.id'), 'own')
   assert.equal(allFacts(new Map(), 'x64', 'linux', undefined).has('instance.id'), false)

@@ -1,4 +1,4 @@
-// Who the installation is: made once by whoever is first, readable by us alone, and never made up
+// The identity of the installation: created once by the first process, private, and never derived
 // from anything else.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -23,7 +23,7 @@ function found(identity: Identity | NoIdentity): Identity {
   return identity
 }
 
-/** As a user that may not write where it is not allowed to: root may everywhere. */
+/** Without the rights of root, who may write everywhere. */
 function asNobody<T>(act: () => T): T {
   if (process.geteuid?.() !== 0) return act()
   process.seteuid!(65_534)
@@ -34,7 +34,7 @@ function asNobody<T>(act: () => T): T {
   }
 }
 
-test('an identity is made where there is none, and stays', async (t) => {
+test('creates an identity where there is none, and keeps it', async (t) => {
   const folder = join(await temporaryFolder(t), 'deep', 'identity')
   const made = found(openIdentity(folder, true))
   assert.match(made.instanceId, /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/)
@@ -44,7 +44,7 @@ test('an identity is made where there is none, and stays', async (t) => {
   assert.deepEqual((await readdir(folder)).sort(), ['instance-id', 'secret'])
 })
 
-test('each installation gets one of its own', async (t) => {
+test('gives each installation an identity of its own', async (t) => {
   const identities = await Promise.all(
     [1, 2, 3].map(async () => found(openIdentity(await temporaryFolder(t), true))),
   )
@@ -52,7 +52,7 @@ test('each installation gets one of its own', async (t) => {
   assert.equal(new Set(identities.map(({ secret }) => secret.toString('hex'))).size, 3)
 })
 
-test('nobody else can read it', async (t) => {
+test('lets no other user read the identity', async (t) => {
   const folder = join(await temporaryFolder(t), 'identity')
   const before = process.umask(0)
   t.after(() => process.umask(before))
@@ -63,7 +63,7 @@ test('nobody else can read it', async (t) => {
     assert.equal(await modeOf(join(folder, name)), 0o600, name)
 })
 
-test('what a mounted Secret holds is taken as it is, blanks at the end aside', async (t) => {
+test('uses a mounted Secret as it is, except for white space at the end', async (t) => {
   for (const [id, secret] of [
     [ULID, SECRET],
     [`${ULID}\n`, `${SECRET.toUpperCase()}\r\n`],
@@ -84,7 +84,7 @@ test('what a mounted Secret holds is taken as it is, blanks at the end aside', a
   }
 })
 
-test('a file that is missing is made beside the one that is there', async (t) => {
+test('creates a missing file beside an existing one', async (t) => {
   const withId = await folderWith(t, { 'instance-id': ULID })
   assert.equal(found(openIdentity(withId, true)).instanceId, ULID)
   const withSecret = await folderWith(t, { secret: SECRET })
@@ -137,15 +137,15 @@ const REASONS: Record<string, [Record<string, string>, string]> = {
   ],
 }
 for (const [name, [files, reason]] of Object.entries(REASONS)) {
-  test(`with ${name} there is no identity, and a reason that repeats nothing of it`, async (t) => {
+  test(`gives no identity with ${name}, and a reason that repeats nothing of it`, async (t) => {
     const folder = await folderWith(t, { 'instance-id': ULID, secret: SECRET, ...files })
     for (const create of [true, false]) assert.deepEqual(openIdentity(folder, create), { reason })
   })
 }
 
-test('where there is none and none may be made, nothing is made and nothing derived', async (t) => {
+test('creates nothing if it may not', async (t) => {
   const folder = await temporaryFolder(t)
-  const none = { reason: 'the identity folder cannot be used (ENOENT)' }
+  const none = { reason: 'the identity directory cannot be used (ENOENT)' }
   assert.deepEqual(openIdentity(undefined, true), { reason: 'USAGE_IDENTITY_DIR is not set' })
   assert.deepEqual(openIdentity(folder, false), none)
   assert.deepEqual(openIdentity(join(folder, 'nowhere'), false), none)
@@ -154,7 +154,7 @@ test('where there is none and none may be made, nothing is made and nothing deri
   assert.deepEqual(await readdir(folder), [])
 })
 
-test('a folder that cannot be written gives what is in it, and else none', async (t) => {
+test('uses a complete identity in a read-only directory, and no other', async (t) => {
   const whole = { 'instance-id': ULID, secret: SECRET }
   for (const files of [whole, {}, { 'instance-id': ULID }, { secret: SECRET }] as Record<
     string,
@@ -165,12 +165,12 @@ test('a folder that cannot be written gives what is in it, and else none', async
     const identity = asNobody(() => openIdentity(folder, true))
     await chmod(folder, 0o755)
     if (files === whole) assert.equal(found(identity).instanceId, ULID)
-    else assert.deepEqual(identity, { reason: 'the identity folder cannot be used (EACCES)' })
+    else assert.deepEqual(identity, { reason: 'the identity directory cannot be used (EACCES)' })
     assert.deepEqual((await readdir(folder)).sort(), Object.keys(files).sort())
   }
 })
 
-test('of many processes that make it at the same moment, all get the one that was first', {
+test('gives processes that start at the same moment one identity', {
   timeout: 60_000,
 }, async (t) => {
   const parent = await temporaryFolder(t)
@@ -194,7 +194,7 @@ test('of many processes that make it at the same moment, all get the one that wa
   )
   for (let round = 0; round < 100; round++) {
     const folder = join(parent, String(round))
-    // The same millisecond for all, so that they meet.
+    // All start in the same millisecond, so that they compete.
     for (const child of children)
       child.stdin.write(`${folder} ${Date.now() + (round === 0 ? 500 : 5)}\n`)
     const given = await Promise.all(

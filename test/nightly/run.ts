@@ -66,7 +66,7 @@ const stages: readonly [name: string, run: () => boolean | Promise<boolean>][] =
         .status === 0,
   ],
   [
-    'the doors under connections that are nearly right',
+    'the receivers with nearly valid connections',
     () =>
       tests(
         { USAGE_TEST_COUNTS: 'nightly', USAGE_TEST_SEED: String(seed) },

@@ -1,5 +1,5 @@
-// The sidecar's own page and `status`: loopback names only, GET only, nothing but what it is asked
-// for, everything escaped; and what they say of a running sidecar is what is so.
+// The sidecar's page and `status`: loopback and GET only, everything escaped, and the true state of
+// a running sidecar.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
@@ -105,6 +105,7 @@ async function openPage(t: TestContext, view: () => Promise<View> = () => Promis
   const asked: string[] = []
   const lines: string[] = []
   const page = createPage({
+    metrics: () => Promise.resolve('a_metric 1\n'),
     listen: { host: '127.0.0.1', port: 0 },
     view,
     report: (place, name) => {
@@ -118,12 +119,13 @@ async function openPage(t: TestContext, view: () => Promise<View> = () => Promis
   return { port, asked, lines }
 }
 
-test('of requests that are piled up on a connection few are looked at', async (t) => {
+test('parses few of many requests pipelined on one connection', async (t) => {
   let made = 0
   const count = (): void => void made++
   subscribe('http.server.request.start', count)
   t.after(() => unsubscribe('http.server.request.start', count))
   const page = createPage({
+    metrics: () => Promise.resolve('a_metric 1\n'),
     listen: { host: '127.0.0.1', port: 0 },
     view: async () => VIEW,
     report: async () => undefined,
@@ -137,7 +139,7 @@ test('of requests that are piled up on a connection few are looked at', async (t
   assert.equal(made, 33)
 })
 
-test('answers loopback names only, and GET only', async (t) => {
+test('answers loopback hosts only, and GET only', async (t) => {
   const { port } = await openPage(t)
   for (const host of ['127.0.0.1', 'localhost:8080', '[::1]:4320'])
     assert.equal((await ask(port, '/', { host })).status, 200, host)
@@ -157,6 +159,7 @@ test('answers loopback names only, and GET only', async (t) => {
 
 test('answers at every loopback address that it listens on', async (t) => {
   const page = createPage({
+    metrics: () => Promise.resolve('a_metric 1\n'),
     listen: { host: '127.0.0.2', port: 0 },
     view: () => Promise.resolve(VIEW),
     report: () => Promise.resolve(undefined),
@@ -169,7 +172,7 @@ test('answers at every loopback address that it listens on', async (t) => {
   assert.equal(status, 200)
 })
 
-test('lets no script in and nothing out: policy, escapes, no cookie', async (t) => {
+test('lets no script run and loads nothing: policy, escaping, no cookie', async (t) => {
   const { port } = await openPage(t)
   for (const path of ['/', '/sent/000000000001.otlp.gz']) {
     const { status, headers, body } = await ask(port, path)
@@ -187,24 +190,24 @@ test('lets no script in and nothing out: policy, escapes, no cookie', async (t) 
   }
 })
 
-test('shows every counter once, with what it means', async (t) => {
+test('shows every counter once, with its meaning', async (t) => {
   const names: [name: string, meaning: RegExp][] = [
-    ['spans.received', /the application sent/],
+    ['spans.received', /received from the application/],
     ['spans.unlisted', /the policy does not name them/],
-    ['spans.rejected', /not valid OTLP/],
-    ['spans.kept', /on disk/],
+    ['spans.rejected', /are invalid/],
+    ['spans.kept', /written to disk/],
     ['spans.execution.skipped', /a condition of the policy/],
-    ['spans.execution.execution.type.other', /sent as its “other”/],
+    ['spans.execution.execution.type.other', /has “other” instead/],
     ['spans.execution.size.left_out', /did not fit/],
     ['spans.execution.zone.before', /did not fit/],
     ['resource.app.version.left_out', /did not fit/],
-    ['heartbeats.kept', /own daily report/],
-    ['sent.rejected', /accepted by the collector/],
-    ['refused.spans', /refused by the collector/],
+    ['heartbeats.kept', /Heartbeats of the sidecar/],
+    ['sent.rejected', /the collector rejected/],
+    ['refused.spans', /the collector refused/],
     ['queue.dropped.age', /dropped from the queue, by reason/],
-    ['queue.refused', /answered 503/],
-    ['requests.refused.503', /by answer/],
-    ['queue.recovered.torn', /^other$/],
+    ['queue.refused', /refused with 503/],
+    ['requests.refused.503', /by the HTTP status/],
+    ['queue.recovered.torn', /last write was incomplete/],
   ]
   const counters = Object.fromEntries(names.map(([name], index) => [name, 1_000_000 + index]))
   const { port } = await openPage(t, () => Promise.resolve({ ...VIEW, counters }))
@@ -227,7 +230,7 @@ test('shows every counter once, with what it means', async (t) => {
   }
 })
 
-test('opens files of the three folders by their names, and nothing else', async (t) => {
+test('opens files of the three folders by name, and nothing else', async (t) => {
   const { port, asked } = await openPage(t)
   assert.equal((await ask(port, '/queue/000000000001.otlp')).status, 200)
   assert.equal((await ask(port, '/sent/000000000002.otlp.gz')).status, 404)
@@ -245,14 +248,14 @@ test('opens files of the three folders by their names, and nothing else', async 
   assert.deepEqual(asked, [])
 })
 
-test('tells of a fault without its text', async (t) => {
+test('answers an internal error without its text', async (t) => {
   const { port, lines } = await openPage(t, () => Promise.reject(new Error('CANARY')))
   const { status, body } = await ask(port)
   assert.equal(status, 500)
   assert.doesNotMatch(body + lines.join(''), /CANARY/)
 })
 
-test('says of a running sidecar what is so: mode, policy, what left, and that its bytes are the request', async (t) => {
+test('shows mode, policy and sent reports of a running sidecar, and that their bytes are the request', async (t) => {
   const collector = await startCollector(t)
   const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint }))
   await post(sidecar.port(), execution())
@@ -281,15 +284,15 @@ test('says of a running sidecar what is so: mode, policy, what left, and that it
   assert.match((await ask(sidecar.pagePort())).body, /Everything that can be sent, and why/)
 })
 
-test('status prints the same, with exit code 0 only where all is well', async (t) => {
+test('status prints the same, and exits with 0 only if there is no problem', async (t) => {
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [MAIN, 'status', ...args], { encoding: 'utf8' })
   const well = await startChild(t, await placeOf(t, { USAGE_REPORTING: 'local' }))
   const page = (at: typeof well): string =>
     `127.0.0.1:${Number(at.lines().find(({ event }) => event === 'accept: ready')?.page)}`
-  const told = run('--page', page(well))
-  assert.deepEqual([told.status, told.stderr], [0, ''])
-  assert.match(told.stdout, /reporting +local, decided by USAGE_REPORTING/)
+  const printed = run('--page', page(well))
+  assert.deepEqual([printed.status, printed.stderr], [0, ''])
+  assert.match(printed.stdout, /reporting +local, decided by USAGE_REPORTING/)
   assert.equal((JSON.parse(run('--page', page(well), '--json').stdout) as View).mode, 'local')
   const ill = await startChild(
     t,
@@ -319,7 +322,7 @@ async function statusOf(page: string): Promise<{ code: number; stdout: string }>
   return { code, stdout }
 }
 
-test('shows the begin of the next report and no more than a reader takes in', async (t) => {
+test('shows the start of the next report, within a limit', async (t) => {
   const sidecar = await startHere(t, await placeOf(t, { USAGE_REPORTING: 'local' }))
   const view = async (): Promise<View> =>
     JSON.parse((await ask(sidecar.pagePort(), '/status.json')).body) as View
@@ -344,7 +347,7 @@ test('shows the begin of the next report and no more than a reader takes in', as
   assert.equal(none, undefined)
 })
 
-test('shows the first report while its delay runs, and nothing leaves meanwhile', async (t) => {
+test('shows the first report during the first send delay, and sends nothing', async (t) => {
   const collector = await startCollector(t)
   const env = { USAGE_ENDPOINT: collector.endpoint, USAGE_FIRST_SEND_DELAY: '24h' }
   const sidecar = await startHere(t, await placeOf(t, env))
@@ -360,36 +363,36 @@ test('shows the first report while its delay runs, and nothing leaves meanwhile'
   assert.equal(collector.connections, 0)
 })
 
-for (const [what, answer, told] of [
+for (const [what, answer, problem] of [
   ['away', 503, /The collector cannot be reached or is busy/],
   ['one that refuses', 400, /The collector refused the last report with status 400/],
 ] as const) {
-  test(`a collector that is ${what} is a problem, on the page and for status`, async (t) => {
+  test(`shows a collector that is ${what} as a problem, on the page and in status`, async (t) => {
     const collector = await startCollector(t, () => answer)
     const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint }))
     await post(sidecar.port(), execution())
-    await until('it is told', async () => told.test((await ask(sidecar.pagePort())).body))
+    await until('the page shows it', async () => problem.test((await ask(sidecar.pagePort())).body))
     assert.equal((await statusOf(`127.0.0.1:${sidecar.pagePort()}`)).code, 1)
   })
 }
 
-test('a queue that is full is a problem, on the page and for status, until it has room', async (t) => {
+test('shows a full queue as a problem on the page and in status until it accepts requests again', async (t) => {
   const collector = await startCollector(t, () => 503)
   const sidecar = await startHere(
     t,
     await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_QUEUE_MAX: '64KiB' }),
   )
-  const told = async (): Promise<boolean> =>
+  const isShown = async (): Promise<boolean> =>
     /The last spans were not kept/.test((await ask(sidecar.pagePort())).body)
   while ((await post(sidecar.port(), execution())).status === 200);
-  assert.ok(await told())
+  assert.ok(await isShown())
   assert.equal((await statusOf(`127.0.0.1:${sidecar.pagePort()}`)).code, 1)
   collector.answer = () => 200
   await until('there is room', async () => (await post(sidecar.port(), execution())).status === 200)
-  assert.ok(!(await told()))
+  assert.ok(!(await isShown()))
 })
 
-test('a data folder that cannot be used is a problem, on the page and for status', async (t) => {
+test('shows an unusable data directory as a problem, on the page and in status', async (t) => {
   const place = await placeOf(t, { USAGE_REPORTING: 'local' })
   await writeFile(place.dataFolder, '')
   const sidecar = await startHere(t, place)

@@ -101,7 +101,7 @@ const MORE: readonly [what: string, less: Texts, more: Texts, says: RegExp][] = 
     'a condition less',
     one('keep: [a]', '  only: {out: [a]}\n'),
     one('keep: [a]'),
-    /spans whatever their out/,
+    /spans with any out/,
   ],
   [
     'a value in a condition',

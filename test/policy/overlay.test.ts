@@ -48,46 +48,46 @@ const WIDER: readonly [body: string, at: string, sentence: RegExp][] = [
   [
     'spans: {execution: {attributes: {execution.type: {keep: [pipeline, secret]}}}}',
     'secret',
-    /not in keep of the policy/,
+    /`keep` of the policy does not have this value/,
   ],
-  ['spans: {execution: {attributes: {execution.type: {keep: []}}}}', '[]', /drop the attribute/],
+  ['spans: {execution: {attributes: {execution.type: {keep: []}}}}', '[]', /Drop the attribute/],
   [
     'spans: {execution: {attributes: {execution.duration: {buckets: [1, 10]}}}}',
     '[1, 10]',
-    /first bound stays: 0/,
+    /first bound must stay 0/,
   ],
   [
     'spans: {execution: {attributes: {execution.duration: {buckets: [0, 5]}}}}',
     '5',
-    /not in buckets/,
+    /`buckets` of the policy does not have this value/,
   ],
   [
     'spans: {execution: {attributes: {execution.type: {version: major}}}}',
     'execution.type',
-    /narrows its action, which is keep/,
+    /narrow its action, which is `keep`/,
   ],
   [
     'spans: {execution: {attributes: {application.id: {pseudonym: month}}}}',
     'month',
-    /pseudonym is day/,
+    /the policy says `pseudonym: day`/,
   ],
-  ['spans: {execution: {attributes: {user.email: drop}}}', 'user.email', /adds none/],
+  ['spans: {execution: {attributes: {user.email: drop}}}', 'user.email', /cannot add one/],
   [
     'spans: {execution: {attributes: {execution.type: {from: user.email}}}}',
     'from',
     /cannot change this/,
   ],
-  ['spans: {execution: {time: minute}}', 'minute', /time is day/],
-  ['spans: {usage.heartbeat: {ids: linked}}', 'linked', /ids is random/],
-  ['spans: {stage: {status: keep}}', 'keep', /status is drop/],
-  ['spans: {execution: {only: {execution.type: [secret]}}}', 'secret', /can never have this value/],
+  ['spans: {execution: {time: minute}}', 'minute', /the policy says `time: day`/],
+  ['spans: {usage.heartbeat: {ids: linked}}', 'linked', /the policy says `ids: random`/],
+  ['spans: {stage: {status: keep}}', 'keep', /the policy says `status: drop`/],
+  ['spans: {execution: {only: {execution.type: [secret]}}}', 'secret', /never has this value/],
   [
     'spans: {execution: {attributes: {execution.type: drop}, only: {execution.type: [pipeline]}}}',
     'execution.type: [',
-    /dropped by the overlay/,
+    /The overlay drops this attribute/,
   ],
-  ['spans: {other: drop}', 'other', /adds none/],
-  ['resource: {k8s.version: {version: core}}', 'core', /version is minor/],
+  ['spans: {other: drop}', 'other', /cannot add one/],
+  ['resource: {k8s.version: {version: core}}', 'core', /the policy says `version: minor`/],
   ['limits: none', 'limits', /cannot change this/],
 ]
 
@@ -133,7 +133,9 @@ test('a condition has a value of the type that the attribute sends, also where t
     assert.throws(
       condition(only),
       {
-        errors: [`3:${(head + only).indexOf('[') + 2}: This attribute can never have this value.`],
+        errors: [
+          `3:${(head + only).indexOf('[') + 2}: This attribute never has this value. Use a value that it can send.`,
+        ],
       },
       only,
     )

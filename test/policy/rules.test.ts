@@ -43,7 +43,7 @@ test('an alias, a merge key and a reference by them are refused', () => {
   refused([
     [aliased, /Aliases are not allowed/],
     [aliased, /Anchors are not allowed/],
-    [policyText('execution:\n  <<: {ids: linked}'), /not a word of the policy language/],
+    [policyText('execution:\n  <<: {ids: linked}'), /This word is unknown/],
   ])
 })
 
@@ -62,7 +62,9 @@ test('what the parser says of a file is told in our words', () => {
     assert.ok(found.length > 1, bad)
     for (const mistake of found) assert.doesNotMatch(mistake, /SECRET/)
   }
-  assert.deepEqual(mistakes(`%SECRET x\n---\n${base}`), ['1:1: This is not YAML.'])
+  assert.deepEqual(mistakes(`%SECRET x\n---\n${base}`), [
+    '1:1: This is not YAML. Correct the syntax here.',
+  ])
 })
 
 test('a mistake is told once, and all of them in the order of their places', () => {
@@ -84,14 +86,14 @@ test('a mistake is told once, and all of them in the order of their places', () 
 
 test('names and values are there, and are what they must be', () => {
   refused([
-    [policyText('1: {}'), /A name is a plain word/],
-    [policyText('[a]: {}'), /A name is a plain word/],
-    [policyText('execution:'), /A span is a map/],
-    [policyText('execution: {ids}'), /"ids" has no value/],
-    [attribute('keep: a'), /keep is a list/],
-    [attribute('buckets: 1'), /buckets is a list/],
-    [inSpan('skip: a'), /skip is a list/],
-    [inSpan('attributes: [a]'), /attributes is a map/],
+    [policyText('1: {}'), /A name must be text/],
+    [policyText('[a]: {}'), /A name must be text/],
+    [policyText('execution:'), /A span must be a map/],
+    [policyText('execution: {ids}'), /`ids` has no value/],
+    [attribute('keep: a'), /`keep` must be a list/],
+    [attribute('buckets: 1'), /`buckets` must be a list/],
+    [inSpan('skip: a'), /`skip` must be a list/],
+    [inSpan('attributes: [a]'), /`attributes` must be a map/],
   ])
 })
 
@@ -99,22 +101,25 @@ test('the head of a policy is complete, known and in its form', () => {
   const base = policyText('execution: {}')
   const with_ = (from: string, to: string): string => base.replace(from, to)
   refused([
-    [`${base}zzz: 1\n`, /not a word of the policy language/],
-    [`${base}compat: yes\n`, /compat is true, or the line is left out/],
-    [`${base}limits: {recordBits: 1, bits: 2}\n`, /limits has recordBits and stableBits/],
-    [`${base}limits: {recordBits: -1}\n`, /recordBits is a whole number/],
-    [`${base}review: http://example.org\n`, /review is an https address/],
-    [with_('2999-12-31', '2999-02-30'), /There is no such day/],
-    [with_('2999-12-31', '2999-1-1'), /expires is a day/],
-    [with_('version: 1', 'version: 1.5'), /version is a whole number/],
-    [with_('version: 1', 'version: 10000'), /version is a whole number/],
-    [with_('version: 1', 'version: "1"'), /version is a whole number/],
-    [with_('1d', '1 day'), /retention is a number of days/],
-    [with_('1d', '0d'), /retention is a number of days/],
-    [with_('example.org/demo', 'Example.org/demo'), /project is a domain/],
-    [with_('example.org/demo', 'example.org/'), /project is a domain/],
-    [with_('A test.', '"A\\u0007test."'), /purpose is one sentence/],
-    [with_('a@example.org', 'x'), /contact is an address/],
+    [`${base}zzz: 1\n`, /This word is unknown/],
+    [`${base}compat: yes\n`, /`compat` must be true/],
+    [
+      `${base}limits: {recordBits: 1, bits: 2}\n`,
+      /`limits` can only have recordBits and stableBits/,
+    ],
+    [`${base}limits: {recordBits: -1}\n`, /`recordBits` must be a whole number/],
+    [`${base}review: http://example.org\n`, /`review` must be an https address/],
+    [with_('2999-12-31', '2999-02-30'), /This day does not exist/],
+    [with_('2999-12-31', '2999-1-1'), /`expires` must be a UTC day/],
+    [with_('version: 1', 'version: 1.5'), /`version` must be a whole number/],
+    [with_('version: 1', 'version: 10000'), /`version` must be a whole number/],
+    [with_('version: 1', 'version: "1"'), /`version` must be a whole number/],
+    [with_('1d', '1 day'), /`retention` must be a number of days/],
+    [with_('1d', '0d'), /`retention` must be a number of days/],
+    [with_('example.org/demo', 'Example.org/demo'), /`project` must be a domain/],
+    [with_('example.org/demo', 'example.org/'), /`project` must be a domain/],
+    [with_('A test.', '"A\\u0007test."'), /`purpose` must be one line/],
+    [with_('a@example.org', 'x'), /`contact` must be one line/],
   ])
   accepted(`${base}limits: {recordBits: 1, stableBits: 2}\nreview: https://example.org/1\n`)
 })
@@ -125,17 +130,17 @@ test('what surrounds the attributes of a span is known and in its form', () => {
     [policyText('"": {}'), /1 to 64 printable/],
     [policyText('é: {}'), /1 to 64 printable/],
     [policyText('" a": {}'), /1 to 64 printable/],
-    [inSpan('zzz: 1'), /not a word of the policy language/],
-    [inSpan('ids: fixed'), /ids is one of/],
-    [inSpan('time: second'), /time is one of/],
-    [inSpan('status: message'), /status is one of/],
-    [inSpan('skip: []'), /skip lists one or more/],
-    [inSpan('skip: [1]'), /A key is the exact key/],
+    [inSpan('zzz: 1'), /This word is unknown/],
+    [inSpan('ids: fixed'), /`ids` must be one of/],
+    [inSpan('time: second'), /`time` must be one of/],
+    [inSpan('status: message'), /`status` must be one of/],
+    [inSpan('skip: []'), /`skip` must list one or more/],
+    [inSpan('skip: [1]'), /A key must be the exact key/],
     [
       inSpan(
         'attributes:\n    a: {from: x, split: ",", keep: [a], reason: Why.}\n    b: {from: x, split: ",", keep: [a], reason: Why.}',
       ),
-      /may split/,
+      /can have `split`/,
     ],
   ])
 })
@@ -175,21 +180,21 @@ test('outgoing names are plain, short and not ours', () => {
 
 test('sources are keys, facts, literals or parts of the span', () => {
   refused([
-    [attribute('from: "", keep: [a]'), /A source is/],
-    [attribute('from: 1, keep: [a]'), /A source is/],
-    [attribute(`from: ${'x'.repeat(257)}, keep: [a]`), /A source is/],
-    [attribute(`from: ${'é'.repeat(129)}, keep: [a]`), /A source is/],
+    [attribute('from: "", keep: [a]'), /A source must be/],
+    [attribute('from: 1, keep: [a]'), /A source must be/],
+    [attribute(`from: ${'x'.repeat(257)}, keep: [a]`), /A source must be/],
+    [attribute(`from: ${'é'.repeat(129)}, keep: [a]`), /A source must be/],
     [attribute('from: "fact:", keep: [a]'), /The name of a fact/],
     [attribute('from: "fact:a b", keep: [a]'), /The name of a fact/],
     [
       attribute('from: x, or: "resource:", keep: [a]'),
-      /exact key of an attribute of the incoming resource/,
+      /exact key of an incoming resource attribute/,
     ],
-    [resource('from: "resource:a", keep: [a]'), /only fact:NAME and text:WORDS/],
-    [resource('from: ["fact:a", x], keep: [a]'), /only fact:NAME and text:WORDS/],
-    [resource('keep: [a]'), /say where the value comes from/],
-    [resource('from: x, keep: [a]'), /only fact:NAME and text:WORDS/],
-    [resource('from: "span:status", keep: [ok]'), /only fact:NAME and text:WORDS/],
+    [resource('from: "resource:a", keep: [a]'), /a source must be fact:NAME or text:WORDS/],
+    [resource('from: ["fact:a", x], keep: [a]'), /a source must be fact:NAME or text:WORDS/],
+    [resource('keep: [a]'), /`from` is missing/],
+    [resource('from: x, keep: [a]'), /a source must be fact:NAME or text:WORDS/],
+    [resource('from: "span:status", keep: [ok]'), /a source must be fact:NAME or text:WORDS/],
   ])
   accepted(
     attribute(`from: ${'x'.repeat(256)}, keep: [a]`),
@@ -198,7 +203,7 @@ test('sources are keys, facts, literals or parts of the span', () => {
 })
 
 test('values that are sent are short, printable and exact', () => {
-  const sentence = /is a word of at most 64 bytes/
+  const sentence = /must be text of at most 64 bytes/
   for (const value of [
     '""',
     'x'.repeat(65),
@@ -216,7 +221,7 @@ test('values that are sent are short, printable and exact', () => {
       [attribute(`from: x, keep: [${value}]`), sentence],
       [
         policyText(`execution:\n  attributes:\n    a: {constant: ${value}}`),
-        value === 'null' ? /has no value|is a word/ : sentence,
+        value === 'null' ? /has no value|must be text/ : sentence,
       ],
     ])
   }
@@ -228,12 +233,15 @@ test('values that are sent are short, printable and exact', () => {
 
 test('words that do not go together are refused', () => {
   refused([
-    [attribute('from: x, buckets: [1], else: 1'), /else goes with keep only/],
-    [attribute('from: x, keep: [a], releases: 3'), /releases goes with version only/],
-    [attribute('from: x, keep: [1], fold: lower'), /fold needs text/],
-    [attribute('from: x, or: "fact:instance.id", keep: [a]'), /may only reach pseudonym/],
-    [resource('from: "fact:x", split: ",", keep: [a]'), /under "resource" there is none/],
-    [attribute('from: x, keep: [a], else: ""'), /else is "none"/],
+    [attribute('from: x, buckets: [1], else: 1'), /`else` can only be used with `keep`/],
+    [attribute('from: x, keep: [a], releases: 3'), /`releases` can only be used with `version`/],
+    [attribute('from: x, keep: [1], fold: lower'), /`fold` needs text/],
+    [
+      attribute('from: x, or: "fact:instance.id", keep: [a]'),
+      /Only pseudonym, hash and hmac can read fact:instance\.id/,
+    ],
+    [resource('from: "fact:x", split: ",", keep: [a]'), /cannot be used under `resource`/],
+    [attribute('from: x, keep: [a], else: ""'), /`else` must be none/],
   ])
   accepted(
     attribute('from: "fact:instance.id", pseudonym: month'),
@@ -246,14 +254,14 @@ test('only has values that the attribute can have', () => {
     policyText(
       `execution:\n  only: {a: ${values}}\n  attributes:\n    a: {from: x, ${action}, reason: Because.}`,
     )
-  const never = /can never have this value/
+  const never = /never has this value/
   refused([
     [only('[5]', 'buckets: [1, 10]'), never],
     [only('["1"]', 'buckets: [1, 10]'), never],
     [only('[true]', 'keep: [1, 2], else: none'), never],
     [only('[other]', 'keep: [a], else: none'), never],
     [only('[1]', 'version: minor'), never],
-    [only('a', 'keep: [a]'), /is a list/],
+    [only('a', 'keep: [a]'), /must be a list/],
   ])
   accepted(
     only('[1]', 'buckets: [1, 10]'),
@@ -269,11 +277,11 @@ test('a policy is bounded', () => {
   const attributes = (count: number): string =>
     inSpan(`attributes: {${list(count, (i) => `a${i}: {constant: 1}`)}}`)
   refused([
-    [attribute(`from: x, keep: [${list(1001, (i) => `v${i}`)}]`), /keep lists 1 to 1000/],
-    [attribute('from: x, keep: []'), /keep lists 1 to 1000/],
+    [attribute(`from: x, keep: [${list(1001, (i) => `v${i}`)}]`), /`keep` must list 1 to 1000/],
+    [attribute('from: x, keep: []'), /`keep` must list 1 to 1000/],
     [attribute(`from: x, buckets: [${list(65, String)}]`), /1 to 64 bounds/],
     [attributes(2001), /more than 2000 attributes/],
-    [policyText(list(101, (i) => `s${i}: {}`).replaceAll(', ', '\n')), /more than 100 kinds/],
+    [policyText(list(101, (i) => `s${i}: {}`).replaceAll(', ', '\n')), /more than 100 spans/],
   ])
   accepted(
     attribute(`from: x, keep: [${list(1000, (i) => `v${i}`)}]`),

@@ -30,7 +30,7 @@ interface Broken {
   text: string
   /** The rest of BASE is left out. */
   cut?: true
-  mistakes: string[]
+  errors: string[]
   /** Why the schema accepts it all the same. */
   schema?: string
 }
@@ -54,7 +54,7 @@ const fitsSchema = new Ajv({ strict: false }).compile(
   JSON.parse(file('deploy/policy.schema.json')) as object,
 )
 
-function mistakesOf(text: string): readonly string[] {
+function errorsOf(text: string): readonly string[] {
   try {
     parsePolicy(text)
     return []
@@ -84,8 +84,8 @@ function policyOf({ line, text, cut }: Broken): string {
 test('the checker tells each mistake with its line, column and sentence', () => {
   assert.ok(broken.length >= 60)
   for (const one of broken) {
-    assert.ok(one.mistakes.length > 0)
-    assert.deepEqual(mistakesOf(policyOf(one)), one.mistakes, one.text)
+    assert.ok(one.errors.length > 0)
+    assert.deepEqual(errorsOf(policyOf(one)), one.errors, one.text)
   }
 })
 
@@ -105,10 +105,10 @@ test('the schema and the checker accept the same sound policies', () => {
   )
   assert.ok(sound.length > 5)
   for (const path of sound) {
-    assert.deepEqual(mistakesOf(file(path)), [], path)
+    assert.deepEqual(errorsOf(file(path)), [], path)
     assert.equal(schemaAccepts(file(path)), true, path)
   }
-  assert.deepEqual(mistakesOf(BASE), [])
+  assert.deepEqual(errorsOf(BASE), [])
   assert.equal(schemaAccepts(BASE), true)
 })
 
@@ -148,7 +148,7 @@ test('the schema and the checker accept every word of every enumeration', () => 
     ...STATUS_MODES.map((status) => compatPolicy('keep: [x]', `    status: ${status}\n`)),
   ]
   for (const policy of policies) {
-    assert.deepEqual(mistakesOf(policy), [], policy)
+    assert.deepEqual(errorsOf(policy), [], policy)
     assert.equal(schemaAccepts(policy), true, policy)
   }
 })
@@ -165,7 +165,7 @@ test('the schema and the checker refuse words outside the enumerations', () => {
     compatPolicy('version: patch'),
   ]
   for (const policy of policies) {
-    assert.notDeepEqual(mistakesOf(policy), [], policy)
+    assert.notDeepEqual(errorsOf(policy), [], policy)
     assert.equal(schemaAccepts(policy), false, policy)
   }
 })

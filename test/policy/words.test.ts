@@ -32,39 +32,51 @@ function refuses(text: string, sentence: RegExp): void {
 const WRONG: readonly [string, RegExp][] = [
   ['from: [], keep: [x]', /1 to 8/],
   ['from: [a, b, c, d, e, f, g, h, i], keep: [x]', /1 to 8/],
-  ['from: [a, [b]], keep: [x]', /A source is/],
+  ['from: [a, [b]], keep: [x]', /A source must be/],
   ['from: [a, "span:duration"], keep: [x]', /joins texts/],
-  ['from: [a, "fact:instance.id"], keep: [x]', /may only reach pseudonym, hash or hmac/],
-  ['or: "fact:instance.id", version: core', /may only reach pseudonym, hash or hmac/],
-  ['before: "", keep: [x]', /before is the separator/],
-  ['after: 123456789, keep: [x]', /after is the separator/],
-  ['after: "/", buckets: [1]', /after needs text/],
-  ['before: "/", keep: [1]', /before needs text/],
-  ['shape: word, keep: [x]', /shape is one of: ulid, uuid, ec2-instance, semver, dns-label/],
-  ['shape: [], keep: [x]', /shape is one or more of/],
-  ['shape: uuid, keep: [true]', /shape needs text/],
-  ['keep: [x], max: 3', /max goes with exact only/],
-  ['keep: [x], key: y', /key goes with hmac only/],
-  ['keep: [x], expires: 2027-02-30', /no such day/],
-  ['keep: [x], expires: soon', /expires is a day/],
-  ['hash: sha256', /^\d+:\d+: hash reproduces an old reporter .* only with compat: true/],
-  ['hmac: sha256, key: k', /only with compat: true/],
-  ['exact: number', /only with compat: true/],
-  ['pseudonym: forever', /pseudonym: forever reproduces .* only with compat: true/],
+  [
+    'from: [a, "fact:instance.id"], keep: [x]',
+    /Only pseudonym, hash and hmac can read fact:instance\.id/,
+  ],
+  [
+    'or: "fact:instance.id", version: core',
+    /Only pseudonym, hash and hmac can read fact:instance\.id/,
+  ],
+  ['before: "", keep: [x]', /`before` must be a separator/],
+  ['after: 123456789, keep: [x]', /`after` must be a separator/],
+  ['after: "/", buckets: [1]', /`after` needs text/],
+  ['before: "/", keep: [1]', /`before` needs text/],
+  ['shape: word, keep: [x]', /`shape` must be one of: ulid, uuid, ec2-instance, semver, dns-label/],
+  ['shape: [], keep: [x]', /`shape` must be one or more of/],
+  ['shape: uuid, keep: [true]', /`shape` needs text/],
+  ['keep: [x], max: 3', /`max` can only be used with `exact`/],
+  ['keep: [x], key: y', /`key` can only be used with `hmac`/],
+  ['keep: [x], expires: 2027-02-30', /This day does not exist/],
+  ['keep: [x], expires: soon', /`expires` must be a UTC day/],
+  ['hash: sha256', /^\d+:\d+: `hash` is not anonymous\. Only a policy with `compat: true`/],
+  ['hmac: sha256, key: k', /Only a policy with `compat: true`/],
+  ['exact: number', /Only a policy with `compat: true`/],
+  [
+    'pseudonym: forever',
+    /`pseudonym: forever` is not anonymous\. Only a policy with `compat: true`/,
+  ],
 ]
 for (const [body, sentence] of WRONG)
   test(`refuses {${body}}`, () => refuses(field(body), sentence))
 
 const WRONG_COMPAT: readonly [string, RegExp][] = [
-  ['hash: sha1', /hash is one of: sha256, md5/],
-  ['hmac: md5, key: k', /hmac is one of: sha256/],
-  ['hmac: sha256', /hmac needs a key/],
-  ['exact: word', /exact is one of: number, version, text/],
-  ['exact: number, max: 4', /max is the bytes of a text/],
-  ['exact: text, max: 0', /max is a whole number from 1 to 1024/],
-  ['exact: number, fold: upper', /fold needs text/],
-  ['exact: text, absent: 1', /absent is a value of the type/],
-  ['from: "fact:instance.id", exact: text', /may only reach pseudonym, hash or hmac/],
+  ['hash: sha1', /`hash` must be one of: sha256, md5/],
+  ['hmac: md5, key: k', /`hmac` must be sha256/],
+  ['hmac: sha256', /`hmac` needs a key/],
+  ['exact: word', /`exact` must be one of: number, version, text/],
+  ['exact: number, max: 4', /`max` limits the bytes of text/],
+  ['exact: text, max: 0', /`max` must be a whole number from 1 to 1024/],
+  ['exact: number, fold: upper', /`fold` needs text/],
+  ['exact: text, absent: 1', /`absent` must have the type/],
+  [
+    'from: "fact:instance.id", exact: text',
+    /Only pseudonym, hash and hmac can read fact:instance\.id/,
+  ],
 ]
 for (const [body, sentence] of WRONG_COMPAT)
   test(`refuses {${body}} in a compat policy`, () => refuses(compat(field(body)), sentence))
@@ -79,24 +91,24 @@ test('what only a compat policy may say is taken there and refused elsewhere', (
   for (const action of actions) assert.deepEqual(mistakes(compat(field(action))), [], action)
   const exactTime = policyText('execution: {time: exact}')
   assert.deepEqual(mistakes(compat(exactTime)), [])
-  refuses(exactTime, /time: exact .* only with compat: true/)
+  refuses(exactTime, /`time: exact` is not anonymous\. Only a policy with `compat: true`/)
   refuses(
     `limits: none\n${policyText('execution: {}')}`,
-    /^1:9: limits: none .* only with compat: true/,
+    /^1:9: `limits: none` is not anonymous\. Only a policy with `compat: true`/,
   )
-  refuses(
-    `compat: false\n${policyText('execution: {}')}`,
-    /compat is true, or the line is left out/,
-  )
+  refuses(`compat: false\n${policyText('execution: {}')}`, /`compat` must be true/)
 })
 
 test('a compat policy whose record has no bound must say limits: none', () => {
   for (const action of ['hash: md5', 'hmac: sha256, key: k', 'exact: text'])
     refuses(
       `compat: true\n${field(action)}`,
-      /One record of "execution" has no bound \(a\.b\)\. .* limits: none/,
+      /One record of "execution" reveals an unlimited number of bits \(a\.b\)\. .* `limits: none`/,
     )
-  refuses(`compat: true\n${policyText('execution: {time: exact}')}`, /no bound \(time\)/)
+  refuses(
+    `compat: true\n${policyText('execution: {time: exact}')}`,
+    /unlimited number of bits \(time\)/,
+  )
   assert.deepEqual(mistakes(`compat: true\n${field('pseudonym: forever')}`), [])
 })
 
@@ -109,7 +121,7 @@ test('a record over its limit is a mistake that names the span and the largest p
   assert.deepEqual(mistakes(policyText(spans(6))), [])
   const over = mistakes(policyText(spans(7)))
   assert.deepEqual(over, [
-    '9:3: One record of "execution" tells 43.0 bits, more than limits.recordBits (40). The largest parts, 18.0 bits: a0 6.0, a1 6.0, a2 6.0. Send less, or raise the limit.',
+    '9:3: One record of "execution" reveals 43.0 bits, more than `limits.recordBits` (40). The largest shares, 18.0 bits together: a0 6.0, a1 6.0, a2 6.0. Send less or raise the limit.',
   ])
   assert.deepEqual(checkPolicy(policyText(spans(7))).over, over)
   assert.deepEqual(mistakes(`limits: {recordBits: 43}\n${policyText(spans(7))}`), [])
@@ -122,7 +134,7 @@ test('what stays the same from day to day has a limit of its own', () => {
   const more = '\nc: {from: "fact:c", version: core, reason: Because.}'
   refuses(
     policyText('execution: {}', resource(more)),
-    /What stays the same from day to day tells 18\.0 bits, more than limits\.stableBits \(16\)/,
+    /The values that stay the same from day to day reveal 18\.0 bits, more than `limits\.stableBits` \(16\)/,
   )
 })
 
@@ -136,10 +148,10 @@ test('a pseudonym of the resource may not outlive the shortest period under span
     `execution:\n  attributes:\n    app: {pseudonym: ${period}, reason: Because.}`
   refuses(
     policy('month', span('day')),
-    /^9:3: This pseudonym lasts longer \(month\) than .* \(day; .*make it pseudonym: day/,
+    /^9:3: This pseudonym \(month\) outlives .* \(day\) .*Write `pseudonym: day`/,
   )
-  refuses(policy('month', 'execution: {ids: linked}'), /lasts longer/)
-  refuses(compat(policy('forever', span('month'))), /lasts longer \(forever\)/)
+  refuses(policy('month', 'execution: {ids: linked}'), /outlives/)
+  refuses(compat(policy('forever', span('month'))), /This pseudonym \(forever\) outlives/)
   for (const fine of [
     policy('day', 'execution: {ids: linked}'),
     policy('month', 'execution: {}'),

@@ -35,6 +35,17 @@ test('every path that a document for contributors names exists', () => {
   assert.deepEqual(dead, [])
 })
 
+test('every npm script that a document for contributors names exists', () => {
+  const { scripts } = JSON.parse(textOf('package.json')) as { scripts: Record<string, string> }
+  const unknown = documents
+    .filter((file) => /^[A-Z]+\.md$|^docs\//.test(file))
+    .flatMap((file) =>
+      [...textOf(file).matchAll(/npm run ([a-z][\w:]*)/g)].map(([, name]) => `${file}: ${name}`),
+    )
+    .filter((named) => !(named.split(': ')[1]! in scripts))
+  assert.deepEqual(unknown, [])
+})
+
 test('no document refers to documents outside the repository', () => {
   const outside = /\bDESIGN(\.md|\b.s\b)|policy-language\.md|threats\.md|the design's/
   assert.deepEqual(

@@ -1,5 +1,5 @@
-// Switches turned while the real process runs, with a collector that holds its answer: what is in
-// flight is cut off, what was kept goes, receipts stay, and a new time of on begins with nothing.
+// Changes of the switches while the real process runs and the collector holds its answer. The
+// request in flight is cut off, records are wiped, receipts stay, and a new epoch begins empty.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -20,7 +20,7 @@ import {
   until,
 } from '../support/sidecar.ts'
 
-/** Takes connections and bytes, and never says a word. */
+/** Accepts connections and reads bytes, but never answers. */
 async function startSilentCollector(t: TestContext) {
   const ends: string[] = []
   let bytes = 0
@@ -53,7 +53,7 @@ interface Switched extends Place {
   offFile: string
 }
 
-/** A sidecar with both files of switches; the annotation says on. */
+/** A sidecar with both files of switches. The annotation is `on`. */
 async function switchedPlace(t: TestContext, env: Record<string, string>): Promise<Switched> {
   const place = await placeOf(t, env)
   await mkdir(join(place.folder, 'switches'))
@@ -76,14 +76,14 @@ const decided = (child: Child): string[] =>
     .filter(({ event }) => event === 'consent: mode decided')
     .map(({ mode, by }) => `${mode} by ${by}`)
 
-/** What holds spans, in the data folder. */
+/** The files in the data directory that hold spans. */
 const bodiesIn = async ({ dataFolder }: Place): Promise<string[]> =>
   [...(await filesIn(dataFolder)).keys()].filter((name) => /^(queue|sending|sent)\//.test(name))
 
 const typesIn = (bodies: readonly Buffer[]): unknown[] =>
   bodies.flatMap((body) => spansIn(body).map(({ attributes }) => attributes['execution.type']))
 
-describe('turned off while a request is in flight', { concurrency: true }, () => {
+describe('reporting turned off while a request is in flight', { concurrency: true }, () => {
   for (const [how, turnOff, by] of [
     [
       'by the annotation',
@@ -97,10 +97,10 @@ describe('turned off while a request is in flight', { concurrency: true }, () =>
       'USAGE_ANNOTATIONS_FILE',
     ],
   ] as const) {
-    it(`${how}, it is cut off, all that was kept is gone but the receipts, and the application gets its 200`, async (t) => {
+    it(`${how}, cuts off the request, wipes all but the receipts and answers the application 200`, async (t) => {
       const silent = await startSilentCollector(t)
       const place = await switchedPlace(t, { USAGE_ENDPOINT: silent.endpoint })
-      // A body of an earlier delivery.
+      // A body that was delivered earlier.
       await mkdir(join(place.dataFolder, 'sent'), { recursive: true })
       const child = await startChild(t, place)
       await writeFile(join(place.dataFolder, 'sent/000000000000.otlp.gz'), '')
@@ -127,8 +127,8 @@ describe('turned off while a request is in flight', { concurrency: true }, () =>
   }
 })
 
-describe('turned while it runs', { concurrency: true }, () => {
-  it('off and on again begins another epoch, and nothing of the first one or the gap is sent', async (t) => {
+describe('switches that change while the sidecar runs', { concurrency: true }, () => {
+  it('begin another epoch when off and on again, and send nothing from before it', async (t) => {
     const collector = await startCollector(t, () => 503)
     const place = await switchedPlace(t, { USAGE_ENDPOINT: collector.endpoint })
     const child = await startChild(t, place)
@@ -151,7 +151,7 @@ describe('turned while it runs', { concurrency: true }, () => {
     assert.equal(await child.end('SIGTERM'), 0)
   })
 
-  it('from local to on, what local gathered is not sent; and back, nothing waits in its preview', async (t) => {
+  it('never send in mode on what mode local kept, and keep nothing from on in local', async (t) => {
     const collector = await startCollector(t)
     const place = await switchedPlace(t, { USAGE_ENDPOINT: collector.endpoint })
     await place.annotate('local')
@@ -195,7 +195,7 @@ describe('turned while it runs', { concurrency: true }, () => {
     ])
   })
 
-  it('off from the start makes nothing; on makes identity and folder', async (t) => {
+  it('create identity and data directory only once reporting is on', async (t) => {
     const collector = await startCollector(t)
     const place = await switchedPlace(t, { USAGE_ENDPOINT: collector.endpoint })
     await writeFile(place.offFile, 'on')
@@ -210,7 +210,7 @@ describe('turned while it runs', { concurrency: true }, () => {
     assert.ok(existsSync(join(place.identityFolder, 'secret')))
   })
 
-  it('a file epoch that somebody takes away ends the epoch: what was kept is never sent', async (t) => {
+  it('end the epoch when its file is removed, and never send what was kept in it', async (t) => {
     const collector = await startCollector(t, () => 503)
     const place = await switchedPlace(t, { USAGE_ENDPOINT: collector.endpoint })
     const child = await startChild(t, place)

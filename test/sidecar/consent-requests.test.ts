@@ -1,6 +1,6 @@
-// What the application and the collector see of consent at the doors of the whole road: 200
-// whatever ends meanwhile, nothing of a request that began in another time, and no report before
-// the first may leave.
+// Consent as the application and the collector see it. The application gets its 200 even if consent
+// ends meanwhile. Nothing is kept of a request that began in another epoch, and nothing is sent
+// before the first send delay is over.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -39,13 +39,13 @@ async function localPlace(t: TestContext): Promise<Place & { offFile: string }> 
   return { ...(await placeOf(t, { USAGE_REPORTING: 'local', USAGE_OFF_FILE: offFile })), offFile }
 }
 
-test('a request whose spans could not be kept is answered 200 where off has come meanwhile', async (t) => {
+test('answers 200 to a request that could not be kept if reporting was turned off meanwhile', async (t) => {
   const place = await localPlace(t)
   const sidecar = await startHere(t, place)
   const { write } = fs
   type Done = (error: Error | null) => void
   const held: Done[] = []
-  // Of the queue's file; others may be written.
+  // Only writes to files of the queue.
   const hold = (
     file: number,
     bytes: Uint8Array,
@@ -72,7 +72,7 @@ test('a request whose spans could not be kept is answered 200 where off has come
   writing.mock.mockImplementation(write)
 })
 
-test('of a request that began in another time of the mode nothing is kept', async (t) => {
+test('keeps nothing of a request that began in another epoch', async (t) => {
   const place = await localPlace(t)
   const sidecar = await startHere(t, place)
   const kept = (): number => sidecar.counters.get('spans.kept')
@@ -103,14 +103,14 @@ test('of a request that began in another time of the mode nothing is kept', asyn
   assert.equal((await spansWaiting(place.dataFolder)).length, before - 1)
 })
 
-/** The time of day goes on from now by what it is told. */
+/** A wall clock that the test moves forward. */
 function runClock(t: TestContext): (ms: number) => void {
   const start = Date.now()
   const began = performance.now()
   let ahead = 0
   const uptime = performance.now.bind(performance)
   const now = (): number => Math.floor(start + ahead + uptime() - began)
-  // Time passes for the clock that nobody sets as well.
+  // The monotonic clock moves as well.
   t.mock.method(performance, 'now', () => uptime() + ahead)
   t.mock.timers.enable({ apis: ['Date'], now: now() })
   const ticking = setInterval(() => t.mock.timers.setTime(now()), 5)
@@ -121,7 +121,7 @@ function runClock(t: TestContext): (ms: number) => void {
   }
 }
 
-test('nothing leaves before USAGE_FIRST_SEND_DELAY, over a restart, and a changed policy starts it again', async (t) => {
+test('sends nothing before USAGE_FIRST_SEND_DELAY, also after a restart or a change of the policy', async (t) => {
   t.mock.method(Math, 'random', () => 0)
   const pass = runClock(t)
   const collector = await startCollector(t)
@@ -133,7 +133,7 @@ test('nothing leaves before USAGE_FIRST_SEND_DELAY, over a restart, and a change
     USAGE_FIRST_SEND_DELAY: '1h',
   })
   const arrived = (at: Collector): number => at.spans().length
-  /** Another sidecar, without a delay, is the clock of what does not happen. */
+  /** A second sidecar, without a delay, shows that enough time has passed. */
   const others = await startCollector(t)
   const other = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: others.endpoint }))
   const nothingLeaves = async (when: string): Promise<void> => {

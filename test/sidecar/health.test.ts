@@ -1,5 +1,4 @@
-// What the kubelet asks: two paths that answer as long as the process does, and nothing else to
-// learn there.
+// The probes of the kubelet: two paths that answer as long as the process does, and nothing else.
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { request } from 'node:http'
@@ -34,7 +33,7 @@ async function healthHere(t: TestContext) {
   return { health, port, ask }
 }
 
-test('/startupz and /livez answer 200', async (t) => {
+test('answers 200 on /startupz and /livez', async (t) => {
   const { ask } = await healthHere(t)
   for (const path of ['/startupz', '/livez']) {
     const { status, body } = await ask(path)
@@ -43,7 +42,7 @@ test('/startupz and /livez answer 200', async (t) => {
   }
 })
 
-test('nothing else is there', async (t) => {
+test('answers 404 on every other path', async (t) => {
   const { ask } = await healthHere(t)
   for (const path of [
     '/',
@@ -62,7 +61,7 @@ test('nothing else is there', async (t) => {
   }
 })
 
-test('another method than GET and HEAD is answered 405', async (t) => {
+test('answers 405 to methods other than GET and HEAD', async (t) => {
   const { ask } = await healthHere(t)
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
     const { status, headers } = await ask('/livez', method)
@@ -71,7 +70,7 @@ test('another method than GET and HEAD is answered 405', async (t) => {
   assert.equal((await ask('/nowhere', 'POST')).status, 404)
 })
 
-test('many connections that say nothing keep the kubelet not out, and do not hold up its end', {
+test('answers the kubelet and stops in time despite many silent connections', {
   timeout: 20_000,
 }, async (t) => {
   const { health, port, ask } = await healthHere(t)
@@ -83,7 +82,7 @@ test('many connections that say nothing keep the kubelet not out, and do not hol
   })
   let connected = 0
   for (const socket of sockets) socket.on('connect', () => connected++)
-  // Those beyond the bound go when others come.
+  // Connections over the limit are closed when new ones arrive.
   let closed = 0
   for (const socket of sockets) socket.resume().on('close', () => closed++)
   await until(() => connected === 300 && closed === 44)
@@ -95,7 +94,7 @@ test('many connections that say nothing keep the kubelet not out, and do not hol
   await stopped
 })
 
-test('of requests that are piled up on a connection few are looked at, and the kubelet is answered meanwhile', async (t) => {
+test('reads few of many pipelined requests and answers the kubelet meanwhile', async (t) => {
   const { port, ask } = await healthHere(t)
   let made = 0
   const count = (): void => void made++

@@ -1,5 +1,5 @@
-// The sidecar's own sign of life: once per UTC day whatever happens in between, marked before it is
-// kept, and never in one body with what the application sent.
+// The heartbeat: once per UTC day also across restarts, marked before it is appended, and never in
+// one body with spans of the application.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -34,7 +34,7 @@ async function heartbeats(t: TestContext) {
 }
 
 describe('a heartbeat', () => {
-  it('is made once a day, by this process or by one before it, and never for a day that is over', async (t) => {
+  it('is recorded once a day, also across restarts, and never for a day that is over', async (t) => {
     const { days, start } = await heartbeats(t)
     const record = start()
     for (const day of ['2026-10-05', '2026-10-05', '2026-10-06', '2026-10-05', '2026-10-06'])
@@ -45,7 +45,7 @@ describe('a heartbeat', () => {
     assert.deepEqual(days, ['2026-10-05', '2026-10-06', '2026-10-07'])
   })
 
-  it('is marked on disk before its record is handed on', async (t) => {
+  it('is marked on disk before its record is appended', async (t) => {
     const { folder, counters, log } = await heartbeats(t)
     let marked: Promise<string> | undefined
     new Heartbeat({ folder, counters, log }).recordIfDue('2026-10-05', () => () => {
@@ -53,10 +53,10 @@ describe('a heartbeat', () => {
       return Promise.resolve()
     })
     assert.equal(await marked, '2026-10-05\n')
-    await until('it was counted', () => counters.get('heartbeats.kept') === 1)
+    await until('the heartbeat is counted', () => counters.get('heartbeats.kept') === 1)
   })
 
-  it('that the policy does not name leaves the day for one that does', async (t) => {
+  it('is still due on a day on which an earlier policy had none', async (t) => {
     const { folder, counters, log, days, start } = await heartbeats(t)
     const heartbeat = new Heartbeat({ folder, counters, log })
     heartbeat.recordIfDue('2026-10-05', () => undefined)
@@ -67,19 +67,19 @@ describe('a heartbeat', () => {
     assert.deepEqual(days, ['2026-10-05', '2026-10-06'])
   })
 
-  it('that could not be kept is counted as lost, and no second one follows', async (t) => {
+  it('is counted as lost if it cannot be appended, and not repeated', async (t) => {
     const { folder, counters, log, days, start } = await heartbeats(t)
     new Heartbeat({ folder, counters, log }).recordIfDue(
       '2026-10-05',
       () => () => Promise.reject(new Error('full')),
     )
-    await until('it was counted', () => counters.get('heartbeats.lost') === 1)
+    await until('the heartbeat is counted', () => counters.get('heartbeats.lost') === 1)
     start()('2026-10-05')
     assert.deepEqual(days, [])
     assert.equal(counters.get('heartbeats.kept'), 0)
   })
 
-  it('is not made where its day cannot be marked', async (t) => {
+  it('is not recorded if its day cannot be marked', async (t) => {
     const { folder, counters, days, start } = await heartbeats(t)
     await writeFile(join(folder, 'file'), '')
     const record = start(join(folder, 'file'))
@@ -88,7 +88,7 @@ describe('a heartbeat', () => {
     assert.equal(counters.get('heartbeats.lost'), 2)
   })
 
-  it('is not made where the mark of an earlier one cannot be read', async (t) => {
+  it('is not recorded if the earlier mark cannot be read', async (t) => {
     const { counters, days, start } = await heartbeats(t)
     start()('2026-10-05')
     t.mock.method(fs, 'readFileSync', () => {
@@ -118,7 +118,7 @@ describe('a heartbeat', () => {
 const isHeartbeat = ({ span: { name } }: Left): boolean => name === 'usage.heartbeat'
 
 describe('the heartbeat of a sidecar', { concurrency: true }, () => {
-  it('goes out in a body of its own, once over a restart, with a pseudonym of the month', async (t) => {
+  it('is sent in a body of its own, once across a restart, with a monthly pseudonym', async (t) => {
     const collector = await startCollector(t)
     const place = await placeOf(t, {
       USAGE_ENDPOINT: collector.endpoint,
@@ -142,21 +142,24 @@ describe('the heartbeat of a sidecar', { concurrency: true }, () => {
     assert.equal(BigInt(sent.startTimeUnixNano) % 86_400_000_000_000n, 0n)
   })
 
-  it('waits in mode local as well, and one from the application is left out and counted', async (t) => {
+  it('is kept in mode local, and a heartbeat from the application is dropped and counted', async (t) => {
     const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: DEFAULT_POLICY_FILE })
     const sidecar = await startHere(t, place)
     assert.equal(
       (await post(sidecar.port(), request(span({ name: 'usage.heartbeat' })))).status,
       200,
     )
-    await until('it is kept', async () => (await spansWaiting(place.dataFolder)).length > 0)
+    await until(
+      'the heartbeat is kept',
+      async () => (await spansWaiting(place.dataFolder)).length > 0,
+    )
     await sidecar.stop()
     assert.deepEqual((await spansWaiting(place.dataFolder)).map(isHeartbeat), [true])
     await assert.rejects(readFile(join(place.dataFolder, 'heartbeat')), { code: 'ENOENT' })
     assert.equal(sidecar.counters.get('heartbeats.foreign'), 1)
   })
 
-  it('is not made where a setting says so', async (t) => {
+  it('is not recorded if USAGE_HEARTBEAT is off', async (t) => {
     const settings = {
       USAGE_REPORTING: 'local',
       USAGE_POLICY: DEFAULT_POLICY_FILE,
@@ -169,10 +172,13 @@ describe('the heartbeat of a sidecar', { concurrency: true }, () => {
     assert.deepEqual((await spansWaiting(place.dataFolder)).map(isHeartbeat), [false])
   })
 
-  it('shares no file of the queue with what the application sends after it', async (t) => {
+  it('shares no file of the queue with spans that the application sends after it', async (t) => {
     const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: DEFAULT_POLICY_FILE })
     const sidecar = await startHere(t, place)
-    await until('it is kept', async () => (await spansWaiting(place.dataFolder)).length > 0)
+    await until(
+      'the heartbeat is kept',
+      async () => (await spansWaiting(place.dataFolder)).length > 0,
+    )
     assert.equal((await post(sidecar.port(), execution())).status, 200)
     await sidecar.stop()
     const files = [...(await filesIn(place.dataFolder))].filter(([name]) =>

@@ -1,5 +1,5 @@
-// The machine between the modes over a real folder, with switches that the test turns and senders
-// that are only told of.
+// A mode controller on a real directory, with switches that the test sets and senders that only
+// record what happens to them.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,13 +11,14 @@ import { ModeController } from '../../src/sidecar/mode-controller.ts'
 import type { DesiredState } from '../../src/sidecar/mode-state.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { errorCode } from '../../src/support/errors.ts'
-import { createLog } from '../../src/support/log.ts'
+import { createLog, type Log } from '../../src/support/log.ts'
 import { diskWith } from '../queue/queue-setup.ts'
 import { idsOf, queueOptions, recordOf } from '../support/queue-records.ts'
 import { atEnd, temporaryFolder } from '../support/sidecar.ts'
 
 export const DELAY_MS = 86_400_000
 export const RETRY_MS = 5_000
+const FULL = { local: 'ring', on: 'refuse' } as const
 
 interface Opened {
   queue: Queue
@@ -26,108 +27,124 @@ interface Opened {
   stopped: boolean
 }
 
-export async function modesHere(
+export async function startController(
   t: TestContext,
   {
     folder = '',
     disk = diskWith({}),
     at = { now: 1_790_000_000_000 },
-    goal,
+    desired,
     started = true,
   }: Partial<Here> = {},
 ) {
   const here = {
     folder: folder || join(await temporaryFolder(t), 'data'),
     at,
-    goal: goal ?? { mode: 'on', policyDigest: 'a' },
+    desired: desired ?? { mode: 'on', policyDigest: 'a' },
   }
   const senders: Opened[] = []
   const events: string[] = []
-  const lastWord = { of: Promise.resolve() }
+  const senderEnd = { of: Promise.resolve() }
   const lines: string[] = []
-  let logged = 0
   const counters = new Counters()
-  const modes = new ModeController({
+  const controller = new ModeController({
     folder: here.folder,
-    desiredState: () => ({ ...here.goal }) as DesiredState,
+    desiredState: () => ({ ...here.desired }) as DesiredState,
     openQueue: ({ policyDigest, mode, wipe }) =>
       openQueue(
-        queueOptions(here.folder, {
-          policyDigest,
-          wipe,
-          full: mode === 'local' ? 'ring' : 'refuse',
-          disk,
-          counters,
-        }),
+        queueOptions(here.folder, { policyDigest, wipe, full: FULL[mode], disk, counters }),
       ),
     lockFolder: () => lockFolder(here.folder, disk),
     wipeFolder: () => wipeFiles(here.folder, counters, disk, 'consent'),
     openSender: (queue, notBefore, allowed) => {
       const opened: Opened = { queue, notBefore, allowed, stopped: false }
       senders.push(opened)
-      const stop = async (): Promise<void> => {
-        opened.stopped = true
-        events.push('cancel')
-        await lastWord.of
-      }
-      return { start: () => undefined, stop } as Partial<Sender> as Sender
+      return recordingSender(opened, events, senderEnd)
     },
     firstSendDelay: DELAY_MS,
-    // No line is kept back as one that was just there.
-    log: createLog(
-      'info',
-      (line) => void lines.push(line),
-      () => 60_000 * logged++,
-    ),
+    log: logTo(lines),
     now: () => here.at.now,
   })
-  atEnd(t, () => modes.stop())
-  const starting = modes.start()
+  atEnd(t, () => controller.stop())
+  const starting = controller.start()
   if (started) await starting
-  const turn = (next: Partial<DesiredState>): void => {
-    here.goal = { ...here.goal, ...next }
-    modes.reconcile()
+  const set = (next: Partial<DesiredState>): void => {
+    here.desired = { ...here.desired, ...next }
+    controller.reconcile()
   }
-  const append = async (id: string): Promise<boolean> => {
-    const queue = modes.queueFor(performance.now())
-    await queue?.append(recordOf(id), 1)
-    return queue !== undefined
+  const append = (id: string): Promise<boolean> => appendTo(controller, id)
+  const logged = (event: string): number => lines.filter((line) => line.includes(event)).length
+  return {
+    ...here,
+    controller,
+    senders,
+    events,
+    senderEnd,
+    set,
+    append,
+    logged,
+    ids: () => idsInFolder(here.folder),
+    epoch: () => epochIn(here.folder),
   }
-  const ids = async (): Promise<string[]> => {
-    try {
-      return (
-        await Promise.all(
-          ['queue', 'sending', 'sent'].map((place) =>
-            idsOf(diskWith({}), join(here.folder, place)),
-          ),
-        )
-      ).flat()
-    } catch (error) {
-      // A file went while they were read.
-      if (errorCode(error) === 'ENOENT') return ids()
-      throw error
-    }
-  }
-  const epoch = (): Promise<string> =>
-    readFile(join(here.folder, 'epoch'), 'utf8').then(
-      (text) => text.slice(0, 32),
-      () => '',
-    )
-  const told = (event: string): number => lines.filter((line) => line.includes(event)).length
-  return { ...here, modes, senders, events, lastWord, turn, append, ids, epoch, told }
 }
+
+/** A log whose clock jumps, so that it holds no repeated line back. */
+function logTo(lines: string[]): Log {
+  let now = 0
+  return createLog(
+    'info',
+    (line) => void lines.push(line),
+    () => 60_000 * now++,
+  )
+}
+
+function recordingSender(opened: Opened, events: string[], end: { of: Promise<void> }): Sender {
+  const stop = async (): Promise<void> => {
+    opened.stopped = true
+    events.push('cancel')
+    await end.of
+  }
+  return { start: () => undefined, stop } as Partial<Sender> as Sender
+}
+
+/** Whether the controller had a queue for the record. */
+async function appendTo(controller: ModeController, id: string): Promise<boolean> {
+  const queue = controller.queueFor(performance.now())
+  await queue?.append(recordOf(id), 1)
+  return queue !== undefined
+}
+
+async function idsInFolder(folder: string): Promise<string[]> {
+  try {
+    const places = ['queue', 'sending', 'sent']
+    return (
+      await Promise.all(places.map((place) => idsOf(diskWith({}), join(folder, place))))
+    ).flat()
+  } catch (error) {
+    // A file was removed while the files were read.
+    if (errorCode(error) === 'ENOENT') return idsInFolder(folder)
+    throw error
+  }
+}
+
+/** The id of the epoch on disk. Empty if there is none. */
+const epochIn = (folder: string): Promise<string> =>
+  readFile(join(folder, 'epoch'), 'utf8').then(
+    (text) => text.slice(0, 32),
+    () => '',
+  )
 
 interface Here {
   folder: string
   disk: Disk
   at: { now: number }
-  goal: DesiredState
-  /** Whether the first attempt to open the folder is waited for. */
+  desired: DesiredState
+  /** Whether to wait for the first attempt to open the directory. */
   started: boolean
 }
 
-/** As `until` does, where the clock stands still. */
-export async function happens(
+/** Like `until`, for tests whose clock stands still. */
+export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
 ): Promise<void> {
@@ -138,7 +155,7 @@ export async function happens(
   }
 }
 
-/** Long enough for what would happen at once. */
-export async function turns(): Promise<void> {
+/** Long enough for anything that happens without waiting. */
+export async function runPending(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,5 +1,5 @@
-// How a time of a mode begins: what a start finds, what changes while the folder is opened, and
-// from when the first report waits.
+// How an epoch begins: the states that a start can find, changes while the directory is being
+// opened, and the time from which the first report waits.
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
@@ -8,19 +8,19 @@ import { test } from 'node:test'
 import { readEpoch } from '../../src/consent/epoch.ts'
 import { diskWith } from '../queue/queue-setup.ts'
 import { until } from '../support/sidecar.ts'
-import { DELAY_MS, happens, modesHere } from './mode-controller-setup.ts'
+import { DELAY_MS, eventually, startController } from './mode-controller-setup.ts'
 
-test('off that comes and goes while the folder is opened wipes it all the same', async (t) => {
-  for (const [mode, lived] of [
+test('wipes the directory if reporting is off for a moment while the queue opens', async (t) => {
+  for (const [mode, isUsed] of [
     ['on', true],
     ['local', true],
     ['on', false],
   ] as const) {
-    const first = await modesHere(t, { goal: { mode, policyDigest: 'a' } })
+    const first = await startController(t, { desired: { mode, policyDigest: 'a' } })
     await first.append('one')
     const epoch = await first.epoch()
-    await first.modes.stop()
-    const folder = lived ? first.folder : join(first.folder, 'fresh')
+    await first.controller.stop()
+    const folder = isUsed ? first.folder : join(first.folder, 'fresh')
     const gate = Promise.withResolvers<void>()
     let opening = false
     const { list } = diskWith({})
@@ -31,30 +31,30 @@ test('off that comes and goes while the folder is opened wipes it all the same',
         return list(path)
       },
     })
-    const second = await modesHere(t, {
+    const second = await startController(t, {
       folder,
       disk,
-      goal: { mode, policyDigest: 'a' },
+      desired: { mode, policyDigest: 'a' },
       started: false,
     })
     await until('it is opened', () => opening)
-    second.turn({ mode: 'off' })
+    second.set({ mode: 'off' })
     const atOnce = await second.epoch()
-    second.turn({ mode })
+    second.set({ mode })
     gate.resolve()
-    await happens('it is open', () => second.append('two'))
+    await eventually('it is open', () => second.append('two'))
     await until('it may leave', () => second.senders.length > 0 || mode === 'local')
-    assert.equal(atOnce, '', 'the epoch was ended on disk at once')
+    assert.equal(atOnce, '', 'the epoch ends on disk at once')
     assert.deepEqual(await second.ids(), ['two'])
     assert.match(await second.epoch(), /^[0-9a-f]{32}$/)
     assert.notEqual(await second.epoch(), epoch)
   }
 })
 
-test('an epoch that somebody takes away while the folder is opened does not come back', async (t) => {
-  const first = await modesHere(t)
+test('begins another epoch if the epoch file is removed while the queue opens', async (t) => {
+  const first = await startController(t)
   const epoch = await first.epoch()
-  await first.modes.stop()
+  await first.controller.stop()
   const gate = Promise.withResolvers<void>()
   let opening = false
   const { list } = diskWith({})
@@ -65,11 +65,11 @@ test('an epoch that somebody takes away while the folder is opened does not come
       return list(path)
     },
   })
-  // Under another policy, which is written into the epoch that is gone on with.
-  const second = await modesHere(t, {
+  // Under another policy, which is written into an epoch that continues.
+  const second = await startController(t, {
     folder: first.folder,
     disk,
-    goal: { mode: 'on', policyDigest: 'b' },
+    desired: { mode: 'on', policyDigest: 'b' },
     started: false,
   })
   await until('it is opened', () => opening)
@@ -79,7 +79,7 @@ test('an epoch that somebody takes away while the folder is opened does not come
   assert.notEqual(await second.epoch(), epoch)
 })
 
-test('a policy that changes while the folder is opened is the one whose batches are kept', async (t) => {
+test('keeps records under the policy that comes into force while the queue opens', async (t) => {
   const gate = Promise.withResolvers<void>()
   let opening = false
   const { list } = diskWith({})
@@ -90,9 +90,9 @@ test('a policy that changes while the folder is opened is the one whose batches 
       return list(path)
     },
   })
-  const { turn, append, folder, ids } = await modesHere(t, { disk, started: false })
+  const { set, append, folder, ids } = await startController(t, { disk, started: false })
   await until('it is opened', () => opening)
-  turn({ policyDigest: 'b' })
+  set({ policyDigest: 'b' })
   gate.resolve()
   await until('it is open', () => append('one'))
   assert.deepEqual(
@@ -101,17 +101,17 @@ test('a policy that changes while the folder is opened is the one whose batches 
   )
 })
 
-test('a start that finds the epoch of its mode goes on; with any other, or none, it begins with nothing', async (t) => {
+test('continues an epoch of the same mode and wipes the directory in any other case', async (t) => {
   for (const [before, after, kept] of [
     ['on', 'on', true],
     ['local', 'local', true],
     ['on', 'local', false],
     ['local', 'on', false],
   ] as const) {
-    const first = await modesHere(t, { goal: { mode: before, policyDigest: 'a' } })
+    const first = await startController(t, { desired: { mode: before, policyDigest: 'a' } })
     await first.append('one')
     const epoch = await first.epoch()
-    await first.modes.stop()
+    await first.controller.stop()
     const { unlink } = diskWith({})
     const disk = diskWith({
       unlink: (path) => {
@@ -122,40 +122,40 @@ test('a start that finds the epoch of its mode goes on; with any other, or none,
         return unlink(path)
       },
     })
-    const second = await modesHere(t, {
+    const second = await startController(t, {
       folder: first.folder,
       disk,
-      goal: { mode: after, policyDigest: 'a' },
+      desired: { mode: after, policyDigest: 'a' },
     })
     assert.deepEqual(
       [await second.ids(), (await second.epoch()) === epoch],
       [kept ? ['one'] : [], kept],
       `${before} to ${after}`,
     )
-    await second.modes.stop()
+    await second.controller.stop()
     await writeFile(join(first.folder, 'epoch'), 'cut o')
-    const third = await modesHere(t, {
+    const third = await startController(t, {
       folder: first.folder,
-      goal: { mode: after, policyDigest: 'a' },
+      desired: { mode: after, policyDigest: 'a' },
     })
     assert.deepEqual(await third.ids(), [])
   }
 })
 
-test('the first report waits from the begin of the epoch, and again from a change of the policy, over every restart', async (t) => {
+test('delays the first report from the start of the epoch or policy, also after restarts', async (t) => {
   const at = { now: 1_790_000_000_000 }
   const later = (): number => {
     at.now += 1_000
     return at.now
   }
   const began = at.now
-  let here = await modesHere(t, { at })
+  let here = await startController(t, { at })
   const { folder } = here
   const waitsFrom = (expected: number, what: string): void =>
     assert.equal(here.senders.at(-1)!.notBefore - DELAY_MS, expected, what)
   const restart = async (policy: string): Promise<void> => {
-    await here.modes.stop()
-    here = await modesHere(t, { folder, at, goal: { mode: 'on', policyDigest: policy } })
+    await here.controller.stop()
+    here = await startController(t, { folder, at, desired: { mode: 'on', policyDigest: policy } })
   }
   const sender = (count: number) =>
     until('there is another sender', () => here.senders.length === count)
@@ -165,7 +165,7 @@ test('the first report waits from the begin of the epoch, and again from a chang
   waitsFrom(began, 'a restart')
 
   const changed = later()
-  here.turn({ policyDigest: 'b' })
+  here.set({ policyDigest: 'b' })
   assert.equal(readEpoch(folder)?.policy, 'b', 'on disk at once')
   assert.ok(here.senders[0]!.stopped, 'a request under the old policy is cancelled')
   await sender(2)
@@ -179,19 +179,19 @@ test('the first report waits from the begin of the epoch, and again from a chang
   waitsFrom(unseen, 'a policy that changed while nothing ran')
 
   const back = later()
-  here.turn({ policyDigest: 'd' })
-  here.turn({ policyDigest: 'c' })
+  here.set({ policyDigest: 'd' })
+  here.set({ policyDigest: 'c' })
   await sender(2)
   waitsFrom(back, 'a policy that comes back')
   later()
-  here.turn({ policyDigest: undefined })
-  here.turn({ policyDigest: 'c' })
+  here.set({ policyDigest: undefined })
+  here.set({ policyDigest: 'c' })
   assert.ok(!here.senders[1]!.stopped)
   waitsFrom(back, 'one that could not be read for a while')
 
-  here.turn({ mode: 'local' })
+  here.set({ mode: 'local' })
   const again = later()
-  here.turn({ mode: 'on' })
+  here.set({ mode: 'on' })
   await sender(3)
   waitsFrom(again, 'turned on again')
 

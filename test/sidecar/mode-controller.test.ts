@@ -1,4 +1,4 @@
-// How one time of a mode ends: the order of the steps, and what a failure of each of them leads to.
+// How an epoch ends: the order of the steps and the result if one of them fails.
 import assert from 'node:assert/strict'
 import fs, { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
@@ -7,9 +7,9 @@ import { type TestContext, test } from 'node:test'
 import type { Disk } from '../../src/queue/queue.ts'
 import { diskWith, failure } from '../queue/queue-setup.ts'
 import { atEnd, temporaryFolder, until } from '../support/sidecar.ts'
-import { happens, modesHere, RETRY_MS, turns } from './mode-controller-setup.ts'
+import { eventually, RETRY_MS, runPending, startController } from './mode-controller-setup.ts'
 
-/** Tells of what happens to the epoch file and to its folder, and may make it fail. */
+/** Records the operations on the epoch file and its directory, and can make them fail. */
 function watchEpoch(t: TestContext, events: string[], fails: () => boolean = () => false): void {
   const { unlinkSync, fsyncSync } = fs
   t.mock.method(fs, 'unlinkSync', (path: string) => {
@@ -34,19 +34,19 @@ const recording = (events: string[], name: string): Disk => {
   })
 }
 
-test('the epoch ends on disk, then the request is cancelled, then, when its sender has said all, what was kept is wiped', async (t) => {
+test('ends the epoch on disk, then cancels the request, then wipes once the sender has ended', async (t) => {
   const wiped: string[] = []
-  const { turn, append, ids, events, lastWord } = await modesHere(t, {
+  const { set, append, ids, events, senderEnd } = await startController(t, {
     disk: recording(wiped, 'wipe'),
   })
   const gate = Promise.withResolvers<void>()
-  lastWord.of = gate.promise
+  senderEnd.of = gate.promise
   atEnd(t, async () => gate.resolve())
   assert.ok(await append('one'))
   watchEpoch(t, events)
-  turn({ mode: 'off' })
+  set({ mode: 'off' })
   assert.deepEqual([events, wiped], [['unlink epoch', 'fsync', 'cancel'], []])
-  await turns()
+  await runPending()
   assert.deepEqual([await ids(), wiped], [['one'], []])
   gate.resolve()
   await until('it is wiped', async () => (await ids()).length === 0)
@@ -54,10 +54,10 @@ test('the epoch ends on disk, then the request is cancelled, then, when its send
 })
 
 for (const [what, step] of [
-  ['an epoch that cannot be ended', 'end'],
-  ['a folder that cannot be wiped', 'wipe'],
+  ['the epoch has ended on disk', 'end'],
+  ['the directory is wiped', 'wipe'],
 ] as const) {
-  test(`${what} lets nothing in and nothing out, also when reporting is turned on again, until it can`, async (t) => {
+  test(`keeps and sends nothing until ${what}, also if reporting is turned on again`, async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     let fails = false
     const { unlink } = diskWith({})
@@ -67,18 +67,18 @@ for (const [what, step] of [
           ? Promise.reject(failure('EIO'))
           : unlink(path),
     })
-    const { turn, append, ids, epoch, senders, told } = await modesHere(t, { disk })
+    const { set, append, ids, epoch, senders, logged } = await startController(t, { disk })
     watchEpoch(t, [], () => fails && step === 'end')
     await append('one')
     const first = await epoch()
     fails = true
-    turn({ mode: 'off' })
+    set({ mode: 'off' })
     assert.ok(senders[0]!.stopped)
     assert.equal(senders[0]!.allowed(), false)
     const failed = (times: number) =>
-      happens('the failure is told', () => told('cannot wipe the data directory') === times)
+      eventually('the failure is logged', () => logged('cannot wipe the data directory') === times)
     await failed(1)
-    turn({ mode: 'on' })
+    set({ mode: 'on' })
     for (const times of [2, 3]) {
       await failed(times)
       assert.equal(await append('two'), false)
@@ -87,7 +87,7 @@ for (const [what, step] of [
     }
     fails = false
     t.mock.timers.tick(RETRY_MS)
-    await happens('it goes on', () => senders.length === 2)
+    await eventually('it goes on', () => senders.length === 2)
     assert.notEqual(await epoch(), first)
     assert.equal(senders[0]!.allowed(), false)
     assert.ok(await append('three'))
@@ -95,11 +95,11 @@ for (const [what, step] of [
   })
 }
 
-test('a mode that ended while its folder could not be opened is wiped at once', async (t) => {
-  const first = await modesHere(t)
+test('wipes at once if the mode ended while the directory could not be opened', async (t) => {
+  const first = await startController(t)
   await first.append('one')
-  await first.modes.stop()
-  // Only a next try after a while would need it.
+  await first.controller.stop()
+  // A retry would need this timer, and it never fires.
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const gate = Promise.withResolvers<void>()
   let opening = false
@@ -112,31 +112,31 @@ test('a mode that ended while its folder could not be opened is wiped at once', 
       throw failure('EIO')
     },
   })
-  const { turn, ids } = await modesHere(t, { folder: first.folder, disk, started: false })
-  await happens('it is opened', () => opening)
-  turn({ mode: 'off' })
+  const { set, ids } = await startController(t, { folder: first.folder, disk, started: false })
+  await eventually('it is opened', () => opening)
+  set({ mode: 'off' })
   gate.resolve()
-  await happens('it is wiped', async () => (await ids()).length === 0)
+  await eventually('it is wiped', async () => (await ids()).length === 0)
 })
 
-test('an epoch that cannot begin lets nothing in, and frees the folder until it can', async (t) => {
+test('keeps nothing and holds no lock until the epoch can be written', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const rename = t.mock.method(fs, 'renameSync', () => {
     throw failure('ENOSPC')
   })
-  const { append, senders, told } = await modesHere(t)
+  const { append, senders, logged } = await startController(t)
   assert.deepEqual(
-    [await append('one'), senders.length, told('cannot use the data directory')],
+    [await append('one'), senders.length, logged('cannot use the data directory')],
     [false, 0, 1],
   )
   rename.mock.restore()
   t.mock.timers.tick(RETRY_MS)
-  await happens('it goes on', () => senders.length === 1)
+  await eventually('it goes on', () => senders.length === 1)
   assert.ok(await append('two'))
 })
 
-test('an epoch that somebody took away is over: what was kept in it is wiped, and another one begins', async (t) => {
-  const { append, ids, senders, folder, epoch } = await modesHere(t)
+test('wipes the directory and begins another epoch if the epoch file is removed', async (t) => {
+  const { append, ids, senders, folder, epoch } = await startController(t)
   await append('one')
   const first = await epoch()
   await rm(join(folder, 'epoch'))
@@ -146,10 +146,13 @@ test('an epoch that somebody took away is over: what was kept in it is wiped, an
   assert.notEqual(await epoch(), first)
 })
 
-test('in mode off nothing is made', async (t) => {
+test('creates nothing in mode off', async (t) => {
   const folder = join(await temporaryFolder(t), 'data')
-  const { turn, append } = await modesHere(t, { folder, goal: { mode: 'off', policyDigest: 'a' } })
-  turn({ policyDigest: 'b' })
+  const { set, append } = await startController(t, {
+    folder,
+    desired: { mode: 'off', policyDigest: 'a' },
+  })
+  set({ policyDigest: 'b' })
   assert.equal(await append('one'), false)
   assert.ok(!existsSync(folder))
 })

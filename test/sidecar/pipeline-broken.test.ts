@@ -1,5 +1,5 @@
 // Whatever is broken, the process lives, answers the application, keeps and sends nothing, and says
-// why; and where the cause can go away while it runs, it goes on by itself.
+// why. When the cause goes away, the sidecar continues without a restart.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -32,7 +32,7 @@ const POLICY = policyText(
 const because = (...reasons: string[]): string[] =>
   reasons.map((reason) => `policy: nothing is kept or sent: ${reason}`)
 
-/** Posts to a sidecar that must answer 200, keep nothing and have said exactly this. */
+/** Posts to a sidecar that must answer 200, keep nothing and have logged exactly these errors. */
 async function keepsNothing(sidecar: Sidecar, folder: string, errors: string[]): Promise<void> {
   assert.equal((await post(sidecar.port(), execution())).status, 200)
   assert.equal(sidecar.counters.get('requests.discarded'), 1)
@@ -49,7 +49,7 @@ async function policyFile(t: TestContext, text: string): Promise<string> {
   return path
 }
 
-/** A port that another program has, until it is freed. */
+/** A port that is in use until `free` is called. */
 async function takenPort(t: TestContext) {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -64,9 +64,9 @@ async function takenPort(t: TestContext) {
   return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, free }
 }
 
-describe('whatever is broken', { concurrency: true }, () => {
-  describe('a policy that cannot be used', () => {
-    it('all its errors are told at once, each with its place', async (t) => {
+describe('a sidecar with a fault', { concurrency: true }, () => {
+  describe('in the policy', () => {
+    it('logs all errors at once, each with its place', async (t) => {
       const collector = await startCollector(t)
       const wrong = POLICY.replace('retention: 1d', 'retention: for ever')
         .replace('keep: [pipeline]', 'keep: []')
@@ -80,9 +80,9 @@ describe('whatever is broken', { concurrency: true }, () => {
         sidecar,
         place.folder,
         because(
-          '3:10: version is a whole number from 1 to 9999.',
-          '6:12: retention is a number of days, such as 395d.',
-          '11:30: keep lists 1 to 1000 values.',
+          '3:10: `version` must be a whole number from 1 to 9999.',
+          '6:12: `retention` must be a number of days, for example 395d.',
+          '11:30: `keep` must list 1 to 1000 values.',
         ),
       )
       assert.equal(collector.connections, 0)
@@ -90,7 +90,7 @@ describe('whatever is broken', { concurrency: true }, () => {
       assert.equal(existsSync(place.identityFolder), false)
     })
 
-    it('one that is missing takes effect when it appears', async (t) => {
+    it('uses a missing policy once it appears', async (t) => {
       const collector = await startCollector(t)
       const path = join(await temporaryFolder(t), 'policy.yaml')
       const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_POLICY: path })
@@ -112,9 +112,9 @@ describe('whatever is broken', { concurrency: true }, () => {
         Buffer.from([0x61, 0xff]),
         'The policy cannot be read. Set USAGE_POLICY to a UTF-8 file of at most 1 MiB.',
       ],
-      ['is empty', '', '1:1: The file is empty.'],
+      ['is empty', '', '1:1: The file is empty. Start with `apiVersion`.'],
     ] as const) {
-      it(`one that ${what} is told, and the process lives`, async (t) => {
+      it(`logs that the policy ${what}, and the process lives`, async (t) => {
         const path = await policyFile(t, '')
         await writeFile(path, text)
         const place = await placeOf(t, { USAGE_POLICY: path, USAGE_REPORTING: 'local' })
@@ -122,7 +122,7 @@ describe('whatever is broken', { concurrency: true }, () => {
       })
     }
 
-    it('facts that are not JSON are told with their place', async (t) => {
+    it('logs that facts are not JSON', async (t) => {
       const place = await placeOf(t, {
         USAGE_REPORTING: 'local',
         USAGE_FACTS: '{"app.version": secret}',
@@ -132,8 +132,8 @@ describe('whatever is broken', { concurrency: true }, () => {
     })
   })
 
-  describe('wrong settings', () => {
-    it('are told all at once, and nothing is kept or sent', async (t) => {
+  describe('in the settings', () => {
+    it('logs all errors at once, and keeps and sends nothing', async (t) => {
       const place = await placeOf(t, {
         USAGE_SEND_INTERVAL: 'often',
         USAGE_QUEUE_FULL: 'explode',
@@ -149,11 +149,11 @@ describe('whatever is broken', { concurrency: true }, () => {
       const errors = sentences.map((sentence) => `settings: nothing is kept or sent: ${sentence}`)
       await keepsNothing(sidecar, place.folder, errors)
       const [line] = sidecar.lines().filter(({ event }) => event === 'consent: mode decided')
-      assert.deepEqual([line?.mode, line?.by], ['off', 'a wrong setting'])
+      assert.deepEqual([line?.mode, line?.by], ['off', 'an invalid setting'])
       assert.deepEqual([...(await filesIn(place.folder)).keys()], [])
     })
 
-    it('do not end the process, which stops when it is told to', async (t) => {
+    it('keeps running and stops on SIGTERM', async (t) => {
       const child = await startChild(t, await placeOf(t, { USAGE_REPORTING: 'maybe' }))
       assert.equal((await post(child.port, execution())).status, 200)
       assert.deepEqual(errorsIn(child.lines()), [
@@ -163,13 +163,13 @@ describe('whatever is broken', { concurrency: true }, () => {
     })
   })
 
-  describe('a data folder that cannot be used', () => {
+  describe('in the data directory', () => {
     for (const [mode, sentence] of [
       ['off', 'cannot wipe the data directory'],
       ['local', 'cannot use the data directory'],
       ['on', 'cannot use the data directory'],
     ] as const) {
-      it(`does not end a sidecar in mode ${mode}, which goes on when the folder can be used`, async (t) => {
+      it(`keeps running in mode ${mode} and uses the directory once it can`, async (t) => {
         const collector = await startCollector(t)
         const place = await placeOf(t, {
           USAGE_ENDPOINT: collector.endpoint,
@@ -193,7 +193,7 @@ describe('whatever is broken', { concurrency: true }, () => {
       })
     }
 
-    it('accepts nothing before the epoch can be written, holds no lock meanwhile, and goes on when it can', async (t) => {
+    it('keeps nothing and holds no lock until the epoch can be written', async (t) => {
       const collector = await startCollector(t)
       const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
       await mkdir(join(place.dataFolder, 'epoch.tmp'), { recursive: true })
@@ -207,7 +207,7 @@ describe('whatever is broken', { concurrency: true }, () => {
       await until('a report arrived', () => collector.spans().length === 1)
     })
 
-    it('an identity folder that cannot be used costs the pseudonyms and nothing else', async (t) => {
+    it('reports without pseudonyms if the identity directory cannot be used', async (t) => {
       const collector = await startCollector(t)
       const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
       await writeFile(place.identityFolder, 'in the way')
@@ -217,12 +217,12 @@ describe('whatever is broken', { concurrency: true }, () => {
       const line = sidecar
         .lines()
         .find(({ event }) => event === 'identity: not available; no pseudonyms are sent')
-      assert.equal(line?.reason, 'the identity folder cannot be used (EEXIST)')
+      assert.equal(line?.reason, 'the identity directory cannot be used (EEXIST)')
     })
   })
 
-  describe('the network', () => {
-    it('a collector that is away costs nothing: it is said once, and the reports arrive when it is back', async (t) => {
+  describe('in the network', () => {
+    it('logs an unavailable collector once and delivers the reports when it is back', async (t) => {
       const collector = await startCollector(t, () => 'close')
       const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
       const sidecar = await startHere(t, place)
@@ -238,7 +238,7 @@ describe('whatever is broken', { concurrency: true }, () => {
       await until('it arrived', () => collector.spans().length === 1)
     })
 
-    it('a port where nobody listens is said with its code, and spans are kept', async (t) => {
+    it('logs the code of a refused connection and keeps the spans', async (t) => {
       const { address, free } = await takenPort(t)
       await free()
       const place = await placeOf(t, { USAGE_ENDPOINT: `http://${address}` })
@@ -248,7 +248,7 @@ describe('whatever is broken', { concurrency: true }, () => {
       assert.equal((await spansWaiting(place.dataFolder)).length, 1)
     })
 
-    it('a taken port is said, and taken when it is free', async (t) => {
+    it('logs a port that is in use and takes it when it is free', async (t) => {
       const { address, free } = await takenPort(t)
       const sidecar = await startHere(
         t,
@@ -264,7 +264,7 @@ describe('whatever is broken', { concurrency: true }, () => {
       assert.equal(sidecar.counters.get('spans.kept'), 1)
     })
 
-    it('a taken health port does not keep it from taking spans', async (t) => {
+    it('accepts spans while the health port is in use', async (t) => {
       const { address, free } = await takenPort(t)
       const sidecar = await startHere(
         t,

@@ -1,4 +1,4 @@
-// What changes while the sidecar runs: the policy, the facts, the day. A batch leaves only under
+// Changes of the policy, the facts and the day while the sidecar runs. A batch is sent only under
 // the policy that made it.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -33,8 +33,8 @@ const NEXT_POLICY = POLICY.replace('version: 1', 'version: 2').replace(
 )
 const because = (reason: string): string => `policy: nothing is kept or sent: ${reason}`
 
-// The moment of each drain is the first of its interval, and a failed attempt is followed by one at
-// the next tick.
+// Each drain begins at the start of its interval, and a failed attempt is repeated at the next
+// tick.
 mock.method(Math, 'random', () => 0)
 
 const timesInForce = (sidecar: Sidecar): number =>
@@ -42,11 +42,11 @@ const timesInForce = (sidecar: Sidecar): number =>
 const versionsAt = (collector: Collector): unknown[] =>
   collector.spans().map(({ resource }) => resource['usage.policy.version'])
 
-/** The policy of which a data folder says that it made all that is in it. */
+/** The digest in the file `policy` of a data directory. */
 const labelOf = async ({ dataFolder }: Place): Promise<string> =>
   /^1 (.*)\n$/.exec(await readFile(join(dataFolder, 'policy'), 'utf8').catch(() => ''))?.[1] ?? ''
 
-/** A sidecar under the policy in a file, with one report that the collector does not take yet. */
+/** A sidecar with a policy file and one report that the collector does not accept yet. */
 async function startWithReport(t: TestContext, text = POLICY) {
   const collector = await startCollector(t, () => 503)
   const path = join(await temporaryFolder(t), 'policy.yaml')
@@ -59,7 +59,7 @@ async function startWithReport(t: TestContext, text = POLICY) {
   return { collector, path, place, sidecar }
 }
 
-/** Returns when another sidecar, which is in order, has sent so many reports. */
+/** Resolves when another, healthy sidecar has sent this many reports. */
 async function whileOthersSend(t: TestContext, reports: number): Promise<void> {
   const collector = await startCollector(t)
   const other = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint }))
@@ -69,8 +69,8 @@ async function whileOthersSend(t: TestContext, reports: number): Promise<void> {
   }
 }
 
-describe('while the sidecar runs', { concurrency: true }, () => {
-  it('a new version takes over, and what the old one made is dropped and counted', async (t) => {
+describe('a running sidecar', { concurrency: true }, () => {
+  it('uses a new version, and drops and counts the records of the old one', async (t) => {
     const { collector, path, place, sidecar } = await startWithReport(t)
     await writeFile(path, NEXT_POLICY)
     await until(
@@ -91,23 +91,23 @@ describe('while the sidecar runs', { concurrency: true }, () => {
 
   for (const [what, spoil, reason] of [
     [
-      'an invalid version',
+      'invalid',
       (path: string) => writeFile(path, POLICY.replace('retention', 'retained')),
-      '6:1: This is not a word',
+      '6:1: This word is unknown',
     ],
     [
-      'a file that is gone',
+      'missing',
       (path: string) => rm(path),
       'The policy cannot be read. Set USAGE_POLICY to a UTF-8 file',
     ],
   ] as const) {
-    it(`${what} stops everything until it is mended, and what waited is then sent`, async (t) => {
+    it(`keeps and sends nothing while the policy is ${what}, and sends the queue afterwards`, async (t) => {
       const { collector, path, place, sidecar } = await startWithReport(t)
       await spoil(path)
       await until('it is said', () =>
         errorsIn(sidecar.lines()).some((event) => event.startsWith(because(reason))),
       )
-      // The last request that began before has ended.
+      // Wait until requests that began earlier have ended.
       await whileOthersSend(t, 1)
       const tried = collector.requests.length
       collector.answer = () => 200
@@ -124,7 +124,7 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     })
   }
 
-  it('facts that change are in the next batch, and no batch is dropped', async (t) => {
+  it('uses changed facts from the next batch on and drops no batch', async (t) => {
     const collector = await startCollector(t)
     const facts = join(await temporaryFolder(t), 'facts.json')
     await writeFile(facts, '{"k8s.nodes": 12}')
@@ -144,7 +144,7 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     assert.equal(sidecar.counters.get('queue.dropped.policy'), 0)
   })
 
-  it('what is accepted right behind a new version is kept', async (t) => {
+  it('keeps spans that arrive right after a new version', async (t) => {
     const path = join(await temporaryFolder(t), 'policy.yaml')
     await writeFile(path, POLICY)
     const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: path })
@@ -164,7 +164,7 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     )
   })
 
-  it('of facts that the setting and the file give, those of the setting win', async (t) => {
+  it('prefers facts of the setting to facts of the file', async (t) => {
     const file = join(await temporaryFolder(t), 'facts.json')
     await writeFile(file, '{"k8s.nodes": 12, "app.version": "2.0.0"}')
     const policy = policyText(
@@ -187,7 +187,7 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     )
   })
 
-  it('an identity that is made after the start gives pseudonyms from then on', async (t) => {
+  it('sends pseudonyms once an identity is created after the start', async (t) => {
     const policy = policyText(
       'execution:\n  attributes:\n    by: {from: "fact:instance.id", pseudonym: day, reason: A test.}',
     )
@@ -196,7 +196,7 @@ describe('while the sidecar runs', { concurrency: true }, () => {
       USAGE_POLICY: '',
       USAGE_POLICY_TEXT: policy,
     })
-    // Like a volume that nobody can write to.
+    // Like a read-only volume.
     await symlink('/nowhere', place.identityFolder)
     const sidecar = await startHere(t, place)
     await post(sidecar.port(), execution())
@@ -213,7 +213,7 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     })
   })
 
-  it('a volume of Kubernetes that swaps its `..data` link is a change of the policy', async (t) => {
+  it('sees a new policy when a Kubernetes volume swaps its `..data` link', async (t) => {
     const volume = await temporaryFolder(t)
     const publish = async (version: string, text: string): Promise<void> => {
       await mkdir(join(volume, version))
@@ -239,11 +239,11 @@ describe('while the sidecar runs', { concurrency: true }, () => {
     assert.deepEqual(versionsAt(collector), [1, 2])
   })
 
-  it('a policy that changes while the data folder is opened is the one whose batches are in it', async (t) => {
+  it('keeps records under the policy that comes into force while the queue opens', async (t) => {
     const path = join(await temporaryFolder(t), 'policy.yaml')
     const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: path })
     await mkdir(join(place.dataFolder, 'queue'), { recursive: true })
-    // Reading it waits for a writer, and so does the opening.
+    // Reading this pipe blocks until there is a writer, and so does opening the queue.
     const pipe = join(place.dataFolder, 'queue/000000000001.otlp')
     execFileSync('mkfifo', [pipe])
     const sidecar = await startHere(t, place)
@@ -267,7 +267,7 @@ describe('while the sidecar runs', { concurrency: true }, () => {
   })
 })
 
-/** The time of day goes on from `moment`; gives what sets it anew. */
+/** Sets the wall clock to `moment` and lets it run. The result sets it again. */
 function runClock(t: TestContext, moment: string): (moment: string) => void {
   let start = Date.parse(moment) - performance.now()
   const now = (): number => Math.floor(start + performance.now())
@@ -280,17 +280,17 @@ function runClock(t: TestContext, moment: string): (moment: string) => void {
   }
 }
 
-describe('a policy that has expired', () => {
+describe('an expired policy', () => {
   const expiring = POLICY.replace('2999-12-31', '2026-10-05')
-  const told = because('It expired on 2026-10-05. Give one with a later day in "expires".')
-  it('is told at the start, and nothing is kept', async (t) => {
+  const expected = because('It expired on 2026-10-05. Use a policy with a later day in `expires`.')
+  it('is logged at the start, and nothing is kept', async (t) => {
     const path = join(await temporaryFolder(t), 'policy.yaml')
     await writeFile(path, POLICY.replace('2999-12-31', '2024-02-29'))
     const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_POLICY: path })
     const sidecar = await startHere(t, place)
     assert.equal((await post(sidecar.port(), execution())).status, 200)
     assert.deepEqual(errorsIn(sidecar.lines()), [
-      because('It expired on 2024-02-29. Give one with a later day in "expires".'),
+      because('It expired on 2024-02-29. Use a policy with a later day in `expires`.'),
     ])
     const { problems } = (await (
       await fetch(`http://127.0.0.1:${sidecar.pagePort()}/status.json`)
@@ -300,7 +300,7 @@ describe('a policy that has expired', () => {
     assert.deepEqual(await spansWaiting(place.dataFolder), [])
   })
 
-  it('drops what a preview holds as well, while nothing happens', async (t) => {
+  it('drops the records of mode local without any request', async (t) => {
     const setClock = runClock(t, '2026-10-05T23:59:00Z')
     const path = join(await temporaryFolder(t), 'policy.yaml')
     await writeFile(path, expiring)
@@ -310,10 +310,10 @@ describe('a policy that has expired', () => {
     assert.equal((await spansWaiting(place.dataFolder)).length, 1)
     setClock('2026-10-06T00:00:00Z')
     await until('it was dropped', () => sidecar.counters.get('queue.dropped.policy') === 1)
-    assert.deepEqual(errorsIn(sidecar.lines()), [told])
+    assert.deepEqual(errorsIn(sidecar.lines()), [expected])
   })
 
-  it('drops and counts what was queued under it when it expires, says so once, and the next one goes on', async (t) => {
+  it('drops and counts the queue, is logged once, and ends with the next policy', async (t) => {
     const setClock = runClock(t, '2026-10-05T23:59:00Z')
     const { collector, path, place, sidecar } = await startWithReport(t, expiring)
     setClock('2026-10-06T00:00:00Z')
@@ -321,7 +321,7 @@ describe('a policy that has expired', () => {
     collector.answer = () => 200
     assert.equal((await post(sidecar.port(), execution())).status, 200)
     assert.equal(sidecar.counters.get('requests.discarded'), 1)
-    assert.deepEqual(errorsIn(sidecar.lines()), [told])
+    assert.deepEqual(errorsIn(sidecar.lines()), [expected])
     assert.deepEqual(await spansWaiting(place.dataFolder), [])
 
     await writeFile(path, NEXT_POLICY)
@@ -332,7 +332,7 @@ describe('a policy that has expired', () => {
   })
 })
 
-test('a day that has begun does not end again for pseudonyms, although the clock goes back and the facts change', async (t) => {
+test('uses pseudonyms of the newest day although the clock goes back and facts change', async (t) => {
   const policy = policyText(
     'execution:\n  attributes:\n    owner: {from: execution.type, pseudonym: day, reason: A test.}',
     'k8s.nodes: {from: "fact:k8s.nodes", buckets: [1, 10], reason: A test.}',

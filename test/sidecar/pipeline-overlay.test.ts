@@ -1,5 +1,5 @@
-// The admin's overlay in a sidecar that runs: it is in force before the first span, changes live,
-// and a wrong one stops everything, because without it more would leave than the admin allowed.
+// The admin's overlay in a running sidecar. It is in force before the first span and changes live.
+// An invalid overlay stops everything: without it, more would be sent than the admin allowed.
 import assert from 'node:assert/strict'
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ const NEXT_POLICY = POLICY.replace('version: 1', 'version: 2').replace('more: {'
 const drop = (name: string): string =>
   `apiVersion: usage-sidecar.dev/v1\nnarrows: example.org/demo\nspans: {execution: {attributes: {${name}: drop}}}\n`
 
-test('an overlay narrows from the start, changes live, and one that is wrong or gone stops everything', async (t) => {
+test('an overlay narrows from the start and changes live, and a missing or invalid one stops everything', async (t) => {
   const overlay = join(await temporaryFolder(t), 'overlay.yaml')
   await writeFile(overlay, drop('more'))
   const settings = {
@@ -46,7 +46,7 @@ test('an overlay narrows from the start, changes live, and one that is wrong or 
     const before = errorsIn(sidecar.lines()).length
     if (wrong === undefined) await rm(overlay)
     else await writeFile(overlay, wrong)
-    await until('it is told', () => errorsIn(sidecar.lines()).length > before)
+    await until('the error is logged', () => errorsIn(sidecar.lines()).length > before)
     const kept = sidecar.counters.get('spans.kept')
     assert.equal((await post(sidecar.port(), execution())).status, 200)
     assert.equal(sidecar.counters.get('spans.kept'), kept)
@@ -57,7 +57,7 @@ test('an overlay narrows from the start, changes live, and one that is wrong or 
   )
 })
 
-test('a volume that changes policy and overlay together never has one of each', async (t) => {
+test('a volume that changes policy and overlay together never gives a mix of both', async (t) => {
   const volume = await temporaryFolder(t)
   const publish = async (version: string, policy: string, overlay: string): Promise<void> => {
     await mkdir(join(volume, version))

@@ -1,4 +1,4 @@
-// One process after the other, and two at a time, on the same data folder.
+// One process after the other, and two at a time, on the same data directory.
 import assert from 'node:assert/strict'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,8 +20,8 @@ const POLICY = policyText(
   'execution:\n  attributes:\n    execution.type: {keep: [pipeline], reason: A test.}',
 )
 
-describe('a data folder', { concurrency: true }, () => {
-  it('outlives its process: the next one goes on in the same epoch and sends what waits, once', async (t) => {
+describe('a data directory', { concurrency: true }, () => {
+  it('is used by the next process, which continues the epoch and sends the queue once', async (t) => {
     const collector = await startCollector(t, () => 503)
     const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
     const first = await startChild(t, place)
@@ -47,7 +47,7 @@ describe('a data folder', { concurrency: true }, () => {
     assert.equal(new Set(arrived).size, 3)
   })
 
-  it('is let go of by a stop, which ends the request that is under way', async (t) => {
+  it('is unlocked by a stop, which ends the request in flight', async (t) => {
     const gate = Promise.withResolvers<number>()
     const collector = await startCollector(t, () => gate.promise)
     const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
@@ -64,7 +64,7 @@ describe('a data folder', { concurrency: true }, () => {
     assert.equal(first.counters.get('sent.bodies'), 0)
   })
 
-  it('that another policy filled is emptied and counted at the start', async (t) => {
+  it('is emptied and counted at the start if another policy filled it', async (t) => {
     const collector = await startCollector(t, () => 503)
     const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
     const first = await startHere(t, place)
@@ -83,7 +83,7 @@ describe('a data folder', { concurrency: true }, () => {
     )
   })
 
-  it('whose epoch is gone is emptied before anything of it is read', async (t) => {
+  it('is emptied before anything of it is read if its epoch is missing', async (t) => {
     const collector = await startCollector(t, () => 503)
     const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
     const first = await startHere(t, place)
@@ -92,7 +92,7 @@ describe('a data folder', { concurrency: true }, () => {
     await first.stop()
     const epoch = join(place.dataFolder, 'epoch')
     const before = await readFile(epoch, 'utf8')
-    // As a process leaves it that is killed between the end of consent and the wiping.
+    // The state after a kill between the end of the epoch and the wipe.
     await rm(epoch)
     const second = await startHere(t, place)
     assert.equal(second.counters.get('queue.dropped.consent'), 1)
@@ -100,7 +100,7 @@ describe('a data folder', { concurrency: true }, () => {
     assert.notEqual(await readFile(epoch, 'utf8'), before)
   })
 
-  it('belongs to one process: a second one answers 200, keeps nothing, says why, and takes over when the first is gone', async (t) => {
+  it('belongs to one process: a second one answers 200, keeps nothing, says why, and takes over when the first has ended', async (t) => {
     const collector = await startCollector(t)
     const place = await placeOf(t, {
       USAGE_ENDPOINT: collector.endpoint,
@@ -138,7 +138,7 @@ describe('a data folder', { concurrency: true }, () => {
     'on under another policy': { USAGE_POLICY: '', USAGE_POLICY_TEXT: POLICY },
   }
   for (const [what, env] of Object.entries(seconds)) {
-    it(`is touched by no second process while the first lives (${what})`, async (t) => {
+    it(`is not touched by a second process while the first runs (${what})`, async (t) => {
       const collector = await startCollector(t)
       const place = await placeOf(t, {
         USAGE_ENDPOINT: collector.endpoint,
@@ -160,7 +160,7 @@ describe('a data folder', { concurrency: true }, () => {
       assert.deepEqual(await filesIn(place.dataFolder), before)
     })
 
-    it(`belongs to the second process once the first is gone, and its switches count (${what})`, async (t) => {
+    it(`follows the switches of the second process once the first has ended (${what})`, async (t) => {
       const collector = await startCollector(t)
       const place = await placeOf(t, {
         USAGE_ENDPOINT: collector.endpoint,
@@ -179,7 +179,7 @@ describe('a data folder', { concurrency: true }, () => {
     })
   }
 
-  it('that another process had is gone on with by the first, whose epoch was not ended', async (t) => {
+  it('is used again by the first process if its epoch did not end', async (t) => {
     const collector = await startCollector(t)
     const place = await placeOf(t, {
       USAGE_ENDPOINT: collector.endpoint,

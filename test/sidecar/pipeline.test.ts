@@ -1,5 +1,5 @@
-// The road as a whole in its three modes: on reports, local keeps what would be reported, off is
-// silent, and the application gets its 200 in each.
+// The whole pipeline in its three modes. `on` reports, `local` keeps what would be reported, and
+// `off` is silent. The application gets its 200 in each.
 import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ import { request, span } from '../support/spans.ts'
 
 const TELL_CONNECTIONS = new URL('../fixtures/pipeline/report-connections.ts', import.meta.url).href
 
-/** A data folder with one body in sent/ and one that waits, as a sidecar in mode on leaves it. */
+/** A data directory with one body in sent/ and one in the queue, as mode on leaves it. */
 async function placeWithReports(t: Parameters<typeof placeOf>[0]) {
   const collector = await startCollector(t)
   const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
@@ -42,14 +42,14 @@ const withMode = (place: Place, mode: string, more: Record<string, string> = {})
   env: { ...place.env, USAGE_REPORTING: mode, ...more },
 })
 
-/** What of a data folder is not the receipts, the lock and the policy's digest. */
+/** The files of a data directory except the receipts, the lock and the policy digest. */
 const heldIn = async (dataFolder: string): Promise<string[]> =>
   [...(await filesIn(dataFolder)).keys()].filter(
     (name) => !['receipts.jsonl', 'lock', 'policy'].includes(name),
   )
 
 describe('mode on', { concurrency: true }, () => {
-  it('reports what the policy lets out of each request, and nothing else', async (t) => {
+  it('reports what the policy names in each request, and nothing else', async (t) => {
     const collector = await startCollector(t)
     const place = await placeOf(t, {
       USAGE_ENDPOINT: collector.endpoint,
@@ -110,7 +110,7 @@ describe('mode on', { concurrency: true }, () => {
     assert.equal(collector.spans()[0]?.resource['usage.policy.digest'], digest)
   })
 
-  it('tells the application of spans that are not valid, and reports the others', async (t) => {
+  it('tells the application about invalid spans and reports the others', async (t) => {
     const collector = await startCollector(t)
     const sidecar = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint }))
     const { status, body } = await post(
@@ -125,7 +125,7 @@ describe('mode on', { concurrency: true }, () => {
     await until('the valid one arrived', () => collector.spans().length === 1)
   })
 
-  it('answers 503 with Retry-After once the queue is full, and loses nothing that it took', async (t) => {
+  it('answers 503 with Retry-After once the queue is full, and loses nothing that it accepted', async (t) => {
     const collector = await startCollector(t, () => 503)
     const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, USAGE_QUEUE_MAX: '64KiB' })
     const sidecar = await startHere(t, place)
@@ -141,14 +141,14 @@ describe('mode on', { concurrency: true }, () => {
 })
 
 describe('mode local', { concurrency: true }, () => {
-  it('keeps on disk what would be reported and connects to nobody', async (t) => {
+  it('keeps on disk what would be reported and opens no connection', async (t) => {
     const silent = await startCollector(t)
     const place = await placeOf(t, { USAGE_ENDPOINT: silent.endpoint, USAGE_REPORTING: 'local' })
     const sidecar = await startHere(t, place)
     assert.equal((await post(sidecar.port(), execution())).status, 200)
     const [waiting] = await spansWaiting(place.dataFolder)
     assert.equal(waiting?.attributes['execution.type'], 'pipeline')
-    // Another one in mode on is the clock: it has sent three times meanwhile.
+    // A second sidecar in mode on shows that enough time has passed: it has sent three times.
     const collector = await startCollector(t)
     const other = await startHere(t, await placeOf(t, { USAGE_ENDPOINT: collector.endpoint }))
     for (let sent = 1; sent <= 3; sent++) {
@@ -161,7 +161,7 @@ describe('mode local', { concurrency: true }, () => {
     assert.match(await readFile(join(place.dataFolder, 'epoch'), 'utf8'), / local\n/)
   })
 
-  it('refuses nothing when the queue is full: the oldest goes', async (t) => {
+  it('drops the oldest records when the queue is full and refuses nothing', async (t) => {
     const place = await placeOf(t, { USAGE_REPORTING: 'local', USAGE_QUEUE_MAX: '64KiB' })
     const sidecar = await startHere(t, place)
     let posted = 0
@@ -188,7 +188,7 @@ describe('mode local', { concurrency: true }, () => {
 })
 
 describe('mode off', { concurrency: true }, () => {
-  it('opens no connection, looks up no name, makes no file, and answers 200', async (t) => {
+  it('opens no connection, looks up no name, creates no file, and answers 200', async (t) => {
     const collector = await startCollector(t)
     const start = async (mode: string) => {
       const place = await placeOf(t, {
@@ -204,7 +204,7 @@ describe('mode off', { concurrency: true }, () => {
       return { end, output: child.output }
     }
     const silent = await start('off')
-    // The clock of the silent one, and the proof that a connection is seen.
+    // Shows that enough time has passed, and that the test would see a connection.
     const on = await start('on')
     await until('it has sent', () => collector.requests.length === 1)
     assert.deepEqual(on.output.stdout.trimEnd().split('\n').sort(), [
@@ -218,7 +218,7 @@ describe('mode off', { concurrency: true }, () => {
     assert.equal(collector.connections, 1)
   })
 
-  it('removes what an earlier life left but the receipts, and nothing of it is ever sent', async (t) => {
+  it('wipes all but the receipts of an earlier process, and sends nothing of it', async (t) => {
     const { place, collector } = await placeWithReports(t)
     const receipts = await readFile(join(place.dataFolder, 'receipts.jsonl'), 'utf8')
     const off = await startHere(t, withMode(place, 'off'))
@@ -241,7 +241,7 @@ describe('mode off', { concurrency: true }, () => {
     )
   })
 
-  it('local removes what was accepted in mode on as well', async (t) => {
+  it('wipes in mode local what was accepted in mode on', async (t) => {
     const { place } = await placeWithReports(t)
     const local = await startHere(t, withMode(place, 'local'))
     assert.deepEqual(await heldIn(place.dataFolder), ['epoch'])
@@ -254,7 +254,7 @@ describe('mode off', { concurrency: true }, () => {
     ['0', false],
     ['false', false],
   ] as const) {
-    it(`DO_NOT_TRACK=${value} ${silent ? 'turns it off, whatever the setting says' : 'changes nothing'}`, async (t) => {
+    it(`DO_NOT_TRACK=${value} ${silent ? 'turns reporting off, whatever the setting says' : 'changes nothing'}`, async (t) => {
       const collector = await startCollector(t)
       const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint, DO_NOT_TRACK: value })
       const sidecar = await startHere(t, place)

@@ -1,5 +1,5 @@
-// How the sidecar ends: after the application, not before it; with one chance for a send whose time
-// has come; and at once for those who ask twice.
+// How the sidecar stops: after the application, with one attempt for a drain that is due, and at
+// once after a second signal.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
@@ -23,7 +23,7 @@ import {
   startChild,
 } from '../support/sidecar.ts'
 
-/** An application whose SDK keeps its connection, and that has sent once. */
+/** An application whose SDK keeps its connection open and has sent once. */
 async function application(t: TestContext, port: number) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   atEnd(t, async () => agent.destroy())
@@ -53,7 +53,7 @@ const typesWaiting = async (dataFolder: string): Promise<unknown[]> =>
     .map(({ attributes }) => String(attributes['execution.type']))
     .sort((a, b) => (a < b ? -1 : 1))
 
-/** The same over gRPC, whose connection is open as long as the application lives. */
+/** The same over gRPC. Its connection is open as long as the application runs. */
 async function grpcApplication(t: TestContext, port: number) {
   const session = connectHttp2(`http://127.0.0.1:${port}`)
   session.on('error', () => undefined)
@@ -87,7 +87,7 @@ for (const [protocol, connected] of [
       grpcApplication(t, Number(child.lines().find(({ grpc }) => grpc)?.grpc)),
   ],
 ] as const) {
-  test(`after SIGTERM the sidecar takes spans in as long as the application is connected, and ends when it is gone (${protocol})`, async (t) => {
+  test(`accepts spans after SIGTERM until the application has disconnected (${protocol})`, async (t) => {
     const collector = await startCollector(t, () => 503)
     const place = await placeOf(t, {
       USAGE_ENDPOINT: collector.endpoint,
@@ -96,8 +96,8 @@ for (const [protocol, connected] of [
     const sidecar = await startChild(t, place)
     const { send, gone } = await connected(t, sidecar)
     const ended = sidecar.end('SIGTERM')
-    // Longer than it waits for somebody who is not connected. However slow this machine is, it must
-    // still be there.
+    // Longer than it waits without a connection. However slow this machine is, the sidecar must
+    // still run.
     await new Promise((resolve) => setTimeout(resolve, 1_500))
     assert.equal(await send('orchestration'), 200)
     assert.equal(
@@ -112,17 +112,17 @@ for (const [protocol, connected] of [
   })
 }
 
-test('a second signal ends the sidecar at once, and what it acknowledged is on disk', async (t) => {
+test('ends at once after a second signal, with all acknowledged spans on disk', async (t) => {
   const place = await placeOf(t, { USAGE_REPORTING: 'local' })
   const sidecar = await startChild(t, place)
   await application(t, sidecar.port)
-  // The connection would hold it.
+  // The open connection would keep the sidecar running.
   void sidecar.end('SIGTERM')
   assert.equal(await sidecar.end('SIGINT'), 1)
   assert.deepEqual(await typesWaiting(place.dataFolder), ['pipeline'])
 })
 
-test('an application that never goes away does not hold the sidecar for ever', async () => {
+test('ends although the application never disconnects', async () => {
   const counters = new Counters()
   const log = createLog('error', () => undefined)
   const handle = async (): Promise<{ rejected: number; message: string }> => ({
@@ -143,12 +143,12 @@ test('an application that never goes away does not hold the sidecar for ever', a
   await accept.untilDisconnected(50, 300)
   assert.equal(socket.destroyed, false, 'it is still there')
   socket.destroy()
-  // And without a connection the other bound is never reached.
+  // Without a connection, the longer limit is never reached.
   await accept.untilDisconnected(50, 1_000_000)
   await accept.stop()
 })
 
-test('a drain that has begun gets its time at the end, and what is not answered by then stays on disk', async (t) => {
+test('gives a drain in progress some time, and keeps on disk what is not answered by then', async (t) => {
   for (const answers of [true, false]) {
     let answer: (status: number) => void = () => undefined
     let posted: () => void = () => undefined
@@ -184,7 +184,7 @@ test('a drain that has begun gets its time at the end, and what is not answered 
   }
 })
 
-test('a send whose moment has come is tried at the end, another one is not', async (t) => {
+test('sends at the end only if a drain is due', async (t) => {
   for (const passed of [0, HOUR]) {
     const life = await live(t, () => ({ status: 200 }))
     await life.queue.append(recordOf('last'), 1)

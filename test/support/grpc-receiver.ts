@@ -1,4 +1,4 @@
-// The gRPC door on a free port, with a `handle` of the test's own, and calls over node:http2.
+// A gRPC receiver on a free port with a `handle` of the test, and calls over node:http2.
 import { type ClientHttp2Session, connect } from 'node:http2'
 import type { TestContext } from 'node:test'
 import { Budget } from '../../src/accept/budget.ts'
@@ -6,7 +6,7 @@ import { GrpcReceiver } from '../../src/accept/grpc-receiver.ts'
 import type { ExportResult } from '../../src/otlp/answer.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
-import { EXPORT, message } from './raw-http2.ts'
+import { EXPORT } from './raw-http2.ts'
 import { atEnd } from './sidecar.ts'
 import { request, span } from './spans.ts'
 
@@ -15,7 +15,7 @@ export const LOGS = '/opentelemetry.proto.collector.logs.v1.LogsService/Export'
 export const MAX_BODY = 100_000
 export const BODY = request(span())
 
-export interface Door {
+export interface TestReceiver {
   port: number
   url: string
   got: Buffer[]
@@ -25,19 +25,19 @@ export interface Door {
   stop(): Promise<void>
 }
 
-export async function openDoor(
+export async function openReceiver(
   t: TestContext,
   handle: (body: Buffer) => Promise<ExportResult> | ExportResult = () => ({
     rejected: 0,
     message: '',
   }),
   maxBody = MAX_BODY,
-): Promise<Door> {
+): Promise<TestReceiver> {
   const got: Buffer[] = []
   const lines: string[] = []
   const counters = new Counters()
   const budget = new Budget(20 * maxBody)
-  const door = new GrpcReceiver({
+  const receiver = new GrpcReceiver({
     listen: { host: '127.0.0.1', port: 0 },
     maxBody,
     budget,
@@ -48,8 +48,8 @@ export async function openDoor(
     counters,
     log: createLog('debug', (line) => lines.push(line)),
   })
-  const { port } = await door.start()
-  atEnd(t, () => door.stop())
+  const { port } = await receiver.start()
+  atEnd(t, () => receiver.stop())
   return {
     port,
     url: `http://127.0.0.1:${port}`,
@@ -57,7 +57,7 @@ export async function openDoor(
     counters,
     budget,
     lines,
-    stop: () => door.stop(),
+    stop: () => receiver.stop(),
   }
 }
 
@@ -113,5 +113,3 @@ export function call(
     stream.end(body)
   })
 }
-
-export { message as frame }

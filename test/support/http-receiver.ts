@@ -1,5 +1,4 @@
-// The door on a free port, with a `handle` of the test's own, and a client that says every header
-// and byte itself.
+// An HTTP receiver on a free port with a `handle` of the test, and a client that sends raw bytes.
 import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
@@ -32,8 +31,8 @@ export interface Reply {
   body: Buffer
 }
 
-/** When the test ends the door is closed, and the budget must have everything back. */
-export async function openDoor(t: TestContext, changes: Partial<ReceiverOptions> = {}) {
+/** When the test ends the receiver is closed, and the budget must have everything back. */
+export async function openReceiver(t: TestContext, changes: Partial<ReceiverOptions> = {}) {
   const bodies: Buffer[] = []
   const logged: string[] = []
   const counters = new Counters()

@@ -165,8 +165,7 @@ function unsafe(operations: readonly Operation[]): number[] {
 
 /**
  * All combined fates of the unsafe operations, or `limit` of them by `random` (0 to 1). All lost
- * and
- * all kept are always included.
+ * and all kept are always included.
  */
 export function powerLosses(
   operations: readonly Operation[],

@@ -17,7 +17,7 @@ import { openPoster } from '../../src/send/post.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { release } from '../../src/support/memory.ts'
 import { openTestQueue, yes } from '../queue/queue-setup.ts'
-import { openDoor, TYPES } from './http-receiver.ts'
+import { openReceiver, TYPES } from './http-receiver.ts'
 import { recordOf } from './queue-records.ts'
 import { placeOf, post, startHere } from './sidecar.ts'
 import { attribute, policyText, request, SECRET, span, text } from './spans.ts'
@@ -140,15 +140,18 @@ test('inflating gives back what came and the pieces, and where it is refused wha
   )
 })
 
-test('the door gives back each form of a body: as it came, in blocks, whole, inflated, turned', async (t) => {
+test('the receiver gives back each form of a body: as it came, in blocks, whole, inflated, turned', async (t) => {
   const limits = { maxBody: 64 * MIB, maxJsonBody: 64 * MIB, budget: new Budget(256 * MIB) }
-  const door = await openDoor(t, { ...limits, handle: async () => ({ rejected: 0, message: '' }) })
+  const receiver = await openReceiver(t, {
+    ...limits,
+    handle: async () => ({ rejected: 0, message: '' }),
+  })
   const sent = async (
     body: Uint8Array,
     headers: Record<string, string>,
     status = 200,
   ): Promise<number> =>
-    givenBack(async () => assert.equal((await door.send({ body, headers })).status, status))
+    givenBack(async () => assert.equal((await receiver.send({ body, headers })).status, status))
   const protobuf = { 'content-type': TYPES.protobuf }
   assert.equal(await sent(stages, protobuf), 6.6)
   assert.equal(
@@ -159,16 +162,16 @@ test('the door gives back each form of a body: as it came, in blocks, whole, inf
   assert.equal(await sent(json(']'), { 'content-type': TYPES.json }, 400), 4 + 4 + 4 + 2 + 4)
 })
 
-test('the door gives back what it has of a body that it refuses', async (t) => {
-  const door = await openDoor(t, { maxBody: 4 * MIB, budget: new Budget(16 * MIB) })
+test('the receiver gives back what it has of a body that it refuses', async (t) => {
+  const receiver = await openReceiver(t, { maxBody: 4 * MIB, budget: new Budget(16 * MIB) })
   const large = { body: [Buffer.alloc(6 * MIB)], headers: { 'content-type': TYPES.protobuf } }
   assert.ok(
-    (await givenBack(async () => assert.equal((await door.send(large)).status, 413))) >= 4 + 4,
+    (await givenBack(async () => assert.equal((await receiver.send(large)).status, 413))) >= 4 + 4,
   )
 })
 
-test('the door gives back what it reads only so that its answer is read', async (t) => {
-  const { socket } = await (await openDoor(t)).open()
+test('the receiver gives back what it reads only so that its answer is read', async (t) => {
+  const { socket } = await (await openReceiver(t)).open()
   const given = await givenBack(async () => {
     socket.write(
       `POST /v1/traces HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: ${6 * MIB}\r\n\r\n`,

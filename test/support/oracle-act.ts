@@ -2,6 +2,7 @@
 // once for each part of a split. Written from the policy language and the recipes of threats.md and
 // seed-systems.md.
 import { createHash, createHmac, hkdfSync } from 'node:crypto'
+import type { Shape } from '../../src/policy/policy.ts'
 import {
   type AttributeRule,
   type Found,
@@ -88,7 +89,7 @@ function chosen(from: string | string[], rule: AttributeRule, read: Read, tally:
   return second.state === 'absent' ? first : second
 }
 
-const SHAPES: Record<string, (text: string) => boolean> = {
+const SHAPES: Record<Shape, (text: string) => boolean> = {
   ulid: (text) =>
     text.length === 26 &&
     Array.from(text).every((letter) => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'.includes(letter)) &&
@@ -160,7 +161,7 @@ function steps(value: Scalar, doing: Doing): Outcome {
     text = folded
   }
   if (shape !== undefined) {
-    const is = [shape].flat().find((one) => SHAPES[one]!(text))
+    const is = [shape].flat().find((one) => SHAPES[one](text))
     if (is === undefined) return failed('shape: none')
     around.tally(`shape: ${is}`)
   }

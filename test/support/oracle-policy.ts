@@ -1,6 +1,8 @@
 // What the oracle is given and gives back: the words of a policy file as the `yaml` package reads
 // them, what the encoder put into a request that the codec does not show, and spans as they must
 // leave.
+import type { Shape } from '../../src/policy/policy.ts'
+
 export type Plain = string | number | boolean
 export type SourceWords = string | string[]
 
@@ -12,7 +14,7 @@ export interface AttributeRule {
   before?: string
   after?: string
   fold?: 'upper' | 'lower'
-  shape?: string | string[]
+  shape?: Shape | Shape[]
   keep?: Plain[]
   else?: Plain
   buckets?: number[]

@@ -1,5 +1,6 @@
 // Texts near what a policy names: kept words in other cases and spellings, versions, lists to
 // split, texts around a separator, and texts that have the shape that is asked for, or nearly.
+import type { Shape } from '../../src/policy/policy.ts'
 import { Rng } from './rng.ts'
 
 export const VERSIONS =
@@ -99,35 +100,31 @@ const HEX = '0123456789abcdef'
 const BASE32 = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
 /** Texts with the shape, and the same with something wrong. */
-export function shaped(shape: string): string[] {
+export function shaped(shape: Shape): string[] {
   const rng = new Rng(shape.length)
   const of = (letters: string, count: number): string =>
     Array.from({ length: count }, () => letters[rng.below(letters.length)]!).join('')
-  const good = Array.from({ length: 12 }, (_, i): string => {
-    switch (shape) {
-      case 'ulid':
-        return `${of('01234567', 1)}${of(BASE32, 25)}`
-      case 'uuid': {
-        const text = [8, 4, 4, 4, 12].map((count) => of(HEX, count)).join('-')
-        return i % 3 === 0 ? text.toUpperCase() : text
-      }
-      case 'ec2-instance':
-        return `i-${of(HEX, 17)}`
-      case 'semver':
-        return [
-          '1.2.3',
-          '0.0.0',
-          '1.2.3-rc.1+build.7',
-          '10.20.30-0a.b-c',
-          '1.0.0+001',
-          `1.0.0-${'a'.repeat(250)}`,
-          '1.2.3--',
-          '9.9.9-x',
-        ][i % 8]!
-      default:
-        return ['a', 'worker-1', 'x'.repeat(63), '0', 'a--b', of('abc123', 9)][i % 6]!
-    }
-  })
+  const forms: Record<Shape, (i: number) => string> = {
+    ulid: () => `${of('01234567', 1)}${of(BASE32, 25)}`,
+    uuid: (i) => {
+      const text = [8, 4, 4, 4, 12].map((count) => of(HEX, count)).join('-')
+      return i % 3 === 0 ? text.toUpperCase() : text
+    },
+    'ec2-instance': () => `i-${of(HEX, 17)}`,
+    semver: (i) =>
+      [
+        '1.2.3',
+        '0.0.0',
+        '1.2.3-rc.1+build.7',
+        '10.20.30-0a.b-c',
+        '1.0.0+001',
+        `1.0.0-${'a'.repeat(250)}`,
+        '1.2.3--',
+        '9.9.9-x',
+      ][i % 8]!,
+    'dns-label': (i) => ['a', 'worker-1', 'x'.repeat(63), '0', 'a--b', of('abc123', 9)][i % 6]!,
+  }
+  const good = Array.from({ length: 12 }, (_, i) => forms[shape](i))
   const bad = good.flatMap((text) => [
     text.slice(1),
     `${text}x`,

@@ -171,6 +171,8 @@ export interface Sidecar {
   healthPort(): number
   pagePort(): number
   grpcPort(): number
+  /** 0 without USAGE_METRICS_LISTEN. */
+  metricsPort(): number
   lines(): LogLine[]
   counters: Counters
   stop(): Promise<void>
@@ -201,6 +203,7 @@ export async function startHere(t: TestContext, { env }: Place): Promise<Sidecar
     healthPort: () => addresses().health?.port ?? 0,
     pagePort: () => addresses().page?.port ?? 0,
     grpcPort: () => addresses().grpc?.port ?? 0,
+    metricsPort: () => addresses().metrics?.port ?? 0,
     lines: () => linesOf(output),
     counters,
     stop: () => pipeline.stop(),

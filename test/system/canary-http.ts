@@ -1,4 +1,4 @@
-// Requests with secrets as bytes on a connection: in every header, and malformed in every way.
+// Requests with secrets as bytes on a connection: in every header, and malformed in many ways.
 import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { len } from '../support/otlp-pieces.ts'
@@ -9,19 +9,19 @@ import type { Secrets } from './canary-search.ts'
 
 export const JSON_TYPE = { 'content-type': 'application/json' }
 
-/** Whatever the sidecar sends back, until it closes. */
+/** All bytes that the sidecar answers until it closes the connection. */
 export function exchange(port: number, bytes: Buffer): Promise<Buffer> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     const socket = connect(port, '127.0.0.1', () => void socket.write(bytes))
     socket.on('data', (chunk: Buffer) => void chunks.push(chunk))
-    // Closing early is an answer as well.
+    // An early close is an answer as well.
     socket.on('error', () => undefined)
     socket.on('close', () => resolve(Buffer.concat(chunks)))
   })
 }
 
-/** Headers that programs on the way may set, each with a secret. */
+/** Headers that intermediaries may set, each with a secret. */
 export const secretHeaders = (secrets: Secrets): Record<string, string> =>
   Object.fromEntries(
     [

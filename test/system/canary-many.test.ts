@@ -1,5 +1,5 @@
-// Many requests, each with fresh secrets everywhere, through the road in this process: no batch and
-// no sentence of a refusal holds one. `canary.test.ts` looks at the whole process.
+// Sends many requests with new secrets everywhere through the pass in this process. No batch and no
+// error message holds one. `canary.test.ts` tests the whole process.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Anonymizer, createAnonymizer } from '../../src/anonymize/anonymize.ts'
@@ -18,16 +18,16 @@ import { CANARY_COMPAT_POLICY, CANARY_POLICY, wholeRequest } from './canary-whol
 
 const WANTED = countOf('secrets')
 const NOW = Date.UTC(2026, 9, 5, 14)
-/** Of a round, cut off or with one byte changed. */
+/** Requests of a round that are cut off or have one byte changed. */
 const DAMAGED = 40
 const FACTS = new Map([['instance.id', '01ARZ3NDEKTSV4RRFFQ69G5FAV']])
 
-interface Road {
+interface Pass {
   anonymizer: Anonymizer
   enricher: Enricher
 }
 
-function road(text: string): Road {
+function passOf(text: string): Pass {
   const policy = parsePolicy(text)
   const anonymizer = createAnonymizer({
     policy,
@@ -39,9 +39,9 @@ function road(text: string): Road {
   return { anonymizer, enricher: new Enricher(policy, 'custom', anonymizer) }
 }
 
-/** The batch, or the sentence of the refusal. */
+/** The batch or the error message. */
 function through(
-  { anonymizer, enricher }: Road,
+  { anonymizer, enricher }: Pass,
   body: Buffer,
   isJson: boolean,
 ): { left: Buffer; spans: number } {
@@ -54,8 +54,8 @@ function through(
   }
 }
 
-test('of many secrets none is in a batch or in the sentence of a refusal', (t) => {
-  const roads = [road(CANARY_POLICY), road(CANARY_COMPAT_POLICY)]
+test('no secret is in a batch or in an error message', (t) => {
+  const passes = [passOf(CANARY_POLICY), passOf(CANARY_COMPAT_POLICY)]
   let count = 0
   let searched = 0
   for (let round = 0; count < WANTED; round++) {
@@ -67,7 +67,7 @@ test('of many secrets none is in a batch or in the sentence of a refusal', (t) =
       { body: Buffer.from(toJson(json.message)), isJson: true, spans: json.spans },
     ]
     const rng = new Rng(round)
-    for (const one of roads) {
+    for (const one of passes) {
       for (const { body, isJson, spans } of bodies) {
         const whole = through(one, body, isJson)
         assert.equal(whole.spans, spans)

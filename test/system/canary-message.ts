@@ -1,4 +1,4 @@
-// A message of OTLP as its fields in order, and the two forms in which it is sent.
+// An OTLP message as its fields in order, and its two encodings.
 import { FIXED32, GROUP_END, GROUP_START, tag } from '../../src/otlp/wire.ts'
 import type { FieldDefinition } from '../support/otlp-definitions.ts'
 import { double, fixed64, integer, len, utf8, varint } from '../support/otlp-pieces.ts'
@@ -17,7 +17,7 @@ export interface Entry {
   value: Value
 }
 
-/** A field of a type that the definitions do not name, or one that is made up. */
+/** A field of a type that OTLP does not have, or an invented field. */
 export const fieldOf = (name: string, number: number, type: string, value: Value): Entry => ({
   field: { name, number, type, repeated: false, oneof: false },
   value,

@@ -1,6 +1,6 @@
-// Trace requests with a secret in every place that can hold one, walked from the definitions of
-// OTLP, as protobuf and as JSON. A field of a kind that the walk does not know stops it, so that
-// nothing that OTLP adds is left out.
+// Trace requests with a secret in every place that can hold one, as protobuf and as JSON, made from
+// the definitions of OTLP. A field of an unknown kind is an error, so that new fields of OTLP are
+// not missed.
 
 import {
   type Definitions,
@@ -12,7 +12,7 @@ import type { Secrets } from './canary-search.ts'
 
 const DAY = Date.UTC(2026, 9, 5)
 const DAY_MS = 86_400_000
-/** Of each field of bytes. */
+/** The length of each bytes field. */
 const LENGTHS: Record<string, number> = {
   'Span.trace_id': 16,
   'Span.span_id': 8,
@@ -21,10 +21,10 @@ const LENGTHS: Record<string, number> = {
   'Link.span_id': 8,
   'AnyValue.bytes_value': 20,
 }
-/** Arrays and maps in a value. */
+/** The depth of arrays and maps in a value. */
 const MAX_DEPTH = 1
 
-/** Values for fields, by message and name, instead of secrets. */
+/** Values for fields that hold no secret, by message and name. */
 export type Given = Record<string, readonly Value[]>
 
 export class CanaryRequests {
@@ -100,7 +100,7 @@ export class CanaryRequests {
           fixed64: this.#secrets.time(this.#place(place), DAY + later, DAY + later + DAY_MS),
         }
       }
-      // Too few bits for a secret that is surely recognised.
+      // Too few bits for a secret that can be recognized with certainty.
       case 'uint32':
       case 'int32':
         return { integer: 3n }
@@ -119,12 +119,12 @@ export class CanaryRequests {
       : this.kinds.filter((kind) => !['array_value', 'kvlist_value'].includes(kind))
   }
 
-  /** One attribute with a value of this kind; its key is a secret where none is given. */
+  /** One attribute with a value of this kind; its key is a secret unless one is given. */
   keyValue(key: string | undefined, kind: string, depth = 0): Value {
     const text = key ?? this.#secrets.text(this.#place('KeyValue.key'))
     const value = { message: [this.#ofKind(kind, depth)] }
     const known = [fieldOf('key', 1, 'string', { text }), fieldOf('value', 2, 'AnyValue', value)]
-    // A listed attribute with an unknown field would be left out before its value is looked at.
+    // A listed attribute with an unknown field would be dropped before its value is read.
     return { message: key === undefined ? [...known, ...this.#unknown('KeyValue')] : known }
   }
 
@@ -147,7 +147,7 @@ export class CanaryRequests {
 
   #unknown(name: string): Entry[] {
     const secret = (what: string): string => this.#secrets.text(this.#place(`${name}, ${what}`))
-    // Only JSON sends names of fields.
+    // Only JSON has field names.
     const nameOf = (what: string): string =>
       this.#form === 'json' ? secret(`name of ${what}`) : what
     const inner = [fieldOf(nameOf('inner'), 1, 'string', { text: secret('unknown group') })]

@@ -1,11 +1,11 @@
-// Secrets, each with the place it was put in, and the search for them: as they are, in hex, in
-// base64 however they lie in it, and hashed. Of a hash its first eight bytes are looked for, so
-// that one that is cut is found as well.
+// Secrets with the places that hold them, and the search for them: plain, in hex, in base64 at any
+// offset, and hashed. The search takes the first eight bytes of a hash, so it finds cut hashes as
+// well.
 import { hash, randomBytes, randomInt } from 'node:crypto'
 import { gunzipSync } from 'node:zlib'
 import { varint } from '../support/otlp-pieces.ts'
 
-/** What is looked for has at least this many bytes; a hit by chance is then out of the question. */
+/** Search patterns have at least this many bytes, so that a chance hit is impossible. */
 const GRAM = 8
 const HASHES = ['md5', 'sha1', 'sha256', 'sha512']
 const LETTERS = 24
@@ -17,11 +17,11 @@ interface Pattern {
   bytes: string
 }
 
-/** A secret found where it must not be. */
+/** A secret in a place where it must not be. */
 export interface Finding {
   place: string
   form: string
-  /** In what. */
+  /** The place in which it was found. */
   where: string
 }
 
@@ -74,7 +74,7 @@ export class Secrets {
     return time
   }
 
-  /** Something that is there already, such as a key. */
+  /** An existing value, such as a key. */
   existing(place: string, text: string): void {
     this.#add(place, { text: Buffer.from(text) })
   }
@@ -114,7 +114,7 @@ export class Secrets {
     else same.push(pattern)
   }
 
-  /** Every secret in these bytes; what is packed with gzip is looked at unpacked as well. */
+  /** Every secret in these bytes. Gzip is searched compressed and decompressed. */
   search(where: string, bytes: Buffer): Finding[] {
     const text = bytes.toString('latin1')
     const found: Finding[] = []
@@ -150,13 +150,13 @@ function* formsOf(bytes: Buffer): IterableIterator<[form: string, pattern: strin
 
 const BEFORE = [Buffer.alloc(0), Buffer.alloc(1), Buffer.alloc(2)]
 
-/** Bytes in the texts that bytes are printed in. */
+/** The text forms of bytes. */
 function* printed(what: string, bytes: Buffer): IterableIterator<[form: string, pattern: string]> {
   const hex = bytes.toString('hex')
   yield [`${what}hex`, hex]
   yield [`${what}HEX`, hex.toUpperCase()]
   for (const [before, zeros] of BEFORE.entries()) {
-    // The characters that hold nothing but bits of these bytes, whatever stands before and behind.
+    // The characters that depend on these bytes only, whatever is before and after them.
     const [from, to] = [Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6)]
     const text = Buffer.concat([zeros, bytes]).toString('base64').slice(from, to)
     yield [`${what}base64 behind ${before}`, text]

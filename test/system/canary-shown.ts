@@ -1,5 +1,5 @@
-// What a sidecar shows to people: its pages and every report that they link to, its answers to
-// requests that hold a secret themselves, and what `status` and `show` print.
+// Everything that a sidecar shows: its pages and all linked reports, its answers to requests that
+// hold a secret, and the output of `status` and `show`.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
@@ -21,7 +21,7 @@ const printedBy = (...args: string[]): Promise<Buffer> =>
   })
 
 /**
- * All of it, by where it was; `reports`: how many of the pages were reports. `headers` hold
+ * All shown texts by their place. `reports` is the number of pages that are reports. `headers` hold
  * secrets.
  */
 export async function everythingShown(
@@ -50,7 +50,7 @@ export async function everythingShown(
     (match) => match[1]!,
   )
   let text = page
-  // A file may have moved on since.
+  // A file may have moved since.
   for (const link of links) text += await ask(`GET ${link}`, 200).catch(() => '')
   text += await ask('GET /status.json', 200)
   await ask(`GET /?${secret()}`, 200)

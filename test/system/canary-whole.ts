@@ -1,5 +1,5 @@
-// Policies with every action, step and source that there is, and a request in which a secret stands
-// wherever they look and wherever they do not.
+// Policies with every action, step and source, and a request with a secret in every place, read by
+// the policy or not.
 
 import { policyText } from '../support/spans.ts'
 import type { Entry, Value } from './canary-message.ts'
@@ -8,7 +8,7 @@ import type { CanaryRequests } from './canary-request.ts'
 const RESOURCE =
   'app.version: {from: "fact:app.version", version: core, reason: A test.}\napp.place: {from: "fact:app.place", pseudonym: day, reason: A test.}'
 
-/** What any policy may say. */
+/** Fields that any policy may have. */
 export const CANARY_POLICY = `limits: {recordBits: 500, stableBits: 500}\n${policyText(
   `execution:
   ids: linked
@@ -53,8 +53,8 @@ const LISTED = [
 const LISTED_RESOURCE = ['service.name', 'cloud.region']
 
 /**
- * What only a compat policy may say. It sends digests and values as they are, so a secret is never
- * where one of them looks in a form that it takes: those are too long, of another kind, without a
+ * Fields that only a compat policy may have. They send digests and values unchanged. So secrets in
+ * the attributes that they read have a form that they reject: too long, of another kind, without a
  * version or a shape, or under a key.
  */
 export const CANARY_COMPAT_POLICY = `compat: true\nlimits: none\n${policyText(
@@ -83,7 +83,7 @@ stage:
   RESOURCE,
 )}`
 
-/** One request with a secret everywhere, and how many spans the policies make of it. */
+/** One request with a secret everywhere, and the number of spans that the policies make of it. */
 export function wholeRequest(requests: CanaryRequests): { message: Entry[]; spans: number } {
   const spanOf = (name: Value | undefined, attributes?: Value[]): Value => ({
     message: requests.message('Span', {
@@ -101,7 +101,7 @@ export function wholeRequest(requests: CanaryRequests): { message: Entry[]; span
       LISTED.map((key) => requests.keyValue(key, kind)),
     ),
   )
-  // Secrets beside what is listed.
+  // Secrets beside listed values.
   const text = (key: string, before: string): Value => requests.textAttribute(key, before)
   const mixed = spanOf(execution, [
     text('word', 'pipeline '),
@@ -130,12 +130,12 @@ export function wholeRequest(requests: CanaryRequests): { message: Entry[]; span
       'ScopeSpans.spans': [spanOf(execution, [text('owner', 'o ')])],
     }),
   }))
-  // Nothing in this one is listed but the name of its span.
+  // Only the span name of this one is listed.
   const strange = requests.message('ResourceSpans', { 'Span.name': [execution] })
   const resourceSpans = [{ message: strange }, { message: ours }, ...kinds]
   const message = requests.message('ExportTraceServiceRequest', {
     'ExportTraceServiceRequest.resource_spans': resourceSpans,
   })
-  // Of `mixed` the policy makes one for each of its words.
+  // The policy makes one span for each word of `mixed`.
   return { message, spans: 1 + full.length + listed.length + 2 + kinds.length }
 }

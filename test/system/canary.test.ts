@@ -1,7 +1,6 @@
-// Nothing that the policy does not name leaves the process, in whatever form: a secret stands in
-// every place of the messages of OTLP, in headers, in the environment and in requests that are
-// refused; what the collector got, what is on disk, what was answered and what was printed is
-// searched for each.
+// Anything that the policy does not name stays in the process. A secret is in every place of OTLP
+// messages, in headers, in the environment and in refused requests. The test searches all requests
+// to the collector, all files, answers and output for each of them.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
@@ -53,7 +52,7 @@ describe('the search', () => {
     }
   })
 
-  it('finds a secret in each form in which it could leave', () => {
+  it('finds a secret in each form in which it could be sent', () => {
     const mine = new Secrets()
     const [text, id, double] = [mine.text('text'), mine.bytes('id', 8), mine.double('double')]
     const integer = mine.integer('integer')
@@ -97,8 +96,8 @@ describe('the search', () => {
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 
 /**
- * A secret in every variable that OTLP, proxies and clouds read, and in some that nobody does; the
- * addresses lead to `decoy`.
+ * A secret in every variable that OTLP, proxies and clouds read, and in some others. The addresses
+ * lead to `decoy`.
  */
 function environment(secrets: Secrets, decoy: number): Record<string, string> {
   const secret = (name: string): string => secrets.text(`environment ${name}`)
@@ -138,7 +137,7 @@ function environment(secrets: Secrets, decoy: number): Record<string, string> {
   }
 }
 
-/** What of these bytes, by where they were, and of these places' names holds a secret. */
+/** The secrets in these bytes and in the names of their places. */
 const foundIn = (secrets: Secrets, places: Iterable<[where: string, bytes: Buffer]>): Finding[] =>
   [...places].flatMap(([where, bytes]) => [
     ...secrets.search(where, bytes),
@@ -151,7 +150,7 @@ function assertClean(secrets: Secrets, places: Iterable<[where: string, bytes: B
   assert.equal(found.length, 0, `${found.length} secrets, among them: ${some.join('; ')}`)
 }
 
-/** All files but those that hold what may not leave in the first place. */
+/** All files except those that hold the secrets by design. */
 async function filesBut(identityFolder: string, folder: string): Promise<Map<string, Buffer>> {
   const files = await filesIn(folder)
   for (const name of files.keys())
@@ -187,7 +186,7 @@ const POLICIES = { 'under a policy': CANARY_POLICY, 'under a compat policy': CAN
 
 describe('the sidecar', () => {
   for (const [under, policy] of Object.entries(POLICIES))
-    it(`lets no secret out, keeps none on disk, answers none and prints none, ${under}`, async (t) => {
+    it(`sends, keeps, answers and prints no secret, ${under}`, async (t) => {
       const secrets = new Secrets()
       const collector = await startCollector(t, () => 503)
       const decoy = await startCollector(t)

@@ -1,7 +1,7 @@
-// The world of the epochs' state machine: switches that are turned whether or not anybody looks, an
-// application, a disk that goes step by step, a collector, and the sidecar's machine between them,
-// which is killed and started again. The world knows what it gave in which time of `on`, and checks
-// at the collector's door what comes out.
+// The world of epochs.test.ts: switches that change whether or not anyone reads them, an
+// application, a disk that works step by step, a collector, and the mode controller, which is
+// killed and started again. The world knows in which epoch each record was accepted, and checks
+// every request.
 import assert from 'node:assert/strict'
 import fs, { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
@@ -26,7 +26,7 @@ import { SteppedDisk } from '../support/stepped-disk.ts'
 export const FIRST_SEND_DELAY = 4_000
 const log = createLog('error', () => undefined)
 
-/** What happened in all worlds, so that a test can tell that it looked at something. */
+/** Counts events of all worlds, so that the test can see that each happened. */
 export const seen = {
   delivered: 0,
   deliveredAfterKill: 0,
@@ -38,16 +38,16 @@ export const seen = {
 }
 
 interface Given {
-  /** Which unbroken time of one mode, as the machine has seen it, and under which policy. */
+  /** The number of the unbroken time of one mode, as the controller has seen it. */
   time: number
   mode: Mode
   policy: string | undefined
   /**
-   * Counts the changes of policy that were observed: what the old one made may be dropped, also by
-   * one that came and went.
+   * The number of observed policy changes. Records of the old policy may be dropped, also if the
+   * new one was in force only for a moment.
    */
   era: number
-  life: number
+  processNumber: number
   acknowledged: boolean
 }
 
@@ -57,7 +57,7 @@ interface Post {
   answer: (answer: Answer) => void
 }
 
-/** Compression on other threads would end at moments of its own. */
+/** Compression on other threads would end at random moments. */
 type Done = (error: null, result: Buffer) => void
 mock.method(zlib, 'gzip', (bytes: InputType, options: ZlibOptions, done: Done) =>
   done(null, gzipSync(bytes, options)),
@@ -75,7 +75,7 @@ for (const name of ['openSync', 'renameSync', 'unlinkSync'] as const) {
   })
 }
 
-// A killed process loses nothing that it wrote, so nothing has to reach the real disk.
+// A killed process loses nothing that it wrote, so the real disk needs no sync.
 mock.method(fs, 'fsyncSync', () => undefined)
 
 const idle = async (): Promise<void> => {
@@ -89,13 +89,10 @@ export class World {
   readonly #settled = new Set<string>()
   #actual: DesiredState = { mode: 'on', policyDigest: 'a' }
   #observed: DesiredState | undefined
-  /** Counts the unbroken times of one mode that were observed. */
+  /** The number of unbroken times of one mode that were observed. */
   #time = 0
   #now = 1_790_000_000_000
-  /**
-   * When what is accepted now could be accepted for the first time in this mode, and under this
-   * policy.
-   */
+  /** When a request could be kept for the first time in this mode, and under this policy. */
   #openSince = 0
   #openTime = -1
   #inForce: string | undefined
@@ -103,13 +100,13 @@ export class World {
   #era = 0
   #lastPolicy: string | undefined
   #posts: Post[] = []
-  #lives = 0
+  #processes = 0
   #killIn = Number.POSITIVE_INFINITY
   #killed = false
   #wrong: unknown
   #began: { at: number; time: number; mode: Mode } | undefined
   #disk!: SteppedDisk
-  #modes!: ModeController
+  #controller!: ModeController
 
   static begin(): World {
     const world = new World()
@@ -120,14 +117,14 @@ export class World {
   }
 
   #start(): void {
-    const life = ++this.#lives
-    const alive = (): boolean => life === this.#lives && !this.#killed
+    const processNumber = ++this.#processes
+    const alive = (): boolean => processNumber === this.#processes && !this.#killed
     const disk = new SteppedDisk(this.#memory)
     this.#disk = disk
     this.#killed = false
     const counters = new Counters()
     const now = (): number => this.#now
-    this.#modes = new ModeController({
+    this.#controller = new ModeController({
       folder: this.folder,
       desiredState: () => this.#observe(),
       openQueue: ({ policyDigest, mode, wipe }) =>
@@ -175,7 +172,7 @@ export class World {
       log,
       now,
     })
-    void this.#modes.start().catch(() => assert.fail('start() rejected'))
+    void this.#controller.start().catch(() => assert.fail('start() rejected'))
   }
 
   #observe(): DesiredState {
@@ -191,25 +188,25 @@ export class World {
     return this.#observed
   }
 
-  /** What leaves, at the moment in which it does. */
+  /** Checks a request at the moment in which it is sent. */
   #check(ids: readonly string[], body: Buffer): void {
-    assert.equal(this.#actual.mode, 'on', 'a request while the switches, looked at now, are not on')
+    assert.equal(this.#actual.mode, 'on', 'a request while the switches are not on')
     for (const id of ids) {
-      const { time, mode, policy, life } = this.#given.get(id)!
+      const { time, mode, policy, processNumber } = this.#given.get(id)!
       assert.deepEqual(
         { time, mode },
         { time: this.#time, mode: 'on' },
-        `${id} was not accepted in this time of on`,
+        `${id} was not accepted in this epoch of on`,
       )
       assert.equal(policy, this.#actual.policyDigest, `${id} was made under another policy`)
-      if (life !== this.#lives) seen.deliveredAfterKill++
+      if (processNumber !== this.#processes) seen.deliveredAfterKill++
     }
     const early = Math.max(this.#openSince, this.#inForceSince) + FIRST_SEND_DELAY - this.#now
     assert.ok(early <= 0, `a request ${early} ms before the first may be sent`)
     assert.ok(this.#receipts().includes(sha256Of(body)), 'a request without a receipt')
   }
 
-  /** The sidecar takes what fails here for a failure of the network; `after` tells. */
+  /** The sidecar takes an error here for a network failure, so `after` throws it. */
   #must(check: () => void): void {
     try {
       check()
@@ -259,16 +256,16 @@ export class World {
   }
 
   look(): void {
-    this.#modes.reconcile()
+    this.#controller.reconcile()
     if (this.#observed?.mode !== 'on' && !this.#killed)
       assert.deepEqual(
         this.#posts.map(({ signal }) => signal.aborted),
         [],
-        'a request goes on after the end of on was seen',
+        'a request continues after the end of on was seen',
       )
   }
 
-  /** As `handle` of the pipeline does. */
+  /** As RequestHandler does. */
   accept(began = { at: performance.now(), time: this.#time, mode: this.#observed!.mode }): void {
     const { mode, policyDigest: policy } = this.#observed!
     const id = `n${this.#given.size}`
@@ -278,12 +275,12 @@ export class World {
       mode,
       policy,
       era: this.#era,
-      life: this.#lives,
+      processNumber: this.#processes,
       acknowledged: false,
     }
     this.#given.set(id, given)
-    const modes = this.#modes
-    const queue = policy === undefined ? undefined : modes.queueFor(began.at)
+    const controller = this.#controller
+    const queue = policy === undefined ? undefined : controller.queueFor(began.at)
     if (queue === undefined) {
       seen.discarded++
       return
@@ -296,7 +293,7 @@ export class World {
     )
   }
 
-  /** A request whose body takes its time. */
+  /** A request with a slow body. */
   beginAccept(): void {
     this.#began = { at: performance.now(), time: this.#time, mode: this.#observed!.mode }
   }
@@ -339,7 +336,7 @@ export class World {
     mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
   }
 
-  /** The process is killed before the epoch file's operation after `operations` others. */
+  /** Kills the process before an operation on the epoch file, after `operations` others. */
   killInEpoch(operations: number): void {
     this.#killIn = operations
   }
@@ -352,12 +349,12 @@ export class World {
     throw Object.assign(new Error('killed'), { code: 'EIO' })
   }
 
-  /** After every command: what is due in the world, not in the machine. */
+  /** Runs after every command. */
   async after(): Promise<void> {
     await idle()
     if (this.#wrong !== undefined) throw this.#wrong
-    // Before anybody turns a switch: an off that no living process has ended cannot be seen by the
-    // next one.
+    // Before any switch changes: the next process cannot see an off that no process was running to
+    // see.
     while (this.#killed) {
       this.kill()
       this.#start()
@@ -366,9 +363,9 @@ export class World {
     this.#noteOpen()
   }
 
-  /** When a request could be kept for the first time in this mode, and under this policy. */
+  /** Notes the first moment at which a request could be kept in this mode and policy. */
   #noteOpen(): void {
-    if (this.#killed || this.#modes.queueFor(performance.now()) === undefined) return
+    if (this.#killed || this.#controller.queueFor(performance.now()) === undefined) return
     if (this.#openTime !== this.#time) {
       this.#openTime = this.#time
       this.#openSince = this.#now
@@ -379,12 +376,12 @@ export class World {
     }
   }
 
-  /** Lets all happen that is under way, and then looks at the folder. */
+  /** Completes everything in progress, and then checks the directory. */
   async settle(): Promise<void> {
     this.#killIn = Number.POSITIVE_INFINITY
     for (let round = 0; round < 3; round++) {
       while (this.#disk.waiting > 0) await this.step()
-      // What failed is tried again.
+      // So that failed steps are repeated.
       await this.pass(5_000)
       await this.after()
     }
@@ -399,14 +396,17 @@ export class World {
       assert.deepEqual(ids, [], 'something is left in mode off')
       assert.ok(!existsSync(join(this.folder, 'epoch')), 'the epoch is left in mode off')
     }
-    // Without a policy nothing is opened; what a killed process left there is wiped when there is
-    // one.
+    // Without a policy the directory stays closed, so a killed process's records are wiped later.
     if (policy === undefined) return
     for (const id of ids)
-      assert.equal(this.#given.get(id)!.time, this.#time, `${id} is left of a time that has ended`)
+      assert.equal(
+        this.#given.get(id)!.time,
+        this.#time,
+        `${id} is left of an epoch that has ended`,
+      )
   }
 
-  /** In the end, all that was acknowledged and may leave has left. */
+  /** In the end, all acknowledged records that may be sent have been sent. */
   async end(): Promise<void> {
     this.turn('on')
     this.usePolicy('a')

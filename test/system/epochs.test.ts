@@ -1,7 +1,6 @@
-// Consent as a state machine: switches turned, policies changed, processes killed between any two
-// steps of accepting, queueing, joining and sending. Nothing that was accepted outside of one
-// unbroken time of `on`, or across its end, ever reaches the collector; and nothing that may is
-// lost.
+// Consent as a state machine: switches and policies change, and processes are killed between any
+// two steps. Records that were accepted in another epoch never reach the collector, and no record
+// that may be sent is lost.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -11,8 +10,7 @@ import { seen, World } from './epoch-world.ts'
 const RUNS = countOf('consentRuns')
 
 /**
- * The world is its own model: it checks what reaches the collector, and the folder when it has
- * settled.
+ * The world is its own model: it checks each request to the collector and the settled directory.
  */
 type Model = Record<string, never>
 
@@ -75,7 +73,7 @@ const COMMANDS = [
   command('settle', (world) => world.settle()),
 ]
 
-test('nothing accepted outside or across a time of on reaches the collector, and nothing that may is lost', async () => {
+test('sends only what was accepted in the current epoch of on, and loses nothing of it', async () => {
   await fc.assert(
     fc.asyncProperty(fc.commands(COMMANDS, { maxCommands: 120, size: 'max' }), async (commands) => {
       const world = World.begin()

@@ -1,7 +1,7 @@
-// The real process is killed with SIGKILL again and again, at random instants, while clients that
-// retry post numbered spans and a collector takes, refuses for now, or takes and does not answer:
-// no acknowledged span is lost, and once the collector counts by batch id and span id, none is
-// counted twice but those that a client itself sent again.
+// Kills the real process with SIGKILL at random moments, while clients post numbered spans and
+// retry, and a collector accepts, answers 503, or accepts and does not answer. No acknowledged span
+// is lost. A collector that counts by batch id and span id counts none twice that a client sent
+// once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -18,7 +18,7 @@ import { attribute, int, policyText, request, span } from '../support/spans.ts'
 
 const KILLS = countOf('kills')
 const CLIENTS = 4
-/** A number is two attributes, because a policy lists at most a thousand values. */
+/** A number is two attributes, as a policy lists at most a thousand values. */
 const BASE = 1000
 const DIGITS = Array.from({ length: BASE }, (_, digit) => digit).join(', ')
 const POLICY = policyText(
@@ -32,7 +32,7 @@ const numbered = (number: number): Buffer => {
   )
 }
 
-/** By number: the different records of it, as a collector counts them. */
+/** The distinct records of each number, as a collector counts them. */
 function recordsIn(bodies: readonly Collected[]): Map<number, Set<string>> {
   const records = new Map<number, Set<string>>()
   for (const { body } of bodies) {
@@ -66,7 +66,7 @@ test('kills lose no acknowledged span and count none twice', async (t) => {
   let posted = 0
   let posting = true
   const acknowledged = new Set<number>()
-  /** By number: how often the client does not know what became of it and sends it again. */
+  /** How often the client sent each number again without knowing the result. */
   const unanswered = new Map<number, number>()
   const client = async (): Promise<void> => {
     while (posting) {
@@ -86,7 +86,7 @@ test('kills lose no acknowledged span and count none twice', async (t) => {
 
   for (let kill = 0; kill < KILLS; kill++) {
     if (kill % 4 === 3) {
-      // Before it listens, if this machine is slow enough: in the middle of its recovery.
+      // On a slow machine this is before the process listens, in the middle of its recovery.
       const child = spawnChild(t, place)
       await wait(random() * 300)
       assert.equal(await child.end('SIGKILL'), 'SIGKILL')

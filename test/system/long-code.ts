@@ -12,8 +12,6 @@ export const LONG_FILES: readonly string[] = [
 
 /** A file and the name of a function in it. */
 export const LONG_FUNCTIONS: readonly string[] = [
-  'src/anonymize/span-offsets.ts read',
-  'src/anonymize/span-writer.ts writeCopy',
   'src/cli/demo-application.ts demoApplication',
   'src/cli/demo.ts demo',
   'test/bench/generator.ts load',
@@ -36,7 +34,6 @@ export const LONG_FUNCTIONS: readonly string[] = [
   'test/policy/overlay.test.ts callback of test',
   'test/policy/overlay.test.ts callback of property',
   'test/policy/shipped-hardened.test.ts callback of test',
-  'test/sidecar/mode-controller-setup.ts modesHere',
   'test/support/fake-cluster.ts fakeCluster',
   'test/support/otlp-arbitrary.ts span',
   'test/support/otlp-arbitrary.ts frameFault',

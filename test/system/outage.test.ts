@@ -1,6 +1,6 @@
-// A collector that is away for a week, lived through with the real sender and the real queue:
-// bounded disk, an attempt an hour, two lines in the log; and when it comes back, no flood and
-// nothing uncounted.
+// An outage of the collector for a week, with the real sender and queue: bounded disk, one attempt
+// an hour and two log lines. When the collector is back, there is no flood and every span is
+// counted.
 import assert from 'node:assert/strict'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -31,10 +31,7 @@ async function bytesIn(folder: string): Promise<number> {
   return bytes
 }
 
-/**
- * An application that sends ten spans every ten minutes; what was acknowledged, and the most that
- * was on disk.
- */
+/** An application that sends ten spans every ten minutes, and the largest size of the queue. */
 async function liveWithApplication(life: Life, toMs: number, filler = 500) {
   const acknowledged: string[] = []
   let most = 0
@@ -50,9 +47,7 @@ async function liveWithApplication(life: Life, toMs: number, filler = 500) {
   return { acknowledged, number, most }
 }
 
-/**
- * Every span is delivered once, refused to the application, dropped and counted, or still on disk.
- */
+/** Every span is delivered once, refused, dropped and counted, or still on disk. */
 async function balance(life: Life, acknowledged: readonly string[], number: number): Promise<void> {
   const { counters, posts } = life
   const delivered = posts.filter(({ status }) => status === 200).flatMap(({ ids }) => ids)
@@ -66,7 +61,7 @@ async function balance(life: Life, acknowledged: readonly string[], number: numb
   assert.equal(counters.get('queue.refused'), number - acknowledged.length)
 }
 
-test('a week without a collector costs an attempt an hour, a bounded disk and one line, and nothing is lost', async (t) => {
+test('a week without a collector costs one attempt an hour, bounded disk and one log line, and loses nothing', async (t) => {
   const life = await live(t, away, { queue: { maxAgeMs: 30 * DAY } })
   const { acknowledged, number, most } = await liveWithApplication(life, OUTAGE_TO)
   const failed = life.posts.filter(({ status }) => status === 0)
@@ -95,7 +90,7 @@ test('a week without a collector costs an attempt an hour, a bounded disk and on
   )
 })
 
-test('the drain after an outage stops at every answer that asks for a wait, and waits as long as asked', async (t) => {
+test('the drain after an outage stops at each Retry-After and waits that long', async (t) => {
   let asked: number | undefined
   const waits: number[] = []
   let back = 0
@@ -121,7 +116,7 @@ for (const [full, reason] of [
   ['refuse', 'queue: full; requests are answered 503'],
   ['drop-oldest', 'queue: full; the oldest spans are dropped'],
 ] as const) {
-  test(`a queue that is full in the outage stays within its bound and says so once (${full})`, async (t) => {
+  test(`a queue that fills up in an outage stays within its limit and logs so once (${full})`, async (t) => {
     const maxBytes = 8 * MIB
     const life = await live(t, away, { queue: { full, maxBytes } })
     const { acknowledged, number, most } = await liveWithApplication(life, OUTAGE_TO, 5_000)
@@ -142,10 +137,10 @@ for (const [full, reason] of [
   })
 }
 
-/** Until everything has left. */
+/** Until the queue is empty. */
 const liveOn = (life: Life): Promise<void> => life.until(OUTAGE_TO + 3 * HOUR)
 
-test('what is older than the age limit is dropped in the outage and counted, and what is younger arrives', async (t) => {
+test('records over the age limit are dropped and counted, and younger ones arrive', async (t) => {
   const life = await live(t, away, { queue: { maxAgeMs: 2 * DAY } })
   const { acknowledged, number } = await liveWithApplication(life, OUTAGE_TO)
   await liveOn(life)
@@ -155,7 +150,7 @@ test('what is older than the age limit is dropped in the outage and counted, and
   assert.ok(kept > 1.5 * perDay && kept < 2.5 * perDay, `${kept} spans`)
 })
 
-test('a collector that refuses everything is told once, and every span that it refuses is counted', async (t) => {
+test('a collector that refuses everything is logged once, and every refused span is counted', async (t) => {
   const life = await live(t, () => ({ status: 401 }))
   const { acknowledged } = await liveWithApplication(life, 2 * DAY)
   await life.until(2 * DAY + 2 * HOUR)
@@ -166,7 +161,7 @@ test('a collector that refuses everything is told once, and every span that it r
   )
 })
 
-test('nothing is sent, and nothing looked for, as long as nothing waits', async (t) => {
+test('an empty queue causes no request and no read of the directory', async (t) => {
   const life = await live(t, () => ({ status: 503 }), { queue: { maxAgeMs: 2 * HOUR } })
   await life.queue.append(recordOf('only'), 1)
   await life.until(DAY)
@@ -182,7 +177,7 @@ test('nothing is sent, and nothing looked for, as long as nothing waits', async 
   assert.equal(life.posts.length, posts)
 })
 
-test('what comes while a drain goes on waits for the next one', async (t) => {
+test('records that arrive during a drain are sent by the next one', async (t) => {
   const life = await live(t, (_, post) => {
     void life.queue.append(recordOf(`during${post}`), 1)
     return { status: post < 50 ? 200 : 503 }

@@ -1,5 +1,5 @@
-// The bytes on disk are the bytes on the wire: what `show` prints the digest of, what the receipt
-// names, the file in sending/ and then in sent/, and the body that the collector got.
+// The bytes on disk are the bytes on the wire. The file in sending/ and sent/, the body of the
+// request and the digests of `show` and the receipt are the same.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -22,7 +22,7 @@ const NAME = '000000000001.otlp.gz'
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 
-/** The request that the collector is about to answer; `answer` does. */
+/** The request that the collector holds until `answer` is called. */
 async function heldRequest(collector: Collector, start: () => Promise<void>) {
   const { promise, resolve } = Promise.withResolvers<Verdict>()
   collector.answer = () => promise
@@ -38,7 +38,7 @@ const receiptsOf = async ({ dataFolder }: Place): Promise<Record<string, unknown
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>)
 
-/** Whether `folder` holds exactly this file, and `show` prints it. */
+/** Whether `folder` holds exactly this file and `show` prints it. */
 async function assertShown(place: Place, folder: string, body: Buffer): Promise<void> {
   const files = await filesIn(join(place.dataFolder, folder))
   assert.deepEqual([...files], [[NAME, body]])
@@ -59,10 +59,10 @@ describe('one body', { concurrency: true }, () => {
     [200, 'delivered'],
     [400, 'refused'],
   ] as const) {
-    it(`that is ${result} is the same on the wire, on disk, in the receipt and for show`, async (t) => {
+    it(`that is ${result} is the same on the wire, on disk, in the receipt and in show`, async (t) => {
       const collector = await startCollector(t)
       const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
-      // Three batches in one body: one life takes them, the next one sends them.
+      // Three batches in one body: one process accepts them, the next one sends them.
       const first = await startHere(t, {
         ...place,
         env: { ...place.env, USAGE_FIRST_SEND_DELAY: '1d' },
@@ -94,7 +94,7 @@ describe('one body', { concurrency: true }, () => {
     })
   }
 
-  it('that is sent again, after a restart as well, is the same each time', async (t) => {
+  it('that is sent again, also after a restart, is the same each time', async (t) => {
     const collector = await startCollector(t)
     const place = await placeOf(t, { USAGE_ENDPOINT: collector.endpoint })
     const first = await startHere(t, place)

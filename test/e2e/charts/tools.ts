@@ -7,12 +7,12 @@ import { cached, keyOf } from '../cache.ts'
 import { goBuild } from '../go.ts'
 import { runTool } from '../tools.ts'
 
-const HERE = new URL('.', import.meta.url).pathname
+const FOLDER = new URL('.', import.meta.url).pathname
 export const DEPLOY = new URL('../../../deploy/', import.meta.url).pathname
 
 /** Builds the one command of the module `name`, whose version is in the folder's name. */
 function tool(name: string, command: string): string {
-  const module = join(HERE, name)
+  const module = join(FOLDER, name)
   const version = new RegExp(
     `^\\s*${/^[^/]+\/[^/]+(?:\/[^/]+)?\/v\d+/.exec(command)![0]} v(\\S+)`,
     'm',

@@ -102,7 +102,7 @@ test('the chart for a cluster', async (t) => {
     )
     first = await roll('first')
     assert.equal(await initContainersOf(SHOP, first), 'usage-sidecar init')
-    await until('it is heard', () => world.moments().includes('app-first'))
+    await until('it reports', () => world.moments().includes('app-first'))
   })
   await t.test('the facts job tells the pods to come how large the cluster is', async () => {
     await kubectl(

@@ -68,8 +68,8 @@ test('live: off stops every packet of the pod and wipes its queue, and on again 
     ),
     /\boff\b/,
   )
-  const told = await kubectl('logs', '-n', NAMESPACE, pod!.name, '-c', 'app')
-  assert.deepEqual([...new Set(told.match(/exported \d+/g))], ['exported 0'])
+  const log = await kubectl('logs', '-n', NAMESPACE, pod!.name, '-c', 'app')
+  assert.deepEqual([...new Set(log.match(/exported \d+/g))], ['exported 0'])
 
   await annotate('on')
   await until('reports arrive again', () => moments().length > received + 10)

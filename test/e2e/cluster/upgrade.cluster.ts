@@ -36,7 +36,7 @@ test('helm: two replicas share one identity, and an upgrade keeps it and the opt
 
   await t.test('two replicas share one identity', async () => {
     await install(2, {})
-    await until('both are heard', () => pseudonyms().length === 2)
+    await until('both report', () => pseudonyms().length === 2)
     assert.equal(new Set(pseudonyms()).size, 1)
     assert.match(pseudonyms()[0]!, /^[0-9a-f]{32}$/)
   })
@@ -45,7 +45,7 @@ test('helm: two replicas share one identity, and an upgrade keeps it and the opt
 
   await t.test('helm upgrade keeps the identity', async () => {
     await install(3, {})
-    await until('the third is heard', () => pseudonyms().length >= 3)
+    await until('the third reports', () => pseudonyms().length >= 3)
     assert.equal(await secret(), identity)
     assert.deepEqual([...new Set(pseudonyms())], [user])
   })
@@ -59,17 +59,17 @@ test('helm: two replicas share one identity, and an upgrade keeps it and the opt
   await t.test('helm upgrade keeps the opt-out', async () => {
     await install(2, { reporting: 'off' })
     await until('no pod has a sidecar', async () => (await sidecars()) === 0)
-    const heard = pseudonyms().length
+    const received = pseudonyms().length
     // Another value, not a word about reporting; and a chart that would like it on.
     await install(1, { reporting: '', reportingDefault: 'on' })
     await kubectl('rollout', 'status', 'deployment/shop', '-n', NAMESPACE, '--timeout=90s')
     assert.equal(await sidecars(), 0)
-    assert.equal(pseudonyms().length, heard)
+    assert.equal(pseudonyms().length, received)
   })
   await t.test('turned on again by its admin, it is the same installation', async () => {
-    const heard = pseudonyms().length
+    const received = pseudonyms().length
     await install(1, { reporting: 'on' })
-    await until('it is heard again', () => pseudonyms().length > heard)
+    await until('it reports again', () => pseudonyms().length > received)
     assert.equal(await secret(), identity)
     assert.deepEqual([...new Set(pseudonyms())], [user])
   })

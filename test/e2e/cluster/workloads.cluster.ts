@@ -36,7 +36,7 @@ for (const [way, install] of Object.entries(WAYS))
 
     for (const kind of ['deployment', 'statefulset'])
       await t.test(
-        `${way}: a ${kind}: its init container, its application and its SIGTERM handler are heard`,
+        `${way}: a ${kind}: its init container, application and SIGTERM handler report`,
         async () => {
           await kubectl('rollout', 'status', `${kind}/shop`, '-n', namespace, '--timeout=90s')
           assert.equal(await sidecarOf(kind), 'usage-sidecar Always Burstable')
@@ -45,23 +45,26 @@ for (const [way, install] of Object.entries(WAYS))
           await arrived(`${kind}-sigterm`)
         },
       )
-    await t.test(`${way}: a Job completes with the sidecar, and all it said is heard`, async () => {
-      await kubectl(
-        'wait',
-        'job/shop-1',
-        '-n',
-        namespace,
-        '--for=condition=Complete',
-        '--timeout=90s',
-      )
-      await arrived('init-job-first', 'init-job-last', 'job-first', 'job-last')
-      const [pod] = await podsOf(namespace, 'app=job')
-      const code = '{.status.initContainerStatuses[0].state.terminated.exitCode}'
-      assert.equal(
-        await kubectl('get', 'pod', pod!.name, '-n', namespace, '-o', `jsonpath=${code}`),
-        '0',
-      )
-    })
+    await t.test(
+      `${way}: a Job completes with the sidecar, and all its reports arrive`,
+      async () => {
+        await kubectl(
+          'wait',
+          'job/shop-1',
+          '-n',
+          namespace,
+          '--for=condition=Complete',
+          '--timeout=90s',
+        )
+        await arrived('init-job-first', 'init-job-last', 'job-first', 'job-last')
+        const [pod] = await podsOf(namespace, 'app=job')
+        const code = '{.status.initContainerStatuses[0].state.terminated.exitCode}'
+        assert.equal(
+          await kubectl('get', 'pod', pod!.name, '-n', namespace, '-o', `jsonpath=${code}`),
+          '0',
+        )
+      },
+    )
     // Each once, and nothing else.
     const expected = ['deployment', 'job', 'statefulset'].flatMap((kind) => [
       `init-${kind}-first`,

@@ -35,32 +35,32 @@ export const bounded: Promised = {
       'json-bounded': {
         keeps: 'The protobuf of a JSON request is bounded.',
         change: { value: 'jsonToProtobuf(body)' },
-        noticedBy: 'the protobuf of JSON',
+        noticedBy: 'limits the protobuf of JSON',
       },
       budget: {
         keeps: 'All requests together hold no more than the memory budget.',
         change: 'delete',
-        noticedBy: 'what a share took',
+        noticedBy: 'releases the bytes of a share',
       },
       'body-limit': {
         keeps: 'A body over the limit is refused while it arrives.',
         change: { replace: '? $1($2) :', by: '? undefined :' },
-        noticedBy: 'a body of exactly',
+        noticedBy: 'accepts a body of exactly',
       },
       'body-deadline': {
         keeps: 'A body has a deadline.',
         change: { value: 'setTimeout(() => undefined, DEADLINE_MS)' },
-        noticedBy: 'a body that is not there in time',
+        noticedBy: 'answers a body that misses its deadline',
       },
       'inflate-bounded': {
         keeps: 'Inflation in one call stops at its limit.',
         change: { replace: 'maxOutputLength: $1', by: 'maxOutputLength: 2 ** 30' },
-        noticedBy: 'a gzip bomb',
+        noticedBy: 'refuses a gzip bomb',
       },
       'inflate-pieces-bounded': {
         keeps: 'Inflation in pieces stops at the limit.',
         change: 'delete',
-        noticedBy: 'a gzip bomb',
+        noticedBy: 'refuses a gzip bomb',
       },
     },
     'test/net/connection-limiter.test.ts': {
@@ -74,19 +74,19 @@ export const bounded: Promised = {
       'header-bounded': {
         keeps: 'The size of a header is bounded.',
         change: { value: '64 * 1024' },
-        noticedBy: 'what cannot be read',
+        noticedBy: 'answers unreadable input',
       },
       'pipelined-requests-bounded': {
         keeps: 'The number of unanswered requests on a connection is bounded.',
         change: { withoutOperand: 1 },
-        noticedBy: 'a connection on which too many',
+        noticedBy: 'ends a connection with too many',
       },
     },
     'test/accept/grpc-hostile.test.ts': {
       'calls-bounded': {
         keeps: 'The number of gRPC calls is bounded over all connections.',
         change: { condition: false },
-        noticedBy: 'calls that never come',
+        noticedBy: 'limits unfinished calls',
       },
     },
     'test/accept/grpc-receiver.test.ts': {
@@ -148,7 +148,7 @@ export const bounded: Promised = {
       'shown-file-bounded': {
         keeps: 'A file that the page shows is inflated up to a limit.',
         change: 'delete',
-        noticedBy: 'shows the begin',
+        noticedBy: 'shows the start of the next',
       },
     },
   },

@@ -81,7 +81,7 @@ export const constructed: Promised = {
       'unknown-digest-custom': {
         keeps: 'A policy that was not shipped is reported as `custom`.',
         change: { condition: true },
-        noticedBy: 'reports what the policy lets out',
+        noticedBy: 'reports what the policy names in',
       },
     },
     'test/anonymize/narrow-facts.test.ts': {

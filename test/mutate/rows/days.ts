@@ -68,17 +68,17 @@ export const days: Promised = {
       'resource-of-the-day': {
         keeps: 'Each day has a new resource.',
         change: { condition: false },
-        noticedBy: 'a new day brings',
+        noticedBy: 'a new day has new',
       },
       'batch-id-once': {
         keeps: 'Each batch has an id of its own.',
         change: 'delete',
-        noticedBy: 'each frame has a batch id',
+        noticedBy: 'each batch has an id',
       },
       'span-order-hidden': {
         keeps: 'The order in which spans arrived does not leave.',
         change: 'delete',
-        noticedBy: 'spans leave in the order of their ids',
+        noticedBy: 'orders spans by their ids',
       },
     },
   },

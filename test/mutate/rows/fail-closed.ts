@@ -49,19 +49,19 @@ export const failClosed: Promised = {
       'expired-policy-nothing-kept': {
         keeps: 'Under an expired policy nothing is kept.',
         change: { withoutOperand: 2 },
-        noticedBy: 'drops and counts what was queued under it',
+        noticedBy: 'drops and counts the queue, is logged',
         env: { USAGE_TEST_DEADLINE_MS: '9000' },
       },
       'invalid-policy-stops': {
         keeps: 'An invalid new policy stops reporting under the old one.',
         change: { value: 'digestInForce' },
-        noticedBy: 'an invalid version stops everything',
+        noticedBy: 'while the policy is invalid',
         env: { USAGE_TEST_DEADLINE_MS: '9000' },
       },
       'no-policy-nothing-kept': {
         keeps: 'Without a policy nothing is kept.',
         change: { withoutOperand: 1 },
-        noticedBy: 'an invalid version stops everything',
+        noticedBy: 'while the policy is invalid',
         env: { USAGE_TEST_DEADLINE_MS: '9000' },
       },
     },
@@ -166,7 +166,7 @@ export const failClosed: Promised = {
       'invalid-settings-off': {
         keeps: 'Invalid settings mean off.',
         change: { value: 'false' },
-        noticedBy: 'are told all at once, and nothing',
+        noticedBy: 'logs all errors at once, and keeps',
         env: { USAGE_TEST_DEADLINE_MS: '9000' },
       },
     },
@@ -174,7 +174,7 @@ export const failClosed: Promised = {
       'no-policy-nothing-sent': {
         keeps: 'Without a valid policy nothing is sent.',
         change: { withoutOperand: 3 },
-        noticedBy: 'nothing accepted outside',
+        noticedBy: 'sends only what was accepted',
       },
     },
   },

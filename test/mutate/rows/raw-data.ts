@@ -23,33 +23,33 @@ export const rawData: Promised = {
       'errors-logged-by-place': {
         keeps: 'An internal error is logged by its place, never by its text.',
         change: { replace: '$1.slice($1.indexOf($2) + $2.length)', by: '$1' },
-        noticedBy: 'a fault of ours is told',
+        noticedBy: 'reports an internal error',
       },
       'http-error-without-text': {
         keeps: 'An HTTP answer never repeats the text of an internal error.',
         change: { value: 'error instanceof Refusal ? error : new Refusal(500, String(error))' },
-        noticedBy: 'a fault of ours is told',
+        noticedBy: 'reports an internal error',
       },
     },
     'test/accept/hostile.test.ts': {
       'accept-host-checked': {
         keeps: 'A request with another Host is refused.',
         change: 'delete',
-        noticedBy: 'a Host that another',
+        noticedBy: 'refuses a Host that DNS',
       },
     },
     'test/accept/grpc-receiver.test.ts': {
       'grpc-error-without-text': {
         keeps: 'A gRPC answer never repeats the text of an internal error.',
         change: { value: 'error instanceof Refusal ? error : new Refusal(500, String(error))' },
-        noticedBy: 'tells nothing of a fault',
+        noticedBy: 'answers an internal error',
       },
     },
     'test/page/page.test.ts': {
       'page-error-without-text': {
         keeps: 'The page never shows the text of an internal error.',
         change: { replace: 'catch { $1($2)', by: 'catch (error) { $1(String(error))' },
-        noticedBy: 'tells of a fault',
+        noticedBy: 'answers an internal error',
       },
       'page-host-checked': {
         keeps: 'The page answers no other Host than its own.',

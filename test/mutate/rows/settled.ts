@@ -8,7 +8,7 @@ export const settled: Promised = {
     'test/sidecar/pipeline.test.ts': {
       'ack-after-append': {
         keeps: 'The answer 200 comes after the append.',
-        change: { value: 'void kept' },
+        change: { value: 'void appended' },
         noticedBy: 'answers 503 with Retry-After',
       },
     },

@@ -16,7 +16,7 @@ export const silent: Promised = {
       'off-answers-200': {
         keeps: 'In mode off the application gets its 200.',
         change: { condition: true },
-        noticedBy: 'a request whose spans',
+        noticedBy: 'answers 200 to a request that could not',
       },
     },
     'test/sidecar/pipeline.test.ts': {
@@ -30,54 +30,54 @@ export const silent: Promised = {
       'epoch-ends-at-once': {
         keeps: 'The epoch ends on disk as soon as consent ends.',
         change: 'delete',
-        noticedBy: 'the epoch ends on disk',
+        noticedBy: 'ends the epoch on disk, then',
       },
       'request-cancelled-at-once': {
         keeps: 'The request in flight is cancelled as soon as consent ends.',
         change: 'delete',
-        noticedBy: 'the epoch ends on disk',
+        noticedBy: 'ends the epoch on disk, then',
       },
       'epoch-removal-off': {
         keeps: 'If someone removes the epoch, reporting stops.',
         change: { withoutOperand: 4 },
-        noticedBy: 'an epoch that somebody',
+        noticedBy: 'wipes the directory and begins another',
       },
     },
     'test/system/epochs.test.ts': {
       'mode-end-closes-queue': {
         keeps: 'Nothing enters the queue after a mode has ended.',
         change: 'delete',
-        noticedBy: 'nothing accepted outside',
+        noticedBy: 'sends only what was accepted',
       },
       'mode-end-wipes': {
         keeps: 'What a mode kept is wiped when the mode ends.',
         change: 'delete',
-        noticedBy: 'nothing accepted outside',
+        noticedBy: 'sends only what was accepted',
       },
       'start-wipes-earlier-mode': {
         keeps: 'A start wipes what an earlier process kept in another mode.',
         change: { replace: '($1 === undefined) await $2()', by: '($1 === undefined) undefined' },
-        noticedBy: 'nothing accepted outside',
+        noticedBy: 'sends only what was accepted',
       },
       'local-without-sender': {
         keeps: 'In mode `local` there is no sender.',
         change: { condition: true },
-        noticedBy: 'nothing accepted outside',
+        noticedBy: 'sends only what was accepted',
       },
       'switches-read-before-send': {
         keeps: 'The switches are read again before a body is sent.',
         change: 'delete',
-        noticedBy: 'nothing accepted outside',
+        noticedBy: 'sends only what was accepted',
       },
       'late-request-discarded': {
         keeps: 'A request that began in another epoch is discarded.',
         change: { withoutOperand: 2 },
-        noticedBy: 'nothing accepted outside',
+        noticedBy: 'sends only what was accepted',
       },
       'policy-change-drops': {
         keeps: 'Nothing made under the old policy is sent under the new one.',
         change: { value: 'Promise.resolve()' },
-        noticedBy: 'nothing accepted outside',
+        noticedBy: 'sends only what was accepted',
       },
     },
     'test/queue/queue.test.ts': {
@@ -111,13 +111,13 @@ export const silent: Promised = {
     'test/consent/switches.test.ts': {
       'consent-do-not-track': {
         keeps: 'DO_NOT_TRACK means off.',
-        change: { value: 'void said' },
-        noticedBy: 'of all combinations',
+        change: { value: 'void votes' },
+        noticedBy: 'in all combinations',
       },
       'consent-unreadable-kill-switch-off': {
         keeps: 'A kill switch that cannot be read means off.',
         change: { replace: '$1 !== false', by: '$1 === true' },
-        noticedBy: 'of all combinations',
+        noticedBy: 'in all combinations',
       },
       'consent-lowest-wins': {
         keeps: 'The lowest mode wins.',
@@ -125,7 +125,7 @@ export const silent: Promised = {
           replace: '$1.indexOf($2) < $1.indexOf($3)',
           by: '$1.indexOf($2) > $1.indexOf($3)',
         },
-        noticedBy: 'of all combinations',
+        noticedBy: 'in all combinations',
       },
     },
     'test/consent/watch.test.ts': {

@@ -8,8 +8,8 @@ import { type TestContext, test } from 'node:test'
 import { CALL, message } from '../support/raw-http2.ts'
 import { execution } from '../support/sidecar.ts'
 import { normal } from './attacks.ts'
+import { CONNECTION_FLOODS, type ConnectionFlood } from './connection-floods.ts'
 import { startContained } from './contained.ts'
-import { CROWDS, type CrowdAttack } from './crowds.ts'
 import { shoot } from './flood.ts'
 import { atEnd } from './processes.ts'
 
@@ -32,14 +32,14 @@ function callOnce(port: number): Promise<string | undefined> {
 }
 
 /** Connects, sends, and stays; resolves when all that the kernel takes of it has gone. */
-async function gather(
+async function openConnections(
   port: number,
-  { connections, bytes, deaf = false }: CrowdAttack,
+  { connections, bytes, neverReads = false }: ConnectionFlood,
 ): Promise<Socket[]> {
   const sockets: Socket[] = []
   for (let at = 0; at < connections; at++) {
     const socket = connect(port, '127.0.0.1').on('error', () => undefined)
-    if (deaf) socket.pause()
+    if (neverReads) socket.pause()
     else socket.resume()
     sockets.push(socket)
     await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve))
@@ -51,14 +51,14 @@ async function gather(
 
 const TRIES = 5
 /** As Retry-After and RetryInfo say: a second later. */
-const comeAgain = (needed: boolean): Promise<void> =>
+const waitBeforeRetry = (needed: boolean): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, needed ? 1_000 : 0))
 
-async function crowdIn(
+async function flood(
   t: TestContext,
   flags: readonly string[],
   env: Record<string, string>,
-  attacks: readonly CrowdAttack[],
+  attacks: readonly ConnectionFlood[],
 ): Promise<void> {
   const { ready, most, lives, group } = await startContained(t, flags, env)
   const ports = {
@@ -70,15 +70,15 @@ async function crowdIn(
   const failed: string[] = []
   for (const attack of attacks) {
     most()
-    const sockets = await gather(ports[attack.door], attack)
+    const sockets = await openConnections(ports[attack.listener], attack)
     atEnd(t, () => sockets.map((socket) => socket.destroy()))
     // Where there is no room for a moment, an application is told so, and comes again as it was
     // told.
     const http: number[] = []
     const grpc: (string | undefined)[] = []
-    for (; http.at(-1) !== 200 && http.length < TRIES; await comeAgain(http.at(-1) !== 200))
+    for (; http.at(-1) !== 200 && http.length < TRIES; await waitBeforeRetry(http.at(-1) !== 200))
       http.push(await shoot(ports.http, normal()))
-    for (; grpc.at(-1) !== '0' && grpc.length < TRIES; await comeAgain(grpc.at(-1) !== '0'))
+    for (; grpc.at(-1) !== '0' && grpc.length < TRIES; await waitBeforeRetry(grpc.at(-1) !== '0'))
       grpc.push(await callOnce(ports.grpc))
     const probe = await fetch(`http://127.0.0.1:${ports.health}/livez`).then(
       ({ status }) => status,
@@ -91,29 +91,29 @@ async function crowdIn(
     )
     if (http.at(-1) !== 200 || grpc.at(-1) !== '0' || probe !== 200) failed.push(attack.name)
   }
-  assert.deepEqual(failed, [], 'others were not served')
+  assert.deepEqual(failed, [], 'other clients were not served')
   t.diagnostic(`peak of the container ${(group.peakBytes() / 2 ** 20).toFixed(1)} MiB`)
 }
 
-test('as the image runs it, no crowd ends a container of 96 MiB or keeps others out', (t) =>
-  crowdIn(
+test('as the image runs it, no connection flood ends a container of 96 MiB or blocks other clients', (t) =>
+  flood(
     t,
     ['--max-semi-space-size=1', '--max-old-space-size=64'],
     { MALLOC_ARENA_MAX: '1' },
-    CROWDS,
+    CONNECTION_FLOODS,
   ))
-// Without the image's flags the heap keeps what it once had, some 30 MiB, so here each door has a
-// container of its own.
-for (const door of ['http', 'grpc', 'health', 'page'] as const)
-  test(`without any flag, no crowd at ${door} ends a container of 96 MiB or keeps others out`, (t) =>
-    crowdIn(
+// Without the image's flags the heap keeps what it once had, some 30 MiB, so here each listener has
+// a container of its own.
+for (const listener of ['http', 'grpc', 'health', 'page'] as const)
+  test(`without any flag, no connection flood on ${listener} ends a container of 96 MiB or blocks other clients`, (t) =>
+    flood(
       t,
       [],
       {},
-      CROWDS.filter((attack) => attack.door === door),
+      CONNECTION_FLOODS.filter((attack) => attack.listener === listener),
     ))
 
-test('a header that does not come to its end is answered 408, and its connection ends', async (t) => {
+test('an incomplete header gets 408, and the sidecar closes its connection', async (t) => {
   const { ready } = await startContained(t, [], {})
   const socket = connect(Number(ready.port), '127.0.0.1')
   atEnd(t, () => socket.destroy())

@@ -7,25 +7,28 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { atEnd } from './processes.ts'
 
-export interface Dying {
+export interface ResetServer {
   port: number
   /** Resolves when it has cut off a request. */
-  cut: Promise<void>
+  hasReset: Promise<void>
   /** Its port is free then. */
   stop(): Promise<void>
 }
 
-export async function startDying(t: TestContext, protocol: 'http' | 'grpc'): Promise<Dying> {
+export async function startResetServer(
+  t: TestContext,
+  protocol: 'http' | 'grpc',
+): Promise<ResetServer> {
   const sockets = new Set<Socket>()
-  let cutOff = (): void => undefined
-  const cut = new Promise<void>((resolve) => {
-    cutOff = resolve
+  let onReset = (): void => undefined
+  const hasReset = new Promise<void>((resolve) => {
+    onReset = resolve
   })
   let server: Server
   if (protocol === 'http')
     server = createServer((request) => {
       request.socket.resetAndDestroy()
-      cutOff()
+      onReset()
     })
   else {
     const http2 = createHttp2Server()
@@ -33,7 +36,7 @@ export async function startDying(t: TestContext, protocol: 'http' | 'grpc'): Pro
     http2.on('stream', (stream) => {
       stream.on('error', () => undefined)
       stream.session?.destroy()
-      cutOff()
+      onReset()
     })
     server = http2
   }
@@ -52,5 +55,5 @@ export async function startDying(t: TestContext, protocol: 'http' | 'grpc'): Pro
     await closed
   }
   atEnd(t, stop)
-  return { port: (server.address() as AddressInfo).port, cut, stop }
+  return { port: (server.address() as AddressInfo).port, hasReset, stop }
 }

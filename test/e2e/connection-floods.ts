@@ -14,13 +14,13 @@ import {
   u32,
 } from '../support/raw-http2.ts'
 
-export interface CrowdAttack {
+export interface ConnectionFlood {
   name: string
-  door: 'http' | 'grpc' | 'health' | 'page'
+  listener: 'http' | 'grpc' | 'health' | 'page'
   connections: number
   bytes: (at: number) => Buffer | string
   /** It does not read what it is answered. */
-  deaf?: boolean
+  neverReads?: boolean
 }
 
 const POST = 'POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n'
@@ -38,50 +38,50 @@ const table = Buffer.concat([
 ])
 const again = Buffer.concat([headerBlock(CALL), Buffer.alloc(16_000, 0xbe)])
 
-export const CROWDS: readonly CrowdAttack[] = [
-  { name: 'idle connections', door: 'http', connections: 1100, bytes: () => '' },
+export const CONNECTION_FLOODS: readonly ConnectionFlood[] = [
+  { name: 'idle connections', listener: 'http', connections: 1100, bytes: () => '' },
   {
-    name: 'headers without an end',
-    door: 'http',
+    name: 'endless headers',
+    listener: 'http',
     connections: 1000,
     bytes: () => `${POST}a: ${'x'.repeat(7_000)}`,
   },
   {
     name: 'thousands of header fields',
-    door: 'http',
+    listener: 'http',
     connections: 1000,
     bytes: () => POST + 'a:\r\n'.repeat(20_000),
   },
   {
-    name: 'trailers without an end',
-    door: 'http',
+    name: 'endless trailers',
+    listener: 'http',
     connections: 200,
     bytes: () =>
       `${POST}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n${'a: b\r\n'.repeat(50_000)}`,
   },
   {
     name: 'chunks of one byte',
-    door: 'http',
+    listener: 'http',
     connections: 200,
     bytes: () =>
       `${POST}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n${'1\r\n \r\n'.repeat(50_000)}`,
   },
   {
     name: 'pipelines of the smallest requests',
-    door: 'http',
+    listener: 'http',
     connections: 300,
     bytes: () => EMPTY + 'GET / HTTP/1.1\r\nhost:\r\n\r\n'.repeat(20_000),
   },
   {
-    name: 'pipelines whose answers nobody reads',
-    door: 'http',
+    name: 'pipelines with unread responses',
+    listener: 'http',
     connections: 100,
     bytes: () => EMPTY.repeat(2_000),
-    deaf: true,
+    neverReads: true,
   },
   {
-    name: 'metrics larger than any limit',
-    door: 'http',
+    name: 'metrics over every limit',
+    listener: 'http',
     connections: 300,
     bytes: () =>
       Buffer.concat([
@@ -92,41 +92,41 @@ export const CROWDS: readonly CrowdAttack[] = [
       ]),
   },
   {
-    name: 'pipelines for the kubelet',
-    door: 'health',
+    name: 'pipelines to the health port',
+    listener: 'health',
     connections: 250,
     bytes: () => 'GET /livez HTTP/1.1\r\nhost:\r\n\r\n'.repeat(20_000),
   },
   {
-    name: 'headers for the kubelet',
-    door: 'health',
+    name: 'headers to the health port',
+    listener: 'health',
     connections: 600,
     bytes: () => `GET /livez HTTP/1.1\r\n${'a:\r\n'.repeat(2_000)}`,
   },
   {
-    name: 'pipelines for the page',
-    door: 'page',
+    name: 'pipelines to the page',
+    listener: 'page',
     connections: 100,
     bytes: () => 'GET / HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(20_000),
   },
-  { name: 'silent connections', door: 'grpc', connections: 600, bytes: () => '' },
-  { name: 'HTTP/2 connections', door: 'grpc', connections: 600, bytes: () => HELLO },
+  { name: 'silent connections', listener: 'grpc', connections: 600, bytes: () => '' },
+  { name: 'HTTP/2 connections', listener: 'grpc', connections: 600, bytes: () => HELLO },
   {
-    name: 'calls without an end',
-    door: 'grpc',
+    name: 'endless calls',
+    listener: 'grpc',
     connections: 250,
     bytes: () => hello(calls(100, (stream) => callHead(stream))),
   },
   {
     name: 'calls with large headers',
-    door: 'grpc',
+    listener: 'grpc',
     connections: 250,
     bytes: () =>
       hello(calls(100, (stream) => callHead(stream, undefined, { a: 'x'.repeat(7_000) }))),
   },
   {
-    name: 'answers behind a window that is shut',
-    door: 'grpc',
+    name: 'responses behind a closed window',
+    listener: 'grpc',
     connections: 250,
     bytes: () =>
       Buffer.concat([
@@ -141,15 +141,15 @@ export const CROWDS: readonly CrowdAttack[] = [
       ]),
   },
   {
-    name: 'bodies that begin and stop',
-    door: 'http',
+    name: 'stalled bodies',
+    listener: 'http',
     connections: 1000,
     bytes: () =>
       `${POST}content-type: application/json\r\ncontent-length: 100000\r\n\r\n${' '.repeat(4_000)}`,
   },
   {
-    name: 'calls that begin and stop',
-    door: 'grpc',
+    name: 'stalled calls',
+    listener: 'grpc',
     connections: 250,
     bytes: () =>
       hello(
@@ -160,33 +160,33 @@ export const CROWDS: readonly CrowdAttack[] = [
   },
   {
     name: 'pings',
-    door: 'grpc',
+    listener: 'grpc',
     connections: 50,
     bytes: () => hello(Buffer.alloc(17 * 50_000, frame(TYPE.ping, 0, 0, Buffer.alloc(8)))),
   },
   {
-    name: 'pings whose answers nobody reads',
-    door: 'grpc',
+    name: 'pings with unread responses',
+    listener: 'grpc',
     connections: 50,
     bytes: () => hello(Buffer.alloc(17 * 50_000, frame(TYPE.ping, 0, 0, Buffer.alloc(8)))),
-    deaf: true,
+    neverReads: true,
   },
   {
-    name: 'settings whose answers nobody reads',
-    door: 'grpc',
+    name: 'settings with unread responses',
+    listener: 'grpc',
     connections: 50,
     bytes: () => hello(Buffer.alloc(9 * 50_000, frame(TYPE.settings, 0, 0))),
-    deaf: true,
+    neverReads: true,
   },
   {
     name: 'empty data',
-    door: 'grpc',
+    listener: 'grpc',
     connections: 50,
     bytes: () => hello(callHead(1), Buffer.alloc(9 * 50_000, frame(TYPE.data, 0, 1))),
   },
   {
     name: 'continuations',
-    door: 'grpc',
+    listener: 'grpc',
     connections: 100,
     bytes: () =>
       hello(
@@ -196,7 +196,7 @@ export const CROWDS: readonly CrowdAttack[] = [
   },
   {
     name: 'resets',
-    door: 'grpc',
+    listener: 'grpc',
     connections: 50,
     bytes: () =>
       hello(
@@ -206,8 +206,8 @@ export const CROWDS: readonly CrowdAttack[] = [
       ),
   },
   {
-    name: 'header fields that stand for large ones',
-    door: 'grpc',
+    name: 'references to large header fields',
+    listener: 'grpc',
     connections: 100,
     bytes: () =>
       hello(
@@ -216,8 +216,8 @@ export const CROWDS: readonly CrowdAttack[] = [
       ),
   },
   {
-    name: 'metrics without an end',
-    door: 'grpc',
+    name: 'endless metrics',
+    listener: 'grpc',
     connections: 100,
     bytes: () =>
       hello(
