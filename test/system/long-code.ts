@@ -2,9 +2,7 @@
 // and put none in.
 
 export const LONG_FILES: readonly string[] = [
-  'test/collect/collect.test.ts',
   'test/e2e/facts.e2e.ts',
-  'test/page/page.test.ts',
   'test/policy/shipped-compat.test.ts',
   'test/support/otlp-arbitrary.ts',
   'test/system/epoch-world.ts',
