@@ -2,9 +2,7 @@
 // and put none in.
 
 export const LONG_FILES: readonly string[] = [
-  'test/collect/collect.test.ts',
   'test/e2e/facts.e2e.ts',
-  'test/page/page.test.ts',
   'test/policy/shipped-compat.test.ts',
   'test/support/otlp-arbitrary.ts',
   'test/system/epoch-world.ts',
@@ -34,14 +32,11 @@ export const LONG_FUNCTIONS: readonly string[] = [
   'test/policy/overlay.test.ts callback of test',
   'test/policy/overlay.test.ts callback of property',
   'test/policy/shipped-hardened.test.ts callback of test',
-  'test/queue/power-loss.test.ts life',
-  'test/send/power-loss.test.ts live',
   'test/support/fake-cluster.ts fakeCluster',
   'test/support/otlp-arbitrary.ts span',
   'test/support/otlp-arbitrary.ts frameFault',
   'test/support/otlp-pieces.ts encode',
   'test/support/otlp-values.ts broken',
-  'test/support/sender-life.ts live',
   'test/system/canary-http.ts malformedRequests',
   'test/system/canary.test.ts callback of it',
   'test/system/cluster-report.test.ts callback of test',

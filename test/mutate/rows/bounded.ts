@@ -144,7 +144,7 @@ export const bounded: Promised = {
         noticedBy: 'what it remembers',
       },
     },
-    'test/page/page.test.ts': {
+    'test/page/status.test.ts': {
       'shown-file-bounded': {
         keeps: 'A file that the page shows is inflated up to a limit.',
         change: 'delete',
