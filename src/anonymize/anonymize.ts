@@ -1,7 +1,7 @@
-// Raw spans in, policed spans out: one pass over the protobuf bytes of an
-// ExportTraceServiceRequest. The outgoing spans are built field by field from the policy's table
-// (construct, never mutate): what no policy names is never looked at, and an error in between loses
-// the request, it does not let anything through.
+// Takes raw spans and returns anonymized spans, in one pass over the protobuf bytes of an
+// ExportTraceServiceRequest. The outgoing spans are built field by field from the compiled policy
+// (construct, never mutate). Anything that the policy does not name is never read. An error loses
+// the request and lets nothing through.
 import { randomFillSync } from 'node:crypto'
 import { Cursor, LEN } from '../otlp/wire.ts'
 import { lastDayOf, policyOn } from '../policy/expiry.ts'
@@ -37,7 +37,7 @@ export interface AnonymizerOptions {
   maxBytes: number
   /** Shared by all that live in this process, so that no day comes back with a new policy. */
   clock?: Clock
-  /** Fills a buffer with random bytes; a seam for tests. */
+  /** Fills a buffer with random bytes. Tests replace it. */
   random?: Random
 }
 
@@ -56,7 +56,7 @@ export interface Anonymizer {
    */
   pass(body: Uint8Array, nowMs: number): Passed
   /**
-   * The sidecar's own span, policed like any other; no span where the policy does not name it.
+   * The sidecar's own span, anonymized like any other; none if the policy does not name it.
    * Valid until the next pass.
    */
   heartbeat(nowMs: number): Passed

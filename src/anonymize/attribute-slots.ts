@@ -1,8 +1,8 @@
-// Fills the numbered slots of a span rule from the span's attributes: where a listed value lies and
-// of what kind it is. Keys are matched as bytes; what is not listed is stepped over. A KeyValue or
-// AnyValue that a decoder could read in two ways (a member twice, an unknown member, cut off) makes
-// its slot MALFORMED: decoders take the last of two keys, so reading the first would let `{key:
-// listed, key: secret}` pass one as the other.
+// Fills the numbered slots of a span rule from the span's attributes: position and kind of each
+// listed value. Keys are matched as bytes, and unlisted attributes are skipped. If a decoder could
+// read a KeyValue or AnyValue in two ways (a duplicate, unknown or truncated member), its slot is
+// MALFORMED. Decoders take the last of two keys, so reading the first would let `{key: listed, key:
+// secret}` pass one as the other.
 import { Cursor, FIXED64, LEN, VARINT } from '../otlp/wire.ts'
 import { type ByteTable, MISS } from './byte-table.ts'
 import type { SpanOffsets } from './span-offsets.ts'
@@ -76,7 +76,7 @@ export class AttributeSlots {
     this.filledCount = 0
   }
 
-  /** All of what was read comes from something that is not sound. */
+  /** Makes every slot MALFORMED, because the message that holds them is invalid. */
   markAll(): void {
     for (let slot = 0; slot < this.values.length; slot++) this.#mark(slot)
   }

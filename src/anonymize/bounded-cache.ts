@@ -1,5 +1,5 @@
-// What was made of a text, remembered by its bytes, so that a name that comes a thousand times is
-// hashed once. Bounded, and kept in memory only.
+// Caches the result for a text by its bytes, so that a name that occurs a thousand times is hashed
+// once. It is bounded and kept only in memory.
 import type { InputValue } from './attribute-slots.ts'
 
 const MAX_ENTRIES = 4096
@@ -17,7 +17,7 @@ export class BoundedCache<T> {
 
   set(value: InputValue, made: T): void {
     if (value.end - value.start > MAX_KEY_BYTES) return
-    // Half a bound at a time would need an order; forgetting all is as good and cannot be steered.
+    // Evicting single entries would need an order. Clearing all cannot be steered by input.
     if (this.#made.size >= MAX_ENTRIES) this.#made.clear()
     this.#made.set(latin1(value), made)
   }

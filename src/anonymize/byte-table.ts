@@ -1,7 +1,6 @@
-// Finds which of a fixed set of byte strings stands at some place of a buffer, without copying it
-// or making a string of it. Names of spans, keys of attributes and kept values are all matched
-// here; the time does not depend on how many there are. Open addressing over FNV-1a (RFC 9923), at
-// most half full.
+// Finds which of a fixed set of byte strings is at a position of a buffer, without a copy or a
+// string. It matches span names, attribute keys and kept values. The time does not depend on their
+// number. Open addressing over FNV-1a (RFC 9923), at most half full.
 import type { Fold } from '../policy/policy.ts'
 
 export const MISS = -1

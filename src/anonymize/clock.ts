@@ -1,6 +1,6 @@
-// The UTC day and month under which ids and pseudonyms are made: those of the moment when the
-// sidecar accepts, never going back while the process lives, so that a clock that jumps cannot join
-// what two periods separate.
+// The UTC day and month under which ids and pseudonyms are made. They are those of the moment when
+// the sidecar accepts a request. They never go back while the process lives, so a clock that jumps
+// cannot join what two periods separate.
 import type { Period } from '../policy/policy.ts'
 
 const DAY_MS = 86_400_000

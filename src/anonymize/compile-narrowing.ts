@@ -1,6 +1,5 @@
-// The overlay at work: it maps an encoded of the policy, as finished bytes, to another one or to
-// none. Because it sees nothing but the encoded, it cannot tell two inputs apart that the policy
-// makes equal.
+// Applies an overlay to encoded attributes: it maps one to another or drops it. It sees nothing but
+// the encoded attribute, so it cannot distinguish two inputs that the policy makes equal.
 
 import type { Field, Narrowing, Scalar, VersionLevel } from '../policy/policy.ts'
 import { shortVersion } from './actions/compile-action.ts'

@@ -1,6 +1,6 @@
-// Turns a policy into the table that the pass runs on: every incoming key that matters has a
-// numbered slot, every outgoing attribute a place in a set of bits, and every encoded is bytes
-// already. One slot may feed several attributes.
+// Compiles a policy for the pass. Each incoming key that matters gets a numbered slot, each
+// outgoing attribute a bit in a set, and each possible attribute is encoded in advance. One slot
+// can feed several attributes.
 
 import {
   type Condition,
@@ -202,7 +202,7 @@ function encodeName(name: string): Uint8Array {
 
 const STATUS_TEXTS = ['unset', 'ok', 'error'].map((text) => Buffer.from(text, 'ascii'))
 
-/** `undefined`: the status cannot be told; the attribute is then left out. */
+/** `undefined`: the status is malformed, and the attribute is dropped. */
 export function setStatusValue(value: InputValue, code: number | undefined): void {
   const text = code === undefined ? undefined : STATUS_TEXTS[code]
   if (text === undefined) value.kind = MALFORMED

@@ -1,5 +1,4 @@
-// One outgoing attribute, compiled: which values it reads, what is done to them, and what is
-// counted.
+// One outgoing attribute, compiled: the values it reads, its steps and action, and its counters.
 
 import type { Field, Source } from '../policy/policy.ts'
 import type { Cell, Counters, FailedStep } from '../support/counters.ts'

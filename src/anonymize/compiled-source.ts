@@ -1,6 +1,6 @@
-// Where values come from, compiled: each source is an InputValue that holds what the present span
-// has. Facts and literals never change while the table lives; attributes are slots; a list is
-// joined anew for every span.
+// Compiled sources: each is an InputValue that holds the value for the present span. Facts and
+// literals never change while the compiled policy lives. Attributes are slots. A list is joined
+// again for every span.
 import type { Scalar, Source } from '../policy/policy.ts'
 import {
   ABSENT,

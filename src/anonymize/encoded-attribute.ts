@@ -1,4 +1,4 @@
-// What leaves of one attribute: a whole KeyValue as finished bytes. Nearly all are made when the
+// An outgoing attribute as the bytes of a whole KeyValue. Nearly all of them are encoded when the
 // policy compiles.
 import { lenField, varintField } from '../otlp/wire.ts'
 import type { Scalar } from '../policy/policy.ts'

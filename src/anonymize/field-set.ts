@@ -1,6 +1,6 @@
-// The fields to evaluate for the present span, given back in the policy's order. Two levels of
-// bits, so that a span with ten attributes costs the same under a policy that names ten as under
-// one that names a thousand.
+// The set of fields to evaluate for the present span, returned in the policy's order. It has two
+// levels of bits, so a span with ten attributes costs the same under a policy that names ten as
+// under one that names a thousand.
 export class FieldSet {
   readonly #always: Int32Array
   readonly #words: Int32Array

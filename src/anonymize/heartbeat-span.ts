@@ -1,6 +1,5 @@
-// The span that the sidecar itself makes, once per UTC day, as any application would send it: it
-// goes through the same policy, and what the policy does not name of it does not leave. It says
-// that an installation is alive, nothing else.
+// Makes the sidecar's own span, once per UTC day, as an application would send it. It goes through
+// the same policy. It says that an installation is alive, and nothing else.
 import { FIXED64, lenField, tag } from '../otlp/wire.ts'
 import { HEARTBEAT } from '../policy/policy.ts'
 import type { Random } from './ids.ts'

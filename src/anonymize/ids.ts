@@ -1,7 +1,7 @@
-// Trace and span ids that leave. `linked`: a keyed permutation of the incoming ids under keys that
-// change every UTC day, so that stages still point at their execution and nobody finds an id in the
-// user's own tracing. `random`: fresh ones. Ids are made in three native calls for many, because
-// one call per id would cost more than the whole walk.
+// Makes the trace and span ids that are sent. `linked`: a keyed permutation of the incoming ids
+// under keys that change every UTC day. So stages still refer to their execution, and the ids match
+// none in the user's own tracing. `random`: new ids. Ids are made in three native calls for many
+// spans, because one call per id would cost more than the rest of the pass.
 //
 //   trace id   AES-128(trace key, id)                         one block
 //   span id    first 8 bytes of AES-128(span key, id ‖ copy)  copy: uint64, 0 except

@@ -1,8 +1,7 @@
-// Facts, cut down before they are laid where others can read them: each becomes a value of which
-// the policy makes just what it would have made of the fact itself, and which tells no more than
-// the policy sends. The judge is the policy's own table, so the sidecar that polices the narrowed
-// fact again comes to the same bytes, and narrowing twice equals narrowing once. A fact that is
-// sent as it is, joined or made into a digest is needed whole: digests are the sidecar's to make.
+// Narrows facts before they are published where others can read them. A narrowed fact leads to the
+// same bytes under the policy and reveals no more than the policy sends. The compiled policy itself
+// decides this by trial, so narrowing twice equals narrowing once. A fact that is sent unchanged,
+// joined or hashed is published whole, because only the sidecar has the secret for digests.
 
 import {
   type Field,
@@ -20,7 +19,7 @@ import { type CompileContext, compileField, evaluate } from './compiled-field.ts
 import { type Facts, fixedValue } from './compiled-source.ts'
 import { type EncodedAttribute, SPAN_ATTRIBUTES } from './encoded-attribute.ts'
 
-/** Actions that choose an encoded; for any other one the whole value is needed. */
+/** Actions that choose from fixed results. Any other action needs the whole value. */
 const CHOOSING = ['keep', 'buckets', 'version', 'constant']
 
 /**
@@ -86,7 +85,7 @@ function candidates(readers: readonly FieldReader[], value: Scalar): Scalar[] {
   )
   const versions =
     typeof value === 'string' ? VERSION_LEVELS.map((level) => shortVersion(value, level)) : []
-  // What stands for a value that no list has: a word that none has.
+  // Represents all unlisted values, so no list may contain it.
   let unlisted = 'unlisted'
   while (listed.some((one) => String(one).toLowerCase() === unlisted)) unlisted += '_'
   return ['other', unlisted, ...listed, ...versions.filter((version) => version !== undefined)]

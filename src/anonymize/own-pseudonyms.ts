@@ -1,6 +1,6 @@
-// Under which values the collector knows this installation now: the attributes that are made from
-// its id, its secret and what the policy itself says, and nothing else. They are made by the same
-// code that makes what leaves, so they are the ones to name when asking for deletion.
+// Lists the pseudonyms under which the collector knows this installation now: the attributes made
+// only from its id, its secret and texts of the policy. The code that makes outgoing attributes
+// makes them, so these are the ones to name in a request for deletion.
 
 import { decodeRequest } from '../otlp/decode.ts'
 import { lenField } from '../otlp/wire.ts'

@@ -1,7 +1,6 @@
-// The attributes of the incoming resource that a policy reads (`resource:KEY`), filled once per
-// ResourceSpans and before its spans are looked at, because on the wire the Resource may follow
-// them. Decoders merge two Resources or keep the last, so two of them, or one that is not sound,
-// are malformed for every attribute that reads from it.
+// Fills the slots of the incoming resource (`resource:KEY`), once per ResourceSpans and before its
+// spans, because the Resource may follow them on the wire. Decoders merge two Resources or keep the
+// last. So two of them, or an invalid one, make every attribute that reads from it MALFORMED.
 import { Cursor, LEN, VARINT } from '../otlp/wire.ts'
 import type { AttributeSlots } from './attribute-slots.ts'
 

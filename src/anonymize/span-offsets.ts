@@ -1,7 +1,6 @@
-// Reads the fields of one Span that surround its attributes, and finds where each attribute lies.
-// Nothing is copied and nothing unlisted is looked into: events, links, trace state and status
-// message are stepped over by their length. The encoded of malformed input is the table in
-// test/fixtures/malformed.md.
+// Finds the position of each field and attribute of one Span. It copies nothing, and skips events,
+// links, trace state and status message by their length. test/fixtures/malformed.md says what
+// becomes of malformed input.
 
 import { Cursor, LEN, VARINT } from '../otlp/wire.ts'
 import { badRequest } from '../support/errors.ts'

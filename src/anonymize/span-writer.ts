@@ -1,6 +1,6 @@
-// Writes the spans that leave, field by field from the policy's table, into one buffer that is used
-// again for every request. What it writes is: ids of our making, the policy's name, a cut time,
-// outcomes of the policy, a status code.
+// Writes the outgoing spans field by field into one buffer that is reused for every request. It
+// writes ids that the sidecar makes, names from the policy, rounded times, encoded attributes and a
+// status code.
 
 import { putVarint, varintSize } from '../otlp/wire.ts'
 import { Refusal } from '../support/errors.ts'
@@ -52,7 +52,7 @@ export class SpanWriter {
   }
 
   begin(): void {
-    // Where the last request was refused nobody has said that it is done.
+    // After a refused request nobody has called `done`.
     this.done()
     this.#pos = 0
     this.#count = 0
@@ -76,7 +76,7 @@ export class SpanWriter {
   }
 
   /**
-   * Makes the outcomes of the span whose slots are filled, and writes it, once for each part of a
+   * Encodes the attributes of the span whose slots are filled, and writes it once for each part of a
    * split.
    */
   write(rule: CompiledRule, body: Uint8Array, offsets: SpanOffsets, statusCode: number): void {
@@ -286,7 +286,7 @@ function putStatus(out: Uint8Array, pos: number, statusCode: number): number {
 }
 
 function put(out: Uint8Array, pos: number, attribute: Uint8Array): number {
-  // Pieces are some dozens of bytes: a loop beats the call of a native copy.
+  // Attributes are some dozens of bytes: a loop is faster than a native copy.
   for (let i = 0; i < attribute.length; i++) out[pos + i] = attribute[i]!
   return pos + attribute.length
 }

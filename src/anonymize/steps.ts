@@ -1,7 +1,7 @@
-// The steps between source and action, in the policy language's order: before, after, fold, shape.
-// (`split` comes first and makes copies of the span, so the writer does it; letters' case alone
-// before a keep is folded in its table.) A step that fails gives no value: the `else` of a keep,
-// left out otherwise, and it is counted by its name.
+// The steps between source and action, in the order of the policy language: before, after, fold,
+// shape. `split` comes first and copies the span, so the writer does it. A fold alone before a keep
+// is done in the keep's table. A step that fails gives the `else` of a keep, otherwise no value,
+// and is counted by its name.
 
 import type { Field, Shape } from '../policy/policy.ts'
 import { InputValue, MALFORMED, STRING } from './attribute-slots.ts'

@@ -1,5 +1,4 @@
-// Texts of values: whether they are UTF-8, and what they say. Only a listed value is ever turned
-// into a string.
+// Checks and decodes the text of values. Only a listed value is ever turned into a string.
 import { isUtf8 } from 'node:buffer'
 import type { Fold } from '../policy/policy.ts'
 import type { InputValue } from './attribute-slots.ts'

@@ -1,7 +1,7 @@
-// Cuts a time down to its day, hour or minute (UTC) and keeps the bytes of
-// Span.start_time_unix_nano and end_time_unix_nano that say so; the two are equal. Exact over all
-// 64 bits: a double is off by up to a microsecond. `exact`, which only a compat policy may say,
-// takes start and end as they are.
+// Rounds a time down to its UTC day, hour or minute, and keeps the bytes of
+// Span.start_time_unix_nano and end_time_unix_nano, which are equal. It is exact over all 64 bits;
+// a double would be off by up to a microsecond. `exact`, only for compat policies, takes start and
+// end unchanged.
 import { FIXED64, tag } from '../otlp/wire.ts'
 import type { TimeUnit } from '../policy/policy.ts'
 import { NO_ID, uint32 } from './span-offsets.ts'

@@ -1,5 +1,5 @@
-// The data sheet as one HTML page that needs nothing else: no script, no style attribute, no
-// address but the review's. `sheetSections` is its middle, for the sidecar's own page.
+// Formats the data sheet as one HTML page without scripts, style attributes or links other than the
+// review's. `sheetSections` is its middle, for the sidecar's own page.
 
 import { type Html, html, joinHtml } from '../net/html.ts'
 import { bitsText } from '../policy/describe.ts'

@@ -1,5 +1,4 @@
-// The data sheet as Markdown, for a project's documentation. It sets what `sheet.ts` says and adds
-// nothing.
+// Formats the data sheet as Markdown for a project's documentation.
 import { bitsText } from '../policy/describe.ts'
 import type { Sheet, SheetRow } from './sheet.ts'
 

@@ -1,7 +1,7 @@
-// The data sheet: everything that can leave under a policy, and what there is to know about it, as
-// plain data. It is made from the checked policy alone, so it cannot say anything else than what
-// the sidecar does; `sheet-markdown.ts` and `sheet-html.ts` only set it. Every field on the wire
-// has one row and every row is on the wire (a test holds both).
+// The data sheet as plain data: everything that can be sent under a policy. It is made only from
+// the checked policy, so it says what the sidecar does. `sheet-markdown.ts` and `sheet-html.ts`
+// only format it. A test checks that every field on the wire has one row and every row is on the
+// wire.
 import { type BitShare, budgetOf, type RecordBudget } from '../policy/bits.ts'
 import {
   bucketText,

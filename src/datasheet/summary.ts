@@ -1,6 +1,5 @@
-// What a policy lets out, in a text that is read in a minute: every outgoing attribute with the
-// values it can have, and the leak budget: how much one record tells, what stays the same, what
-// links records, what is only assumed.
+// Summarises a policy as text: every outgoing attribute with its values, and the leak budget of one
+// record and of stable values, links and assumptions.
 import { type BitShare, budgetOf, type LeakBudget } from '../policy/bits.ts'
 import {
   bitsText,

@@ -1,7 +1,7 @@
-// How much a policy tells, in bits: of one record, and of what stays the same from day to day and
-// so fingerprints a cluster. An upper bound by counting outcomes; pseudonyms and linked ids tell no
-// value and are listed apart with the period for which they link. The one place where this is
-// computed: the checker, the sheet and `run` all ask here.
+// Computes how many bits a policy reveals: in one record, and in the values that stay the same from
+// day to day and so fingerprint a cluster. The result is an upper bound, because it counts possible
+// outcomes. Pseudonyms and linked ids reveal no value, so they are listed with the period for which
+// they link. The checker, the data sheet and `run` all use this file.
 import {
   type Field,
   type Period,

@@ -1,11 +1,11 @@
-// What only shows when the whole policy is read: pseudonyms that would join what a shorter period
-// separates, and limits on how much is told. A policy over its limits is a mistake like any other:
-// nothing is kept or sent under it.
+// Checks what only the whole policy shows: pseudonyms that would link what a shorter period
+// separates, and the limits on bits. A policy over its limits is invalid: nothing is kept or sent
+// under it.
 import { type BitShare, budgetOf, type LeakBudget, sum } from './bits.ts'
 import { type Field, PERIODS, type Period, type Policy } from './policy.ts'
 import type { YamlReader } from './yaml-reader.ts'
 
-/** A mistake of the policy's limits, with what weighs most. */
+/** An error about a limit names this many of the largest shares. */
 const CONTRIBUTORS = 3
 
 /**

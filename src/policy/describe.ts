@@ -1,6 +1,5 @@
-// The policy in words for people: where a value comes from, what happens to it, and every value
-// that can leave. Shared by `policy check`, the data sheet and `policy diff`, so that all three say
-// the same.
+// Describes a policy to people: where a value comes from, its steps, and every value that can be
+// sent. `policy check`, the data sheet and `policy diff` use the same words.
 import { canBeLeftOut } from './bits.ts'
 import {
   type Action,

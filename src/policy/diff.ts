@@ -1,6 +1,6 @@
-// What a new version of a policy changes, for reviewers and release notes: what would newly be
-// sent, what no longer, and how much more or less it tells. "New" is meant strictly: whatever lets
-// a collector learn more than before, or learn it from something else. When in doubt it is new.
+// Compares two versions of a policy for reviewers and release notes: what is newly sent, what is no
+// longer sent, and how many bits change. A change counts as new if a collector could learn more, or
+// learn it from something else. When in doubt it is new.
 
 import { budgetOf } from './bits.ts'
 import { bitsText, sourceText } from './describe.ts'
@@ -188,7 +188,7 @@ class PolicyChanges {
   }
 }
 
-/** PossibleValues of which each has its own outcome. */
+/** Values of which each is sent as something else. */
 const listedBy = (action: Field['action']): readonly Scalar[] =>
   action.kind === 'keep' ? action.values : action.kind === 'buckets' ? action.bounds : []
 

@@ -1,5 +1,5 @@
-// What lasts until a certain UTC day only: a policy, and attributes, which after it are as if the
-// policy never named them.
+// Expiry of a policy and of its attributes, by UTC day. An expired attribute is treated as if the
+// policy never named it.
 import type { Field, Policy } from './policy.ts'
 
 const NEVER = '9999-12-31'

@@ -1,5 +1,5 @@
-// The parts of an overlay that choose among what an attribute can send: fewer values, fewer bounds,
-// a coarser version, and conditions on what is left.
+// The parts of an overlay that choose among the values of an attribute: fewer values, fewer bounds,
+// a coarser version, and conditions on the result.
 import { isSendable, sentType } from './parse-action.ts'
 import {
   type Action,

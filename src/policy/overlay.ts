@@ -1,8 +1,8 @@
-// The admin's overlay: YAML that narrows a policy and can do nothing else. What it says of an
-// attribute is kept beside the base's action and applied to its outcome; conditions of the base are
-// tested before. So inputs that look equal to the collector under the base look equal under the
-// overlay too (pseudonyms and ids apart, by period; and a `skip` leaves whole spans out by what the
-// base may not look at).
+// Reads the admin's overlay, which can only narrow a policy. Its narrowing is kept beside the
+// base's action and applied to the encoded result; conditions of the base are tested before. So
+// inputs that look equal to the collector under the base also look equal under the overlay.
+// Pseudonyms and ids differ by period, and a `skip` drops spans by attributes that the base may not
+// read.
 import { ConfigError } from '../support/errors.ts'
 import { narrowAction, narrowConditions, narrowerWord } from './overlay-values.ts'
 import { API_VERSION } from './parse.ts'
@@ -21,7 +21,7 @@ import { type Node, YamlReader } from './yaml-reader.ts'
 const TOP_WORDS = ['apiVersion', 'narrows', 'resource', 'spans']
 const SPAN_WORDS = ['ids', 'time', 'status', 'only', 'skip', 'attributes']
 
-/** Throws a ConfigError whose mistakes read `line:column: sentence`, places of the overlay. */
+/** Throws a ConfigError with errors of the form `line:column: sentence`, positions of the overlay. */
 export function applyOverlay(base: Policy, text: string): Policy {
   const reader = new YamlReader(text)
   const narrowed = reader.root === null ? base : narrowPolicy(reader, reader.root, base)

@@ -1,5 +1,5 @@
-// Reads the one action of an attribute, with the words that belong to it alone: else, releases, key
-// and max.
+// Reads the action of an attribute, with the words that belong to one action only: else, releases,
+// key and max.
 
 import { type Part, parseSource } from './parse-source.ts'
 import {
@@ -28,7 +28,7 @@ export const ACTIONS = [
   'exact',
 ] as const
 export type ActionWord = (typeof ACTIONS)[number]
-/** What each word goes with; elsewhere it would be ignored, so there it is a mistake. */
+/** Words that belong to one action. With another action they would have no effect: an error. */
 export const ACTION_WORDS = {
   else: 'keep',
   releases: 'version',

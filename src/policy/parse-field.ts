@@ -1,5 +1,4 @@
-// Reads one outgoing attribute of a policy: where its value comes from, the steps, and exactly one
-// action.
+// Reads one outgoing attribute of a policy: its source, its steps and exactly one action.
 
 import {
   ACTION_WORDS,

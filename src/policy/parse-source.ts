@@ -1,4 +1,4 @@
-// Reads where a value comes from: `from`, `or`, and the key of an hmac. Keys are exact; there are
+// Reads where a value comes from: `from`, `or`, and the key of an hmac. Keys are exact. There are
 // no wildcards.
 import { type Source, type SourcePlace, SPAN_SOURCES } from './policy.ts'
 import type { Node, YamlReader } from './yaml-reader.ts'

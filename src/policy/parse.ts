@@ -1,6 +1,6 @@
-// Policy YAML in, checked policy out; or every mistake at once, each with line and column. A word
-// that is not known is a mistake, never ignored: what a policy says and what the sidecar does must
-// not differ.
+// Reads policy YAML and returns a checked policy, or throws all errors at once with line and
+// column. An unknown word is an error and is never ignored, because the sidecar must do exactly
+// what a policy says.
 import { ConfigError } from '../support/errors.ts'
 import { checkPeriods, overLimits } from './check-limits.ts'
 import { type FieldContext, isSendable, needsCompat, sentType } from './parse-action.ts'
@@ -41,7 +41,7 @@ export const MAX_LIMIT_BITS = 1000
 export const MAX_POLICY_ATTRIBUTES = 2000
 export const MAX_SPANS = 100
 
-/** Throws a ConfigError whose mistakes read `line:column: sentence`. */
+/** Throws a ConfigError with errors of the form `line:column: sentence`. */
 export function parsePolicy(text: string): Policy {
   const { policy, over } = checkPolicy(text)
   // promise: policy-within-limits

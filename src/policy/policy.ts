@@ -1,5 +1,5 @@
-// What a policy says, after it was checked: the words of the policy language as types, and the
-// digest that names them. `parse.ts` makes it from YAML, `compile.ts` makes the table from it.
+// The words of the policy language as types and constants, and the digest of a policy. `parse.ts`
+// makes a policy from YAML. `anonymize/` compiles it.
 import { createHash } from 'node:crypto'
 
 export type Scalar = string | number | boolean

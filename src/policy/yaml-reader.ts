@@ -1,6 +1,6 @@
-// Reads YAML 1.2 (core schema) with the place of every value, and collects mistakes instead of
-// stopping at the first. What makes YAML dangerous or surprising is refused: anchors, aliases,
-// merge keys, tags, keys given twice, many documents.
+// Reads YAML 1.2 (core schema) with the position of every value and collects all errors. It refuses
+// what makes YAML dangerous or surprising: anchors, aliases, merge keys, tags, duplicate keys and
+// several documents.
 import {
   isAlias,
   isMap,
@@ -40,7 +40,7 @@ const MAX_TOKENS = 100_000
 /** A policy has three: a map of attributes on one line, an attribute, a list. */
 const MAX_NESTING = 16
 
-/** The lexer says with these what follows; they do not stand in the text. */
+/** The lexer adds these to say what follows. They are not in the text. */
 const MARKER_TOKENS = ['\u0002', '\u0018', '\u001f']
 
 /**
@@ -154,8 +154,8 @@ export class YamlReader {
 
   #report(offset: number, sentence: string): void {
     if (this.errors.length >= MAX_ERRORS) return
-    const mistake = this.#placed(offset, sentence)
-    if (!this.errors.includes(mistake)) this.errors.push(mistake)
+    const error = this.#placed(offset, sentence)
+    if (!this.errors.includes(error)) this.errors.push(error)
   }
 
   /** The sentence with its place, for the caller to tell. */
@@ -170,13 +170,13 @@ export class YamlReader {
 
   /** Mistakes in the order of their places. */
   sorted(): string[] {
-    const place = (mistake: string): [number, number] =>
-      mistake.split(':', 2).map(Number) as [number, number]
+    const place = (error: string): [number, number] =>
+      error.split(':', 2).map(Number) as [number, number]
     return this.errors.toSorted((a, b) => place(a)[0] - place(b)[0] || place(a)[1] - place(b)[1])
   }
 
   /**
-   * Keys with their values, in order; anything but a map is a mistake. `undefined` values never
+   * Keys with their values, in order; anything but a map is an error. `undefined` values never
    * occur.
    */
   entries(

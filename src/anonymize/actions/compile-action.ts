@@ -1,7 +1,6 @@
-// The actions of the policy language, compiled: a value goes in, the finished bytes of the outgoing
-// attribute come out. All outcomes of keep, buckets and constant are encoded when the policy
-// compiles, versions when first seen, pseudonyms and hashes are digits of our own making: outside
-// `exact` no byte of the input is ever copied into what leaves.
+// Compiles the actions of the policy language: a value goes in, the bytes of the outgoing attribute
+// come out. The results of keep, buckets and constant are encoded when the policy compiles, and
+// versions when first seen. Outside `exact` no byte of the input is ever copied into the output.
 
 import type { Field, Fold, Scalar, Source, VersionLevel } from '../../policy/policy.ts'
 import { BOOL, DOUBLE, INT, type InputValue, MALFORMED, STRING } from '../attribute-slots.ts'
@@ -19,7 +18,7 @@ import { keyedHash, type PseudonymContext, plainHash, pseudonyms } from './hash.
 
 export interface CompiledAction {
   apply: Apply
-  /** What stands for a value that is not listed or not understood; `undefined`: it is left out. */
+  /** Sent for a value that is not listed or not valid; `undefined`: the attribute is dropped. */
   otherwise: EncodedAttribute
   /** The same for a value that a step refused: only a keep has it. */
   failed: EncodedAttribute

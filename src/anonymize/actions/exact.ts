@@ -1,6 +1,6 @@
-// The action of compat policies that sends a value as it is: a number, a version or a short text.
-// The one place besides `before`, `after` and exact times where something of the input leaves, so
-// it is bounded: what is longer, has control characters or is of another kind is left out.
+// The action of compat policies that sends a number, a version or a short text unchanged. Besides
+// `before`, `after` and exact times, this is the only place where input is sent. So it is bounded:
+// longer values, control characters and other kinds are dropped.
 import { FIXED64, lenField, tag, varintField } from '../../otlp/wire.ts'
 import { DOUBLE, INT, type InputValue, STRING } from '../attribute-slots.ts'
 import { BoundedCache } from '../bounded-cache.ts'

@@ -1,6 +1,5 @@
-// The actions that send a digest: pseudonyms of the strong recipe, and for compat policies the
-// plain hash and the HMAC of an old reporter. What is hashed is the text as it came, or as the
-// steps left it; an empty text is never hashed.
+// The actions that send a digest: pseudonyms, and for compat policies the hash and the HMAC of an
+// old reporter. They hash the text after its steps. An empty text is never hashed.
 import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'
 import type { Period } from '../../policy/policy.ts'
 import { type InputValue, STRING } from '../attribute-slots.ts'
