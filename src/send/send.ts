@@ -141,6 +141,12 @@ export class Sender {
     // promise: consent-before-request
     if (!allowed()) return 'retry'
     const answer = await poster.post(body.content, signal)
+    this.#options.log.debug?.('request sent', {
+      sequence: body.sequence,
+      bytes: body.content.length,
+      spans: body.spans,
+      status: answer.status,
+    })
     // After a cancel the outcome is unknown. An answer that came is recorded, whatever has changed.
     return signal.aborted ? 'retry' : await this.#settle(body, answer)
   }

@@ -53,7 +53,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const clock = new Clock()
   const storage = createStorage(config, limits.maxWaiting, counters, log)
   const reporting = new Reporting({ ...options, maxBytes: limits.maxBody, clock, storage })
-  const requests = new RequestHandler(reporting, counters)
+  const requests = new RequestHandler(reporting, counters, log)
   const recordHeartbeat = createHeartbeat(config, reporting, clock, { counters, log })
   // One budget for both receivers.
   const budget = new Budget(limits.maxInflight)

@@ -2,6 +2,7 @@
 // disk. Raw spans exist only here and only until the first await.
 import type { ExportResult } from '../otlp/answer.ts'
 import type { Counters } from '../support/counters.ts'
+import type { Log } from '../support/log.ts'
 import type { Reporting } from './reporting.ts'
 
 const REJECTED_MESSAGE =
@@ -10,11 +11,13 @@ const REJECTED_MESSAGE =
 export class RequestHandler {
   readonly #reporting: Reporting
   readonly #counters: Counters
+  readonly #log: Log
   #isRefusing = false
 
-  constructor(reporting: Reporting, counters: Counters) {
+  constructor(reporting: Reporting, counters: Counters, log: Log) {
     this.#reporting = reporting
     this.#counters = counters
+    this.#log = log
   }
 
   /** Whether the queue refused the last record. */
@@ -27,11 +30,13 @@ export class RequestHandler {
     const target = this.#reporting.recordingSince(began)
     if (target === undefined) {
       this.#counters.add('requests.discarded')
+      this.#log.debug?.('request discarded', { bytes: body.length })
       return { rejected: 0, message: '' }
     }
     const { runtime, queue } = target
     const passed = runtime.anonymizer.pass(body, Date.now())
     const { spans, rejected } = passed
+    this.#log.debug?.('request anonymized', { bytes: body.length, spans, rejected })
     try {
       if (spans > 0) {
         const appended = queue.append(runtime.enricher.wrapResourceSpans(passed), spans)

@@ -13,7 +13,8 @@ export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'
 export type LogFields = Record<string, number | boolean | string>
 
 export interface Log {
-  debug(event: string, fields?: LogFields): void
+  /** Exists at the level debug only: `log.debug?.(…)` evaluates no fields at other levels. */
+  debug?: (event: string, fields?: LogFields) => void
   info(event: string, fields?: LogFields): void
   warn(event: string, fields?: LogFields): void
   error(event: string, fields?: LogFields): void
@@ -58,7 +59,9 @@ export function createLog(
   }
 
   return {
-    debug: (event, fields) => emit('debug', event, fields),
+    ...(level === 'debug'
+      ? { debug: (event: string, fields?: LogFields) => emit('debug', event, fields) }
+      : {}),
     info: (event, fields) => emit('info', event, fields),
     warn: (event, fields) => emit('warn', event, fields),
     error: (event, fields) => emit('error', event, fields),

@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { openHere, temporaryFolder, yes } from '../queue/queue-setup.ts'
+import { openTestQueue, temporaryFolder, yes } from '../queue/queue-setup.ts'
 import { call, type Ended, EXIT, fileWith } from '../support/program.ts'
 import {
   attribute,
@@ -199,7 +199,7 @@ test('policy preview with wrong configuration tells every error and prints nothi
 })
 
 test('show prints a file of the queue and the same file as it is sent, with its digest', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   await queue.append(request(span()), 1)
   await queue.append(request(span({ name: 'stage' })), 1)
   const place = async (name: string): Promise<string> =>
@@ -234,7 +234,7 @@ test('show prints a file of the queue and the same file as it is sent, with its 
 })
 
 test('show lists what waits, what left and the receipts, and opens each by the name that it lists', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   const show = (...args: string[]) => call(['show', ...args], '', { USAGE_DATA_DIR: folder })
   assert.match(
     show().stdout,

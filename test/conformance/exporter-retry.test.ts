@@ -5,7 +5,7 @@ import { rejectedSpans, statusBody, successBody } from '../../src/otlp/answer.ts
 import { resultOf, retryAfterMs, waitMs } from '../../src/send/retry.ts'
 import { receiptsIn } from '../queue/queue-setup.ts'
 import { recordOf } from '../support/queue-records.ts'
-import { destinationOf, roadHere, START_MS, statuses } from '../support/sender.ts'
+import { destinationOf, START_MS, startTestDelivery, statuses } from '../support/sender.ts'
 import { settle, until } from '../support/wait.ts'
 import { conforms } from './point.ts'
 
@@ -17,9 +17,9 @@ type Test = Parameters<Parameters<typeof conforms>[1]>[0]
  * kept.
  */
 async function sendTo(t: Test, listener: RequestListener) {
-  const sidecar = await roadHere(t, listener, { rejectedSpans })
+  const sidecar = await startTestDelivery(t, listener, { rejectedSpans })
   for (const id of ['one', 'two', 'three']) await sidecar.queue.append(recordOf(id), 1)
-  sidecar.pass(0)
+  sidecar.advance(0)
   await until(() => sidecar.drains() === 1)
   await until(
     () => sidecar.sender.status().lastStatus !== undefined || sidecar.sender.status().failures > 0,
@@ -106,9 +106,9 @@ conforms('C08', async (t) => {
       [waitMs(failures, undefined, () => 0), waitMs(failures, undefined, () => 1)],
       [0, bound],
     )
-  const sidecar = await roadHere(t, statuses([503, { 'retry-after': '90' }], 200))
+  const sidecar = await startTestDelivery(t, statuses([503, { 'retry-after': '90' }], 200))
   await sidecar.queue.append(recordOf('one'), 1)
-  sidecar.pass(0)
+  sidecar.advance(0)
   await until(() => sidecar.sender.status().failures === 1)
   assert.ok(sidecar.sender.status().nextDrainAt >= START_MS + 90_000)
 })
@@ -116,11 +116,11 @@ conforms('C08', async (t) => {
 conforms('C09', async (t) => {
   const broken = await sendTo(t, statuses(0))
   assert.deepEqual([broken.outcome.result, broken.outcome.status], ['retry', 0])
-  const nobody = await roadHere(t, statuses(200), {
+  const nobody = await startTestDelivery(t, statuses(200), {
     destination: destinationOf('http://127.0.0.1:9'),
   })
   await nobody.queue.append(recordOf('one'), 1)
-  nobody.pass(0)
+  nobody.advance(0)
   await until(() => nobody.sender.status().failures === 1)
   assert.equal((await nobody.names('sending')).length, 1)
   const waits = new Set(Array.from({ length: 50 }, () => waitMs(5, undefined, Math.random)))
@@ -128,17 +128,17 @@ conforms('C09', async (t) => {
 })
 
 conforms('C14', async (t) => {
-  const sidecar = await roadHere(t, statuses([429, { 'retry-after': '600' }], 200))
+  const sidecar = await startTestDelivery(t, statuses([429, { 'retry-after': '600' }], 200))
   await sidecar.queue.append(recordOf('one'), 1)
-  sidecar.pass(0)
+  sidecar.advance(0)
   await until(() => sidecar.sender.status().failures === 1)
   for (let i = 0; i < 20; i++) await sidecar.queue.append(recordOf(`more${i}`, 300_000), 1)
   for (const ms of [1_000, 300_000, 298_999]) {
-    sidecar.pass(ms)
+    sidecar.advance(ms)
     await settle()
   }
   assert.equal(sidecar.got.length, 1)
-  sidecar.pass(DAY_MS)
+  sidecar.advance(DAY_MS)
   await until(() => sidecar.counters.get('sent.spans') === 21)
 })
 

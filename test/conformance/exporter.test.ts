@@ -8,7 +8,7 @@ import { readConfig } from '../../src/support/settings.ts'
 import { receiptsIn } from '../queue/queue-setup.ts'
 import { spansIn, startCollector } from '../support/collector.ts'
 import { idsIn, recordOf } from '../support/queue-records.ts'
-import { roadHere, statuses } from '../support/sender.ts'
+import { startTestDelivery, statuses } from '../support/sender.ts'
 import { execution, placeOf, post, startHere, until as untilTrue } from '../support/sidecar.ts'
 import { attribute, request, span, text } from '../support/spans.ts'
 import { settle, until } from '../support/wait.ts'
@@ -18,9 +18,9 @@ import { conforms } from './point.ts'
 const MIB = 1024 * 1024
 
 conforms('C01', async (t) => {
-  const { queue, pass, got, counters } = await roadHere(t, statuses(200))
+  const { queue, advance, got, counters } = await startTestDelivery(t, statuses(200))
   for (let i = 0; i < 12; i++) await queue.append(recordOf(`id${i}`, 300_000), 1)
-  pass(0)
+  advance(0)
   await until(() => counters.get('sent.spans') === 12)
   assert.ok(got.length >= 3)
   for (const { body } of got) assert.ok(gunzipSync(body).length < MIB + 400_000)
@@ -28,9 +28,9 @@ conforms('C01', async (t) => {
 })
 
 conforms('C03', async (t) => {
-  const { queue, pass, got, counters } = await roadHere(t, statuses(200))
+  const { queue, advance, got, counters } = await startTestDelivery(t, statuses(200))
   await queue.append(recordOf('one'), 1)
-  pass(0)
+  advance(0)
   await until(() => counters.get('sent.bodies') === 1)
   const { rawHeaders, body } = got[0]!
   const header = (name: string): string | undefined =>
@@ -44,12 +44,12 @@ conforms('C03', async (t) => {
 })
 
 conforms('C10', async (t) => {
-  const { queue, pass, counters, connections } = await roadHere(t, statuses(200))
+  const { queue, advance, counters, connections } = await startTestDelivery(t, statuses(200))
   for (const id of ['one', 'two', 'three']) {
     await queue.append(recordOf(id), 1)
     await queue.seal()
   }
-  pass(0)
+  advance(0)
   await until(() => counters.get('sent.bodies') === 3)
   assert.equal(connections(), 1)
 })
@@ -62,16 +62,16 @@ function oneByOne(): { listener: RequestListener; waiting: (() => void)[] } {
 
 conforms('C11', async (t) => {
   const { listener, waiting } = oneByOne()
-  const { queue, pass, counters, connections } = await roadHere(t, listener)
+  const { queue, advance, counters, connections } = await startTestDelivery(t, listener)
   for (const id of ['one', 'two', 'three']) {
     await queue.append(recordOf(id), 1)
     await queue.seal()
   }
-  pass(0)
+  advance(0)
   for (let sent = 1; sent <= 3; sent++) {
     await until(() => waiting.length === 1)
     // Not even where it is asked again to look.
-    pass(0)
+    advance(0)
     await settle()
     assert.equal(connections(), 1)
     waiting.pop()!()
@@ -81,12 +81,12 @@ conforms('C11', async (t) => {
 
 conforms('C12', async (t) => {
   const versions: string[] = []
-  const { queue, pass, counters } = await roadHere(t, (incoming, response) => {
+  const { queue, advance, counters } = await startTestDelivery(t, (incoming, response) => {
     versions.push(incoming.httpVersion, String(incoming.headers.upgrade))
     response.end()
   })
   await queue.append(recordOf('one'), 1)
-  pass(0)
+  advance(0)
   await until(() => counters.get('sent.bodies') === 1)
   assert.deepEqual(versions, ['1.1', 'undefined'])
 })
@@ -104,12 +104,12 @@ conforms('C13', () => {
 
 conforms('C15', async (t) => {
   const { listener, waiting } = oneByOne()
-  const { queue, pass, got, counters, folder } = await roadHere(t, listener)
+  const { queue, advance, got, counters, folder } = await startTestDelivery(t, listener)
   for (const id of ['one', 'two']) {
     await queue.append(recordOf(id), 1)
     await queue.seal()
   }
-  pass(0)
+  advance(0)
   await until(() => waiting.length === 1)
   await settle()
   assert.deepEqual([got.length, (await receiptsIn(folder)).length], [1, 1])
@@ -121,9 +121,9 @@ conforms('C15', async (t) => {
 
 conforms('C16', async (t) => {
   const patient = oneByOne()
-  const first = await roadHere(t, patient.listener)
+  const first = await startTestDelivery(t, patient.listener)
   await first.queue.append(recordOf('one'), 1)
-  first.pass(0)
+  first.advance(0)
   await until(() => patient.waiting.length === 1)
   const stopped = first.sender.stop(60_000)
   patient.waiting.pop()!()
@@ -132,9 +132,9 @@ conforms('C16', async (t) => {
   t.mock.timers.reset()
 
   const cut = oneByOne()
-  const second = await roadHere(t, cut.listener)
+  const second = await startTestDelivery(t, cut.listener)
   await second.queue.append(recordOf('two'), 1)
-  second.pass(0)
+  second.advance(0)
   await until(() => cut.waiting.length === 1)
   await second.sender.stop()
   assert.equal(second.counters.get('sent.bodies'), 0)

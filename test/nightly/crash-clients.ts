@@ -1,6 +1,6 @@
-// Applications that lose nothing by their own fault: the official exporters, which retry as their
-// SDK does, and a raw client that sends the same bytes until it is told 200. Each knows which spans
-// were acknowledged, and how often each was sent.
+// Applications that lose no span themselves: the official exporters, which retry as their SDK does,
+// and a raw client that repeats the same bytes until it gets 200. Each records which spans were
+// acknowledged, and how often each was sent.
 import { type Tracer, trace } from '@opentelemetry/api'
 import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto'
@@ -11,10 +11,7 @@ import { attribute, int, policyText, request, span } from '../support/spans.ts'
 const DIGITS = 4
 const BASE = 100
 
-/**
- * A policy that lets the number of a span out, digit by digit: no other action keeps what it does
- * not list.
- */
+/** A policy that keeps the number of a span digit by digit, because `keep` needs a list. */
 export const POLICY = policyText(
   `execution:\n  attributes:\n${Array.from(
     { length: DIGITS },
@@ -31,9 +28,9 @@ export const numberOf = (attributes: Readonly<Record<string, unknown>>): number 
   digitsOf(0).reduce((sum, [key], place) => sum + Number(attributes[key]) * BASE ** place, 0)
 
 export interface Ledger {
-  /** Spans that were acknowledged, by their numbers, and to whom. */
+  /** The numbers of acknowledged spans, and their clients. */
   acknowledged: Map<number, string>
-  /** How often a span was sent. */
+  /** How often each span was sent. */
   sent: Map<number, number>
   next: () => number
   stopped: () => boolean
@@ -44,7 +41,7 @@ const count = ({ sent }: Ledger, numbers: readonly number[]): void => {
   for (const number of numbers) sent.set(number, (sent.get(number) ?? 0) + 1)
 }
 
-/** Spans of several at a time, each request until it is acknowledged or refused for good. */
+/** Sends several spans in a request, until it is acknowledged or finally refused. */
 export async function rawClient(port: number, ledger: Ledger, random: () => number): Promise<void> {
   while (!ledger.stopped()) {
     const numbers = Array.from({ length: 1 + Math.floor(random() * 20) }, ledger.next)
@@ -78,10 +75,7 @@ function idOf(number: number): Buffer {
 
 type Span = Parameters<JsonExporter['export']>[0][number]
 
-/**
- * Real spans of the real SDK, which end up here instead of in a batch processor, so that each
- * export has its answer.
- */
+/** Collects spans of the real SDK in place of a batch processor, so that each export is seen. */
 export function startSdk(): { tracer: Tracer; take(): Span[]; stop(): Promise<void> } {
   let ended: Span[] = []
   const sdk = new NodeSDK({
@@ -129,7 +123,7 @@ export async function officialClient(
   })
   while (!ledger.stopped()) {
     numbers = Array.from({ length: 1 + Math.floor(random() * 5) }, ledger.next)
-    // Nothing is awaited between the start of the spans and the take, so they are ours.
+    // Nothing is awaited between the start of the spans and the take, so no others are among them.
     for (const number of numbers)
       sdk.tracer.startSpan('execution', { attributes: Object.fromEntries(digitsOf(number)) }).end()
     const spans = sdk.take()

@@ -1,6 +1,6 @@
-// A usage collector of the worst kind: takes a body, takes it and loses the answer, refuses it,
-// asks for another time, breaks off in the middle of it, hangs, or is not there. It remembers what
-// it took, as a real one would count it.
+// A faulty usage collector. It accepts a body, accepts it and loses the answer, refuses it, asks
+// for a retry, breaks the connection, hangs, or is unreachable. It counts accepted spans like a
+// real collector.
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { spansIn } from '../support/collector.ts'
 import { numberOf } from './crash-clients.ts'
 
-/** What a body may meet, and how often out of a hundred. */
+/** What can happen to a body, in percent. */
 const VERDICTS = [
   ['taken', 42],
   ['taken, answer lost', 10],
@@ -29,17 +29,17 @@ export interface Taken {
   spanId: string
   /** The number that the client gave the span. */
   number: number
-  /** Of the body that brought it. */
+  /** Of the body that held it. */
   sha256: string
 }
 
 export interface CrashCollector {
   port: number
   taken: Taken[]
-  /** Numbers of the spans that it refused with 400: lost by its own wish. */
+  /** The numbers of spans that it refused with 400. They are lost on purpose. */
   refused: Set<number>
   met: Map<Verdict, number>
-  /** From now on it takes everything and is there. */
+  /** From now on it is reachable and accepts everything. */
   behave(): Promise<void>
   close(): Promise<void>
 }
@@ -102,7 +102,7 @@ export async function startCrashCollector(random: () => number): Promise<CrashCo
       return
     }
     request.on('data', (chunk: Buffer) => void chunks.push(chunk))
-    // A body that its sender did not live to finish is none.
+    // A body that its killed sender did not finish does not count.
     request.on('end', () => {
       if (request.complete) answer(verdict, Buffer.concat(chunks), response)
     })
@@ -119,7 +119,7 @@ export async function startCrashCollector(random: () => number): Promise<CrashCo
     server.close()
     await once(server, 'close')
   }
-  /** Away for a moment, now and then. */
+  /** Unreachable for a moment, now and then. */
   const goAway = async (): Promise<void> => {
     await shut()
     await new Promise((resolve) => {
@@ -149,7 +149,7 @@ export async function startCrashCollector(random: () => number): Promise<CrashCo
     behave: async () => {
       behaving = true
       clearTimeout(timer)
-      // One that is away comes back by its own timer, which may just have been cleared.
+      // An unreachable collector returns by its timer, which may just have been cleared.
       await Promise.race([leaving, new Promise((resolve) => setTimeout(resolve, 2 * AWAY_MS))])
       if (!server.listening) await open()
       server.closeAllConnections()

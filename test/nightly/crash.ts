@@ -1,6 +1,6 @@
-// Kills the sidecar at random instants, again and again on the same folder, under load and before a
-// collector that does its worst, and counts: what was acknowledged and never arrived, and what
-// arrived twice though it was sent once.
+// Kills the sidecar at random instants, again and again on the same directory, under load and with
+// a faulty collector. It counts acknowledged spans that never arrived, and spans that arrived
+// twice although they were sent once.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
@@ -17,26 +17,26 @@ export interface CrashOptions {
   folder: string
   /** The program, such as dist/usage-sidecar.js. */
   program: string
-  /** Told now and then. */
+  /** Called now and then with the progress. */
   progress?: (text: string) => void
 }
 
 export interface CrashResult {
   kills: number
-  /** Of these, within 300 ms of a start. */
+  /** The kills within 300 ms of a start. */
   soon: number
   acknowledged: number
   acknowledgedBy: Readonly<Record<string, number>>
-  /** Acknowledged, and neither taken nor refused by the collector. */
+  /** Acknowledged, and neither accepted nor refused by the collector. */
   lost: number[]
-  /** Taken under two batch ids though the client sent it once. */
+  /** Accepted under two batch ids although the client sent it once. */
   twice: number[]
   /** Batches that arrived in two different bodies. */
   split: string[]
-  /** Spans that the client sent again because it got no answer, and that count twice for that. */
+  /** Spans that count twice because the client got no answer and sent them again. */
   resent: number
   refused: number
-  /** Spans that arrived again in the same batch, which the collector recognises. */
+  /** Spans that arrived again in the same batch. The collector recognises them. */
   recognised: number
   met: Readonly<Record<string, number>>
 }
@@ -113,7 +113,7 @@ async function killAgainAndAgain(
   return soon
 }
 
-/** Everything that waits leaves, before a collector that takes it. */
+/** Sends everything that waits to a collector that accepts it. */
 async function drain(
   options: CrashOptions,
   port: number,
@@ -166,7 +166,7 @@ export async function crash(options: CrashOptions): Promise<CrashResult> {
   }
 }
 
-/** What the collector would count, batch id and span id once, against what the clients know. */
+/** Compares the count of the collector, by batch and span id, with the records of the clients. */
 function judge(
   { acknowledged, sent }: Ledger,
   { taken, refused, met }: CrashCollector,

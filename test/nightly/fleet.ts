@@ -1,6 +1,5 @@
-// Thousands of sidecars at one collector, in a time of their own: each is the real sender with its
-// real schedule; only the queue, the network and the clock are made up. What it gives is when the
-// collector was asked, and what it answered.
+// Thousands of sidecars and one collector in simulated time. Sender and schedule are real. Queue,
+// network and clock are simulated. The result is the time and answer of each request.
 
 import type { Body } from '../../src/queue/queue.ts'
 import type { Answer, Poster } from '../../src/send/post.ts'
@@ -9,23 +8,20 @@ import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 
 export const HOUR = 3_600_000
-/** A request and its answer, and the way between. */
+/** The time from a request to its answer. */
 const REQUEST_MS = 50
-/** How often a sender looks at the clock. */
-const LOOK_MS = 250
+/** How often a sender compares the clock. */
+const CLOCK_EVERY_MS = 250
 
 export interface Fleet {
   sidecars: number
   /** They start at random moments within this time from 0. */
   startedWithinMs: number
   firstSendDelayMs: number
-  /**
-   * Spans come all the time; a file takes no more when it is this old, or when it is about to be
-   * sent.
-   */
+  /** Spans come all the time. A file is sealed at this age, or when it is about to be sent. */
   sealAfterMs: number
   endsAtMs: number
-  /** What the collector answers at this time: a status, 0 for no answer, and Retry-After. */
+  /** The answer of the collector at this time: a status, or 0 for none, and Retry-After. */
   collector: (timeMs: number) => { status: number; retryAfter?: string }
   seed: number
 }
@@ -45,7 +41,7 @@ export function seeded(seed: number): () => number {
   }
 }
 
-/** A queue as the sender sees it. */
+/** A queue that gets spans all the time. */
 function steadyQueue(startedAt: number, sealAfterMs: number, now: () => number): SendQueue {
   let sealedUpTo = startedAt
   const waiting: Body[] = []
@@ -76,7 +72,7 @@ function steadyQueue(startedAt: number, sealAfterMs: number, now: () => number):
   }
 }
 
-/** Every request that the collector saw, in no order. */
+/** Every request to the collector, unordered. */
 export async function requestsOf(fleet: Fleet): Promise<Asked[]> {
   const random = seeded(fleet.seed)
   const asked: Asked[] = []
@@ -108,7 +104,7 @@ export async function requestsOf(fleet: Fleet): Promise<Asked[]> {
       open: () => poster,
     })
 
-  // One after the other: no sidecar knows of another one, and the collector remembers nothing.
+  // One after the other: sidecars and answers do not depend on other sidecars.
   for (let number = 0; number < fleet.sidecars; number++) {
     const startedAt = Math.floor(random() * fleet.startedWithinMs)
     time = startedAt
@@ -116,16 +112,16 @@ export async function requestsOf(fleet: Fleet): Promise<Asked[]> {
     while (time < fleet.endsAtMs) {
       await sender.drainIfDue()
       const next = Math.max(sender.status().nextDrainAt, time + 1)
-      time = startedAt + Math.ceil((next - startedAt) / LOOK_MS) * LOOK_MS
+      time = startedAt + Math.ceil((next - startedAt) / CLOCK_EVERY_MS) * CLOCK_EVERY_MS
     }
   }
   return asked
 }
 
 export interface Rate {
-  /** Requests in the fullest second. */
+  /** Requests in the busiest second. */
   peak: number
-  /** Requests a second, over the time from the first to the last. */
+  /** Requests a second, from the first request to the last. */
   mean: number
   /** Requests a second, for each minute from `fromMs`. */
   minutes: number[]

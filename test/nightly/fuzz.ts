@@ -1,5 +1,5 @@
-// Fuzzing for longer: `node test/nightly/fuzz.ts [SECONDS]` (600). Every input that breaks
-// something is kept beside the tests, which try it from then on.
+// Long fuzzing: `node test/nightly/fuzz.ts [SECONDS]` (600). Every input that breaks something is
+// kept in test/fixtures/fuzz, and the tests try it from then on.
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { FIXTURES, FORMS, Fuzz, inputOf } from '../system/fuzz.ts'

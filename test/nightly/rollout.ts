@@ -1,7 +1,7 @@
-// What ten thousand sidecars do to one collector: when a chart rolls them out, and when the
-// collector was away. Prints the figures and draws them into docs/pictures/rollout.svg; the same
-// every time, so a test tells when the picture is old. Titles as arguments leave out the other
-// scenarios and the picture.
+// The requests of ten thousand sidecars to one collector: when a chart rolls them out, and when the
+// collector returns after an outage. Prints the figures and draws docs/pictures/rollout.svg. Both
+// are deterministic, so a test can compare the picture. With titles as arguments, only these
+// scenarios run, and no picture is drawn.
 import { readFile, writeFile } from 'node:fs/promises'
 import { type Asked, type Fleet, HOUR, type Rate, rateOf, requestsOf } from './fleet.ts'
 
@@ -27,7 +27,7 @@ interface Scenario {
   told: string
   fleet: Fleet
   fromMs: number
-  /** Marked in the picture: the collector does not take bodies. */
+  /** When the collector is unavailable. Shaded in the picture. */
   away?: readonly [number, number]
 }
 
@@ -73,7 +73,7 @@ const SCENARIOS: readonly Scenario[] = [
 
 interface Shown extends Scenario {
   rate: Rate
-  /** In the first hour after the collector is back. */
+  /** In the first hour after the collector returns. */
   back: Rate | undefined
 }
 

@@ -1,6 +1,6 @@
-// `npm run nightly`: what takes too long for every commit, with its figures. Needs `npm run build`.
-// A number is the number of kills (a thousand by default); any other word leaves out the stages
-// that do not have it in their name.
+// `npm run nightly` runs the tests that take too long for every commit. Needs `npm run build`. An
+// argument that is a number sets the number of kills (1 000 by default). With another word, only
+// stages with it in their name run.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -31,7 +31,7 @@ async function thousandKills(): Promise<boolean> {
   }
 }
 
-/** Test files with more cases than on every commit; what they say goes to the terminal. */
+/** Test files that run with more cases. Their output goes to the terminal. */
 function tests(env: Record<string, string>, ...files: string[]): boolean {
   const paths = files.map((file) => join(root, file))
   return (

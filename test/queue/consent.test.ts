@@ -1,4 +1,4 @@
-// What goes when the policy changes or consent ends, and that nothing is left behind.
+// What is removed when the policy changes or consent ends. Nothing is left behind.
 import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import {
   appendAndTake,
   diskWith,
   failure,
-  openHere,
+  openTestQueue,
   receiptsIn,
   temporaryFolder,
   yes,
@@ -20,7 +20,7 @@ import {
 test('switchPolicy drops earlier appends and keeps later ones', {
   timeout: 10_000,
 }, async (t) => {
-  const { folder, counters, queue, ids, names } = await openHere(t)
+  const { folder, counters, queue, ids, names } = await openTestQueue(t)
   const attempted = await appendAndTake(queue, 'tried')
   await queue.recordAttempt(attempted)
   await queue.append(recordOf('old'), 1)
@@ -40,7 +40,7 @@ test('switchPolicy drops earlier appends and keeps later ones', {
 })
 
 test('the same policy drops nothing, and the last of two switches wins', async (t) => {
-  const { folder, queue, ids } = await openHere(t)
+  const { folder, queue, ids } = await openTestQueue(t)
   await queue.append(recordOf('one'), 1)
   await queue.switchPolicy('policy-a')
   assert.deepEqual(await ids('queue'), ['one'])
@@ -54,7 +54,7 @@ test('accepts and sends nothing after a failed switch of policy until it succeed
   const disk = diskWith({
     unlink: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.unlink(path)),
   })
-  const { queue, ids } = await openHere(t, { disk })
+  const { queue, ids } = await openTestQueue(t, { disk })
   const body = await appendAndTake(queue, 'old')
   fail = true
   await assert.rejects(queue.switchPolicy('policy-b'), { code: 'EIO' })
@@ -72,7 +72,7 @@ test('writes the policy file at the next try after a failure', async (t) => {
   const disk = diskWith({
     rename: (from, to) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.rename(from, to)),
   })
-  const { folder, queue } = await openHere(t, { disk })
+  const { folder, queue } = await openTestQueue(t, { disk })
   fail = true
   await assert.rejects(queue.switchPolicy('policy-b'), { code: 'EIO' })
   fail = false
@@ -85,7 +85,7 @@ test('a switch of policy removes both files of a commit that failed half way', a
   const disk = diskWith({
     syncFolder: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.syncFolder(path)),
   })
-  const { queue, names } = await openHere(t, { disk })
+  const { queue, names } = await openTestQueue(t, { disk })
   await queue.append(recordOf('old'), 1)
   await queue.seal()
   fail = true
@@ -104,7 +104,7 @@ test('accepts nothing after a failed wipe until it succeeds', async (t) => {
   const disk = diskWith({
     unlink: (path) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.unlink(path)),
   })
-  const { queue, ids } = await openHere(t, { disk })
+  const { queue, ids } = await openTestQueue(t, { disk })
   await queue.append(recordOf('old'), 1)
   fail = true
   await assert.rejects(queue.wipe(), { code: 'EIO' })
@@ -116,11 +116,11 @@ test('accepts nothing after a failed wipe until it succeeds', async (t) => {
 })
 
 test('opening under another policy drops the records of the old one', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   await appendAndTake(queue, 'one', 'two')
   await queue.append(recordOf('three'), 1)
   await queue.close()
-  const again = await openHere(t, { folder, policyDigest: 'policy-b' })
+  const again = await openTestQueue(t, { folder, policyDigest: 'policy-b' })
   assert.deepEqual([await again.names('queue'), await again.names('sending')], [[], []])
   assert.equal(again.counters.get('queue.dropped.policy'), 3)
 })
@@ -131,7 +131,7 @@ test('wipe removes every body, keeps the receipts, settles waiting appends', asy
     write: (file, bytes, at) =>
       nodeDisk.write(file, bytes, at).then(() => void written.push(...idsIn(bytes))),
   })
-  const { folder, counters, queue, ids, names } = await openHere(t, { disk })
+  const { folder, counters, queue, ids, names } = await openTestQueue(t, { disk })
   await queue.recordOutcome(await appendAndTake(queue, 'delivered'), {
     result: 'delivered',
     status: 200,
@@ -159,7 +159,7 @@ test('wipe removes every body, keeps the receipts, settles waiting appends', asy
 })
 
 test('a wipe during next() leaves no file behind', async (t) => {
-  const { queue, names } = await openHere(t)
+  const { queue, names } = await openTestQueue(t)
   await queue.append(recordOf('one'), 1)
   await queue.seal()
   await Promise.all([queue.next(yes), queue.wipe(), queue.next(yes)])
@@ -168,7 +168,7 @@ test('a wipe during next() leaves no file behind', async (t) => {
 
 test('opening with wipe, and wipeFolder, remove bodies and keep receipts', async (t) => {
   for (const how of ['open', 'folder']) {
-    const { folder, queue, names } = await openHere(t)
+    const { folder, queue, names } = await openTestQueue(t)
     await queue.recordAttempt(await appendAndTake(queue, 'one'))
     await queue.append(recordOf('two'), 1)
     await queue.close()

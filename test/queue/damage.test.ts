@@ -1,6 +1,5 @@
-// A small data folder is cut off and changed by hand at every byte of every file of it: a start
-// never fails, never sends what was not appended, loses no more than what the damage hit, and what
-// comes after is kept.
+// Every file of a small data directory is cut off and changed at every byte. The queue still opens,
+// sends nothing that was not appended, loses only what the damage hit, and keeps later records.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
@@ -11,7 +10,7 @@ import { MemoryDisk } from '../support/memory-disk.ts'
 import { idsIn, queueOptions, recordOf } from '../support/queue-records.ts'
 
 const FOLDER = '/data'
-/** Each damage hits every n-th byte, one another byte than the next. */
+/** Each kind of damage hits every n-th byte, and different bytes than the next kind. */
 const STEP = countOf('stepOfDamage')
 const NOW = 1_790_000_000_000
 
@@ -21,8 +20,7 @@ const open = (disk: MemoryDisk, counters = new Counters()): Promise<Queue> =>
   )
 
 /**
- * One file in queue/ with two records, one that grew alone, one body in sending/ that was
- * attempted, one in sent/.
+ * Two files in queue/, one of them with two records, an attempted body in sending/, one in sent/.
  */
 async function smallFolder(): Promise<MemoryDisk> {
   const disk = new MemoryDisk()
@@ -71,7 +69,7 @@ async function overwrite(disk: MemoryDisk, path: string, bytes: Buffer): Promise
   await disk.write(file, bytes, 0)
 }
 
-/** All that would leave, body by body. */
+/** The ids that would be sent, body by body. */
 async function wouldLeave(queue: Queue): Promise<string[]> {
   const ids: string[] = []
   await queue.seal()
@@ -87,7 +85,7 @@ async function wouldLeave(queue: Queue): Promise<string[]> {
   return ids
 }
 
-/** What may be lost when this file is damaged at this byte. */
+/** The ids that may be lost when this file is damaged at this byte. */
 function atRisk(path: string, at: number): readonly string[] {
   if (path.endsWith('/policy')) return ['attempted', 'first', 'second', 'third']
   if (path.includes('/sending/')) return ['attempted']
@@ -128,9 +126,8 @@ for (const name of FILES) {
         const risk = atRisk(path, at)
         for (const id of WAITING)
           if (!risk.includes(id)) assert.ok(ids.includes(id), `${id} is lost: ${where}`)
-        assert.ok(ids.includes('later'), `what came after is lost: ${where}`)
-        // A receipt that is damaged may tell nothing of a body, never that another one may leave
-        // again.
+        assert.ok(ids.includes('later'), `a later record is lost: ${where}`)
+        // A damaged receipt may not name its body. It may never let another body be sent again.
         for (const id of ids)
           assert.ok([...WAITING, 'later'].includes(id), `${id} leaves: ${where}`)
         assert.equal(new Set(ids).size, ids.length, `something leaves twice: ${where}`)

@@ -1,5 +1,5 @@
-// The real disk under the queue, call by call: what it says is durable was synced, and an error is
-// never taken for a thing that is not there.
+// The real disk of the queue, call by call. Everything it calls durable was synced, and an error is
+// never taken for a missing file.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { readFile, stat, writeFile } from 'node:fs/promises'
@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test'
 import { nodeDisk, readIfThere, unlinkIfThere } from '../../src/queue/disk.ts'
 import { temporaryFolder } from './queue-setup.ts'
 
-/** Files and folders that were synced from now on, by inode. */
+/** The inodes of files and folders that are synced from now on. */
 function synced(t: TestContext): number[] {
   const inodes: number[] = []
   for (const name of ['fsync', 'fdatasync'] as const) {

@@ -1,5 +1,4 @@
-// What the queue makes of a disk that fails: it says 503, keeps what was good, and does the rest at
-// the next try.
+// The queue on a disk that fails: it answers 503, keeps the good records, and repeats the rest.
 import assert from 'node:assert/strict'
 import { appendFile, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,14 +7,14 @@ import { gunzipSync } from 'node:zlib'
 import { nodeDisk } from '../../src/queue/disk.ts'
 import type { Refusal } from '../../src/support/errors.ts'
 import { idsIn, recordOf } from '../support/queue-records.ts'
-import { appendAndTake, diskWith, failure, openHere, yes } from './queue-setup.ts'
+import { appendAndTake, diskWith, failure, openTestQueue, yes } from './queue-setup.ts'
 
 test('a failed sync answers 503, keeps earlier records, never writes that file again', async (t) => {
   let fail = false
   const disk = diskWith({
     sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)),
   })
-  const { counters, queue, ids, names } = await openHere(t, { disk })
+  const { counters, queue, ids, names } = await openTestQueue(t, { disk })
   await queue.append(recordOf('good'), 1)
   fail = true
   const results = await Promise.allSettled([
@@ -36,7 +35,7 @@ test('removes a new file whose first record could not be written', async (t) => 
   const disk = diskWith({
     sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)),
   })
-  const { queue, names } = await openHere(t, { disk })
+  const { queue, names } = await openTestQueue(t, { disk })
   fail = true
   await assert.rejects(queue.append(recordOf('bad'), 1), { status: 503 })
   assert.deepEqual(await names('queue'), [])
@@ -49,12 +48,12 @@ test('moves a settled body later if the move fails, and never sends it again', a
   let fail = false
   const rename = (from: string, to: string): Promise<void> =>
     fail && to.includes('/sent/') ? Promise.reject(failure('EIO')) : nodeDisk.rename(from, to)
-  const first = await openHere(t)
+  const first = await openTestQueue(t)
   await first.queue.recordAttempt(await appendAndTake(first.queue, 'one'))
   await first.queue.close()
   const { folder } = first
   await appendFile(join(folder, 'receipts.jsonl'), `${'x'.repeat(1024 * 1024 - 400)}\n`)
-  const { queue, names } = await openHere(t, { folder, disk: diskWith({ rename }) })
+  const { queue, names } = await openTestQueue(t, { folder, disk: diskWith({ rename }) })
   const body = await queue.next(yes)
   fail = true
   await queue.recordOutcome(body!, { result: 'retry', status: 503 })
@@ -69,7 +68,7 @@ test('moves a settled body later if the move fails, and never sends it again', a
 })
 
 test('sends the next body although a settled one is gone from sending/', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   const body = await appendAndTake(queue, 'one')
   await rm(join(folder, 'sending/000000000001.otlp.gz'))
   await queue.recordOutcome(body, { result: 'delivered', status: 200 })
@@ -82,7 +81,7 @@ test('sends a body only once its file in queue/ is durably removed', async (t) =
     failures > 0 && path.endsWith('/queue') && failures-- > 0
       ? Promise.reject(failure('EIO'))
       : nodeDisk.syncFolder(path)
-  const { counters, queue, names } = await openHere(t, { disk: diskWith({ syncFolder }) })
+  const { counters, queue, names } = await openTestQueue(t, { disk: diskWith({ syncFolder }) })
   await queue.append(recordOf('one'), 1)
   await queue.seal()
   failures = 2
@@ -98,7 +97,7 @@ test('repeats a commit that failed half way', async (t) => {
   const disk = diskWith({
     sync: (file) => (fail ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)),
   })
-  const { queue, names } = await openHere(t, { disk })
+  const { queue, names } = await openTestQueue(t, { disk })
   await queue.append(recordOf('one'), 1)
   await queue.seal()
   fail = true
@@ -120,12 +119,12 @@ for (const half of ['before', 'after'] as const) {
           if (half === 'after') await operation(...given)
           throw failure('EIO')
         }
-      const first = await openHere(t)
+      const first = await openTestQueue(t)
       await first.queue.recordAttempt(await appendAndTake(first.queue, 'one'))
       await first.queue.close()
       const { folder } = first
       await appendFile(join(folder, 'receipts.jsonl'), `${'x'.repeat(1024 * 1024)}\n`)
-      const { queue } = await openHere(t, {
+      const { queue } = await openTestQueue(t, {
         folder,
         disk: diskWith({ [step]: failing(nodeDisk[step] as () => Promise<unknown>) }),
       })

@@ -1,5 +1,5 @@
-// A volume that is full: appends are refused while there is still room to send what is there, so
-// that sending makes room; sent/ gives way first; and what others fill costs no span.
+// A full volume. Appends are refused while there is still space for a body, so that sending frees
+// space. Files of sent/ are removed first. Files of others cost no span.
 import assert from 'node:assert/strict'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ import {
   appendAndTake,
   diskWith,
   failure,
-  openHere,
+  openTestQueue,
   receiptsIn,
   temporaryFolder,
   yes,
@@ -22,7 +22,7 @@ import {
 
 const MIB = 1024 * 1024
 
-/** A volume of its own, of this size, that holds the folder and what others put there. */
+/** A volume of this size, with the data directory and the files of others. */
 function volume(folder: string, bytes: number) {
   const others = { bytes: 0 }
   const used = async (): Promise<number> => {
@@ -50,11 +50,15 @@ async function openOn(t: TestContext, bytes: number, changes: Partial<QueueOptio
     (line) => void lines.push((JSON.parse(line) as { event: string }).event),
   )
   const small = volume(folder, bytes)
-  return { ...(await openHere(t, { folder, disk: small.disk, log, ...changes })), ...small, lines }
+  return {
+    ...(await openTestQueue(t, { folder, disk: small.disk, log, ...changes })),
+    ...small,
+    lines,
+  }
 }
 
 let random = 1
-/** Letters that do not compress well. */
+/** A record that does not compress well. */
 function noise(length: number): string {
   let text = ''
   while (text.length < length) {
@@ -69,7 +73,7 @@ const noisyRecord = (id: string): Buffer =>
     'latin1',
   )
 
-/** Appends until it is refused; gives what was acknowledged. */
+/** Appends until a refusal. Gives the acknowledged ids. */
 async function fill(
   queue: Queue,
   prefix: string,
@@ -168,14 +172,14 @@ test('never sends a delivered body again, although its receipt failed', async (t
         ? Promise.reject(failure('ENOSPC'))
         : nodeDisk.write(file, content, position),
   })
-  const { folder, queue, names } = await openHere(t, { disk })
+  const { folder, queue, names } = await openTestQueue(t, { disk })
   const body = await appendAndTake(queue, 'one')
   await queue.recordAttempt(body)
   fail = true
   await queue.recordOutcome(body, { result: 'delivered', status: 200 })
   assert.equal(await queue.next(yes), undefined)
   await queue.close()
-  const again = await openHere(t, { folder })
+  const again = await openTestQueue(t, { folder })
   assert.equal(await again.queue.next(yes), undefined)
   assert.deepEqual(await names('sent'), ['000000000001.otlp.gz'])
 })
@@ -188,7 +192,7 @@ test('cuts a partly written receipt before the next one', async (t) => {
       if (part > 0) throw failure('ENOSPC')
     },
   })
-  const { folder, queue } = await openHere(t, { disk })
+  const { folder, queue } = await openTestQueue(t, { disk })
   const body = await appendAndTake(queue, 'one')
   part = 200
   await assert.rejects(queue.recordAttempt(body), { code: 'ENOSPC' })
@@ -214,7 +218,7 @@ test('asks for free space only when a file begins or is about to be sealed', asy
       return nodeDisk.free(folder)
     },
   })
-  const { queue } = await openHere(t, { disk })
+  const { queue } = await openTestQueue(t, { disk })
   for (let number = 0; number < 20; number++) await queue.append(recordOf(`n${number}`), 1)
   assert.equal(asked, 1)
   await queue.append(recordOf('large', MIB), 1)

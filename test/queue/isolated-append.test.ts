@@ -1,15 +1,14 @@
-// A record that asked for a body of its own: whatever comes before, after or at the same time lies
-// in other files.
+// An isolated record. Records appended before, after or at the same time are in other files.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { nodeDisk } from '../../src/queue/disk.ts'
 import { idsIn, idsOf, recordOf } from '../support/queue-records.ts'
-import { diskWith, failure, openHere, yes } from './queue-setup.ts'
+import { diskWith, failure, openTestQueue, yes } from './queue-setup.ts'
 
 describe('an isolated record', () => {
   it('shares its file with nothing appended before, after or at the same time', async (t) => {
-    const { queue, folder } = await openHere(t)
+    const { queue, folder } = await openTestQueue(t)
     await queue.append(recordOf('before'), 1)
     await Promise.all([
       queue.append(recordOf('with-1'), 1),
@@ -40,18 +39,18 @@ describe('an isolated record', () => {
   })
 
   it('is refused by a full queue and dropped by one that can never hold it', async (t) => {
-    const full = await openHere(t, { maxBytes: 100 })
+    const full = await openTestQueue(t, { maxBytes: 100 })
     await assert.rejects(full.queue.appendIsolated(recordOf('x', 200), 1), { status: 503 })
     assert.equal(full.counters.get('queue.refused'), 1)
-    const ring = await openHere(t, { maxBytes: 100, full: 'ring' })
+    const ring = await openTestQueue(t, { maxBytes: 100, full: 'ring' })
     await ring.queue.appendIsolated(recordOf('x', 200), 1)
     assert.equal(ring.counters.get('queue.dropped.full'), 1)
   })
 
   it('never reaches the disk if consent ends or the policy changes meanwhile', async (t) => {
-    const { queue, folder, counters } = await openHere(t)
+    const { queue, folder, counters } = await openTestQueue(t)
     const writes: string[] = []
-    const watched = await openHere(t, {
+    const watched = await openTestQueue(t, {
       disk: diskWith({
         write: (file, bytes, position) => {
           writes.push(...idsIn(bytes))
@@ -75,7 +74,7 @@ describe('an isolated record', () => {
 
   it('is answered 503 when its write fails, and later records are kept', async (t) => {
     let failing = false
-    const { queue, ids } = await openHere(t, {
+    const { queue, ids } = await openTestQueue(t, {
       disk: diskWith({
         sync: (file) => (failing ? Promise.reject(failure('EIO')) : nodeDisk.sync(file)),
       }),

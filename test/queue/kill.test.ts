@@ -1,6 +1,6 @@
-// A process that appends is killed with SIGKILL at random instants, again and again on the same
-// folder; whatever it acknowledged is on disk. (The page cache survives the kill;
-// power-loss.test.ts takes that away too.)
+// A process that appends is killed at random instants, again and again on the same directory.
+// Every acknowledged record is on disk. The page cache survives a kill. power-loss.test.ts removes
+// that, too.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,10 +16,7 @@ import { idsOf, queueOptions } from '../support/queue-records.ts'
 const KILLS = countOf('kills')
 const CHILD = new URL('../fixtures/queue/append-forever.ts', import.meta.url).pathname
 
-/**
- * Starts the child, kills it after `acknowledged` lines and `extraMs`; gives the numbers it
- * printed.
- */
+/** Kills a child after `acknowledged` lines and `extraMs`. Gives the numbers that it printed. */
 async function runAndKill(
   folder: string,
   first: number,

@@ -1,6 +1,6 @@
-// Takes the power away after every single file operation of the queue, in every way that a disk may
-// lose what was not synced, and recovers with the real code: nothing acknowledged is missing,
-// nothing that left comes back.
+// Cuts the power after every single file operation of the queue, in every way in which a disk may
+// lose unsynced data, and recovers with the real code. No acknowledged record is missing, and no
+// removed record is back.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
@@ -11,7 +11,7 @@ import { MemoryDisk, type Operation, powerLosses } from '../support/memory-disk.
 import { idsIn, idsOf, queueOptions, recordOf } from '../support/queue-records.ts'
 
 const FOLDER = '/data'
-/** Ways to lose, for each operation. */
+/** Power losses for each operation. */
 const MOST = countOf('lossesInQueue')
 /** The same, where each operation is checked more than once. */
 const MOST_LATER = countOf('lossesInQueueLater')
@@ -71,7 +71,7 @@ async function settle(
   disk.event('moved', [body.sha256])
 }
 
-/** All that was appended until now may go, or has gone. */
+/** Everything appended until now may be removed, or is removed. */
 function everything(disk: MemoryDisk, event: 'may-go' | 'gone'): void {
   disk.event(
     event,
@@ -81,10 +81,9 @@ function everything(disk: MemoryDisk, event: 'may-go' | 'gone'): void {
   )
 }
 
-/** Everything a queue does in its life, once. */
-async function life(): Promise<MemoryDisk> {
-  const disk = new MemoryDisk()
-  let queue = await open(disk, 'policy-a')
+/** Failed writes, every outcome, and a switch of the policy while the queue is open. */
+async function appendAndSwitch(disk: MemoryDisk): Promise<void> {
+  const queue = await open(disk, 'policy-a')
   await append(disk, queue, 'a1')
   await append(disk, queue, 'a2', 'a3', 'a4')
   disk.failNext = 'write'
@@ -119,10 +118,13 @@ async function life(): Promise<MemoryDisk> {
   await queue.seal()
   await queue.next(() => true)
   await queue.close()
+}
 
+/** Opens under another policy, and wipes the open queue twice. */
+async function reopenAndWipe(disk: MemoryDisk): Promise<void> {
   everything(disk, 'may-go')
   disk.event('switchPolicy', ['policy-b', 'policy-c'])
-  queue = await open(disk, 'policy-c')
+  const queue = await open(disk, 'policy-c')
   everything(disk, 'gone')
   disk.event('switchPolicy', ['policy-c'])
   await append(disk, queue, 'c1', 'c2')
@@ -142,14 +144,24 @@ async function life(): Promise<MemoryDisk> {
   disk.event('wiped')
   await append(disk, queue, 'd2')
   await queue.close()
+}
 
+async function reopenWithWipe(disk: MemoryDisk): Promise<void> {
   everything(disk, 'may-go')
   disk.event('wiping')
-  queue = await open(disk, 'policy-c', true)
+  const queue = await open(disk, 'policy-c', true)
   everything(disk, 'gone')
   disk.event('wiped')
   await append(disk, queue, 'e1', 'e2')
   await queue.close()
+}
+
+/** Everything that a queue does, once. */
+async function life(): Promise<MemoryDisk> {
+  const disk = new MemoryDisk()
+  await appendAndSwitch(disk)
+  await reopenAndWipe(disk)
+  await reopenWithWipe(disk)
   return disk
 }
 
@@ -198,7 +210,7 @@ const textOf = (disk: MemoryDisk, name: string): Promise<string> =>
     () => '',
   )
 
-/** Recovers what the power left, and holds it against the promises. */
+/** Recovers after each power loss, and compares with the promises. Gives the recoveries. */
 async function check(
   history: readonly Operation[],
   most: number,
@@ -220,9 +232,9 @@ async function check(
         assert.ok(waiting.includes(id), `${id} was acknowledged and is missing: ${where}`)
       for (const id of waiting) {
         assert.ok(appended.has(id), `${id} was never appended: ${where}`)
-        assert.ok(!gone.has(id), `${id} had left and is back: ${where}`)
+        assert.ok(!gone.has(id), `${id} was removed and is back: ${where}`)
       }
-      assert.equal(new Set(waiting).size, waiting.length, `something is there twice: ${where}`)
+      assert.equal(new Set(waiting).size, waiting.length, `a record is there twice: ${where}`)
       const receipts = `${await textOf(disk, 'receipts.old.jsonl')}${await textOf(disk, 'receipts.jsonl')}`
       for (const sha256 of attempted)
         assert.ok(receipts.includes(sha256), `the receipt of an attempt is missing: ${where}`)
@@ -255,7 +267,7 @@ test('records recovered after kill -9 survive a power loss soon after', async ()
   for (let length = 0; length <= operations.length; length++) {
     const history = operations.slice(0, length)
     const digest = promises(history).digests.at(-1)!
-    // Killed, not cut off from power: all of it is still there, but not all of it is durable.
+    // A kill keeps every operation, but not all of them are durable.
     const disk = MemoryDisk.replay(history)
     if (promises(history).digests.length > 1) everything(disk, 'may-go')
     disk.event('switchPolicy', [digest])
@@ -280,7 +292,7 @@ test('records recovered after kill -9 survive a power loss soon after', async ()
 
 test('a rotation of receipts keeps every line that recovery needs', async () => {
   const disk = new MemoryDisk()
-  // Almost 1 MiB: the lines of one body carry the file over its bound.
+  // Almost 1 MiB, so that the lines of one body exceed the bound.
   const fill = async (file: number, at: number): Promise<void> => {
     await disk.write(file, Buffer.from(`${'x'.repeat(1024 * 1024 - 300)}\n`), at)
     await disk.sync(file)

@@ -1,4 +1,4 @@
-// A queue on a real folder that is gone when the test ends, and what its tests look at.
+// A queue in a real folder that is removed when the test ends, and readers for its files.
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -17,8 +17,8 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
   return folder
 }
 
-/** A queue in a folder of its own, or in the one that `changes` name; closed when the test ends. */
-export async function openHere(t: TestContext, changes: Partial<QueueOptions> = {}) {
+/** A queue in a new folder, or in that of `changes`. It is closed when the test ends. */
+export async function openTestQueue(t: TestContext, changes: Partial<QueueOptions> = {}) {
   const folder = changes.folder ?? (await temporaryFolder(t))
   const counters = new Counters()
   const queue = await openQueue(queueOptions(folder, { counters, ...changes }))
@@ -42,6 +42,6 @@ export async function appendAndTake(queue: Queue, ...ids: string[]) {
   return body
 }
 
-/** The node disk, with some operations replaced. */
+/** The real disk with some operations replaced. */
 export const diskWith = (changes: Partial<Disk>): Disk => ({ ...nodeDisk, ...changes })
 export const failure = (code: string): Error => Object.assign(new Error(code), { code })

@@ -1,4 +1,4 @@
-// What the queue promises from append to receipt, each by name, on real folders.
+// The promises of the queue from append to receipt, on real folders.
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { appendFile, readFile, stat, writeFile } from 'node:fs/promises'
@@ -9,13 +9,13 @@ import { Cursor, lenField, varintField } from '../../src/otlp/wire.ts'
 import { nodeDisk } from '../../src/queue/disk.ts'
 import type { Refusal } from '../../src/support/errors.ts'
 import { idsIn, recordOf } from '../support/queue-records.ts'
-import { appendAndTake, diskWith, openHere, receiptsIn, yes } from './queue-setup.ts'
+import { appendAndTake, diskWith, openTestQueue, receiptsIn, yes } from './queue-setup.ts'
 
 const full503 = (error: unknown): boolean =>
   (error as Refusal).status === 503 && (error as Refusal).retryAfterSeconds === 60
 
 test('an acknowledged record is in queue/ as a readable request', async (t) => {
-  const { folder, queue, names } = await openHere(t)
+  const { folder, queue, names } = await openTestQueue(t)
   await queue.append(recordOf('one'), 1)
   await queue.append(recordOf('two'), 1)
   assert.deepEqual(await names('queue'), ['000000000001.otlp'])
@@ -30,7 +30,7 @@ test('an acknowledged record is in queue/ as a readable request', async (t) => {
 })
 
 test('folders and files are for our user only', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   await queue.recordAttempt(await appendAndTake(queue, 'one'))
   await queue.append(recordOf('two'), 1)
   const mode = async (path: string): Promise<number> =>
@@ -47,7 +47,7 @@ test('folders and files are for our user only', async (t) => {
 })
 
 test('copies the bytes of a record at once', async (t) => {
-  const { queue, ids } = await openHere(t)
+  const { queue, ids } = await openTestQueue(t)
   const record = recordOf('original')
   const appended = queue.append(record, 1)
   record.fill(0)
@@ -62,10 +62,10 @@ test('waiting appends share one write and one sync', async (t) => {
     write: (...given) => nodeDisk.write(...given).finally(() => writes++),
     sync: (...given) => nodeDisk.sync(...given).finally(() => syncs++),
   })
-  const { queue, ids } = await openHere(t, { disk })
+  const { queue, ids } = await openTestQueue(t, { disk })
   await queue.append(recordOf('first'), 1)
   writes = syncs = 0
-  // In callbacks of their own, as requests come, and more than the first buffer of a group holds.
+  // One callback each, like requests, and more than the first buffer of a group holds.
   const later = (id: string): Promise<void> =>
     new Promise<void>((resolve) => void setImmediate(resolve)).then(() =>
       queue.append(recordOf(id, 20_000), 1),
@@ -76,16 +76,16 @@ test('waiting appends share one write and one sync', async (t) => {
 })
 
 test('seals a file at 1 MiB', async (t) => {
-  const { queue, names } = await openHere(t)
+  const { queue, names } = await openTestQueue(t)
   await queue.append(recordOf('large', 1024 * 1024), 1)
   await queue.append(recordOf('small'), 1)
   assert.deepEqual(await names('queue'), ['000000000001.otlp', '000000000002.otlp'])
 })
 
 test('next gives the oldest sealed file, sorted, as exactly the bytes in sending/', async (t) => {
-  const { folder, queue, names } = await openHere(t)
+  const { folder, queue, names } = await openTestQueue(t)
   for (const id of ['c', 'a', 'b']) await queue.append(recordOf(id), 1)
-  assert.equal(await queue.next(yes), undefined, 'the growing file is not given')
+  assert.equal(await queue.next(yes), undefined, 'the active file is not given')
   await queue.seal()
   await queue.append(recordOf('later'), 1)
   const body = await queue.next(yes)
@@ -111,7 +111,7 @@ test('next gives the oldest sealed file, sorted, as exactly the bytes in sending
 })
 
 test('next commits nothing once it is not allowed, also between its two checks', async (t) => {
-  const { queue, names } = await openHere(t)
+  const { queue, names } = await openTestQueue(t)
   await queue.append(recordOf('one'), 1)
   await queue.seal()
   assert.equal(await queue.next(() => false), undefined)
@@ -122,7 +122,7 @@ test('next commits nothing once it is not allowed, also between its two checks',
 })
 
 test('receipts name the attempt once and every outcome; a settled body moves', async (t) => {
-  const { folder, queue, names } = await openHere(t)
+  const { folder, queue, names } = await openTestQueue(t)
   const body = await appendAndTake(queue, 'one', 'two')
   await queue.recordAttempt(body)
   await queue.recordOutcome(body, { result: 'retry', status: 503 })
@@ -153,11 +153,11 @@ test('receipts name the attempt once and every outcome; a settled body moves', a
 })
 
 test('receipts over 1 MiB become receipts.old.jsonl', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   await queue.recordAttempt(await appendAndTake(queue, 'one'))
   await queue.close()
   await appendFile(join(folder, 'receipts.jsonl'), `${'x'.repeat(1024 * 1024)}\n`)
-  const again = await openHere(t, { folder })
+  const again = await openTestQueue(t, { folder })
   const body = await again.queue.next(yes)
   await again.queue.recordOutcome(body!, { result: 'delivered', status: 200 })
   assert.equal((await receiptsIn(folder)).length, 1)
@@ -165,7 +165,7 @@ test('receipts over 1 MiB become receipts.old.jsonl', async (t) => {
 })
 
 test('counts spans, and no other field that looks like one', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   const spans = Buffer.concat([
     lenField(1, lenField(2, Buffer.from('scope'))),
     lenField(2, lenField(2, Buffer.alloc(8))),
@@ -186,18 +186,18 @@ test('counts spans, and no other field that looks like one', async (t) => {
   )
   assert.equal((await appendAndTake(queue)).spans, 2)
   await queue.close()
-  assert.equal((await (await openHere(t, { folder })).queue.next(yes))?.spans, 2)
+  assert.equal((await (await openTestQueue(t, { folder })).queue.next(yes))?.spans, 2)
 })
 
 test('sent/ keeps the last 16 MiB', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   await queue.close()
   for (let sequence = 1; sequence <= 17; sequence++)
     await writeFile(
       join(folder, 'sent', `${String(sequence).padStart(12, '0')}.otlp.gz`),
       Buffer.alloc(1024 * 1024),
     )
-  const again = await openHere(t, { folder })
+  const again = await openTestQueue(t, { folder })
   const body = await appendAndTake(again.queue, 'one')
   assert.equal(body.sequence, 18, 'the sequence goes on from sent/')
   await again.queue.recordOutcome(body, { result: 'refused', status: 400 })
@@ -209,17 +209,17 @@ test('sent/ keeps the last 16 MiB', async (t) => {
 })
 
 test('continues the sequence from the receipts when every file is gone', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   const body = await appendAndTake(queue, 'one')
   await queue.recordAttempt(body)
   await queue.wipe()
   await queue.close()
-  const again = await openHere(t, { folder })
+  const again = await openTestQueue(t, { folder })
   assert.equal((await appendAndTake(again.queue, 'two')).sequence, 2)
 })
 
 test('a full queue answers 503 with Retry-After 60, and accepts again when empty', async (t) => {
-  const { counters, queue, ids } = await openHere(t, { maxBytes: 2_000 })
+  const { counters, queue, ids } = await openTestQueue(t, { maxBytes: 2_000 })
   await queue.append(recordOf('one', 1_500), 1)
   assert.ok(queue.halfFull())
   await assert.rejects(queue.append(recordOf('two', 1_500), 3), full503)
@@ -232,7 +232,7 @@ test('a full queue answers 503 with Retry-After 60, and accepts again when empty
 
 test('a full queue that refuses drops nothing, even if a body outgrows its records', async (t) => {
   const noise = (): Buffer => lenField(1, lenField(2, lenField(2, randomBytes(1_000))))
-  const { queue, names } = await openHere(t, { maxBytes: 2 * (noise().length + 5) })
+  const { queue, names } = await openTestQueue(t, { maxBytes: 2 * (noise().length + 5) })
   await queue.append(noise(), 1)
   await queue.seal()
   const [body] = await Promise.all([queue.next(yes), queue.append(noise(), 1)])
@@ -244,7 +244,7 @@ test('a full queue that refuses drops nothing, even if a body outgrows its recor
 })
 
 test('counts records that wait for the disk as queued', async (t) => {
-  const { queue, ids } = await openHere(t, { maxBytes: 2_000 })
+  const { queue, ids } = await openTestQueue(t, { maxBytes: 2_000 })
   const first = queue.append(recordOf('first', 1_500), 1)
   assert.ok(queue.halfFull())
   await assert.rejects(queue.append(recordOf('second', 1_500), 1), full503)
@@ -254,7 +254,7 @@ test('counts records that wait for the disk as queued', async (t) => {
 
 for (const full of ['drop-oldest', 'ring'] as const) {
   test(`with ${full}, drops and counts the oldest files`, async (t) => {
-    const { counters, queue, ids } = await openHere(t, { maxBytes: 4_000, full })
+    const { counters, queue, ids } = await openTestQueue(t, { maxBytes: 4_000, full })
     await queue.append(recordOf('one', 1_500), 2)
     await queue.seal()
     await queue.append(recordOf('two', 1_500), 1)
@@ -264,13 +264,13 @@ for (const full of ['drop-oldest', 'ring'] as const) {
     assert.equal(counters.get('queue.dropped.full'), 6)
     assert.ok(queue.status().bytes <= 4_000)
     await queue.append(recordOf('four', 1_500), 1)
-    assert.deepEqual(await ids('queue'), ['four'], 'the file that grows can be the oldest')
+    assert.deepEqual(await ids('queue'), ['four'], 'the active file can be the oldest')
     assert.equal(counters.get('queue.dropped.full'), 8)
   })
 }
 
 test('bounds the records that wait in memory', async (t) => {
-  const { queue } = await openHere(t)
+  const { queue } = await openTestQueue(t)
   const large = recordOf('large', 5 * 1024 * 1024)
   const results = await Promise.allSettled([
     queue.append(large, 1),

@@ -1,5 +1,5 @@
-// What the queue makes of a folder as it finds it: torn, damaged, half committed, too old, or taken
-// by another process.
+// The queue opens a directory that is torn, damaged, half committed, expired, or in use by another
+// process.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import {
@@ -21,16 +21,16 @@ import { promisify } from 'node:util'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { openQueue } from '../../src/queue/queue.ts'
 import { idsIn, queueOptions, recordOf } from '../support/queue-records.ts'
-import { appendAndTake, openHere, receiptsIn, temporaryFolder, yes } from './queue-setup.ts'
+import { appendAndTake, openTestQueue, receiptsIn, temporaryFolder, yes } from './queue-setup.ts'
 
 test('cuts a torn tail behind the last record with a right checksum', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   for (const id of ['one', 'two', 'three']) await queue.append(recordOf(id), 1)
   await queue.close()
   const path = join(folder, 'queue/000000000001.otlp')
   const { size } = await stat(path)
   await truncate(path, size - 2)
-  const again = await openHere(t, { folder })
+  const again = await openTestQueue(t, { folder })
   assert.deepEqual(await again.ids('queue'), ['one', 'two'])
   assert.equal((await stat(path)).size, 2 * (recordOf('one').length + 5))
   assert.equal(again.counters.get('queue.recovered.torn'), 1)
@@ -38,22 +38,22 @@ test('cuts a torn tail behind the last record with a right checksum', async (t) 
 })
 
 test('removes a file without a whole record', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   await queue.close()
   await writeFile(join(folder, 'queue/000000000007.otlp'), recordOf('half').subarray(0, 5))
-  const again = await openHere(t, { folder })
+  const again = await openTestQueue(t, { folder })
   assert.deepEqual(await again.names('queue'), [])
 })
 
 test('keeps the records before damage in a file and counts the rest once', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   for (const id of ['one', 'two', 'three']) await queue.append(recordOf(id), 1)
   await queue.close()
   const path = join(folder, 'queue/000000000001.otlp')
   const bytes = await readFile(path)
   bytes[bytes.indexOf('<two>') + 1]! ^= 1
   await writeFile(path, bytes)
-  const again = await openHere(t, { folder })
+  const again = await openTestQueue(t, { folder })
   assert.deepEqual(await again.ids('queue'), ['one'])
   assert.deepEqual(
     [again.counters.get('queue.dropped.corrupt'), again.counters.get('queue.recovered.torn')],
@@ -66,12 +66,12 @@ test('takes the unfinished tail of a power loss for torn, not damaged', async (t
   const wrong = (bytes: Buffer): Buffer =>
     Buffer.concat([bytes, recordOf('two'), Buffer.from([0x7d, 0, 0, 0, 0])])
   for (const spoil of [zeros, wrong]) {
-    const { folder, queue } = await openHere(t)
+    const { folder, queue } = await openTestQueue(t)
     await queue.append(recordOf('one'), 1)
     await queue.close()
     const path = join(folder, 'queue/000000000001.otlp')
     await writeFile(path, spoil(await readFile(path)))
-    const again = await openHere(t, { folder })
+    const again = await openTestQueue(t, { folder })
     assert.deepEqual(await again.ids('queue'), ['one'])
     assert.deepEqual(
       [again.counters.get('queue.dropped.corrupt'), again.counters.get('queue.recovered.torn')],
@@ -81,11 +81,11 @@ test('takes the unfinished tail of a power loss for torn, not damaged', async (t
 })
 
 test('a receipt that was cut off does not damage the next one', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   await queue.recordAttempt(await appendAndTake(queue, 'one'))
   await queue.close()
   await appendFile(join(folder, 'receipts.jsonl'), `{"time":"${'x'.repeat(1000)}`)
-  const again = await openHere(t, { folder })
+  const again = await openTestQueue(t, { folder })
   await again.queue.recordAttempt(await appendAndTake(again.queue, 'two'))
   await again.queue.recordOutcome((await again.queue.next(yes))!, {
     result: 'delivered',
@@ -101,17 +101,17 @@ test('a receipt that was cut off does not damage the next one', async (t) => {
 })
 
 test('leaves files of others as they are', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   await queue.close()
   const theirs = ['queue/x000000000009.otlp', 'sending/notes.txt', 'sent/notes.txt']
   for (const name of theirs) await writeFile(join(folder, name), 'theirs')
-  const again = await openHere(t, { folder })
+  const again = await openTestQueue(t, { folder })
   for (const name of theirs) assert.equal(await readFile(join(folder, name), 'utf8'), 'theirs')
   assert.equal((await appendAndTake(again.queue, 'one')).sequence, 1)
 })
 
 test('continues the sequence from the files on disk, and sends the oldest first', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   for (const id of ['one', 'two', 'three']) {
     await queue.append(recordOf(id), 1)
     await queue.seal()
@@ -119,7 +119,7 @@ test('continues the sequence from the files on disk, and sends the oldest first'
   const first = await queue.next(yes)
   await queue.close()
   await rename(join(folder, 'queue/000000000003.otlp'), join(folder, 'queue/000000000007.otlp'))
-  const again = await openHere(t, { folder })
+  const again = await openTestQueue(t, { folder })
   await again.queue.append(recordOf('eight'), 1)
   assert.deepEqual(await again.names('queue'), [
     '000000000002.otlp',
@@ -131,7 +131,7 @@ test('continues the sequence from the files on disk, and sends the oldest first'
     join(folder, 'sending/000000000001.otlp.gz'),
     join(folder, 'sending/000000000020.otlp.gz'),
   )
-  const third = await openHere(t, { folder })
+  const third = await openTestQueue(t, { folder })
   assert.equal((await third.queue.next(yes))?.sequence, 2)
   await third.queue.append(recordOf('last'), 1)
   assert.equal((await third.names('queue')).at(-1), '000000000021.otlp')
@@ -139,7 +139,7 @@ test('continues the sequence from the files on disk, and sends the oldest first'
 })
 
 test('never sends a body that the old receipts call settled, by its digest', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   for (const result of ['delivered', 'refused', 'delivered', 'retry'] as const) {
     const body = await appendAndTake(queue, result)
     await queue.recordAttempt(body)
@@ -153,7 +153,7 @@ test('never sends a body that the old receipts call settled, by its digest', asy
       join(folder, `sending/00000000000${sequence}.otlp.gz`),
     )
   await writeFile(join(folder, 'sending/000000000003.otlp.gz'), gzipSync(recordOf('another')))
-  const again = await openHere(t, { folder })
+  const again = await openTestQueue(t, { folder })
   assert.deepEqual(await again.ids('sending'), ['another', 'retry'])
   await again.queue.switchPolicy('policy-b')
   assert.deepEqual(
@@ -164,7 +164,7 @@ test('never sends a body that the old receipts call settled, by its digest', asy
 })
 
 test('a damaged or missing file does not hold up the files behind it', async (t) => {
-  const { folder, queue, counters } = await openHere(t)
+  const { folder, queue, counters } = await openTestQueue(t)
   await queue.append(recordOf('one'), 1)
   await queue.append(recordOf('uno'), 1)
   await queue.seal()
@@ -179,7 +179,7 @@ test('a damaged or missing file does not hold up the files behind it', async (t)
 })
 
 test('recovery prefers sending/, removes temporary files, moves settled bodies', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   await queue.append(recordOf('one'), 1)
   const copy = await readFile(join(folder, 'queue/000000000001.otlp'))
   const first = await appendAndTake(queue)
@@ -193,7 +193,7 @@ test('recovery prefers sending/, removes temporary files, moves settled bodies',
   await writeFile(join(folder, 'queue/000000000002.otlp'), copy)
   await writeFile(join(folder, 'sending/000000000002.otlp.gz.tmp'), 'half')
   await writeFile(join(folder, 'policy.tmp'), 'half')
-  const again = await openHere(t, { folder })
+  const again = await openTestQueue(t, { folder })
   assert.deepEqual(
     [await again.names('queue'), await again.names('sending'), await again.names('sent')],
     [[], ['000000000002.otlp.gz'], ['000000000001.otlp.gz']],
@@ -205,7 +205,7 @@ test('recovery prefers sending/, removes temporary files, moves settled bodies',
 test('drops and counts files over the age limit at seal, next and open', async (t) => {
   let time = Date.now()
   const changes = { maxAgeMs: 1_000, now: () => time }
-  const { folder, counters, queue, names } = await openHere(t, changes)
+  const { folder, counters, queue, names } = await openTestQueue(t, changes)
   await queue.append(recordOf('one'), 2)
   time += 1_001
   await queue.seal()
@@ -222,14 +222,14 @@ test('drops and counts files over the age limit at seal, next and open', async (
   await queue.append(recordOf('three'), 1)
   await queue.close()
   await utimes(join(folder, 'queue/000000000003.otlp'), time / 1000 - 2, time / 1000 - 2)
-  const again = await openHere(t, { ...changes, folder })
+  const again = await openTestQueue(t, { ...changes, folder })
   assert.deepEqual([await again.names('queue'), again.counters.get('queue.dropped.age')], [[], 1])
 })
 
 test('the age of a file is that of its oldest record, also after commit and restart', async (t) => {
   let time = Date.now() - 30_000
   const changes = { maxAgeMs: 8_000, now: () => time }
-  const { folder, counters, queue, ids, names } = await openHere(t, changes)
+  const { folder, counters, queue, ids, names } = await openTestQueue(t, changes)
   await queue.append(recordOf('one'), 1)
   time += 8_001
   await queue.append(recordOf('two'), 1)
@@ -251,7 +251,7 @@ test('the age of a file is that of its oldest record, also after commit and rest
   assert.deepEqual([await ids('queue'), counters.get('queue.dropped.age')], [['four', 'five'], 3])
   assert.equal((await appendAndTake(queue)).sequence, 3)
   await queue.close()
-  const again = await openHere(t, { ...changes, folder, now: Date.now })
+  const again = await openTestQueue(t, { ...changes, folder, now: Date.now })
   assert.deepEqual([await again.names('sending'), again.counters.get('queue.dropped.age')], [[], 2])
 })
 
@@ -263,11 +263,11 @@ test('tells a directory that cannot be locked from one in use, and unlocks it', 
   await writeFile(join(folder, 'sending'), '')
   await assert.rejects(openQueue(queueOptions(folder)), { code: 'EEXIST' })
   await rm(join(folder, 'sending'))
-  await openHere(t, { folder })
+  await openTestQueue(t, { folder })
 })
 
 test('keeps a second process out until the first closes, silent on stderr', async (t) => {
-  const { folder, queue } = await openHere(t)
+  const { folder, queue } = await openTestQueue(t)
   const program = `
     import { openQueue } from ${JSON.stringify(new URL('../../src/queue/queue.ts', import.meta.url).href)}
     import { queueOptions } from ${JSON.stringify(new URL('../support/queue-records.ts', import.meta.url).href)}
@@ -285,7 +285,7 @@ test('keeps a second process out until the first closes, silent on stderr', asyn
 })
 
 test('a closed queue accepts nothing', async (t) => {
-  const { queue, names } = await openHere(t)
+  const { queue, names } = await openTestQueue(t)
   const last = queue.append(recordOf('last'), 1)
   await queue.close()
   await last

@@ -1,5 +1,6 @@
-// A request that is cancelled, because consent has ended: its connection is reset, so that the
-// kernel never sends what it still holds of the body, and one that is not there yet does not come.
+// A request that is cancelled because consent has ended. Its connection is reset, so that the
+// kernel never sends the buffered rest of the body. A connection that is not open yet does not
+// open.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
@@ -23,8 +24,7 @@ const STALLS_AT = 64 * 1024
 type Over = 'plain HTTP' | 'TLS' | 'TLS through a proxy'
 
 /**
- * A relay before a collector, or a proxy that is asked for a way to it: it passes on a first piece
- * of what comes, then takes nothing until it is told to go on.
+ * A relay or proxy before a collector. It forwards a first piece, then pauses until it is resumed.
  */
 async function stallingRelay(t: TestContext, over: Over) {
   const secure = over !== 'plain HTTP'
@@ -44,7 +44,7 @@ async function stallingRelay(t: TestContext, over: Over) {
     let asked = over === 'TLS through a proxy'
     client.on('data', (chunk) => {
       if (asked) {
-        // It comes in one piece, and nothing else before the answer.
+        // It arrives in one piece, and nothing else comes before the answer.
         assert.match(
           chunk.toString('latin1'),
           /^CONNECT 127\.0\.0\.1:\d+ HTTP\/1\.1\r\n(?:.+\r\n)*\r\n$/,
@@ -114,7 +114,7 @@ for (const over of ['plain HTTP', 'TLS', 'TLS through a proxy'] as const) {
     await until(() => code !== '')
     assert.equal(code, 'ABORTED')
     poster.close()
-    // One that comes later is the clock.
+    // A later connection is that of the clock.
     goOn()
     const later = new AbortController()
     const next = open()

@@ -1,15 +1,15 @@
-// Consent is asked again before every request and every commit; where it ends, or the sidecar is
-// stopped, in the middle of a drain, nothing more is made, and what is under way ends.
+// Consent is read again before every request and every commit. If it ends or the sidecar stops
+// during a drain, no other request begins, and the current one ends.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openHere, receiptsIn } from '../queue/queue-setup.ts'
+import { openTestQueue, receiptsIn } from '../queue/queue-setup.ts'
 import { recordOf } from '../support/queue-records.ts'
 import {
-  collectHere,
   destinationOf,
   queueWith,
-  roadHere,
-  senderHere,
+  startTestCollector,
+  startTestDelivery,
+  startTestSender,
   statuses,
 } from '../support/sender.ts'
 import { settle, until } from '../support/wait.ts'
@@ -19,11 +19,11 @@ const outcomesIn = async (folder: string): Promise<Record<string, unknown>[]> =>
   (await receiptsIn(folder)).filter(({ event }) => event !== 'attempt')
 
 test('commits, records and sends nothing if consent ends before the commit', async (t) => {
-  // Asked when next begins, and again right before the commit.
+  // It is read when next() begins, and again right before the commit.
   for (const ends of [1, 2]) {
     let asked = 0
     let taken = false
-    const stored = await openHere(t)
+    const stored = await openTestQueue(t)
     await stored.queue.append(recordOf('one'), 1)
     const queue = queueWith(stored.queue, {
       next: async (isAllowed) => {
@@ -35,14 +35,14 @@ test('commits, records and sends nothing if consent ends before the commit', asy
         return body
       },
     })
-    const { pass, drains, sender } = senderHere(t, queue, {
+    const { advance, drains, sender } = startTestSender(t, queue, {
       random: () => 0,
       allowed: () => asked < ends,
     })
-    pass(0)
+    advance(0)
     await until(() => taken)
     await settle()
-    pass(HOUR_MS)
+    advance(HOUR_MS)
     assert.equal(drains(), 1)
     await sender.stop()
     assert.deepEqual(await stored.names('sending'), [])
@@ -54,7 +54,7 @@ test('commits, records and sends nothing if consent ends before the commit', asy
 test('makes no request if consent ends while the receipt is written', async (t) => {
   let allowed = true
   const requests = t.mock.method(AbortSignal, 'timeout')
-  const stored = await openHere(t)
+  const stored = await openTestQueue(t)
   await stored.queue.append(recordOf('one'), 1)
   const queue = queueWith(stored.queue, {
     recordAttempt: async (body) => {
@@ -62,8 +62,8 @@ test('makes no request if consent ends while the receipt is written', async (t) 
       allowed = false
     },
   })
-  const { pass } = senderHere(t, queue, { random: () => 0, allowed: () => allowed })
-  pass(0)
+  const { advance } = startTestSender(t, queue, { random: () => 0, allowed: () => allowed })
+  advance(0)
   await until(() => !allowed)
   await settle()
   assert.equal(requests.mock.callCount(), 0)
@@ -72,7 +72,7 @@ test('makes no request if consent ends while the receipt is written', async (t) 
 test('makes no other request if consent ends during one, and records its answer', async (t) => {
   let allowed = true
   let ended = false
-  const { queue, pass, got, counters, folder, names } = await roadHere(
+  const { queue, advance, got, counters, folder, names } = await startTestDelivery(
     t,
     (request, response) => {
       request.socket.once('close', () => {
@@ -86,7 +86,7 @@ test('makes no other request if consent ends during one, and records its answer'
   await queue.append(recordOf('one'), 1)
   await queue.seal()
   await queue.append(recordOf('two'), 1)
-  pass(0)
+  advance(0)
   await until(() => ended)
   assert.equal(got.length, 1)
   await until(() => counters.get('sent.bodies') === 1)
@@ -103,7 +103,7 @@ test('makes no other request if consent ends during one, and records its answer'
 test('a stop waits for the writes of the drain and begins no other body', async (t) => {
   const gate = Promise.withResolvers<void>()
   let answered = false
-  const stored = await openHere(t)
+  const stored = await openTestQueue(t)
   const queue = queueWith(stored.queue, {
     recordOutcome: async (...given) => {
       answered = true
@@ -114,12 +114,12 @@ test('a stop waits for the writes of the drain and begins no other body', async 
   await stored.queue.append(recordOf('one'), 1)
   await stored.queue.seal()
   await stored.queue.append(recordOf('two'), 1)
-  const { port } = await collectHere(t, statuses(200))
-  const { sender, pass } = senderHere(t, queue, {
+  const { port } = await startTestCollector(t, statuses(200))
+  const { sender, advance } = startTestSender(t, queue, {
     destination: destinationOf(`http://127.0.0.1:${port}`),
     random: () => 0,
   })
-  pass(0)
+  advance(0)
   await until(() => answered)
   let stopped = false
   const stopping = sender.stop().then(() => {
@@ -137,19 +137,22 @@ test('a stop waits for the writes of the drain and begins no other body', async 
 
 test('a stop cancels a request in flight, and keeps the body', async (t) => {
   let closed = false
-  const { queue, got, pass, names, sender, counters, folder } = await roadHere(t, (request) => {
-    request.socket.once('close', () => {
-      closed = true
-    })
-  })
+  const { queue, got, advance, names, sender, counters, folder } = await startTestDelivery(
+    t,
+    (request) => {
+      request.socket.once('close', () => {
+        closed = true
+      })
+    },
+  )
   await queue.append(recordOf('one'), 1)
-  pass(0)
+  advance(0)
   await until(() => got.length === 1)
   await sender.stop()
   await until(() => closed)
   assert.deepEqual([(await names('sending')).length, await names('sent')], [1, []])
   assert.deepEqual(await outcomesIn(folder), [])
   assert.deepEqual(counters.snapshot(), {})
-  pass(2 * HOUR_MS)
+  advance(2 * HOUR_MS)
   assert.equal(got.length, 1)
 })

@@ -1,13 +1,13 @@
-// The environment of a pod is shared with its application: no variable of the OpenTelemetry SDK, of
-// a proxy, of a cloud or of TLS reaches what the sidecar sends, where it sends it, under which
-// headers, or to whom it trusts.
+// A sidecar can share environment variables with its application. No variable of the OpenTelemetry
+// SDK, a proxy, a cloud or TLS changes the body, the address, the headers or the trusted
+// certificates.
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createAuthority } from '../support/certificates.ts'
 import { startCollector } from '../support/collector.ts'
-import { collectHere, statuses } from '../support/sender.ts'
+import { startTestCollector, statuses } from '../support/sender.ts'
 import { execution, placeOf, post, startChild, until } from '../support/sidecar.ts'
 
 const PROXIES = [
@@ -22,7 +22,7 @@ const PROXIES = [
 ]
 const EXPORTERS = ['OTEL_EXPORTER_OTLP', 'OTEL_EXPORTER_OTLP_TRACES', 'OTEL_EXPORTER_ZIPKIN']
 
-/** Every variable that could tempt a program to send elsewhere, otherwise, or more. */
+/** Variables that make other programs send elsewhere, differently, or more. */
 function canaries(elsewhere: string, file: string): Record<string, string> {
   const host = new URL(elsewhere).host
   const exporters = EXPORTERS.flatMap((name) => [
@@ -75,7 +75,7 @@ function canaries(elsewhere: string, file: string): Record<string, string> {
   }
 }
 
-/** What a collector gets of one report, under these variables. */
+/** The request that a collector gets for one report, under these variables. */
 async function headersOf(
   t: TestContext,
   endpoint: string,
@@ -109,7 +109,11 @@ test('variables of OpenTelemetry, proxies and clouds do not change a request', a
 test('over https, only our own settings choose proxy and trusted certificates', async (t) => {
   const authority = createAuthority()
   const elsewhere = await startCollector(t)
-  const collecting = await collectHere(t, statuses(200), authority.issue('collector', '127.0.0.1'))
+  const collecting = await startTestCollector(
+    t,
+    statuses(200),
+    authority.issue('collector', '127.0.0.1'),
+  )
   const { folder } = await placeOf(t, {})
   const [caFile, file] = [join(folder, 'ca'), join(folder, 'canary')]
   await writeFile(caFile, authority.cert)
@@ -131,7 +135,11 @@ test('over https, only our own settings choose proxy and trusted certificates', 
 
 test('does not trust a certificate that only the environment trusts', async (t) => {
   const authority = createAuthority()
-  const collecting = await collectHere(t, statuses(200), authority.issue('collector', '127.0.0.1'))
+  const collecting = await startTestCollector(
+    t,
+    statuses(200),
+    authority.issue('collector', '127.0.0.1'),
+  )
   const { folder } = await placeOf(t, {})
   const [other, trusted] = [join(folder, 'other'), join(folder, 'trusted')]
   await writeFile(other, createAuthority('Another').cert)

@@ -1,5 +1,4 @@
-// One request to the collector: exactly these headers, no redirect, no endless answer, no wait
-// without an end.
+// One request to the collector: exact headers, no redirect, a bounded answer, a deadline.
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -7,7 +6,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Answer, type Destination, openPoster, parseHeaders } from '../../src/send/post.ts'
 import { temporaryFolder } from '../queue/queue-setup.ts'
-import { collectHere, destinationOf, statuses } from '../support/sender.ts'
+import { destinationOf, startTestCollector, statuses } from '../support/sender.ts'
 import { until } from '../support/wait.ts'
 
 const BODY = Buffer.from('body')
@@ -20,7 +19,7 @@ function posterTo(t: TestContext, endpoint: string, changes: Partial<Destination
   return poster
 }
 
-/** A server of bytes: answers the first chunk with these, or nothing. */
+/** A TCP server that answers the first chunk with these bytes, or not at all. */
 async function rawServer(
   t: TestContext,
   answer: string | undefined,
@@ -46,7 +45,7 @@ const withoutBody = ({ status, code, retryAfter }: Answer): unknown => ({
 })
 
 test('a request has exactly these headers', async (t) => {
-  const { port, got } = await collectHere(t, statuses(200))
+  const { port, got } = await startTestCollector(t, statuses(200))
   await posterTo(t, `http://127.0.0.1:${port}`).post(BODY, NEVER)
   assert.deepEqual(got, [
     {
@@ -66,7 +65,7 @@ test('a request has exactly these headers', async (t) => {
 })
 
 test('/v1/traces is appended to the base URL, with one slash', async (t) => {
-  const { port, got } = await collectHere(t, statuses(200))
+  const { port, got } = await startTestCollector(t, statuses(200))
   for (const base of ['', '/', '/base', '/base//'])
     await posterTo(t, `http://127.0.0.1:${port}${base}`).post(BODY, NEVER)
   assert.deepEqual(
@@ -81,7 +80,7 @@ test('the headers file adds headers and changes no reserved one', async (t) => {
     headersFile,
     'Authorization: Bearer a:b \r\n\n# X-Comment: no\nX-Team:\ttools\nUser-Agent: curl\nContent-Length: 9\nx-team: builds\n',
   )
-  const { port, got } = await collectHere(t, statuses(200))
+  const { port, got } = await startTestCollector(t, statuses(200))
   await posterTo(t, `http://127.0.0.1:${port}`).post(BODY, NEVER)
   await posterTo(t, `http://127.0.0.1:${port}`, { headersFile }).post(BODY, NEVER)
   assert.deepEqual(got[1]!.rawHeaders, [
@@ -136,7 +135,7 @@ test('accepts an answer on a connection that ends with it', async (t) => {
 })
 
 test('gives the status, Retry-After and body of an answer', async (t) => {
-  const { port } = await collectHere(t, (_request, response) =>
+  const { port } = await startTestCollector(t, (_request, response) =>
     response.writeHead(429, { 'retry-after': '7' }).end('later'),
   )
   const answer = await posterTo(t, `http://127.0.0.1:${port}`).post(BODY, NEVER)
@@ -144,7 +143,7 @@ test('gives the status, Retry-After and body of an answer', async (t) => {
 })
 
 test('does not follow a redirect', async (t) => {
-  const { port, got } = await collectHere(t, (_request, response) => {
+  const { port, got } = await startTestCollector(t, (_request, response) => {
     response
       .writeHead([301, 302, 303, 307, 308][got.length - 1]!, {
         location: `http://127.0.0.1:${port}/elsewhere`,
@@ -170,7 +169,7 @@ test('keeps 64 KiB of an endless answer and stops waiting', {
   timeout: 20_000,
 }, async (t) => {
   let ended = false
-  const { port } = await collectHere(t, (request, response) => {
+  const { port } = await startTestCollector(t, (request, response) => {
     request.socket.once('close', () => {
       ended = true
     })
@@ -213,7 +212,7 @@ for (const [name, { answer, code }] of Object.entries(BROKEN)) {
 }
 
 test('a closed port counts as no answer', async (t) => {
-  const { port, server } = await collectHere(t, statuses(200))
+  const { port, server } = await startTestCollector(t, statuses(200))
   await new Promise((resolve) => server.close(resolve))
   assert.equal(
     (await posterTo(t, `http://127.0.0.1:${port}`).post(BODY, NEVER)).code,
@@ -222,7 +221,7 @@ test('a closed port counts as no answer', async (t) => {
 })
 
 test('a cancelled request ends at once', async (t) => {
-  const { port, got } = await collectHere(t, () => undefined)
+  const { port, got } = await startTestCollector(t, () => undefined)
   const abort = new AbortController()
   const answer = posterTo(t, `http://127.0.0.1:${port}`).post(BODY, abort.signal)
   await until(() => got.length === 1)
@@ -234,7 +233,7 @@ test('a request ends by itself after 30 s, also in the middle of an answer', asy
   for (const begun of ['', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc']) {
     const late = new AbortController()
     const timeout = t.mock.method(AbortSignal, 'timeout', () => late.signal)
-    const { port, got } = await collectHere(t, (request) => request.socket.write(begun))
+    const { port, got } = await startTestCollector(t, (request) => request.socket.write(begun))
     const answer = posterTo(t, `http://127.0.0.1:${port}`).post(BODY, NEVER)
     await until(() => got.length === 1)
     assert.deepEqual(timeout.mock.calls[0]!.arguments, [30_000])
@@ -249,7 +248,7 @@ test('a request ends by itself after 30 s, also in the middle of an answer', asy
 })
 
 test('the requests of one poster share a connection that ends with it', async (t) => {
-  const { port, connections, server } = await collectHere(t, statuses(200))
+  const { port, connections, server } = await startTestCollector(t, statuses(200))
   const poster = posterTo(t, `http://127.0.0.1:${port}`)
   for (let i = 0; i < 3; i++) assert.equal((await poster.post(BODY, NEVER)).status, 200)
   assert.equal(connections(), 1)

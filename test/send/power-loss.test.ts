@@ -1,13 +1,12 @@
-// The power goes after every single file operation of a sidecar that sends: the real sender on the
-// real queue, before a collector that answers everything and nothing, and consent that ends in the
-// middle of a request. What is found after the start is then sent to a collector that takes all of
-// it.
+// Cuts the power after every single file operation of a sidecar that sends: the real sender and
+// queue, a collector with every kind of answer, and consent that ends during a request. After
+// recovery, everything is sent to a collector that accepts it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { sha256Of } from '../../src/queue/body.ts'
 import { type Disk, openQueue, type Queue } from '../../src/queue/queue.ts'
-import type { Answer } from '../../src/send/post.ts'
+import type { Poster } from '../../src/send/post.ts'
 import { Sender } from '../../src/send/send.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
@@ -19,20 +18,22 @@ import { queueWith } from '../support/sender.ts'
 
 const FOLDER = '/data'
 const DAY = 86_400_000
-/** Ways to lose, for each operation. */
+/** Power losses for each operation. */
 const MOST = countOf('lossesInSender')
-/** Every n-th operation is the one that fails, or after which the power goes. */
+/** Every n-th operation fails, or is followed by a power loss. */
 const STEP = countOf('stepOfFailure')
+
+type Answering = number | (() => Promise<number>)
 
 interface Living {
   disk: MemoryDisk
   queue: Queue
-  /** One drain, whose requests are answered so; the last answer again and again. */
-  drain(...answers: (number | (() => Promise<number>))[]): Promise<void>
+  /** One drain whose requests get these answers. The last answer repeats. */
+  drain(...answers: Answering[]): Promise<void>
   append(...ids: string[]): Promise<void>
 }
 
-/** What fails is tried again, as the pipeline does. */
+/** Repeats a failed attempt once, like the pipeline. */
 const again = <T>(attempt: () => Promise<T>): Promise<T> => attempt().catch(attempt)
 
 async function live(
@@ -56,7 +57,7 @@ async function live(
     await queue.recordOutcome(body, outcome)
     if (settles) disk.event('settled', ids)
   }
-  let answers: (number | (() => Promise<number>))[] = []
+  let answers: Answering[] = []
   const sender = new Sender({
     queue: queueWith(queue, { recordOutcome }),
     destination: {} as never,
@@ -68,19 +69,7 @@ async function live(
     log: createLog('error', () => undefined),
     now: () => time,
     random: seeded(5),
-    open: () => ({
-      post: async (content): Promise<Answer> => {
-        disk.event('posted', [sha256Of(content), ...idsIn(gunzipSync(content))])
-        const answer = answers.length > 1 ? answers.shift()! : answers[0]!
-        return {
-          status: typeof answer === 'number' ? answer : await answer(),
-          code: '',
-          retryAfter: undefined,
-          body: Buffer.alloc(0),
-        }
-      },
-      close: () => undefined,
-    }),
+    open: () => posterOn(disk, () => (answers.length > 1 ? answers.shift()! : answers[0]!)),
   })
   return {
     disk,
@@ -90,23 +79,37 @@ async function live(
       time += DAY
       await sender.drainIfDue()
     },
-    append: async (...ids) => {
-      disk.event('appended', ids)
-      const done = async (id: string): Promise<void> => {
-        await queue.append(recordOf(id), 1).then(
-          () => disk.event('acknowledged', [id]),
-          () => undefined,
-        )
-      }
-      await Promise.all(ids.map(done))
-    },
+    append: (...ids) => append(disk, queue, ids),
   }
 }
 
-/**
- * Consent ends: the epoch is gone at once and for good, then the queue is wiped; a start wipes
- * before it reads.
- */
+/** Records what is posted as an event of the disk. */
+const posterOn = (disk: MemoryDisk, nextAnswer: () => Answering): Poster => ({
+  post: async (content) => {
+    disk.event('posted', [sha256Of(content), ...idsIn(gunzipSync(content))])
+    const answer = nextAnswer()
+    return {
+      status: typeof answer === 'number' ? answer : await answer(),
+      code: '',
+      retryAfter: undefined,
+      body: Buffer.alloc(0),
+    }
+  },
+  close: () => undefined,
+})
+
+async function append(disk: MemoryDisk, queue: Queue, ids: readonly string[]): Promise<void> {
+  disk.event('appended', ids)
+  const done = async (id: string): Promise<void> => {
+    await queue.append(recordOf(id), 1).then(
+      () => disk.event('acknowledged', [id]),
+      () => undefined,
+    )
+  }
+  await Promise.all(ids.map(done))
+}
+
+/** Consent ends: the epoch ends durably, then the queue is wiped. A restart wipes, too. */
 async function turnOff({ disk, queue }: Living): Promise<void> {
   disk.event('off')
   await again(() => queue.wipe())
@@ -133,7 +136,7 @@ async function life(fails: (disk: MemoryDisk) => Disk = (disk) => disk): Promise
   await one.append('b1')
   await one.drain(200, 502)
   await one.append('b2')
-  // Consent ends while the collector has the request and does not answer.
+  // Consent ends while the collector has the request and has not answered.
   const endConsent = async (): Promise<number> => {
     consent = false
     await turnOff(one)
@@ -160,12 +163,9 @@ function promises(history: readonly Operation[]) {
   const may = new Set<string>()
   const must = new Set<string>()
   const gone = new Set<string>()
-  /** Digest of the body in which a collector may have each id. */
+  /** The digest of the body in which a collector may have each id. */
   let posted = new Map<string, string>()
-  /**
-   * Digests of the bodies that are there for the admin to see; on its way to sent/, one may get
-   * lost.
-   */
+  /** Digests of the bodies that the admin can see. One may be lost on its way to sent/. */
   let seen = new Set<string>()
   let wipe = false
   for (const operation of history) {
@@ -222,14 +222,14 @@ async function check(history: readonly Operation[], random: () => number): Promi
     ).toString()
     const bodies = (await bytesIn(disk, 'sending', 'sent')).map(sha256Of)
     for (const sha256 of posted.values())
-      assert.ok(receipts.includes(sha256), `a body left and no receipt tells: ${where}`)
+      assert.ok(receipts.includes(sha256), `a sent body has no receipt: ${where}`)
     for (const sha256 of seen)
-      assert.ok(bodies.includes(sha256), `a body left and is not there to be seen: ${where}`)
+      assert.ok(bodies.includes(sha256), `a sent body is in no folder: ${where}`)
     if (wipe)
       assert.deepEqual(
         (await bytesIn(disk, 'queue', 'sending', 'sent')).flatMap(idsOf),
         [],
-        `something is left of what consent ended: ${where}`,
+        `a record is left although consent ended: ${where}`,
       )
     const before = disk.operations.length
     await after.drain(200)
@@ -244,7 +244,7 @@ async function check(history: readonly Operation[], random: () => number): Promi
       }
     }
     for (const id of must)
-      assert.ok(left.has(id), `${id} was acknowledged and does not leave: ${where}`)
+      assert.ok(left.has(id), `${id} was acknowledged and is not sent: ${where}`)
     for (const [id, sha256] of left) {
       assert.ok(may.has(id) && !gone.has(id), `${id} leaves and may not: ${where}`)
       const earlier = posted.get(id)
@@ -268,7 +268,7 @@ test('after power loss at any operation, every span that may leave is sent in th
 test('bodies sent after one power loss survive the next', async () => {
   const { operations } = await life()
   const random = seeded(2)
-  // Not after every operation, because each of them is a life of its own.
+  // Not after every operation, because each needs a restart of its own.
   for (let length = 0; length <= operations.length; length += 3 * STEP) {
     const history = operations.slice(0, length)
     const losses = powerLosses(history, 3, random)
@@ -283,7 +283,7 @@ test('bodies sent after one power loss survive the next', async () => {
       await second.drain(503, 200)
       await second.drain(200, 0)
       await second.queue.close()
-      // What the first loss undid is undone for good.
+      // The second loss does not restore what the first one removed.
       const all = disk.operations.map(
         (operation, index): Operation =>
           fates.get(index) === 'lost' ? { kind: 'event', event: 'lost', ids: [] } : operation,
@@ -308,8 +308,8 @@ const MAY_FAIL = [
 ] as const
 
 /**
- * A disk whose operation number `place` fails and no other one, a write half done, anything else
- * before or after it has had its effect; tells how many there were.
+ * A disk whose operation number `place` fails: a write half done, any other one before or after its
+ * effect. It counts the operations.
  */
 function failingOnce(
   place: number,
@@ -355,7 +355,7 @@ test('sends each acknowledged span once although any one disk operation fails', 
       const context = `operation ${place} of ${whole.operations} fails with ${code} ${when} its effect`
       assert.ok(
         must.has('c3') || must.size > 0 || place > whole.operations - 10,
-        `nothing is kept any more: ${context}`,
+        `the queue keeps no more records: ${context}`,
       )
       await check(operations, random).catch((error: unknown) =>
         assert.fail(`${context}: ${String(error)}`),

@@ -1,5 +1,5 @@
-// The way through an HTTP proxy: only where our own setting names one, TLS from end to end inside,
-// and no proxy that hangs, refuses or talks nonsense holds the sender or gets the body.
+// Requests through an HTTP proxy. Only our own setting names one, and TLS runs end to end inside
+// it. A proxy that hangs, refuses or answers nonsense neither blocks the sender nor gets the body.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
@@ -11,7 +11,7 @@ import { type TestContext, test } from 'node:test'
 import { openPoster } from '../../src/send/post.ts'
 import { temporaryFolder } from '../queue/queue-setup.ts'
 import { createAuthority } from '../support/certificates.ts'
-import { collectHere, destinationOf, statuses } from '../support/sender.ts'
+import { destinationOf, startTestCollector, statuses } from '../support/sender.ts'
 import { until } from '../support/wait.ts'
 
 const BODY = Buffer.from('the body of a report')
@@ -21,11 +21,8 @@ const collector = authority.issue('usage.example.org')
 
 type OnConnect = (request: IncomingMessage, client: Duplex) => void
 
-/**
- * A proxy, and what it was asked; by default it makes the tunnel, to the collector whatever it is
- * asked for.
- */
-async function proxyHere(t: TestContext, target: () => number, onConnect?: OnConnect) {
+/** A proxy that records requests. By default it opens a tunnel to the collector for any name. */
+async function startTestProxy(t: TestContext, target: () => number, onConnect?: OnConnect) {
   const asked: { url: string; rawHeaders: readonly string[] }[] = []
   const seen: Buffer[] = []
   const sockets = new Set<Socket>()
@@ -59,10 +56,10 @@ async function proxyHere(t: TestContext, target: () => number, onConnect?: OnCon
   return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, asked, seen, sockets }
 }
 
-/** A collector that only the proxy can find, and a poster to it. */
-async function roadThroughProxy(t: TestContext, onConnect?: OnConnect, user = '') {
-  const collecting = await collectHere(t, statuses(200), collector)
-  const proxy = await proxyHere(t, () => collecting.port, onConnect)
+/** A collector whose name only the proxy knows, and a poster to it. */
+async function openThroughProxy(t: TestContext, onConnect?: OnConnect, user = '') {
+  const collecting = await startTestCollector(t, statuses(200), collector)
+  const proxy = await startTestProxy(t, () => collecting.port, onConnect)
   const caFile = join(await temporaryFolder(t), 'ca')
   await writeFile(caFile, authority.cert)
   const poster = openPoster(
@@ -73,7 +70,7 @@ async function roadThroughProxy(t: TestContext, onConnect?: OnConnect, user = ''
 }
 
 test('sends through the configured proxy, which learns only the collector address', async (t) => {
-  const { got, proxy, poster, connections } = await roadThroughProxy(t)
+  const { got, proxy, poster, connections } = await openThroughProxy(t)
   for (let i = 0; i < 3; i++) {
     const answer = await poster.post(BODY, NEVER)
     assert.equal(answer.status, 200, answer.code)
@@ -91,7 +88,7 @@ test('sends through the configured proxy, which learns only the collector addres
 })
 
 test('gives the proxy its password, and never gives it to the collector', async (t) => {
-  const { got, proxy, poster } = await roadThroughProxy(t, undefined, 'admin:p%40ss@')
+  const { got, proxy, poster } = await openThroughProxy(t, undefined, 'admin:p%40ss@')
   assert.equal((await poster.post(BODY, NEVER)).status, 200)
   const { rawHeaders } = proxy.asked[0]!
   assert.equal(
@@ -110,7 +107,7 @@ for (const [answer, code] of [
   ['', 'ECONNRESET'],
 ] as const) {
   test(`a proxy without a tunnel gets no body and counts as no answer (${answer.slice(0, 20).trim()})`, async (t) => {
-    const { got, poster, proxy } = await roadThroughProxy(t, (_, client) => {
+    const { got, poster, proxy } = await openThroughProxy(t, (_, client) => {
       if (answer === '') client.destroy()
       else client.write(answer)
     })
@@ -135,7 +132,7 @@ test('an unreachable proxy counts as no answer', async (t) => {
 })
 
 test('cancels a request to a proxy that hangs', async (t) => {
-  const { poster, proxy } = await roadThroughProxy(t, () => undefined)
+  const { poster, proxy } = await openThroughProxy(t, () => undefined)
   const abort = new AbortController()
   const answer = poster.post(BODY, abort.signal)
   await until(() => proxy.asked.length === 1)
@@ -145,7 +142,7 @@ test('cancels a request to a proxy that hangs', async (t) => {
 })
 
 test('a closed poster leaves no connection to a proxy', async (t) => {
-  const { poster, proxy } = await roadThroughProxy(t, () => undefined)
+  const { poster, proxy } = await openThroughProxy(t, () => undefined)
   const answer = poster.post(BODY, NEVER)
   await until(() => proxy.asked.length === 1)
   poster.close()
@@ -155,8 +152,8 @@ test('a closed poster leaves no connection to a proxy', async (t) => {
 
 test('checks the certificate of the collector through a proxy', async (t) => {
   const other = createAuthority('Another')
-  const collecting = await collectHere(t, statuses(200), other.issue('usage.example.org'))
-  const proxy = await proxyHere(t, () => collecting.port)
+  const collecting = await startTestCollector(t, statuses(200), other.issue('usage.example.org'))
+  const proxy = await startTestProxy(t, () => collecting.port)
   const caFile = join(await temporaryFolder(t), 'ca')
   await writeFile(caFile, authority.cert)
   const poster = openPoster(

@@ -1,13 +1,13 @@
-// When the sender drains: at a fresh random moment of each interval, early when the queue is half
-// full, never before the first send delay, and after a failure behind what the collector asks for,
-// with full jitter. The clock is the test's.
+// When the sender drains: at a fresh random moment of each interval, early if the queue is half
+// full, never before the first send delay, and after a failure with full jitter behind
+// Retry-After. The test moves the clock.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Body } from '../../src/queue/queue.ts'
 import { momentOf, retryAfterMs, waitMs } from '../../src/send/retry.ts'
 import type { SendQueue } from '../../src/send/send.ts'
 import { recordOf } from '../support/queue-records.ts'
-import { roadHere, START_MS, senderHere, statuses } from '../support/sender.ts'
+import { START_MS, startTestDelivery, startTestSender, statuses } from '../support/sender.ts'
 import { settle, until } from '../support/wait.ts'
 
 const HOUR_MS = 3_600_000
@@ -15,7 +15,7 @@ const DAY_MS = 24 * HOUR_MS
 /** The largest number that Math.random gives. */
 const ALMOST_ONE = 1 - 2 ** -53
 
-/** A queue with nothing in it, as full as the test says. */
+/** An empty queue that is half full if the test says so. */
 function emptyQueue(isHalfFull: () => boolean = () => false): SendQueue {
   const never = (): never => {
     throw new Error('The sender has no use for this.')
@@ -32,7 +32,7 @@ function emptyQueue(isHalfFull: () => boolean = () => false): SendQueue {
 
 test('each interval has one drain, at a moment of its own', async (t) => {
   const intervalMs = 10_000
-  const { sender, drains, pass, now } = senderHere(t, emptyQueue(), {
+  const { sender, drains, advance, now } = startTestSender(t, emptyQueue(), {
     intervalMs,
     random: Math.random,
   })
@@ -40,10 +40,10 @@ test('each interval has one drain, at a moment of its own', async (t) => {
   while (moments.length < 100) {
     const moment = sender.status().nextDrainAt
     moments.push(moment)
-    pass(moment - 1 - now())
+    advance(moment - 1 - now())
     await settle()
     assert.equal(drains(), moments.length - 1)
-    pass(1)
+    advance(1)
     await settle()
     assert.equal(drains(), moments.length)
   }
@@ -64,11 +64,11 @@ test('a moment lies anywhere in its interval, never outside', () => {
 })
 
 test('skips intervals in which the process slept', async (t) => {
-  const { sender, drains, pass } = senderHere(t, emptyQueue(), { random: () => 0.5 })
-  pass(10.75 * HOUR_MS)
+  const { sender, drains, advance } = startTestSender(t, emptyQueue(), { random: () => 0.5 })
+  advance(10.75 * HOUR_MS)
   await settle()
   assert.equal(drains(), 1)
-  pass(0)
+  advance(0)
   await settle()
   assert.equal(drains(), 1)
   assert.equal(sender.status().nextDrainAt, START_MS + 11.5 * HOUR_MS)
@@ -80,68 +80,68 @@ test('a clock that jumps by 50 years costs no time', async (t) => {
     asked++
     return 0.5
   }
-  const { sender, pass, now } = senderHere(t, emptyQueue(), { intervalMs: 100_000, random })
-  pass(50 * 365 * DAY_MS)
+  const { sender, advance, now } = startTestSender(t, emptyQueue(), { intervalMs: 100_000, random })
+  advance(50 * 365 * DAY_MS)
   await settle()
   assert.equal(sender.status().nextDrainAt, now() + 50_000)
   assert.ok(asked < 5, `${asked} moments`)
 })
 
 test('keeps a later moment in the interval that has begun', async (t) => {
-  const { sender, pass } = senderHere(t, emptyQueue(), { random: () => 0.5 })
-  pass(10.25 * HOUR_MS)
+  const { sender, advance } = startTestSender(t, emptyQueue(), { random: () => 0.5 })
+  advance(10.25 * HOUR_MS)
   await settle()
   assert.equal(sender.status().nextDrainAt, START_MS + 10.5 * HOUR_MS)
 })
 
 test('drains a half full queue early and keeps the moment of the interval', async (t) => {
   let full = false
-  const { sender, drains, pass } = senderHere(
+  const { sender, drains, advance } = startTestSender(
     t,
     emptyQueue(() => full),
   )
   const moment = sender.status().nextDrainAt
-  pass(1000)
+  advance(1000)
   await settle()
   assert.equal(drains(), 0)
   full = true
-  pass(1000)
+  advance(1000)
   // Half of a quarter of two seconds.
-  pass(249)
+  advance(249)
   await settle()
   assert.equal(drains(), 0)
-  pass(1)
+  advance(1)
   await settle()
   assert.equal(drains(), 1)
   full = false
   assert.equal(sender.status().nextDrainAt, moment)
-  pass(moment - START_MS - 2250)
+  advance(moment - START_MS - 2250)
   await settle()
   assert.equal(drains(), 2)
 })
 
 test('sends nothing before the first send delay, then at a random moment', async (t) => {
-  const { sender, drains, pass } = senderHere(
+  const { sender, drains, advance } = startTestSender(
     t,
     emptyQueue(() => true),
     { notBefore: START_MS + DAY_MS, random: () => 0.25 },
   )
   assert.equal(sender.status().nextDrainAt, START_MS + DAY_MS + HOUR_MS / 4)
-  pass(DAY_MS - 1)
+  advance(DAY_MS - 1)
   await settle()
   assert.equal(drains(), 0)
-  pass(1)
-  // Half full for a day already, which is a quarter of five minutes.
-  pass(74_999)
+  advance(1)
+  // Half full for a day already. The wait is then a quarter of five minutes.
+  advance(74_999)
   await settle()
   assert.equal(drains(), 0)
-  pass(1)
+  advance(1)
   await settle()
   assert.equal(drains(), 1)
 })
 
 test('a first send delay in the past changes nothing', (t) => {
-  const { sender } = senderHere(t, emptyQueue(), {
+  const { sender } = startTestSender(t, emptyQueue(), {
     notBefore: START_MS - DAY_MS,
     random: () => 0.25,
   })
@@ -150,16 +150,16 @@ test('a first send delay in the past changes nothing', (t) => {
 
 test('drains nothing while it is not allowed', async (t) => {
   let allowed = false
-  const { drains, pass } = senderHere(
+  const { drains, advance } = startTestSender(
     t,
     emptyQueue(() => true),
     { allowed: () => allowed },
   )
-  pass(2 * HOUR_MS)
+  advance(2 * HOUR_MS)
   await settle()
   assert.equal(drains(), 0)
   allowed = true
-  pass(0)
+  advance(0)
   await settle()
   assert.equal(drains(), 1)
 })
@@ -189,29 +189,29 @@ test('waits after a failure for any time below a bound that doubles up to 1 h', 
 })
 
 test('each failure doubles the bound of the wait, until a body is delivered', async (t) => {
-  const { queue, drains, sender, pass, counters } = await roadHere(
+  const { queue, drains, sender, advance, counters } = await startTestDelivery(
     t,
     statuses(503, 0, 503, 200, 503),
     { random: () => 0.5 },
   )
   await queue.append(recordOf('one'), 1)
-  pass(HOUR_MS / 2)
+  advance(HOUR_MS / 2)
   // The first bound is a minute, a sixtieth of the interval.
   for (const [index, wait] of [30_000, 60_000, 120_000].entries()) {
     await until(() => sender.status().failures === index + 1)
-    pass(wait - 1)
+    advance(wait - 1)
     assert.equal(drains(), index + 1)
-    pass(1)
+    advance(1)
     assert.equal(drains(), index + 2)
   }
   await until(() => counters.get('sent.bodies') === 1)
   await until(() => sender.status().failures === 0)
   await queue.append(recordOf('two'), 1)
-  pass(HOUR_MS)
+  advance(HOUR_MS)
   await until(() => sender.status().failures === 1)
-  pass(29_999)
+  advance(29_999)
   assert.equal(drains(), 5)
-  pass(1)
+  advance(1)
   assert.equal(drains(), 6)
 })
 
@@ -225,7 +225,7 @@ const ASKED: Record<string, [string, number]> = {
 }
 for (const [name, [retryAfter, waits]] of Object.entries(ASKED)) {
   test(`waits at least as long as Retry-After asks: ${name}`, async (t) => {
-    const { queue, drains, sender, pass } = await roadHere(
+    const { queue, drains, sender, advance } = await startTestDelivery(
       t,
       statuses([429, { 'retry-after': retryAfter }], 200),
       {
@@ -235,14 +235,14 @@ for (const [name, [retryAfter, waits]] of Object.entries(ASKED)) {
     )
     await queue.append(recordOf('one'), 1)
     // The first moment, at half of the interval, is a tenth of a second after the start.
-    pass(100)
+    advance(100)
     await until(() => sender.status().failures === 1)
     const asked = name === 'a date' ? waits - 100 : waits
     // As wide as what was asked, a second at least and an hour at most.
     const jitter = Math.min(Math.max(asked, 1000), HOUR_MS) / 2
-    pass(asked + jitter - 1)
+    advance(asked + jitter - 1)
     assert.equal(drains(), 1)
-    pass(1)
+    advance(1)
     assert.equal(drains(), 2)
   })
 }

@@ -1,14 +1,19 @@
-// What becomes of a body that is sent: delivered, refused or kept for another attempt; and that
-// consent, a stop or a fault in between loses and leaks nothing. Real queues, real requests, a
-// clock that the test moves.
+// A body is delivered, refused, or kept for another attempt. A fault or a stop in between loses and
+// leaks nothing. Queues and requests are real, and the test moves the clock.
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { openHere, receiptsIn, temporaryFolder } from '../queue/queue-setup.ts'
+import { openTestQueue, receiptsIn, temporaryFolder } from '../queue/queue-setup.ts'
 import { idsIn, recordOf } from '../support/queue-records.ts'
-import { collectHere, destinationOf, roadHere, senderHere, statuses } from '../support/sender.ts'
+import {
+  destinationOf,
+  startTestCollector,
+  startTestDelivery,
+  startTestSender,
+  statuses,
+} from '../support/sender.ts'
 import { until } from '../support/wait.ts'
 
 const HOUR_MS = 3_600_000
@@ -18,10 +23,10 @@ const outcomesIn = async (folder: string): Promise<unknown[]> =>
     .map(({ result, status }) => [result, status])
 
 test('keeps a delivered body in sent/ as the bytes on the wire', async (t) => {
-  const { queue, got, pass, names, folder, counters } = await roadHere(t, statuses(200))
+  const { queue, got, advance, names, folder, counters } = await startTestDelivery(t, statuses(200))
   await queue.append(recordOf('one'), 1)
   await queue.append(recordOf('two'), 1)
-  pass(0)
+  advance(0)
   await until(() => counters.get('sent.bodies') === 1)
   assert.equal(got.length, 1)
   assert.deepEqual(await readFile(join(folder, 'sent', (await names('sent'))[0]!)), got[0]!.body)
@@ -33,9 +38,9 @@ test('keeps a delivered body in sent/ as the bytes on the wire', async (t) => {
 
 for (const status of [200, 201, 202, 204, 299]) {
   test(`status ${status} delivers`, async (t) => {
-    const { queue, pass, counters, folder } = await roadHere(t, statuses(status))
+    const { queue, advance, counters, folder } = await startTestDelivery(t, statuses(status))
     await queue.append(recordOf('one'), 1)
-    pass(0)
+    advance(0)
     await until(() => counters.get('sent.bodies') === 1)
     assert.deepEqual(await outcomesIn(folder), [['delivered', status]])
   })
@@ -43,13 +48,11 @@ for (const status of [200, 201, 202, 204, 299]) {
 
 for (const status of [429, 502, 503, 504, 0]) {
   test(`status ${status} retries the same bytes until they are delivered`, async (t) => {
-    const { queue, got, pass, names, sender, counters, folder, logged } = await roadHere(
-      t,
-      statuses(status, status, 200),
-    )
+    const { queue, got, advance, names, sender, counters, folder, logged } =
+      await startTestDelivery(t, statuses(status, status, 200))
     await queue.append(recordOf('one'), 1)
     for (const failures of [1, 2]) {
-      pass(0)
+      advance(0)
       await until(() => sender.status().failures === failures)
       assert.deepEqual(
         [await names('queue'), (await names('sending')).length, await names('sent')],
@@ -57,7 +60,7 @@ for (const status of [429, 502, 503, 504, 0]) {
       )
     }
     assert.deepEqual(counters.snapshot(), {})
-    pass(0)
+    advance(0)
     await until(() => counters.get('sent.bodies') === 1)
     assert.equal(got.length, 3)
     for (const { body } of got) assert.deepEqual(body, got[0]!.body)
@@ -67,7 +70,7 @@ for (const status of [429, 502, 503, 504, 0]) {
       ['delivered', 200],
     ])
     await until(() => sender.status().failures === 0)
-    // One line for the change in each direction, however many attempts there were.
+    // One line for the change in each direction, whatever the number of attempts.
     assert.deepEqual(
       logged.map(({ level }) => level),
       ['warn', 'info'],
@@ -79,7 +82,7 @@ for (const status of [
   301, 302, 307, 308, 400, 401, 403, 404, 405, 408, 413, 415, 421, 500, 501, 505, 511,
 ]) {
   test(`status ${status} drops the body, counts its spans, sends the next one`, async (t) => {
-    const { port, queue, got, pass, names, counters, folder, drains } = await roadHere(
+    const { port, queue, got, advance, names, counters, folder, drains } = await startTestDelivery(
       t,
       (_request, response) => {
         const first = got.length === 1
@@ -91,7 +94,7 @@ for (const status of [
     for (const id of ['one', 'two', 'three']) await queue.append(recordOf(id), 1)
     await queue.seal()
     await queue.append(recordOf('four'), 1)
-    pass(0)
+    advance(0)
     await until(() => counters.get('sent.bodies') === 1)
     assert.deepEqual(await outcomesIn(folder), [
       ['refused', status],
@@ -99,7 +102,7 @@ for (const status of [
     ])
     assert.equal((await names('sent')).length, 2)
     assert.deepEqual(counters.snapshot(), { 'refused.spans': 3, 'sent.bodies': 1, 'sent.spans': 1 })
-    pass(2 * HOUR_MS)
+    advance(2 * HOUR_MS)
     await until(() => drains() === 2)
     assert.deepEqual(
       got.map(({ url }) => url),
@@ -114,7 +117,7 @@ test('counts spans that the collector rejects, at most those that were sent', as
     [9, 5],
   ] as const) {
     const answer = Buffer.from('any answer')
-    const { queue, pass, counters, folder } = await roadHere(
+    const { queue, advance, counters, folder } = await startTestDelivery(
       t,
       (_request, response) => response.end(answer),
       {
@@ -122,7 +125,7 @@ test('counts spans that the collector rejects, at most those that were sent', as
       },
     )
     for (const id of ['a', 'b', 'c', 'd', 'e']) await queue.append(recordOf(id), 1)
-    pass(0)
+    advance(0)
     await until(() => counters.get('sent.bodies') === 1)
     assert.deepEqual(
       [counters.get('sent.rejected'), counters.get('sent.spans')],
@@ -135,14 +138,14 @@ test('counts spans that the collector rejects, at most those that were sent', as
 
 test('a receipt is on disk before the request is made', async (t) => {
   let seen: unknown
-  const { queue, pass, counters, folder } = await roadHere(t, (_request, response) => {
+  const { queue, advance, counters, folder } = await startTestDelivery(t, (_request, response) => {
     void receiptsIn(folder).then((lines) => {
       seen = lines
       response.end()
     })
   })
   await queue.append(recordOf('one'), 1)
-  pass(0)
+  advance(0)
   await until(() => counters.get('sent.bodies') === 1)
   assert.deepEqual(seen, [(await receiptsIn(folder))[0]])
 })
@@ -150,7 +153,7 @@ test('a receipt is on disk before the request is made', async (t) => {
 test('one drain takes every body, over one connection that ends with it', async (t) => {
   let at = 0
   let most = 0
-  const { queue, got, pass, counters, connections, server } = await roadHere(
+  const { queue, got, advance, counters, connections, server } = await startTestDelivery(
     t,
     (_request, response) => {
       most = Math.max(most, ++at)
@@ -167,7 +170,7 @@ test('one drain takes every body, over one connection that ends with it', async 
       await queue.append(recordOf(id), 1)
       await queue.seal()
     }
-    pass(HOUR_MS)
+    advance(HOUR_MS)
     await until(() => counters.get('sent.bodies') === before + 3)
     let open = 1
     await until(() => {
@@ -185,13 +188,13 @@ test('one drain takes every body, over one connection that ends with it', async 
 
 test('begins no drain while another one runs', async (t) => {
   const held: (() => void)[] = []
-  const { queue, pass, drains, counters } = await roadHere(t, (_request, response) =>
+  const { queue, advance, drains, counters } = await startTestDelivery(t, (_request, response) =>
     held.push(() => response.end()),
   )
   await queue.append(recordOf('one'), 1)
-  pass(0)
+  advance(0)
   await until(() => held.length === 1)
-  pass(2 * HOUR_MS)
+  advance(2 * HOUR_MS)
   assert.equal(drains(), 1)
   held[0]!()
   await until(() => counters.get('sent.bodies') === 1)
@@ -200,20 +203,20 @@ test('begins no drain while another one runs', async (t) => {
 test('logs the code of a drain that cannot begin, and retries it', async (t) => {
   const folder = await temporaryFolder(t)
   const headersFile = join(folder, 'headers-CANARY')
-  const stored = await openHere(t)
-  const { port, got } = await collectHere(t, statuses(200))
-  const { sender, pass, logged, counters } = senderHere(t, stored.queue, {
+  const stored = await openTestQueue(t)
+  const { port, got } = await startTestCollector(t, statuses(200))
+  const { sender, advance, logged, counters } = startTestSender(t, stored.queue, {
     destination: destinationOf(`http://127.0.0.1:${port}`, { headersFile }),
     random: () => 0,
   })
   await stored.queue.append(recordOf('one'), 1)
-  pass(0)
+  advance(0)
   await until(() => sender.status().failures === 1)
   assert.equal(got.length, 0)
   assert.equal(logged[0]!.code, 'ENOENT')
   assert.doesNotMatch(JSON.stringify(logged), /CANARY/)
   await writeFile(headersFile, 'authorization: Bearer x\n')
-  pass(0)
+  advance(0)
   await until(() => counters.get('sent.bodies') === 1)
   assert.ok(got[0]!.rawHeaders.includes('Bearer x'))
 })
@@ -226,21 +229,21 @@ test('reads headers for each drain, keeps no cookie, logs nothing of an answer',
     'x-canary': 'CANARY',
     location: '/CANARY',
   }
-  const { port, got } = await collectHere(t, (_request, response) =>
+  const { port, got } = await startTestCollector(t, (_request, response) =>
     response.writeHead([503, 400, 200][got.length - 1]!, answer).end('CANARY'),
   )
-  const stored = await openHere(t)
-  const { pass, logged, counters, sender } = senderHere(t, stored.queue, {
+  const stored = await openTestQueue(t)
+  const { advance, logged, counters, sender } = startTestSender(t, stored.queue, {
     destination: destinationOf(`http://127.0.0.1:${port}`, { headersFile }),
     random: () => 0,
   })
   await writeFile(headersFile, 'authorization: Bearer one\n')
   await stored.queue.append(recordOf('one'), 1)
-  pass(0)
+  advance(0)
   await until(() => sender.status().failures === 1)
   await writeFile(headersFile, 'authorization: Bearer two\n')
   await stored.queue.append(recordOf('two'), 1)
-  pass(HOUR_MS)
+  advance(HOUR_MS)
   await until(() => counters.get('sent.bodies') === 1)
   const values = ({ rawHeaders }: { rawHeaders: readonly string[] }): string[] =>
     rawHeaders.filter((value, index) => index % 2 === 1 && !/^\d+$/.test(value))
@@ -262,11 +265,12 @@ test('reads headers for each drain, keeps no cookie, logs nothing of an answer',
 })
 
 test('does not retry a request whose answer is too large, whatever its status', async (t) => {
-  const { queue, pass, counters, folder, sender } = await roadHere(t, (_request, response) =>
-    response.writeHead(503).end(Buffer.alloc(5 * 1024 * 1024)),
+  const { queue, advance, counters, folder, sender } = await startTestDelivery(
+    t,
+    (_request, response) => response.writeHead(503).end(Buffer.alloc(5 * 1024 * 1024)),
   )
   await queue.append(recordOf('one'), 1)
-  pass(0)
+  advance(0)
   await until(() => counters.get('refused.spans') === 1)
   assert.deepEqual(await outcomesIn(folder), [['refused', 503]])
   assert.equal(sender.status().failures, 0)

@@ -1,5 +1,5 @@
-// When a sender sends: spread over the interval, however many begin or come back at the same
-// moment, and never misled by a clock that jumps.
+// Senders spread over the interval, however many start or retry at the same moment. A clock that
+// jumps does not mislead them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Schedule, type ScheduleOptions } from '../../src/send/schedule.ts'
@@ -11,7 +11,7 @@ const FLEET = 1_000
 
 interface Clock {
   uptime: number
-  /** What the wall clock is ahead of it. */
+  /** How far the wall clock is ahead of it. */
   offset: number
 }
 
@@ -32,10 +32,7 @@ function schedules(clock: Clock, changes: Partial<ScheduleOptions> = {}): Schedu
   )
 }
 
-/**
- * How many begin a drain in each minute of this time; the clock is looked at every second, and
- * every drain empties its queue.
- */
+/** How many drains begin in each minute. Clocks are compared every second, and drains succeed. */
 function dueByMinute(
   clock: Clock,
   all: readonly Schedule[],
@@ -134,7 +131,7 @@ test('a clock that is set back or forward by a day moves no drain', async (t) =>
       { length: 12 },
       (_, hour) => life.posts.filter(({ at }) => Math.floor(at / HOUR) === hour).length,
     )
-    // What the clock makes old by a jump is a body of its own.
+    // Spans that become old by a jump are in a body of their own.
     assert.ok(
       inHour.every((posts) => posts === 1 || posts === 2),
       `posts in each hour: ${inHour.join()}`,

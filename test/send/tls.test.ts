@@ -1,4 +1,4 @@
-// The collector must prove who it is, over TLS 1.2 or newer, whatever the environment says; and no
+// The collector proves its identity over TLS 1.2 or newer, whatever the environment says. No
 // connection can be linked to an earlier one by a resumed session.
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
@@ -10,14 +10,14 @@ import tls, { type TLSSocket } from 'node:tls'
 import { type Destination, openPoster, SYSTEM_CERTIFICATES } from '../../src/send/post.ts'
 import { temporaryFolder } from '../queue/queue-setup.ts'
 import { type Certified, createAuthority } from '../support/certificates.ts'
-import { collectHere, destinationOf, statuses } from '../support/sender.ts'
+import { destinationOf, startTestCollector, statuses } from '../support/sender.ts'
 
 const BODY = Buffer.from('body')
 const authority = createAuthority()
 const collector = authority.issue('collector', 'localhost', '127.0.0.1')
 const trusted = { caFile: authority.cert }
 
-/** What the files of the settings hold. */
+/** The contents of the files that the settings name. */
 type Files = Partial<Record<'caFile' | 'clientCertFile' | 'clientKeyFile', string>>
 
 /** One POST to a collector with these options. */
@@ -34,7 +34,7 @@ async function post(
     await writeFile(path, content)
     Object.assign(paths, { [name]: path })
   }
-  const collecting = await collectHere(t, statuses(200), { ...collector, ...options })
+  const collecting = await startTestCollector(t, statuses(200), { ...collector, ...options })
   const to = destinationOf(`https://${host}:${collecting.port}`, paths)
   const poster = openPoster(to)
   const answer = await poster.post(BODY, new AbortController().signal)
@@ -126,7 +126,7 @@ test('uses replaced certificates and keys from the next drain on', async (t) => 
   const names: string[] = []
   const other = createAuthority('Another')
   const options = { ...collector, requestCert: true, rejectUnauthorized: true, ca: clients.cert }
-  const { port, server } = await collectHere(t, statuses(200), options)
+  const { port, server } = await startTestCollector(t, statuses(200), options)
   server.on(
     'secureConnection',
     (socket: TLSSocket) => void names.push(String(socket.getPeerCertificate().subject.CN)),
@@ -144,8 +144,8 @@ test('uses replaced certificates and keys from the next drain on', async (t) => 
   assert.equal(await drain(), 200)
   assert.deepEqual(names, ['first', 'second'])
   await place(other.cert, second)
-  assert.equal(await drain(), 0, 'an authority that was taken away is trusted no more')
-  // In the middle of a rotation, with one of the two files replaced: no request, and no crash.
+  assert.equal(await drain(), 0, 'a removed authority is not trusted any more')
+  // During a rotation, with one of the two files replaced: no request, and no crash.
   await place(authority.cert, { cert: first.cert, key: second.key })
   assert.equal(await drain(), 0)
   await place(authority.cert, first)
@@ -203,12 +203,9 @@ test('no connection resumes the session of an earlier one', async (t) => {
   }
 })
 
-/**
- * Of the first message that a client sends (RFC 8446 4.1.2): its session id, and its extensions by
- * their number.
- */
+/** Session id and extensions, by number, of a client hello (RFC 8446 4.1.2). */
 function helloIn(bytes: Buffer): { session: string; extensions: Map<number, Buffer> } {
-  // Behind the heads of the record and of the message, the version and the random bytes.
+  // After the headers of record and message, the version and the random bytes.
   let at = 5 + 4 + 2 + 32
   const list = (lengthBytes: number): Buffer => {
     const length = bytes.readUIntBE(at, lengthBytes)

@@ -171,7 +171,7 @@ test('gives a drain in progress some time, and keeps on disk what is not answere
       },
     })
     await life.queue.append(recordOf('last'), 1)
-    life.pass(HOUR)
+    life.advance(HOUR)
     const drain = life.sender.drainIfDue()
     await begun
     const stopped = life.sender.stop(answers ? 1_000_000 : 50)
@@ -188,11 +188,11 @@ test('sends at the end only if a drain is due', async (t) => {
   for (const passed of [0, HOUR]) {
     const life = await live(t, () => ({ status: 200 }))
     await life.queue.append(recordOf('last'), 1)
-    life.pass(passed)
+    life.advance(passed)
     await life.sender.stop(1_000_000)
     assert.equal(life.posts.length, passed === 0 ? 0 : 1)
     assert.equal(life.queue.status().files, passed === 0 ? 1 : 0)
-    life.pass(2 * HOUR)
+    life.advance(2 * HOUR)
     await life.sender.drainIfDue()
     assert.equal(life.queue.status().files, passed === 0 ? 1 : 0, 'nothing is sent after the end')
   }

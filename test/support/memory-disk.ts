@@ -1,7 +1,7 @@
-// A disk in memory for the queue, which records every operation, and can be rebuilt as it could
-// look after the power went at any of them: data is durable after a sync of its file, a name after
-// a sync of its folder; before that, each write (whole, in part, as zeros), creation, rename and
-// unlink may or may not have happened, in any order.
+// A disk in memory that records every operation of the queue. It can be rebuilt in every state that
+// a power loss may leave. Data is durable after a sync of its file, a name after a sync of its
+// folder. Before that, each write (whole, in part, as zeros), creation, rename and unlink may be
+// kept or lost, in any order.
 import { basename, dirname } from 'node:path'
 import type { Disk } from '../../src/queue/queue.ts'
 
@@ -9,10 +9,7 @@ export type Operation =
   | { kind: 'write'; inode: number; at: number; bytes: Buffer }
   | { kind: 'truncate'; inode: number; length: number }
   | { kind: 'sync' | 'sync-failed'; inode: number }
-  /**
-   * A name in a folder: created, renamed within the folder (`from` goes in the same instant), or
-   * renamed from another one.
-   */
+  /** A name is created, renamed within its folder (`from` goes at once), or from another one. */
   | { kind: 'name'; path: string; inode: number; from?: string }
   | { kind: 'unname'; path: string; inode: number }
   | { kind: 'sync-folder'; path: string }
@@ -30,10 +27,10 @@ export class MemoryDisk implements Disk {
   readonly #names = new Map<string, number>()
   readonly #data = new Map<number, Buffer>()
   #lastInode = 0
-  /** The next operation of this kind fails, with its effect half done. */
+  /** The next operation of this kind fails with half of its effect. */
   failNext: 'write' | 'sync' | undefined
 
-  /** Marks a moment of the test between the operations. */
+  /** Marks a moment of the test between operations. */
   event(event: string, ids: readonly string[] = []): void {
     this.operations.push({ kind: 'event', event, ids })
   }
@@ -65,10 +62,7 @@ export class MemoryDisk implements Disk {
       this.#names.delete(operation.path)
   }
 
-  /**
-   * The disk that has seen these operations, each with its fate. Later ones are recorded behind
-   * them.
-   */
+  /** The disk after these operations, each with its fate. It records later ones behind them. */
   static replay(
     operations: readonly Operation[],
     fates: ReadonlyMap<number, Fate> = new Map(),
@@ -152,8 +146,7 @@ function unsafe(operations: readonly Operation[]): number[] {
   for (let index = operations.length - 1; index >= 0; index--) {
     const operation = operations[index]!
     if (operation.kind === 'sync') files.add(operation.inode)
-    // What a failed sync did not write, no later one does: the kernel has forgotten that it is
-    // dirty.
+    // A later sync does not repair a failed one: the kernel no longer marks the data as dirty.
     if (operation.kind === 'sync-failed') files.delete(operation.inode)
     if (operation.kind === 'sync-folder') folders.add(operation.path)
     if (
@@ -171,12 +164,12 @@ function unsafe(operations: readonly Operation[]): number[] {
 }
 
 /**
- * All fates the unsafe operations can have together, or `most` of them by `random` (0 to 1), all
- * lost and all kept among them.
+ * All combined fates of the unsafe operations, or `limit` of them by `random` (0 to 1). All lost
+ * and all kept are always included.
  */
 export function powerLosses(
   operations: readonly Operation[],
-  most: number,
+  limit: number,
   random: () => number,
 ): Map<number, Fate>[] {
   const open = unsafe(operations).map((index) => ({
@@ -186,7 +179,7 @@ export function powerLosses(
   const combinations = open.reduce((product, { fates }) => product * fates.length, 1)
   const pick = (choose: (fates: readonly Fate[], place: number) => Fate): Map<number, Fate> =>
     new Map(open.map(({ index, fates }, place) => [index, choose(fates, place)]))
-  if (combinations <= most) {
+  if (combinations <= limit) {
     return Array.from({ length: combinations }, (_, number) => {
       let rest = number
       return pick((fates) => {
@@ -196,7 +189,7 @@ export function powerLosses(
       })
     })
   }
-  const sampled = Array.from({ length: most - 2 }, () =>
+  const sampled = Array.from({ length: limit - 2 }, () =>
     pick((fates) => fates[Math.floor(random() * fates.length)]!),
   )
   return [pick(() => 'lost'), pick(() => 'kept'), ...sampled]

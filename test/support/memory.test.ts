@@ -16,7 +16,7 @@ import { parsePolicy } from '../../src/policy/parse.ts'
 import { openPoster } from '../../src/send/post.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { release } from '../../src/support/memory.ts'
-import { openHere, yes } from '../queue/queue-setup.ts'
+import { openTestQueue, yes } from '../queue/queue-setup.ts'
 import { openReceiver, TYPES } from './http-receiver.ts'
 import { recordOf } from './queue-records.ts'
 import { placeOf, post, startHere } from './sidecar.ts'
@@ -230,7 +230,7 @@ test('a body may be given back as soon as its answer is told, also where that co
 })
 
 test('the queue gives back what it gathered, read, joined, and what is too small for more', async (t) => {
-  const { queue } = await openHere(t)
+  const { queue } = await openTestQueue(t)
   const append = async (): Promise<void> => {
     await Promise.all([
       queue.append(recordOf('a', MIB), 1),

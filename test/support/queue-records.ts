@@ -1,19 +1,15 @@
-// Records as the queue gets them, each with an id in its one span, and what stands in a folder of
-// the queue by these ids.
+// Records of one span with an id in it, and the ids in a folder of the queue.
 import { gunzipSync } from 'node:zlib'
 import { lenField } from '../../src/otlp/wire.ts'
 import type { Disk, QueueOptions } from '../../src/queue/queue.ts'
 import { Counters } from '../../src/support/counters.ts'
 import { createLog } from '../../src/support/log.ts'
 
-/**
- * A whole field 1 of a request: one ResourceSpans, one ScopeSpans, one span whose name is the id
- * and filler.
- */
+/** One whole field 1 of a request, with one span whose name is the id and filler. */
 export const recordOf = (id: string, filler = 0): Buffer =>
   lenField(1, lenField(2, lenField(2, lenField(5, Buffer.from(`<${id}>${'.'.repeat(filler)}`)))))
 
-/** The ids in the bytes of a file, in their order. */
+/** The ids in the bytes of a file, in order. */
 export const idsIn = (bytes: Uint8Array): string[] =>
   [
     ...Buffer.from(bytes)

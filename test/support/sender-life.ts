@@ -1,12 +1,12 @@
 // The sender with a queue on a real folder, a collector that is a function, and a clock that the
-// test sets: a week passes in a second, and every decision is the product's own.
+// test sets. A week passes in a second, and every decision is made by the code of the product.
 import type { TestContext } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { openQueue, type QueueOptions } from '../../src/queue/queue.ts'
 import type { Answer, Poster } from '../../src/send/post.ts'
 import { Sender, type SenderOptions } from '../../src/send/send.ts'
 import { Counters } from '../../src/support/counters.ts'
-import { createLog } from '../../src/support/log.ts'
+import { createLog, type Log } from '../../src/support/log.ts'
 import { seeded } from '../nightly/fleet.ts'
 import { temporaryFolder } from '../queue/queue-setup.ts'
 import { idsIn, queueOptions } from './queue-records.ts'
@@ -30,20 +30,25 @@ export interface Life {
   counters: Counters
   queue: Awaited<ReturnType<typeof openQueue>>
   sender: Sender
-  /** Milliseconds since the life began; by both clocks, unless the wall clock is set. */
+  /** Milliseconds since the life began, by both clocks unless the wall clock is set. */
   time(): number
-  /**
-   * Looks at the clock whenever something is due, until then; `meanwhile` is called every ten
-   * minutes.
-   */
+  /** Runs every drain that is due until this time. Calls `meanwhile` every ten minutes. */
   until(time: number, meanwhile?: (time: number) => Promise<void>): Promise<void>
-  /** Lets time pass without a look at the clock. */
-  pass(byMs: number): void
-  /** Sets the wall clock, and no other. */
+  /** Moves both clocks. The sender does not compare them. */
+  advance(byMs: number): void
+  /** Moves the wall clock only. */
   setClock(byMs: number): void
   posts: Post[]
-  /** Events of warnings and errors, and of what ends them. */
+  /** The events of the log. */
   log: { at: number; level: string; event: string }[]
+}
+
+/** Time since the life began, and what the wall clock is ahead of it. */
+class Clock {
+  elapsed = 0
+  offset = START
+  now = (): number => this.offset + this.elapsed
+  uptime = (): number => this.elapsed
 }
 
 export async function live(
@@ -54,32 +59,16 @@ export async function live(
     send: sendChanges = {},
   }: { queue?: Partial<QueueOptions>; send?: Partial<SenderOptions> } = {},
 ): Promise<Life> {
-  let elapsed = 0
-  let offset = START
-  const now = (): number => offset + elapsed
-  const random = seeded(7)
+  const clock = new Clock()
+  const { now, uptime } = clock
   const counters = new Counters()
   const posts: Post[] = []
   const lines: Life['log'] = []
-  const log = createLog(
-    'info',
-    (line) => {
-      const { level, event } = JSON.parse(line) as { level: string; event: string }
-      lines.push({ at: elapsed, level, event })
-    },
-    now,
-  )
+  const log = logInto(lines, clock)
   const folder = queueChanges.folder ?? (await temporaryFolder(t))
   const queue = await openQueue(queueOptions(folder, { counters, log, now, ...queueChanges }))
   t.after(() => queue.close())
-  const poster: Poster = {
-    post: async (content) => {
-      const answer = collector(elapsed, posts.length)
-      posts.push({ at: elapsed, status: answer.status, ids: idsIn(gunzipSync(content)) })
-      return { code: '', retryAfter: undefined, body: Buffer.alloc(0), ...answer }
-    },
-    close: () => undefined,
-  }
+  const poster = posterTo(collector, posts, clock)
   const sender = new Sender({
     queue,
     destination: {} as never,
@@ -90,42 +79,63 @@ export async function live(
     counters,
     log,
     now,
-    uptime: () => elapsed,
-    random,
+    uptime,
+    random: seeded(7),
     open: () => poster,
     ...sendChanges,
   })
-  const until = async (
-    time: number,
-    meanwhile: (time: number) => Promise<void> = async () => undefined,
-  ): Promise<void> => {
-    let next = elapsed
-    while (elapsed < time) {
-      await sender.drainIfDue()
-      if (elapsed >= next) {
-        await meanwhile(elapsed)
-        next += 10 * MINUTE
-      }
-      elapsed = Math.min(time, next, Math.max(sender.status().nextDrainAt - offset, elapsed + 250))
-    }
-    await sender.drainIfDue()
-  }
-  const pass = (byMs: number): void => {
-    elapsed += byMs
-  }
-  const setClock = (byMs: number): void => {
-    offset += byMs
-  }
   return {
     folder,
     counters,
     queue,
     sender,
-    time: () => elapsed,
-    until,
-    pass,
-    setClock,
+    time: uptime,
+    until: (time, meanwhile = async () => undefined) => runUntil(sender, clock, time, meanwhile),
+    advance: (byMs) => {
+      clock.elapsed += byMs
+    },
+    setClock: (byMs) => {
+      clock.offset += byMs
+    },
     posts,
     log: lines,
   }
+}
+
+const logInto = (lines: Life['log'], clock: Clock): Log =>
+  createLog(
+    'info',
+    (line) => {
+      const { level, event } = JSON.parse(line) as { level: string; event: string }
+      lines.push({ at: clock.elapsed, level, event })
+    },
+    clock.now,
+  )
+
+const posterTo = (collector: Collector, posts: Post[], clock: Clock): Poster => ({
+  post: async (content) => {
+    const answer = collector(clock.elapsed, posts.length)
+    posts.push({ at: clock.elapsed, status: answer.status, ids: idsIn(gunzipSync(content)) })
+    return { code: '', retryAfter: undefined, body: Buffer.alloc(0), ...answer }
+  },
+  close: () => undefined,
+})
+
+async function runUntil(
+  sender: Sender,
+  clock: Clock,
+  time: number,
+  meanwhile: (time: number) => Promise<void>,
+): Promise<void> {
+  let next = clock.elapsed
+  while (clock.elapsed < time) {
+    await sender.drainIfDue()
+    if (clock.elapsed >= next) {
+      await meanwhile(clock.elapsed)
+      next += 10 * MINUTE
+    }
+    const drainAt = sender.status().nextDrainAt - clock.offset
+    clock.elapsed = Math.min(time, next, Math.max(drainAt, clock.elapsed + 250))
+  }
+  await sender.drainIfDue()
 }

@@ -1,5 +1,5 @@
-// A collector of the test's own on a free port, that keeps what it got; and a sender before it
-// whose clock the test moves.
+// A collector on a free port that keeps its requests, and a sender to it whose clock the test
+// moves.
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -8,12 +8,12 @@ import type { Destination } from '../../src/send/post.ts'
 import { Sender, type SenderOptions, type SendQueue } from '../../src/send/send.ts'
 import { Counters } from '../../src/support/counters.ts'
 import type { LogFields, LogLevel } from '../../src/support/log.ts'
-import { openHere } from '../queue/queue-setup.ts'
+import { openTestQueue } from '../queue/queue-setup.ts'
 
 export interface Got {
   method: string
   url: string
-  /** Name, value, name, value … as they came. */
+  /** Names and values in turns, as received. */
   rawHeaders: readonly string[]
   body: Buffer
 }
@@ -25,8 +25,8 @@ export interface Collecting {
   connections: () => number
 }
 
-/** Answers when the body of a request is there. */
-export async function collectHere(
+/** Answers when the whole request is received. */
+export async function startTestCollector(
   t: TestContext,
   answer: RequestListener,
   tls?: ServerOptions,
@@ -58,7 +58,7 @@ export async function collectHere(
   }
 }
 
-/** Answers with these statuses, one after the other; the last one again and again. */
+/** Answers with these statuses in turn. The last one repeats. */
 export function statuses(...list: (number | [number, Record<string, string>])[]): RequestListener {
   return (_request, response) => {
     const next = list.length > 1 ? list.shift()! : list[0]!
@@ -94,8 +94,12 @@ export const queueWith = (queue: SendQueue, changes: Partial<SendQueue>): SendQu
 const TICK_MS = 250
 export const START_MS = Date.UTC(2026, 9, 5, 13, 47, 11)
 
-/** A sender whose clock stands still between the calls of `pass`. */
-export function senderHere(t: TestContext, queue: SendQueue, changes: Partial<SenderOptions> = {}) {
+/** A sender whose clock stands still between the calls of `advance`. */
+export function startTestSender(
+  t: TestContext,
+  queue: SendQueue,
+  changes: Partial<SenderOptions> = {},
+) {
   t.mock.timers.enable({ apis: ['setInterval'] })
   let now = START_MS
   let drains = 0
@@ -134,8 +138,8 @@ export function senderHere(t: TestContext, queue: SendQueue, changes: Partial<Se
     now: () => now,
     /** How many drains have begun. */
     drains: () => drains,
-    /** The time goes on by `ms` at once, then the sender looks at its clock. */
-    pass: (ms: number) => {
+    /** Moves the clock by `ms`, then lets the sender compare it. */
+    advance: (ms: number) => {
       now += ms
       looked = true
       t.mock.timers.tick(TICK_MS)
@@ -143,18 +147,18 @@ export function senderHere(t: TestContext, queue: SendQueue, changes: Partial<Se
   }
 }
 
-/** A queue on disk, with a sender whose first moment is now, before a collector that answers so. */
-export async function roadHere(
+/** A queue on disk, a sender whose first moment is now, and a collector with this answer. */
+export async function startTestDelivery(
   t: TestContext,
   answer: RequestListener,
   changes: Partial<SenderOptions> = {},
 ) {
-  const stored = await openHere(t)
-  const collecting = await collectHere(t, answer)
+  const stored = await openTestQueue(t)
+  const collecting = await startTestCollector(t, answer)
   const destination = destinationOf(`http://127.0.0.1:${collecting.port}`)
   return {
     ...stored,
     ...collecting,
-    ...senderHere(t, stored.queue, { destination, random: () => 0, ...changes }),
+    ...startTestSender(t, stored.queue, { destination, random: () => 0, ...changes }),
   }
 }

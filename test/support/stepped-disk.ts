@@ -1,6 +1,5 @@
-// A disk whose every operation waits until the test lets it happen: between any two of them the
-// world may change, and a process that is killed leaves exactly what it had done. What is on it
-// outlives the process.
+// A disk whose every operation waits for a step of the test. Between two steps, switches may change
+// or the process may be killed. A killed process leaves exactly the operations that it has done.
 import { mkdirSync } from 'node:fs'
 import type { Disk } from '../../src/queue/queue.ts'
 import type { MemoryDisk } from './memory-disk.ts'
@@ -24,7 +23,7 @@ export class SteppedDisk implements Disk {
     await this.#waiting.shift()?.()
   }
 
-  /** Its process is killed: what waits never happens. */
+  /** The process is killed. Waiting operations never happen. */
   kill(): void {
     this.#dead = true
     this.#waiting = []
@@ -47,7 +46,7 @@ export class SteppedDisk implements Disk {
     })
   }
 
-  /** The data folder is also a real one: the epoch is a file in it. */
+  /** Also makes the real folder, because the epoch is a real file in it. */
   makeFolder = (path: string) => this.#later(async () => void mkdirSync(path, { recursive: true }))
   lock = () => () => undefined
   free = () => this.#disk.free()

@@ -183,7 +183,7 @@ test('records that arrive during a drain are sent by the next one', async (t) =>
     return { status: post < 50 ? 200 : 503 }
   })
   await life.queue.append(recordOf('before'), 1)
-  life.pass(HOUR)
+  life.advance(HOUR)
   await life.sender.drainIfDue()
   assert.deepEqual(
     life.posts.map(({ ids }) => ids),

@@ -1,6 +1,6 @@
-// Ten thousand sidecars at one collector, with the sender's own schedule: nothing that they do
-// together is a flood; and the picture of it is up to date. In a process of its own, because a test
-// runner that follows every promise makes millions of them slow.
+// Ten thousand sidecars and one collector, with the schedule of the real sender. Their requests
+// stay spread, and the picture is up to date. It runs in a process of its own, because a test
+// runner that tracks every promise makes millions of them slow.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { IS_SHORT } from '../support/counts.ts'
 
 const ROLLOUT = new URL('../nightly/rollout.ts', import.meta.url).pathname
-/** Requests in any one second, for ten thousand that report once an hour, which is 2.8 a second. */
+/** The most requests in one second. The mean of ten thousand hourly reports is 2.8 a second. */
 const PEAKS: readonly [title: string, peak: number, isLong?: 'long'][] = [
   ['All start within two minutes', 20],
   ['All start within two minutes, and may send after a day', 30, 'long'],
