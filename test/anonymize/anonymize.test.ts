@@ -284,7 +284,7 @@ test('only and skip leave whole spans out, and count them', () => {
   assert.equal(counters.get('spans.execution.skipped'), 4)
 })
 
-test('the status code goes out only where the policy keeps it, the message never', () => {
+test('sends the status code only if the policy keeps it, and never the message', () => {
   const status = lenField(
     15,
     Buffer.concat([lenField(2, Buffer.from('secret message')), varintField(3, 2)]),
@@ -361,7 +361,7 @@ test('what one request may become is bounded', () => {
   assert.equal(pass(request(span()), NOW).spans, 1)
 })
 
-test('attributes go out in the order of the policy, whatever the order of the input', () => {
+test('sends attributes in the order of the policy', () => {
   const { pass } = createAnonymizer({
     policy: defaultPolicy(),
     facts: new Map(),

@@ -171,7 +171,7 @@ test('a malformed number gives no value, one of another kind gives the else', ()
   assert.equal(of(Buffer.from([0x18, 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00])), 1)
 })
 
-test('a status that cannot be told gives no status and no value, not even that of an absent one', () => {
+test('a malformed status gives no status and no value, not even that of an absent one', () => {
   const line = 'from: "span:status", keep: [unset, ok, error], absent: gone'
   const code = varintField(3, 2)
   for (const bad of [
@@ -225,7 +225,7 @@ test('there is no duration where a time is absent or zero', () => {
     assert.equal(of(...times), -1n)
 })
 
-test('unsound KeyValues of an unlisted key are nobody’s business, those of a listed one mark it', () => {
+test('ignores malformed KeyValues of unlisted keys and marks those of listed keys', () => {
   const line = 'from: in, keep: [a], absent: gone'
   const named = (...members: Uint8Array[]): Buffer => lenField(9, Buffer.concat(members))
   const key = lenField(1, Buffer.from('in'))

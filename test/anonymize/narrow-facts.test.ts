@@ -58,7 +58,7 @@ test('what an overlay drops is not published, and what it coarsens is published 
   })
 })
 
-test('what is sent as it is, hashed or joined is published whole, and no hash of it is', () => {
+test('publishes facts whole if they are sent unchanged, hashed or joined, and never a hash', () => {
   const text = policyText(
     `execution:
     attributes:

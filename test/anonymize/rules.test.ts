@@ -114,7 +114,7 @@ test('only looks at the attribute that it names', () => {
   assert.deepEqual([of('x', 'x'), of('z', 'x'), of('x', 'y')], [1, 1, 0])
 })
 
-test('a status that is an attribute goes out as one only', () => {
+test('a status that is an attribute is sent only as an attribute', () => {
   const { pass } = anonymizer(
     policyText(
       'execution:\n  attributes:\n    out: {from: "span:status", keep: [ok, error], reason: Because.}',
@@ -124,7 +124,7 @@ test('a status that is an attribute goes out as one only', () => {
   assert.deepEqual([sent!.attributes[0]!.value!.stringValue, sent!.status], ['error', undefined])
 })
 
-test('what a field leaves out or folds is counted', () => {
+test('counts what a field drops or folds', () => {
   const counters = new Counters()
   const { pass } = anonymizer(
     policyText(

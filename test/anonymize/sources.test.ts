@@ -28,7 +28,7 @@ function outs(body: Uint8Array, counters = new Counters()): (Scalar | undefined)
   )
 }
 
-test('the resource is read wherever it stands, and each only for its own spans', () => {
+test('reads the resource at any position, and each only for its own spans', () => {
   assert.deepEqual(outs(request([named('web'), scope(span())])), ['web'])
   assert.deepEqual(outs(request([scope(span()), scope(span()), named('api')])), ['api', 'api'])
   assert.deepEqual(

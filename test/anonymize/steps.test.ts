@@ -26,7 +26,7 @@ test('after takes the text after the last separator, which must occur', () => {
   )
 })
 
-test('steps are done in the order of the language, whatever their order in the file', () => {
+test('runs steps in the order of the language, not of the file', () => {
   const line = 'shape: dns-label, fold: lower, after: "/", before: ":", keep: [nginx]'
   assert.equal(of(line, 'Registry/NGINX:1.2'), 'nginx')
   // After its last slash comes 1.2, so `after` before `before` would find no colon.

@@ -281,7 +281,7 @@ test('HTML replaces characters that could hide or turn text', () => {
   assert.doesNotMatch(page, /\p{Cf}/u)
 })
 
-test('the word anonymous stands alone only without a pseudonym, a hash, a linked id and a value as it is', () => {
+test('the verdict is anonymous only without pseudonyms, hashes, linked ids and exact values', () => {
   const verdict = (rule: string, head = ''): string => sheet(`execution: ${rule}`, head).verdict
   const attribute = (line: string): string => `{attributes: {out: {${line}, reason: Because.}}}`
   const compat = 'compat: true\nlimits: none\n'
@@ -340,7 +340,7 @@ test('markdown and HTML say the verdict, every row and every weakness', () => {
   }
 })
 
-test('what the number of copies tells is said where a span is split', () => {
+test('the sheet says what the number of copies reveals', () => {
   const weak = (steps: string): string =>
     sheet(`execution: {attributes: {out: {${steps}keep: [a], reason: Because.}}}`).weaknesses.join(
       '\n',

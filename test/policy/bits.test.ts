@@ -44,12 +44,12 @@ const OUTCOMES: readonly [line: string, outcomes: number][] = [
   ['from: in, split: ",", pseudonym: day', 1],
 ]
 for (const [line, outcomes] of OUTCOMES) {
-  test(`{${line}} tells ${Math.log2(outcomes).toFixed(2)} bits`, () => {
+  test(`{${line}} reveals ${Math.log2(outcomes).toFixed(2)} bits`, () => {
     assert.ok(Math.abs(share(line).bits - Math.log2(outcomes)) < 1e-9, String(share(line).bits))
   })
 }
 
-test('a constant tells nothing', () => {
+test('a constant reveals no bits', () => {
   assert.equal(budget('execution:\n  attributes:\n    out: {constant: x}').records[0]!.bits, 0)
 })
 
@@ -68,7 +68,7 @@ test('time and status add to a record, and so does the resource that it comes wi
   )
 })
 
-test('what old reporters sent has no bound', () => {
+test('actions of compat policies have no bound', () => {
   for (const line of ['hash: md5', 'hmac: sha256, key: k', 'exact: text', 'exact: number'])
     assert.equal(compat(attribute(`from: in, ${line}`)).records[0]!.bits, Number.POSITIVE_INFINITY)
   assert.equal(compat('execution: {time: exact}').records[0]!.bits, Number.POSITIVE_INFINITY)

@@ -164,7 +164,7 @@ for (const [what, a, b] of OTHER) {
   })
 }
 
-test('a value that becomes one that a condition lets through is new, although it is no longer told', () => {
+test('a value that a condition newly lets through is new, even if it is no longer sent', () => {
   const cases: [string, string, string][] = [
     ['keep: [a, b]', 'keep: [a]', 'other'],
     ['keep: [a, b, c], else: none', 'keep: [a, c], else: c', 'c'],
@@ -186,7 +186,7 @@ test('a value that becomes one that a condition lets through is new, although it
   )
 })
 
-test('compat, a hash, a key and a longer text as it is are new', () => {
+test('compat, a hash, a key and a longer exact text are new', () => {
   const compat = (line: string): Texts => ({ ...one(line), head: COMPAT })
   for (const [a, b] of [
     [{ ...one('keep: [a]') }, compat('keep: [a]')],
@@ -221,7 +221,7 @@ test('nothing is new where only words for people, numbers of versions and the or
   assert.deepEqual([added, removed, unreviewed], [[], [], false])
 })
 
-test('to send the same for longer is told and needs no new review', () => {
+test('a later expiry is shown and needs no new review', () => {
   const short = policyText(
     'a:\n  attributes:\n    x: {keep: [p], reason: Because., expires: 2030-01-01}',
   )
@@ -276,7 +276,7 @@ test('another project is all new', () => {
   assert.equal(unreviewed, true)
 })
 
-test('the bits of each record and of what stays the same are told before and after', () => {
+test('shows the bits of each record and of stable values before and after', () => {
   const old = one('keep: [a], else: none')
   const next = {
     ...one('keep: [a, b, c], else: none'),

@@ -91,7 +91,7 @@ const WIDER: readonly [body: string, at: string, sentence: RegExp][] = [
   ['limits: none', 'limits', /cannot change this/],
 ]
 
-test('every attempt to widen is a mistake that names its place', () => {
+test('refuses every attempt to widen with its position', () => {
   for (const [body, at, sentence] of WIDER) {
     const place = `3:${body.indexOf(at) + 1}`
     const found = mistakesOf(body)
@@ -276,7 +276,7 @@ const world = fc.record({
   spans: fc.array(fc.array(value, { minLength: 3, maxLength: 3 }), { minLength: 2, maxLength: 40 }),
 })
 
-test('what leaves under an overlay is a function of what would leave without it', () => {
+test('output under an overlay is a function of the output without it', () => {
   let compared = 0
   let different = 0
   const property = fc.property(world, ({ attributes, only, onlyNarrowed, spans }) => {

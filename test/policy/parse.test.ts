@@ -31,7 +31,7 @@ test('accepts the shipped default policy', () => {
   assert.match(summary(policy), /Span "execution": ids linked/)
 })
 
-test('tells all mistakes at once, each with line and column', () => {
+test('reports all errors at once, each with line and column', () => {
   const text =
     'apiVersion: usage-sidecar.dev/v2\nproject: Example\nversion: 0\nspans:\n  execution:\n    ids: fixed\n    attributes:\n      A: {keep: []}\n'
   const found = mistakes(text)
@@ -102,7 +102,7 @@ test('refuses what makes YAML surprising', () => {
   assert.match(mistakes(`${base}review: ${'['.repeat(33)}${']'.repeat(33)}\n`).join(), /brackets/i)
 })
 
-test('never repeats what stands in the file, but its own printable words', () => {
+test('errors repeat nothing of the file except short printable keys', () => {
   const found = mistakes(
     oneAttribute('keep: ["CANARY\\u0007SECRET"], "CANARY\\u0007KEY": 1, reason: Because.'),
   )

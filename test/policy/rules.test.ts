@@ -47,7 +47,7 @@ test('an alias, a merge key and a reference by them are refused', () => {
   ])
 })
 
-test('what the parser says of a file is told in our words', () => {
+test('never repeats the text of a file that is not YAML', () => {
   const base = policyText('execution: {}')
   for (const bad of [
     'SECRET: [',
@@ -67,7 +67,7 @@ test('what the parser says of a file is told in our words', () => {
   ])
 })
 
-test('a mistake is told once, and all of them in the order of their places', () => {
+test('reports each error once, in the order of their positions', () => {
   const found = mistakes(`${attribute('keep: [a, 1, 2, b, b]')}zzz: 1\naaa: 1\n`)
   assert.equal(new Set(found).size, found.length)
   const places = found.map((mistake) => mistake.split(':').slice(0, 2).map(Number))
@@ -145,7 +145,7 @@ test('what surrounds the attributes of a span is known and in its form', () => {
   ])
 })
 
-test('what is not said is the least', () => {
+test('defaults to what reveals least', () => {
   const [rule] = parsePolicy(policyText('execution: {}')).spans
   assert.deepEqual(rule, {
     name: 'execution',
@@ -295,7 +295,7 @@ test('a policy is bounded', () => {
   )
 })
 
-test('the digest is that of the meaning, whatever the order in which it is written', () => {
+test('the digest depends on the meaning and not on the order of words', () => {
   const digest = (text: string): string => policyDigest(parsePolicy(text))
   const base = inSpan(
     '{ids: linked, time: hour, status: keep, skip: [x], attributes: {a: {keep: [a], fold: lower, reason: Why.}}}',

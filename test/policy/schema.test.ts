@@ -81,7 +81,7 @@ function policyOf({ line, text, cut }: Broken): string {
   return lines.slice(0, cut ? line : undefined).join('\n')
 }
 
-test('the checker tells each mistake with its line, column and sentence', () => {
+test('the checker reports each error with its line, column and sentence', () => {
   assert.ok(broken.length >= 60)
   for (const one of broken) {
     assert.ok(one.errors.length > 0)

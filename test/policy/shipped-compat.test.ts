@@ -158,7 +158,7 @@ const ENUMS = [
   ['stage', 'stage.cloud_provider', 'spinnaker.stage.cloud_provider.id', 'UNKNOWN', PROVIDERS],
 ] as const
 
-test('Spinnaker: every enum folds as the old one, whatever the case, and everything else to its first value', () => {
+test('Spinnaker: every enum folds as in the old reporter, in any case, and other values become its first value', () => {
   for (const [name, from, to, unlisted, values] of ENUMS) {
     for (const value of values)
       for (const written of [value, value.toLowerCase(), value[0] + value.slice(1).toLowerCase()])
@@ -298,7 +298,7 @@ test('Spartakus: empty ids of a machine are hashed as empty (V12), an empty kube
   assert.ok(!('spartakus.node.kubelet_version' in sent))
 })
 
-test('Spartakus: the provider is what stands before ://, if there are two parts and it is a known one', () => {
+test('Spartakus: the provider is the text before ://, if there are two parts and it is known', () => {
   const known = 'aws azure cloudstack gce mesos openstack ovirt photon rackspace vsphere'.split(' ')
   const cases: [string, string][] = [
     ['gce://p/z/n', 'gce'],

@@ -41,7 +41,7 @@ for (const name of HARDENED) {
   const policy = policyOf(name)
   const fields = [...policy.resource, ...policy.spans.flatMap((rule) => rule.fields)]
 
-  test(`${name}: no hash, no value as it is, no pseudonym for ever, no exact time`, () => {
+  test(`${name}: has no hash, unchanged value, permanent pseudonym or exact time`, () => {
     assert.equal(policy.compat, false)
     for (const field of fields) {
       assert.ok(

@@ -99,7 +99,7 @@ test('what only a compat policy may say is taken there and refused elsewhere', (
   refuses(`compat: false\n${policyText('execution: {}')}`, /`compat` must be true/)
 })
 
-test('a compat policy whose record has no bound must say limits: none', () => {
+test('a compat policy with an unbounded record must have limits: none', () => {
   for (const action of ['hash: md5', 'hmac: sha256, key: k', 'exact: text'])
     refuses(
       `compat: true\n${field(action)}`,
@@ -112,7 +112,7 @@ test('a compat policy whose record has no bound must say limits: none', () => {
   assert.deepEqual(mistakes(`compat: true\n${field('pseudonym: forever')}`), [])
 })
 
-test('a record over its limit is a mistake that names the span and the largest parts', () => {
+test('a record over its limit is an error with the span and its largest shares', () => {
   const bounds = Array.from({ length: 63 }, (_, i) => i).join(', ')
   const attribute = (name: string, values: string): string =>
     `    ${name}: {buckets: [${values}], reason: Because.}`

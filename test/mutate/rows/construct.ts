@@ -23,7 +23,7 @@ export const constructed: Promised = {
       'resource-without-earlier-values': {
         keeps: 'A resource never carries the values of the resource before it.',
         change: 'delete',
-        noticedBy: 'the resource is read',
+        noticedBy: 'reads the resource at any position',
       },
     },
     'test/anonymize/anonymize.test.ts': {

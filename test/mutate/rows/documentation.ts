@@ -19,14 +19,14 @@ export const documentation: Promised = {
       'sheet-pseudonyms-not-anonymous': {
         keeps: 'The sheet never calls pseudonyms anonymous.',
         change: 'delete',
-        noticedBy: 'the word anonymous',
+        noticedBy: 'the verdict is anonymous only',
       },
     },
     'test/policy/diff.test.ts': {
       'diff-more-spans': {
         keeps: 'The diff reports a condition that admits more spans.',
         change: { condition: false },
-        noticedBy: 'a value that becomes one',
+        noticedBy: 'a value that a condition newly lets',
       },
     },
     'test/policy/parse.test.ts': {

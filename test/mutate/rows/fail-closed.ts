@@ -76,7 +76,7 @@ export const failClosed: Promised = {
       'omitted-values-counted': {
         keeps: 'Values that are left out are counted.',
         change: { condition: false },
-        noticedBy: 'what a field leaves out',
+        noticedBy: 'counts what a field drops',
       },
     },
     'test/anonymize/steps.test.ts': {
@@ -95,7 +95,7 @@ export const failClosed: Promised = {
       'invalid-policy-refused': {
         keeps: 'A policy with one error is not used.',
         change: { withoutOperand: 2 },
-        noticedBy: 'tells all mistakes at once',
+        noticedBy: 'reports all errors at once',
       },
       'unknown-attribute-key': {
         keeps: 'An unknown key in an attribute is an error.',
@@ -117,7 +117,7 @@ export const failClosed: Promised = {
       'times-day-by-default': {
         keeps: 'Times are cut to the day where the policy says nothing.',
         change: { replace: "'day'", by: "'minute'" },
-        noticedBy: 'what is not said is the least',
+        noticedBy: 'defaults to what reveals least',
       },
       'own-names-reserved': {
         keeps: 'A policy cannot define the attributes of the sidecar.',

@@ -16,7 +16,7 @@ export const rawData: Promised = {
       'yaml-errors-not-repeated': {
         keeps: "An error about a policy never repeats the parser's text.",
         change: { replace: '$1 ?? $2', by: 'error.message' },
-        noticedBy: 'what the parser says',
+        noticedBy: 'never repeats the text of a file',
       },
     },
     'test/accept/http-receiver.test.ts': {
