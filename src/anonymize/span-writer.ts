@@ -76,8 +76,8 @@ export class SpanWriter {
   }
 
   /**
-   * Encodes the attributes of the span whose slots are filled, and writes it once for each part of a
-   * split.
+   * Encodes the attributes of the span whose slots are filled. Writes the span once, or once for
+   * each part of a split.
    */
   write(rule: CompiledRule, body: Uint8Array, offsets: SpanOffsets, statusCode: number): void {
     const attributes = this.#encoded

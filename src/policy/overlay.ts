@@ -21,7 +21,7 @@ import { type Node, YamlReader } from './yaml-reader.ts'
 const TOP_WORDS = ['apiVersion', 'narrows', 'resource', 'spans']
 const SPAN_WORDS = ['ids', 'time', 'status', 'only', 'skip', 'attributes']
 
-/** Throws a ConfigError with errors of the form `line:column: sentence`, positions of the overlay. */
+/** Throws a ConfigError with errors `line:column: sentence`. The positions are the overlay's. */
 export function applyOverlay(base: Policy, text: string): Policy {
   const reader = new YamlReader(text)
   const narrowed = reader.root === null ? base : narrowPolicy(reader, reader.root, base)

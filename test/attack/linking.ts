@@ -3,7 +3,7 @@
 // records beside it, two installations.
 import { createHash } from 'node:crypto'
 import { pseudonym, pseudonymKey } from '../../src/anonymize/actions/pseudonym.ts'
-import { HARDENED, INSTANCE, type Left, NOW, road } from '../support/shipped-policy.ts'
+import { HARDENED, INSTANCE, type Left, NOW, startPipeline } from '../support/shipped-policy.ts'
 import { eventsOf } from './events.ts'
 
 const DAY_MS = 86_400_000
@@ -43,7 +43,7 @@ export function linkAttack(): { values: number; linked: string[] } {
   }
   for (const policy of HARDENED) {
     for (const installation of [0, 1]) {
-      const one = road(policy, { secret: secretOf(installation), instance: INSTANCE })
+      const one = startPipeline(policy, { secret: secretOf(installation), instance: INSTANCE })
       for (let day = 0; day < DAYS; day++) {
         const nowMs = NOW + day * DAY_MS
         // The same names, the same incoming ids, every day.
@@ -56,7 +56,7 @@ export function linkAttack(): { values: number; linked: string[] } {
           note(value, place)
       }
       const now = NOW
-      const fresh = road(policy, { secret: secretOf(installation), instance: INSTANCE })
+      const fresh = startPipeline(policy, { secret: secretOf(installation), instance: INSTANCE })
       for (const [value, place] of seen(
         policy,
         `${installation} ${new Date(now).toISOString().slice(0, 7)} heartbeat`,

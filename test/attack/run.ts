@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { policyDigest } from '../../src/policy/policy.ts'
-import { HARDENED, policyOf, road, SHIPPED } from '../support/shipped-policy.ts'
+import { HARDENED, policyOf, SHIPPED, startPipeline } from '../support/shipped-policy.ts'
 import { attack, type Capture, IDS, NAMES, NODES } from './dictionary.ts'
 import { eventsOf } from './events.ts'
 import { linkAttack } from './linking.ts'
@@ -29,7 +29,7 @@ console.log(
   `Dictionary: ${NAMES} names of applications, ${IDS} ids that count up, ${NODES} names of nodes; ${INSTALLATIONS} reports a policy.`,
 )
 const captures = SHIPPED.map((policy): Capture => {
-  const one = road(policy, { facts: { 'app.version': '1.38.0', 'k8s.nodes': 12 } })
+  const one = startPipeline(policy, { facts: { 'app.version': '1.38.0', 'k8s.nodes': 12 } })
   const left = Array.from({ length: INSTALLATIONS }, (_, index) => one.send(...eventsOf(index)))
   return { policy, project: policyOf(policy).project, left: [...left, one.heartbeat()] }
 })

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { budgetOf } from '../../src/policy/bits.ts'
 import { Rng } from '../support/rng.ts'
-import { type Left, NOW, policyOf, road } from '../support/shipped-policy.ts'
+import { type Left, NOW, policyOf, startPipeline } from '../support/shipped-policy.ts'
 
 export const POPULATION = 10_000
 /** Of a hundred clusters so many may be alone under a hardened policy. */
@@ -127,12 +127,15 @@ export function uniquenessOf(name: string): Uniqueness {
       name: span,
       attributes: span === 'k8s.node' ? node : attributes,
     }))
-    const told = profile(road(name, { facts, instance }).sendAt(NOW, ...events), apart)
-    profiles.push(told)
-    counts.set(told, (counts.get(told) ?? 0) + 1)
+    const profileText = profile(
+      startPipeline(name, { facts, instance }).sendAt(NOW, ...events),
+      apart,
+    )
+    profiles.push(profileText)
+    counts.set(profileText, (counts.get(profileText) ?? 0) + 1)
   }
-  const alone = profiles.filter((told) => counts.get(told) === 1).length
-  const few = profiles.filter((told) => counts.get(told)! < 5).length
+  const alone = profiles.filter((profileText) => counts.get(profileText) === 1).length
+  const few = profiles.filter((profileText) => counts.get(profileText)! < 5).length
   return { alone, few, profiles: counts.size, stableBits: budgetOf(policy).stableBits }
 }
 

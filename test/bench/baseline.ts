@@ -1,4 +1,4 @@
-// The floor of the whole road: the least that any durable relay in Node does. Bare `node:http` that
+// The baseline of the whole program: the least that any durable relay in Node does. Bare `node:http` that
 // appends each body as it came with a shared synced write (O_DSYNC), acknowledges after it, and
 // sends files of 1 MiB on, compressed once (gzip level 1). No policy, no limits, no receipts, no
 // recovery: the distance from here is what the sidecar's promises cost.

@@ -11,7 +11,7 @@ import {
   IMAGE_FLAGS,
   type Running,
   scratchFolder,
-  startFloor,
+  startBaseline,
   startOurs,
   startSink,
   whenEnded,
@@ -135,11 +135,13 @@ export async function proveFsync(): Promise<{ table: string; missed: string[] }>
   const rows: string[] = []
   const missed: string[] = []
   for (const connections of [1, 8]) {
-    for (const which of ['ours', 'floor'] as const) {
-      const name = `${which === 'ours' ? 'usage-sidecar' : 'floor'}, ${connections === 1 ? '1 connection' : `${connections} connections`}`
+    for (const which of ['ours', 'baseline'] as const) {
+      const name = `${which === 'ours' ? 'usage-sidecar' : 'baseline'}, ${connections === 1 ? '1 connection' : `${connections} connections`}`
       const sink = await startSink()
       const program =
-        which === 'floor' ? await startFloor(sink, IMAGE_FLAGS) : await startOurs(sink, IMAGE_FLAGS)
+        which === 'baseline'
+          ? await startBaseline(sink, IMAGE_FLAGS)
+          : await startOurs(sink, IMAGE_FLAGS)
       const { answers, syncs, without } = await traced(new Side(program, sink), connections)
       if (answers === 0 || answers > connections * syncs || (connections === 1 && without > 0))
         missed.push(

@@ -1,4 +1,4 @@
-// The whole road of the bundle in mode on, durable, its sending included, against the floor in the
+// The whole program of the bundle in mode on, durable, its sending included, against the baseline in the
 // same run: spans per CPU-second (utime and stime of the whole process, until every accepted batch
 // has reached the collector).
 import { setTimeout as wait } from 'node:timers/promises'
@@ -8,7 +8,7 @@ import {
   IMAGE_FLAGS,
   load,
   type Running,
-  startFloor,
+  startBaseline,
   startOurs,
   startSink,
 } from './processes.ts'
@@ -21,7 +21,7 @@ const ARRIVAL_MS = 30_000
 interface Case {
   spans: number
   connections: number
-  /** Part of the floor that must be reached. */
+  /** Part of the baseline that must be reached. */
   target?: number
 }
 const CASES: readonly Case[] = [
@@ -88,44 +88,46 @@ async function measure(side: Side, { spans, connections }: Case): Promise<Measur
   return { perCpuSecond: (requests * spans) / cpu, perSecond: (requests * spans) / seconds, sender }
 }
 
-export async function benchRoad(): Promise<{ table: string; missed: string[] }> {
-  const results = CASES.map(() => ({ floor: [] as Measured[], ours: [] as Measured[] }))
+export async function benchPipeline(): Promise<{ table: string; missed: string[] }> {
+  const results = CASES.map(() => ({ baseline: [] as Measured[], ours: [] as Measured[] }))
   for (let repetition = 0; repetition < REPETITIONS; repetition++) {
-    const [floorSink, oursSink] = [await startSink(), await startSink()]
-    const floor = new Side(await startFloor(floorSink, IMAGE_FLAGS), floorSink)
+    const [baselineSink, oursSink] = [await startSink(), await startSink()]
+    const baseline = new Side(await startBaseline(baselineSink, IMAGE_FLAGS), baselineSink)
     const ours = new Side(await startOurs(oursSink, IMAGE_FLAGS), oursSink)
-    await floor.run(WARM_UP)
+    await baseline.run(WARM_UP)
     await ours.run(WARM_UP)
     for (const [i, one] of CASES.entries()) {
-      results[i]!.floor.push(await measure(floor, one))
+      results[i]!.baseline.push(await measure(baseline, one))
       results[i]!.ours.push(await measure(ours, one))
     }
-    await floor.stop()
+    await baseline.stop()
     await ours.stop()
   }
   const rows: string[] = []
   const missed: string[] = []
   for (const [i, { spans, connections, target }] of CASES.entries()) {
-    const { floor, ours } = results[i]!
-    const ratios = ours.map(({ perCpuSecond }, n) => perCpuSecond / floor[n]!.perCpuSecond)
+    const { baseline, ours } = results[i]!
+    const ratios = ours.map(({ perCpuSecond }, n) => perCpuSecond / baseline[n]!.perCpuSecond)
     const ratio = median(ratios)
     const name = `${spans} spans a request, ${connections} ${connections === 1 ? 'connection' : 'connections'}`
     if (target !== undefined && ratio < target)
-      missed.push(`whole road, ${name}: ${percent(ratio)} of the floor, not ${percent(target)}`)
+      missed.push(
+        `whole program, ${name}: ${percent(ratio)} of the baseline, not ${percent(target)}`,
+      )
     const cells = [
       name,
-      thousands(floor.map((one) => one.perCpuSecond)),
+      thousands(baseline.map((one) => one.perCpuSecond)),
       thousands(ours.map((one) => one.perCpuSecond)),
       `**${percent(ratio)}** (${range(ratios.map((one) => one * 100))})`,
       target === undefined ? '' : `${percent(target)}`,
-      `${thousands(floor.map((one) => one.perSecond))} / ${thousands(ours.map((one) => one.perSecond))}`,
-      percent(median([...floor, ...ours].map((one) => one.sender))),
+      `${thousands(baseline.map((one) => one.perSecond))} / ${thousands(ours.map((one) => one.perSecond))}`,
+      percent(median([...baseline, ...ours].map((one) => one.sender))),
     ]
     rows.push(`| ${cells.join(' | ')} |`)
   }
   return {
     table: [
-      '| whole road, durable | floor, spans per CPU-second | usage-sidecar | of the floor (range) | target | accepted a second, floor / ours | core that the load took |',
+      '| whole program, durable | baseline, spans per CPU-second | usage-sidecar | of the baseline (range) | target | accepted a second, baseline / ours | core that the load took |',
       '|---|---|---|---|---|---|---|',
       ...rows,
     ].join('\n'),
@@ -137,4 +139,4 @@ export const percent = (part: number): string => `${Math.round(part * 100)} %`
 const thousands = (values: readonly number[]): string =>
   `${Math.round(median(values) / 1000)} k (${range(values.map((one) => one / 1000))})`
 
-if (import.meta.main) process.stdout.write(`${(await benchRoad()).table}\n`)
+if (import.meta.main) process.stdout.write(`${(await benchPipeline()).table}\n`)

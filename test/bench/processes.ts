@@ -107,8 +107,8 @@ export const startSink = (...options: 'ids'[]): Promise<Running> =>
 export const startBare = (flags: readonly string[]): Promise<Running> =>
   start(flags, [join(compiled, 'bare.cjs')])
 
-/** The floor, in front of this sink. */
-export function startFloor(sink: Running, flags: readonly string[]): Promise<Running> {
+/** The baseline, in front of this sink. */
+export function startBaseline(sink: Running, flags: readonly string[]): Promise<Running> {
   const folder = scratchFolder()
   return start(
     flags,

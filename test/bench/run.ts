@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { proveFsync } from './fsync.ts'
 import { benchMemory } from './memory.ts'
 import { benchPass } from './pass.ts'
-import { benchRoad } from './pipeline.ts'
+import { benchPipeline } from './pipeline.ts'
 import { ROOT } from './processes.ts'
 import { benchProfile } from './profile.ts'
 import { machine, othersLoad, writePart } from './report.ts'
@@ -53,13 +53,13 @@ const pass = benchPass()
 missed.push(...pass.missed)
 say('The pass', pass.table)
 await part(
-  'The whole road',
-  'The bundle in mode `on`, its sending included, until every accepted batch has arrived at a collector in another process. The floor is a bare\n`node:http` server that appends the bodies as they came with a shared synced write, acknowledges after it, and sends files of 1 MiB on, gzipped\n(level 1). It has three times the bytes to write and to compress, and no policy to apply. Both run with the flags of the image, in turns.',
-  benchRoad,
+  'The whole program',
+  'The bundle in mode `on`, its sending included, until every accepted batch has arrived at a collector in another process. The baseline is a bare\n`node:http` server that appends the bodies as they came with a shared synced write, acknowledges after it, and sends files of 1 MiB on, gzipped\n(level 1). It has three times the bytes to write and to compress, and no policy to apply. Both run with the flags of the image, in turns.',
+  benchPipeline,
 )
 say(
   'Where the rest goes',
-  `The main thread by room of \`src/\` (what Node does for a room stands beside it), from a CPU profile of the\nsource from its start on, and the other threads from /proc.\n\n${await benchProfile()}`,
+  `The main thread by folder of \`src/\` (what Node does for a folder stands beside it), from a CPU profile of the\nsource from its start on, and the other threads from /proc.\n\n${await benchProfile()}`,
 )
 await part(
   'Start and memory',

@@ -9,8 +9,8 @@ import {
   INSTANCE,
   type Installation,
   type Plain,
-  road,
   type Sent,
+  startPipeline,
 } from '../support/shipped-policy.ts'
 import { START } from '../support/spans.ts'
 
@@ -18,7 +18,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8
 
 /** The attributes of the one span that leaves. */
 function only(policy: string, event: Event, installation?: Installation): Sent {
-  const { spans } = road(policy, installation).send(event)
+  const { spans } = startPipeline(policy, installation).send(event)
   assert.equal(spans.length, 1)
   return spans[0]!
 }
@@ -42,7 +42,7 @@ const EXECUTION = {
 }
 
 test('Spinnaker: an execution leaves with every field of the old report (V1, V2, V8), the salt last (never V6)', () => {
-  const left = road('spinnaker-compat', { facts: { 'app.version': '1.26.6' } }).send({
+  const left = startPipeline('spinnaker-compat', { facts: { 'app.version': '1.26.6' } }).send({
     name: 'execution',
     attributes: EXECUTION,
   })
@@ -78,7 +78,7 @@ test('Spinnaker: the second installation of the published vectors gives its own 
     'application.name': 'orders-api',
     'execution.id': '01BX5ZZKBKACTAV9WEVGEMMVRZ',
   }
-  const { resource, spans } = road('spinnaker-compat', { instance }).send({
+  const { resource, spans } = startPipeline('spinnaker-compat', { instance }).send({
     name: 'execution',
     attributes,
   })
@@ -98,7 +98,7 @@ test('Spinnaker: the second installation of the published vectors gives its own 
 
 test('Spinnaker: an empty id is left out, never hashed, and what has no value is UNKNOWN or left out', () => {
   for (const attributes of [{ 'execution.id': '' }, {}]) {
-    const left = road('spinnaker-compat').send({ name: 'execution', attributes })
+    const left = startPipeline('spinnaker-compat').send({ name: 'execution', attributes })
     assert.ok(!left.bytes.includes(sha256('')))
     assert.equal(left.resource['spinnaker.instance.version'], 'unknown')
     assert.deepEqual(left.spans[0]!.attributes, {
@@ -191,7 +191,7 @@ test('Spinnaker: the case is folded without a locale', () => {
 
 test('Spinnaker: a stage is copied once for each provider, and goes once where there is none', () => {
   const providers = (attributes: Record<string, Plain>): (Plain | undefined)[] =>
-    road('spinnaker-compat')
+    startPipeline('spinnaker-compat')
       .send({
         name: 'stage',
         attributes: { 'stage.type': 'deploy', 'stage.status': 'succeeded', ...attributes },
@@ -223,7 +223,7 @@ test('Spinnaker: a stage is copied once for each provider, and goes once where t
 
 test('Spinnaker: a stage with a synthetic owner is left out, one with an empty owner is not', () => {
   const count = (owner: Plain): number =>
-    road('spinnaker-compat').send({
+    startPipeline('spinnaker-compat').send({
       name: 'stage',
       attributes: { 'stage.type': 'wait', 'stage.synthetic_owner': owner },
     }).spans.length
@@ -242,7 +242,7 @@ test('Spinnaker: a stage points at its execution, and neither id is the one of t
     spanId: Buffer.alloc(8, 0xcc),
     parentId: ids.spanId,
   }
-  const { spans, bytes } = road('spinnaker-compat').send(
+  const { spans, bytes } = startPipeline('spinnaker-compat').send(
     { name: 'execution', attributes: {}, ...ids },
     stage,
   )

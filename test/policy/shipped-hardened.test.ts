@@ -17,7 +17,7 @@ import {
   NOW,
   type Plain,
   policyOf,
-  road,
+  startPipeline,
 } from '../support/shipped-policy.ts'
 import { SECRET } from '../support/spans.ts'
 
@@ -99,7 +99,7 @@ for (const name of HARDENED) {
         'k8s.version': secret,
         'k8s.provider': secret,
       }
-      const installed = road(name, { facts })
+      const installed = startPipeline(name, { facts })
       const keys = fields
         .flatMap(placesRead)
         .flatMap((place) => (place.kind === 'attribute' ? [place.key] : []))
@@ -137,7 +137,7 @@ function leaves(
   name: string,
   ...events: Event[]
 ): { resource: Record<string, Plain>; spans: [string, Record<string, Plain>][] } {
-  const { resource, spans } = road(name, { facts: FACTS }).send(...events)
+  const { resource, spans } = startPipeline(name, { facts: FACTS }).send(...events)
   const own = Object.entries(resource).filter(([key]) => !key.startsWith('usage.'))
   return {
     resource: Object.fromEntries(own),
@@ -286,7 +286,7 @@ test('kusk: what leaves of its events', () => {
 
 test('an installation is counted by a heartbeat under a pseudonym of the month, beside nothing else', () => {
   for (const name of HARDENED) {
-    const { spans } = road(name, { facts: FACTS }).heartbeat()
+    const { spans } = startPipeline(name, { facts: FACTS }).heartbeat()
     assert.deepEqual(
       spans.map((span) => [span.name, span.attributes]),
       [['usage.heartbeat', { 'installation.id': month(policyOf(name).project) }]],
@@ -296,7 +296,7 @@ test('an installation is counted by a heartbeat under a pseudonym of the month, 
 })
 
 test('the same event gives another pseudonym on the next day, and times tell the day only', () => {
-  const installed = road('spinnaker', { facts: FACTS })
+  const installed = startPipeline('spinnaker', { facts: FACTS })
   const event: Event = { name: 'execution', attributes: { 'application.name': 'payments' } }
   const [first] = installed.send(event).spans
   const [second] = installed.sendAt(NOW + 86_400_000, event).spans

@@ -1,4 +1,4 @@
-// The road of a shipped policy in a test: events of an application in, through the anonymizer and
+// The pipeline of a shipped policy in a test: events of an application in, through the anonymizer and
 // the enricher, and the request that would leave out of it, decoded by the generated codec.
 import { readdirSync, readFileSync } from 'node:fs'
 import { createAnonymizer, type Passed } from '../../src/anonymize/anonymize.ts'
@@ -59,7 +59,7 @@ export interface Left {
   bytes: Buffer
 }
 
-export interface Road {
+export interface PolicyPipeline {
   send(...events: readonly Event[]): Left
   sendAt(nowMs: number, ...events: readonly Event[]): Left
   heartbeat(): Left
@@ -71,10 +71,10 @@ export interface Installation {
   facts?: Record<string, string | number | boolean>
 }
 
-export function road(
+export function startPipeline(
   name: string,
   { instance = INSTANCE, secret = SECRET, facts = {} }: Installation = {},
-): Road {
+): PolicyPipeline {
   const policy = policyOf(name)
   const all = allFacts(parseFacts(JSON.stringify(facts), 'facts'), 'x64', 'linux', instance)
   const anonymizer = createAnonymizer({

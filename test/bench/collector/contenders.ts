@@ -1,5 +1,5 @@
 // Who does the same job beside each other: the sidecar as it ships, the OpenTelemetry Collector
-// with its queue on disk (fsynced) and in memory, and the floor. Each stands in front of a sink of
+// with its queue on disk (fsynced) and in memory, and the baseline. Each stands in front of a sink of
 // its own and is told apart by nothing else.
 import { setTimeout as wait } from 'node:timers/promises'
 import { collectorBinary } from '../../e2e/collector.ts'
@@ -11,20 +11,20 @@ import {
   ROOT,
   type Running,
   scratchFolder,
-  startFloor,
+  startBaseline,
   startOther,
   startOurs,
   startSink,
 } from '../processes.ts'
 import type { Totals } from '../sink.ts'
 
-export type Name = 'ours' | 'durable' | 'memory' | 'floor'
+export type Name = 'ours' | 'durable' | 'memory' | 'baseline'
 
 export const NAMES: Record<Name, string> = {
   ours: 'usage-sidecar',
   durable: 'Collector, durable',
   memory: 'Collector, in memory',
-  floor: 'floor',
+  baseline: 'baseline',
 }
 const FOLDER = `${ROOT}test/bench/collector`
 /** Only hex: it is pasted into OTTL. */
@@ -38,7 +38,7 @@ const ARRIVAL_MS = 60_000
 /** Starts one; `folder` may hold what an earlier one left. */
 export async function begin(name: Name, sink: Running, folder = scratchFolder()): Promise<Running> {
   if (name === 'ours') return startOurs(sink, IMAGE_FLAGS, undefined, folder)
-  if (name === 'floor') return startFloor(sink, IMAGE_FLAGS)
+  if (name === 'baseline') return startBaseline(sink, IMAGE_FLAGS)
   const port = await freePort()
   const configs = [
     `${FOLDER}/durable.yaml`,

@@ -6,7 +6,7 @@ import { cpuSeconds, type Memory, memoryOf } from '../processes.ts'
 import { Contender, NAMES, type Name } from './contenders.ts'
 import type { Length } from './full-speed.ts'
 
-const ALL: readonly Name[] = ['durable', 'memory', 'ours', 'floor']
+const ALL: readonly Name[] = ['durable', 'memory', 'ours', 'baseline']
 const CONNECTIONS = 8
 const SPANS = 10
 const RATES = [1_000, 10_000] as const
@@ -74,14 +74,14 @@ function missedAt(results: Map<Name, Measured[]>): string[] {
     of('ours', (one) => one.memory.rss),
     of('durable', (one) => one.memory.rss),
   ]
-  const floor = of('floor', (one) => one.memory.rss)
+  const baseline = of('baseline', (one) => one.memory.rss)
   if (rss > theirs)
     missed.push(
-      `10 000 spans/s: RSS ${rss.toFixed(1)} MiB, the durable Collector's ${theirs.toFixed(1)}; the floor: ${floor.toFixed(1)}`,
+      `10 000 spans/s: RSS ${rss.toFixed(1)} MiB, the durable Collector's ${theirs.toFixed(1)}; the baseline: ${baseline.toFixed(1)}`,
     )
-  const above = of('ours', (one) => one.memory.anon) - of('floor', (one) => one.memory.anon)
+  const above = of('ours', (one) => one.memory.anon) - of('baseline', (one) => one.memory.anon)
   if (above > MAX_ANON_ABOVE_FLOOR_MIB)
-    missed.push(`10 000 spans/s: RssAnon ${above.toFixed(1)} MiB above the floor`)
+    missed.push(`10 000 spans/s: RssAnon ${above.toFixed(1)} MiB above the baseline`)
   return missed
 }
 

@@ -5,7 +5,7 @@ import { median, range } from '../load.ts'
 import { cpuSeconds, memoryOf } from '../processes.ts'
 import { Contender, NAMES, type Name } from './contenders.ts'
 
-const ALL: readonly Name[] = ['durable', 'memory', 'ours', 'floor']
+const ALL: readonly Name[] = ['durable', 'memory', 'ours', 'baseline']
 const SAMPLE_MS = 250
 
 interface Case {
@@ -87,13 +87,13 @@ function report(results: readonly Map<Name, Measured[]>[]): { table: string; mis
           ({ perCpuSecond }, repetition) => perCpuSecond / of.get(other)![repetition]!.perCpuSecond,
         )
     const ratios = (name: Name): number[] => between('ours', name)
-    // Where not even the floor gets there, the limit is the runtime's.
+    // Where not even the baseline gets there, the limit is the runtime's.
     const check = (name: Name, least: number): void => {
       const ahead = median(ratios(name))
       if (ahead >= least) return
-      const floor = median(between('floor', name))
+      const baseline = median(between('baseline', name))
       missed.push(
-        `${title}: ${times(ahead)} the spans for each CPU-second of "${NAMES[name]}", not ${least}; the floor: ${times(floor)}`,
+        `${title}: ${times(ahead)} the spans for each CPU-second of "${NAMES[name]}", not ${least}; the baseline: ${times(baseline)}`,
       )
     }
     check('durable', target)
@@ -102,7 +102,7 @@ function report(results: readonly Map<Name, Measured[]>[]): { table: string; mis
       const measured = of.get(name)!
       const all = (field: keyof Measured): number[] => measured.map((one) => one[field])
       const beside =
-        name === 'ours' || name === 'floor'
+        name === 'ours' || name === 'baseline'
           ? ''
           : `**${times(median(ratios(name)))}** (${range(ratios(name), 1)})${name === 'durable' ? `, target ${target}` : ', target 1'}`
       const cells = [

@@ -103,7 +103,7 @@ ${verdict}
 
 The Collector (${version}, built from \`test/e2e/collector/sidecar\`) does the sidecar's job: \`collector/durable.yaml\` is
 \`deploy/policies/default.yaml\` in OTTL, in front of its persistent queue with fsync; \`collector/memory.yaml\` keeps the queue in
-memory. The floor is the bare \`node:http\` server from above: no policy. Each has a collector behind it in another process, gzip
+memory. The baseline is the bare \`node:http\` server from above: no policy. Each has a collector behind it in another process, gzip
 level 1, and sends at least once a second. CPU is user and system time of the whole process until every accepted span has
 arrived. Medians of ${REPETITIONS}, ranges in brackets; all sides in turns within each repetition.`
 if (!isQuick) writePart('npm run bench:collector', `${head}\n\n${parts.join('\n\n')}`)

@@ -7,7 +7,7 @@ import { median, range } from '../load.ts'
 import { type Memory, memoryOf, startSink } from '../processes.ts'
 import { begin, NAMES, type Name } from './contenders.ts'
 
-const ALL: readonly Name[] = ['durable', 'memory', 'ours', 'floor']
+const ALL: readonly Name[] = ['durable', 'memory', 'ours', 'baseline']
 
 interface Length {
   starts: number
