@@ -2,7 +2,7 @@
 // exporter as any application does. Its spans are full of what must not leave (names, users, URLs,
 // error texts, host names of the default resource). It also works out, without any of the sidecar's
 // code, what the default policy should let through.
-import { context, type Span, SpanStatusCode, trace } from '@opentelemetry/api'
+import { context, type Span, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { NodeSDK } from '@opentelemetry/sdk-node'
 import { EXIT, type Host, type Input, UsageError } from './command.ts'
@@ -35,75 +35,62 @@ export async function demoApplication(host: Host, input: Input): Promise<number>
     logRecordProcessors: [],
   })
   sdk.start()
-  const tracer = trace.getTracer('pipeline-tool', '7.3.1')
-
-  const random = seeded(20261124)
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
-  const report: DemoReport = { sent: 0, expected: { execution: 0, stage: 0 } }
-  const tell = (more: Partial<DemoReport> = {}): void =>
-    host.out(`${JSON.stringify({ ...report, ...more })}\n`)
+  const tool = new PipelineTool(trace.getTracer('pipeline-tool', '7.3.1'))
+  const print = (more: Partial<DemoReport> = {}): void =>
+    host.out(`${JSON.stringify({ ...tool.report, ...more })}\n`)
   let stopped = false
   host.onStop(() => {
     stopped = true
   })
 
-  const runStage = (parent: Span, start: number, application: string): void => {
-    const provider = pick(PROVIDERS)
-    const synthetic = random() < 0.15
-    const attributes = {
-      'stage.type': pick(STAGES),
-      'stage.cloud_providers': provider,
-      'stage.name': `Deploy ${application} to prod-eu-1`,
-      'http.url': `https://ci.acme.example/job/${application}/4711?token=glpat-x8d7f6g5`,
-      ...(synthetic ? { 'stage.synthetic_owner': 'STAGE_BEFORE' } : {}),
-    }
-    const span = tracer.startSpan(
-      'stage',
-      { startTime: start, attributes },
-      trace.setSpan(context.active(), parent),
-    )
-    if (random() < 0.1) {
-      span.recordException(new Error(`AccessDenied: arn:aws:iam::123456789012:role/${application}`))
-      span.setStatus({
-        code: SpanStatusCode.ERROR,
-        message: `role/${application} denied for ${pick(PEOPLE)}`,
-      })
-    }
-    span.end(start + 2_000)
-    report.sent++
-    if (!synthetic) report.expected.stage += Math.max(1, provider.split(',').length)
+  print({ example: tool.runExecution() })
+  // The demo writes a line when it has shown the first span.
+  for await (const _ of host.stdin) break
+  for (let i = 1; i < executions && !stopped; i++) {
+    tool.runExecution()
+    if (i % 10 === 0) print()
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  await sdk.shutdown()
+  print({ done: true })
+  return EXIT.done
+}
+
+/** Makes spans, and counts what should be reported of them. */
+class PipelineTool {
+  readonly report: DemoReport = { sent: 0, expected: { execution: 0, stage: 0 } }
+  readonly #tracer: Tracer
+  readonly #random = seeded(20261124)
+
+  constructor(tracer: Tracer) {
+    this.#tracer = tracer
   }
 
-  const runExecution = (): Record<string, unknown> => {
-    const application = pick(APPLICATIONS)
-    const status = report.sent === 0 ? 'SUCCEEDED' : pick(STATUSES)
+  /** One execution with its stages. Returns it as it was given to the SDK. */
+  runExecution(): Record<string, unknown> {
+    const application = this.#pick(APPLICATIONS)
+    const status = this.report.sent === 0 ? 'SUCCEEDED' : this.#pick(STATUSES)
     const start = Date.now() - 90_000
     const attributes = {
-      'execution.type': pick(['PIPELINE', 'PIPELINE', 'ORCHESTRATION']),
+      'execution.type': this.#pick(['PIPELINE', 'PIPELINE', 'ORCHESTRATION']),
       'execution.status': status,
       'execution.name': `${application} → production`,
       'application.name': application,
-      'user.email': pick(PEOPLE),
+      'user.email': this.#pick(PEOPLE),
       'git.url': `git@github.example:acme/${application}.git`,
     }
-    const span = tracer.startSpan('execution', { startTime: start, attributes })
-    for (let i = 0; i < 1 + Math.floor(random() * 4); i++)
-      runStage(span, start + 1_000 * i, application)
+    const span = this.#tracer.startSpan('execution', { startTime: start, attributes })
+    for (let i = 0; i < 1 + Math.floor(this.#random() * 4); i++)
+      this.#runStage(span, start + 1_000 * i, application)
     if (status === 'TERMINAL')
       span.setStatus({
         code: SpanStatusCode.ERROR,
         message: `${application}: rollout of ${attributes['user.email']} timed out`,
       })
-    span.end(start + Math.floor(random() * 90_000))
-    report.sent++
-    if (status !== 'RUNNING') report.expected.execution++
-    // The application's own tracing, which is nobody else's business.
-    tracer
-      .startSpan('GET /api/v1/users/:id', {
-        attributes: { 'user.id': '8812', 'http.url': 'https://api.acme.example/users/8812' },
-      })
-      .end()
-    report.sent++
+    span.end(start + Math.floor(this.#random() * 90_000))
+    this.report.sent++
+    if (status !== 'RUNNING') this.report.expected.execution++
+    this.#traceOwnRequest()
     const { traceId, spanId } = span.spanContext()
     return {
       name: 'execution',
@@ -116,17 +103,46 @@ export async function demoApplication(host: Host, input: Input): Promise<number>
     }
   }
 
-  tell({ example: runExecution() })
-  // The demo says when the first span has been shown.
-  for await (const _ of host.stdin) break
-  for (let i = 1; i < executions && !stopped; i++) {
-    runExecution()
-    if (i % 10 === 0) tell()
-    await new Promise((resolve) => setTimeout(resolve, 25))
+  #runStage(parent: Span, start: number, application: string): void {
+    const provider = this.#pick(PROVIDERS)
+    const synthetic = this.#random() < 0.15
+    const attributes = {
+      'stage.type': this.#pick(STAGES),
+      'stage.cloud_providers': provider,
+      'stage.name': `Deploy ${application} to prod-eu-1`,
+      'http.url': `https://ci.acme.example/job/${application}/4711?token=glpat-x8d7f6g5`,
+      ...(synthetic ? { 'stage.synthetic_owner': 'STAGE_BEFORE' } : {}),
+    }
+    const span = this.#tracer.startSpan(
+      'stage',
+      { startTime: start, attributes },
+      trace.setSpan(context.active(), parent),
+    )
+    if (this.#random() < 0.1) {
+      span.recordException(new Error(`AccessDenied: arn:aws:iam::123456789012:role/${application}`))
+      span.setStatus({
+        code: SpanStatusCode.ERROR,
+        message: `role/${application} denied for ${this.#pick(PEOPLE)}`,
+      })
+    }
+    span.end(start + 2_000)
+    this.report.sent++
+    if (!synthetic) this.report.expected.stage += Math.max(1, provider.split(',').length)
   }
-  await sdk.shutdown()
-  tell({ done: true })
-  return EXIT.done
+
+  /** The application's own tracing, which no report may hold. */
+  #traceOwnRequest(): void {
+    this.#tracer
+      .startSpan('GET /api/v1/users/:id', {
+        attributes: { 'user.id': '8812', 'http.url': 'https://api.acme.example/users/8812' },
+      })
+      .end()
+    this.report.sent++
+  }
+
+  #pick<T>(list: readonly T[]): T {
+    return list[Math.floor(this.#random() * list.length)]!
+  }
 }
 
 /** The same numbers at every run (mulberry32), so that every demo shows the same picture. */

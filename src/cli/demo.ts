@@ -1,7 +1,7 @@
-// `demo`: a collector, the sidecar and an application as three processes in one terminal, on free
-// ports and in a folder of its own. It shows one span as the application sent it and as it left,
-// then counts. `--once` ends by itself: 0 if what the application says should have left is what the
-// collector counted, else 1.
+// `demo`: a collector, the sidecar and an application as three processes, on free ports and in a
+// temporary folder. It shows one span as the application sent it and as the sidecar sent it, then
+// the counts. With `--once` it ends by itself: 0 if the collector counted what the application
+// expects, else 1.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -29,86 +29,97 @@ export async function demo(host: Host, input: Input): Promise<number> {
   if (input.positionals.length > 0) throw new UsageError('demo takes flags only.')
   const once = input.flags.once === 'true'
   const folder = await mkdtemp(join(tmpdir(), 'usage-sidecar-demo-'))
-  const family = new Family(host)
+  const processes = new DemoProcesses(host)
   const stopped = Promise.withResolvers<'stopped'>()
-  let told = 0
+  let stops = 0
   host.onStop(() => {
     stopped.resolve('stopped')
-    // The second time this process ends before `finally`.
-    if (++told > 1) family.end(folder)
+    // After the second signal this process ends before `finally`.
+    if (++stops > 1) processes.kill(folder)
   })
   try {
-    const collector = family.start(
-      'collect',
-      [
-        '--listen',
-        await address(4328),
-        '--page-listen',
-        await address(4329),
-        '--data-dir',
-        join(folder, 'collected'),
-      ],
-      {},
-    )
-    const { port: collectPort, page } = await family.ready(collector, 'collect: ready')
-    const sidecar = family.start('run', [], {
-      USAGE_REPORTING: 'on',
-      USAGE_POLICY: defaultPolicy(),
-      USAGE_ENDPOINT: `http://127.0.0.1:${collectPort}`,
-      USAGE_DATA_DIR: join(folder, 'sidecar'),
-      USAGE_IDENTITY_DIR: join(folder, 'identity'),
-      USAGE_FACTS:
-        '{"app.version": "7.3.1-acme", "k8s.version": "v1.33.2-gke.100", "k8s.nodes": 12}',
-      USAGE_SEND_INTERVAL: '1s',
-      USAGE_HTTP_LISTEN: await address(4318),
-      USAGE_HEALTH_LISTEN: await address(4319),
-      USAGE_GRPC_LISTEN: await address(4317),
-      USAGE_PAGE_LISTEN: await address(4320),
-    })
-    const { port } = await family.ready(sidecar, 'accept: ready')
-    host.out(
-      `\ncollector  http://127.0.0.1:${collectPort}    sidecar  http://127.0.0.1:${port}    policy  ${defaultPolicy()}\n`,
-    )
-
-    const application = family.start(
-      'demo-application',
-      [
-        '--endpoint',
-        `http://127.0.0.1:${port}`,
-        ...(once ? ['--executions', String(ONCE_EXECUTIONS)] : []),
-      ],
-      {
-        OTEL_BSP_SCHEDULE_DELAY: '200',
-      },
-    )
-    let report: DemoReport = { sent: 0, expected: { execution: 0, stage: 0 } }
-    const first = Promise.withResolvers<Record<string, unknown>>()
-    createInterface({ input: application.stdout }).on('line', (line) => {
-      report = JSON.parse(line) as DemoReport
-      if (report.example !== undefined) first.resolve(report.example)
-    })
-    const example = await Promise.race([first.promise, family.ended])
+    const collector = await startCollector(processes, folder)
+    const sidecarUrl = await startSidecar(processes, folder, collector.url)
+    const policy = defaultPolicy()
+    host.out(`\ncollector  ${collector.url}    sidecar  ${sidecarUrl}    policy  ${policy}\n`)
+    const application = new Application(processes, sidecarUrl, once)
+    const example = await Promise.race([application.example, processes.ended])
     const batch = await Promise.race([
       firstBatch(join(folder, 'sidecar', 'sent')),
-      family.ended,
+      processes.ended,
       stopped.promise,
     ])
     if (batch !== 'stopped') host.out(sideBySide(example, batch, host.terminal?.columns ?? 120))
-    host.out(
-      `\nThe collector's page: http://127.0.0.1:${page}/\n${once ? '' : 'Ctrl-C ends everything.\n'}\n`,
-    )
-    application.stdin.end('go\n')
-    const watched = watchCounts(
-      host,
-      `http://127.0.0.1:${page}/counts.json`,
-      () => report,
-      once,
-      stopped.promise,
-    )
-    return await Promise.race([watched, family.ended])
+    const hint = once ? '' : 'Ctrl-C ends everything.\n'
+    host.out(`\nThe collector's page: ${collector.pageUrl}/\n${hint}\n`)
+    application.proceed()
+    const countsUrl = `${collector.pageUrl}/counts.json`
+    const watched = watchCounts(host, countsUrl, () => application.report, once, stopped.promise)
+    return await Promise.race([watched, processes.ended])
   } finally {
-    await family.stop()
+    await processes.stop()
     await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function startCollector(
+  processes: DemoProcesses,
+  folder: string,
+): Promise<{ url: string; pageUrl: string }> {
+  const listen = ['--listen', await address(4328), '--page-listen', await address(4329)]
+  const args = [...listen, '--data-dir', join(folder, 'collected')]
+  const { port, page } = await processes.ready(
+    processes.start('collect', args, {}),
+    'collect: ready',
+  )
+  return { url: `http://127.0.0.1:${port}`, pageUrl: `http://127.0.0.1:${page}` }
+}
+
+/** Returns the URL where the sidecar receives spans. */
+async function startSidecar(
+  processes: DemoProcesses,
+  folder: string,
+  endpoint: string,
+): Promise<string> {
+  const sidecar = processes.start('run', [], {
+    USAGE_REPORTING: 'on',
+    USAGE_POLICY: defaultPolicy(),
+    USAGE_ENDPOINT: endpoint,
+    USAGE_DATA_DIR: join(folder, 'sidecar'),
+    USAGE_IDENTITY_DIR: join(folder, 'identity'),
+    USAGE_FACTS: '{"app.version": "7.3.1-acme", "k8s.version": "v1.33.2-gke.100", "k8s.nodes": 12}',
+    USAGE_SEND_INTERVAL: '1s',
+    USAGE_HTTP_LISTEN: await address(4318),
+    USAGE_HEALTH_LISTEN: await address(4319),
+    USAGE_GRPC_LISTEN: await address(4317),
+    USAGE_PAGE_LISTEN: await address(4320),
+  })
+  const { port } = await processes.ready(sidecar, 'accept: ready')
+  return `http://127.0.0.1:${port}`
+}
+
+/** The process of the application, and what it last reported on its output. */
+class Application {
+  report: DemoReport = { sent: 0, expected: { execution: 0, stage: 0 } }
+  /** The first execution. */
+  readonly example: Promise<Record<string, unknown>>
+  readonly #child: ChildProcessWithoutNullStreams
+
+  constructor(processes: DemoProcesses, endpoint: string, once: boolean) {
+    const limit = once ? ['--executions', String(ONCE_EXECUTIONS)] : []
+    const args = ['--endpoint', endpoint, ...limit]
+    this.#child = processes.start('demo-application', args, { OTEL_BSP_SCHEDULE_DELAY: '200' })
+    const { promise, resolve } = Promise.withResolvers<Record<string, unknown>>()
+    this.example = promise
+    createInterface({ input: this.#child.stdout }).on('line', (line) => {
+      this.report = JSON.parse(line) as DemoReport
+      if (this.report.example !== undefined) resolve(this.report.example)
+    })
+  }
+
+  /** After the first execution, the application waits for this. */
+  proceed(): void {
+    this.#child.stdin.end('go\n')
   }
 }
 
@@ -147,8 +158,8 @@ async function watchCounts(
   }
 }
 
-/** The processes of the demo; when one ends before its time, the demo does. */
-class Family {
+/** The processes of the demo. If one ends too early, the demo ends. */
+class DemoProcesses {
   readonly #host: Host
   readonly #children: ChildProcessWithoutNullStreams[] = []
   readonly ended: Promise<never>
@@ -201,8 +212,8 @@ class Family {
     return Promise.race([promise, this.ended])
   }
 
-  /** At once, without waiting for anybody. */
-  end(folder: string): void {
+  /** At once: this process is about to end. */
+  kill(folder: string): void {
     for (const child of this.#children) child.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   }

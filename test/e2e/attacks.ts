@@ -1,5 +1,5 @@
-// Requests that cost a receiver more than they cost their sender, each made to the size that the
-// sidecar says it takes.
+// Requests that cost a receiver more than their sender. Each one is as large as the sidecar
+// accepts.
 import { gzipSync } from 'node:zlib'
 import { lenField } from '../../src/otlp/wire.ts'
 import { bodies } from '../bench/load.ts'
@@ -21,7 +21,7 @@ const zipped = (body: Uint8Array): Shot => ({
 })
 const json = (body: string): Shot => ({ body: Buffer.from(body), type: 'application/json' })
 
-/** As many copies of one span as make a request of nearly `bytes`. */
+/** Fills a request of nearly `bytes` with copies of one span. */
 function spansUpTo(bytes: number, one: Uint8Array): Buffer {
   const field = lenField(2, one)
   return lenField(
@@ -29,7 +29,7 @@ function spansUpTo(bytes: number, one: Uint8Array): Buffer {
     lenField(2, Buffer.alloc(Math.floor((bytes - 64) / field.length) * field.length, field)),
   )
 }
-/** Only what a span must have: 37 bytes that become 55 under the default policy. */
+/** Only the required fields of a span: 37 bytes that become 55 under the default policy. */
 const smallest = (name: string, ...more: Uint8Array[]): Buffer =>
   Buffer.concat([
     lenField(1, Buffer.alloc(16, 7)),
@@ -51,7 +51,7 @@ const oneSpan = (attributes: string): string =>
     `[{"traceId":"${'07'.repeat(16)}","spanId":"${'09'.repeat(8)}","name":"stage","attributes":${attributes}}]`,
   )
 
-/** `max`: the largest body that the sidecar says it takes. */
+/** `max`: the largest body that the sidecar accepts. */
 export function attacks(max: number): Attack[] {
   const real = bodies(1, Math.floor(max / 520))[0]!
   const available = max - 400
@@ -153,13 +153,13 @@ export function attacks(max: number): Attack[] {
   ]
 }
 
-/** A gzip stream whose last four bytes (ISIZE) say that next to nothing is in it. */
+/** A gzip stream whose last four bytes (ISIZE) claim that it is almost empty. */
 function lying(stream: Uint8Array): Shot {
   const body = Buffer.from(stream)
   body.writeUInt32LE(1, body.length - 4)
   return { body, type: 'application/x-protobuf', gzip: true }
 }
 
-/** What any application sends. */
+/** A normal request. */
 export const normal = (): Shot =>
   protobuf(request(span({ name: 'stage', more: [attribute('stage.type', text('bake'))] })))

@@ -1,5 +1,5 @@
-// A real Chromium, and the pictures it takes: into a temporary folder for the reader of a failed
-// run, and for the README where USAGE_UPDATE_PICTURES asks for it.
+// Runs a real Chromium and takes screenshots. They go into a temporary folder, for a failed run.
+// With USAGE_UPDATE_PICTURES they also replace the README's pictures.
 import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,9 +12,9 @@ const TEMPORARY = join(tmpdir(), 'usage-sidecar-pictures')
 
 export interface Opened {
   page: Page
-  /** Lines on the console, and errors of the page. */
+  /** Console lines and page errors. */
   messages: string[]
-  /** Every address that the page asked for. */
+  /** Every address that the page requested. */
   asked: string[]
 }
 
@@ -28,7 +28,7 @@ export async function openBrowser(
 ): Promise<Opened> {
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
-    // Root has no sandbox to give; the page is our own.
+    // Chromium has no sandbox as root. The page is our own.
     chromiumSandbox: false,
     args: [
       '--disable-gpu',
@@ -48,7 +48,7 @@ export async function openBrowser(
   return { page, messages, asked }
 }
 
-/** `readme`: the name among README's pictures, of what is seen without scrolling. */
+/** `readme`: the name of the README's picture. It shows only what is visible without scrolling. */
 export async function savePicture(page: Page, name: string, readme?: string): Promise<void> {
   mkdirSync(TEMPORARY, { recursive: true })
   await page.screenshot({ path: join(TEMPORARY, `${name}.png`), fullPage: true })

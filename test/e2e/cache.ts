@@ -1,6 +1,5 @@
-// Where the end-to-end tests keep what is slow to make, outside the checkout: one folder a thing,
-// named after what it was made from. A folder that is there is whole, because it gets its name when
-// it is finished.
+// Caches what is slow to build, outside the checkout. Each entry is one folder, named after its
+// inputs. A folder gets its name when it is complete, so an existing folder is complete.
 import { createHash } from 'node:crypto'
 import {
   existsSync,
@@ -17,10 +16,7 @@ import { dirname, join } from 'node:path'
 
 export const CACHE = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'usage-sidecar')
 
-/**
- * What these files and texts hold, in 16 digits: the part of a cached folder's name that changes
- * when they do.
- */
+/** A digest of these files and texts, in 16 digits. It is part of the name of a cached folder. */
 export function keyOf(
   ...parts: readonly (string | { file: string } | { folder: string })[]
 ): string {
@@ -40,7 +36,10 @@ export function keyOf(
   return hash.digest('hex').slice(0, 16)
 }
 
-/** The cached folder `name`, e.g. `collector-0.161.0-KEY`; `make` fills it if it is not there. */
+/**
+ * Returns the cached folder `name`, e.g. `collector-0.161.0-KEY`. `make` fills it if it does not
+ * exist.
+ */
 export function cached(name: string, make: (folder: string) => void): string {
   const folder = join(CACHE, name)
   if (existsSync(folder)) return folder

@@ -1,5 +1,5 @@
-// The charts and Kustomize against the real API server: what it takes, and that no upgrade raises
-// what somebody lowered.
+// Applies the charts and the Kustomize component to the real API server. The server accepts them,
+// and no upgrade raises reporting that somebody lowered.
 import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,7 +18,7 @@ const set = (...values: readonly string[]): string[] => values.flatMap((value) =
 test('an upgrade may lower reporting and never raises it, whatever becomes of the values', async (t) => {
   const api = await startApiServer(t)
   makeNamespace(api, 'my-namespace')
-  // No hooks: there is nothing here that would run their Job.
+  // No hooks, because no controller runs their Job.
   const run = (...args: readonly string[]) =>
     helm(...args, '--kubeconfig', api.kubeconfig, '--namespace', 'my-namespace')
   const upgrade = (...args: readonly string[]) =>
@@ -66,7 +66,7 @@ test('an upgrade may lower reporting and never raises it, whatever becomes of th
     '--patch',
     '{"data":{"reporting":"of"}}',
   ])
-  // Without it Helm refuses, for the field is somebody else's now.
+  // Without it Helm refuses, because somebody else owns the field now.
   upgrade('--force-conflicts', '--reset-values')
   assert.equal(reporting(), 'off', 'what is no word is off')
   upgrade(...set('usage.reporting=local'))

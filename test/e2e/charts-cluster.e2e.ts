@@ -1,6 +1,5 @@
-// The chart for a cluster: its policy is the one of deploy/injection.yaml, which injection.e2e.ts
-// tries; here are its own words, by the real helm, the schemas of Kubernetes and the real API
-// server.
+// Tests the chart for a cluster with the real helm, the schemas of Kubernetes and the real API
+// server. Its policy is the one of deploy/injection.yaml, which injection.e2e.ts tests.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -122,7 +121,7 @@ test('the facts job and its rights are those of deploy/facts, in the namespace o
       find(objects, kind, 'usage-sidecar-facts'),
       theirs(kind, 'usage-sidecar-facts'),
     )
-  // The facts go where the admission policy takes them from.
+  // The admission policy reads the facts from this ConfigMap.
   const [rule] = find(objects, 'Role', 'usage-sidecar-facts')!.rules as object[]
   assert.deepEqual(rule, {
     apiGroups: [''],
@@ -183,7 +182,7 @@ test('the API server injects what the release says, and no upgrade raises report
   }
   const becomes = (mode: string, why = mode) =>
     until(`reporting is ${why}`, () => reporting() === mode)
-  // A second after the last binding is gone it stops to watch ConfigMaps, for good
+  // A second after the last binding is deleted, the server stops watching ConfigMaps for good
   // (kubernetes#130887).
   const forgotten = () => new Promise((resolve) => setTimeout(resolve, 3_000))
   run('install', 'my', CHART, '--no-hooks', ...GIVEN)

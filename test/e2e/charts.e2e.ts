@@ -1,5 +1,5 @@
-// The charts as they are rendered by the real helm, and what Kubernetes 1.29 to 1.37 say of the
-// shape of every object.
+// Renders the charts with the real helm and checks every object against the schemas of Kubernetes
+// 1.29 to 1.37.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -118,7 +118,7 @@ test('off takes the sidecar out of the pod, makes no identity, and is remembered
     }
     assert.equal(metadata.annotations?.['helm.sh/resource-policy'], 'keep')
     assert.equal(data.reporting, 'off')
-    // The kill switch of pods that are not rolled out anew.
+    // The kill switch for pods that are not restarted.
     assert.ok('off' in data)
   }
   const { data } = find(render(), 'ConfigMap')! as KubernetesObject & {
@@ -204,8 +204,8 @@ test('the pod’s class, the overlay and other settings are the values’ to say
     (find(narrowed, 'ConfigMap')!.data as Record<string, string>)['overlay.yaml'],
     'drop: {spans: [stage]}',
   )
-  // What the shape of the container decides is not for the values: two sidecars of one pod would
-  // take each other's ports.
+  // The values cannot change settings that the container's shape fixes. Otherwise two sidecars of
+  // one pod would use the same ports.
   assert.equal(
     setting(
       deployment(render(...set('usage.settings.USAGE_HTTP_LISTEN=:80'))),

@@ -1,5 +1,4 @@
-// The programs of test/clients, ready to run: what has to be built is built from pinned versions,
-// once for each change.
+// Prepares the programs of test/clients. It builds them from pinned versions, once for each change.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CACHE, cached, keyOf } from './cache.ts'
@@ -42,7 +41,8 @@ export function clients(): Client[] {
 }
 
 /**
- * Applications that export spans, metrics and logs, told so by the variables that every SDK knows.
+ * Applications that export spans, metrics and logs. The variables that every SDK reads configure
+ * them.
  */
 export function clientsOfEverything(): (Client & { otlpProtocol: string })[] {
   const javascript = javascriptProgram('everything.js')
@@ -71,9 +71,9 @@ const javascriptProgram = (name: string): string[] => [
   join(CLIENTS, 'javascript', name),
 ]
 
-/** The Python of a virtual environment that holds what a requirements.txt pins. */
+/** The Python of a virtual environment with the packages of a requirements.txt. */
 function pythonWith(requirements: string): string {
-  // Debian has both in packages of their own.
+  // Debian ships both as separate packages.
   if (!works('python3', ['-c', 'import venv, ensurepip'])) aptInstall(['python3', 'python3-venv'])
   const name = `python-${keyOf(runTool('python3', ['--version']), { file: requirements })}`
   const folder = cached(name, (made) => {
@@ -101,8 +101,7 @@ function goProgram(): string {
 }
 
 /**
- * The command line of a class; Maven's own repository lies in the cache as well, so that a change
- * is built in seconds.
+ * The command line of a class. Maven's repository is in the cache too, so a rebuild takes seconds.
  */
 function javaProgram(main: string): string[] {
   const module = join(CLIENTS, 'java')

@@ -1,5 +1,5 @@
-// One client program, driven line by line: a line on its input is an execution, the end of its
-// input is the end of it.
+// Runs one client program. Each line on its input is one execution. The end of its input ends the
+// program.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -7,10 +7,7 @@ import type { TestContext } from 'node:test'
 import type { Client } from './client-programs.ts'
 import { atEnd } from './processes.ts'
 
-/**
- * SDKs give the last export 10 seconds when they are shut down; the rest is for a machine that has
- * other things to do.
- */
+/** SDKs allow 10 seconds for the last export at shutdown. The rest is for a busy machine. */
 const END_MS = 45_000
 
 export interface Ports {
@@ -22,13 +19,13 @@ export interface Ended {
   code: number | null
   stdout: string
   stderr: string
-  /** From the end of its input to its own. */
+  /** Time from the end of its input to its exit. */
   ms: number
 }
 
 export interface ClientRun {
   execute(count: number): void
-  /** Ends its input, and waits for it to end. */
+  /** Ends its input and waits for its exit. */
   end(): Promise<Ended>
 }
 
@@ -43,7 +40,7 @@ export function startClient(
     USAGE_OTLP_ENDPOINT: `http://127.0.0.1:${http}`,
     USAGE_OTLP_GRPC_ENDPOINT: `http://127.0.0.1:${grpc}`,
   }
-  // Python leaves nothing in the checkout.
+  // Python writes nothing into the checkout.
   const standard = { PATH: process.env.PATH, PYTHONDONTWRITEBYTECODE: '1', ...endpoints }
   const child = spawn(program!, args, {
     env: { ...standard, ...env },
@@ -55,7 +52,7 @@ export function startClient(
     child[stream].setEncoding('utf8').on('data', (text: string) => {
       ended[stream] += text
     })
-  // It is told by the exit code.
+  // The exit code reports it.
   child.stdin.on('error', () => undefined)
   atEnd(t, async () => {
     child.kill('SIGKILL')

@@ -1,5 +1,5 @@
-// What the applications of test/clients report, and what the default policy lets out of it: worked
-// out here by hand from the policy, without any of the sidecar's code.
+// The spans that the applications of test/clients report, and what the default policy keeps of
+// them. The expectations are written by hand from the policy, without the sidecar's code.
 import assert from 'node:assert/strict'
 import { gunzipSync } from 'node:zlib'
 import type { Collector } from '../support/collector.ts'
@@ -9,7 +9,7 @@ import type { Span } from '../support/otlp-generated/opentelemetry/proto/trace/v
 
 const ERROR = 2
 const DAY_NANO = 86_400_000_000_000n
-/** Stands in what the applications send, and in no list of the policy. */
+/** The applications send it, and the policy does not list it. */
 const SECRETS =
   /acme|maria|payments|nightly|retries|telemetry|opentelemetry|service\.name|host\.name|process\./i
 
@@ -60,8 +60,8 @@ const RESOURCE = [
 ]
 
 /**
- * The lines of all spans that the collector took, sorted; fails where a body holds anything that
- * the policy does not name. The sidecar's own heartbeat is left out.
+ * Returns the lines of all spans that the collector received, sorted. Fails if a body holds
+ * anything that the policy does not name. The sidecar's heartbeat is left out.
  */
 export function arrived(collector: Collector): string[] {
   const spans: Span[] = []

@@ -1,6 +1,5 @@
-// The official exporters of four languages against the real sidecar: what their applications emit
-// arrives as the policy says, and when the sidecar dies, is away or refuses, the application does
-// not notice.
+// Runs the official exporters of four languages against the real sidecar. Their spans arrive as the
+// policy says. If the sidecar dies, is down or refuses, the application keeps running.
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { type Collector, startCollector } from '../support/collector.ts'
@@ -13,13 +12,13 @@ import { startSidecar, temporaryFolder } from './processes.ts'
 import { startResetServer } from './reset-server.ts'
 import { startTap } from './tap.ts'
 
-/** All combinations of what the applications vary. */
+/** All combinations of the values that the applications vary. */
 const EXECUTIONS = 12
-/** What every application here sends, and no policy names. */
+/** Every application sends it, and no policy names it. */
 const SECRET = 'maria.lopez@acme.example'
-/** A port that nobody listens on. */
+/** A port without a listener. */
 const NOBODY = 9
-/** Of a pod whose traces go elsewhere, and only some of them. */
+/** The settings of a pod that sends only some of its traces, to another place. */
 const TRACING = {
   OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${NOBODY}`,
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${NOBODY}/v1/traces`,
@@ -27,7 +26,7 @@ const TRACING = {
   OTEL_TRACES_SAMPLER: 'always_off',
   OTEL_RESOURCE_ATTRIBUTES: 'team=acme',
 }
-/** They wait most of the time. */
+/** The clients wait most of the time. */
 const CONCURRENCY = 8
 
 const wellEnded = ({ code, stdout, stderr }: Ended): void =>
@@ -44,7 +43,10 @@ async function start(t: TestContext, endpoint: string, env: Record<string, strin
   return { ...sidecar, ports: { http: sidecar.port, grpc: sidecar.grpcPort } }
 }
 
-/** From the application to the collector; gives what it sent to the sidecar. */
+/**
+ * Sends from the application to the collector. Returns the bytes that the application sent to the
+ * sidecar.
+ */
 async function endToEnd(
   t: TestContext,
   client: Client,
@@ -63,7 +65,7 @@ async function endToEnd(
   return tap.received()
 }
 
-/** A sidecar with so full a queue that not even one more span has room. */
+/** Starts a sidecar with a full queue: not even one more span fits. */
 async function startRefusing(t: TestContext) {
   const sidecar = await start(t, `http://127.0.0.1:${NOBODY}`, {
     USAGE_QUEUE_MAX: '64KiB',
@@ -87,8 +89,8 @@ const at = ({ http = 0, grpc = 0 }: Partial<Ports>): Record<string, string> => (
 })
 
 /**
- * After an outage, twice as many executions as before, so that those alone cannot be taken for
- * these.
+ * After an outage the client sends twice as many executions, so that they differ from the earlier
+ * ones.
  */
 async function laterArrive(run: ClientRun, collector: Collector): Promise<void> {
   run.execute(2 * EXECUTIONS)
@@ -97,7 +99,7 @@ async function laterArrive(run: ClientRun, collector: Collector): Promise<void> 
     'what came after the outage arrived',
     () => arrived(collector).length >= wanted(2 * EXECUTIONS).length,
   )
-  // Some exporters try what fell into the outage again, some give it up.
+  // Some exporters retry the spans of the outage, others drop them.
   const spans = arrived(collector)
   assert.deepEqual(
     spans,
@@ -116,7 +118,7 @@ describe('clients', { concurrency: CONCURRENCY }, () => {
       await endToEnd(t, client, TRACING)
     })
 
-    // The builders of Java read no variables.
+    // The Java builders read no environment variables.
     if (!client.name.startsWith('Java '))
       test(`${client.name}: what it sends compressed arrives as well`, async (t) => {
         const received = await endToEnd(t, client, { OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' })

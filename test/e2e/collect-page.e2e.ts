@@ -1,6 +1,6 @@
-// The collector's page in a real Chromium: the counts on it are those of counts.json, it asks
-// nothing of anybody else, says nothing on the console, and can be read light and dark, wide and
-// narrow. With USAGE_UPDATE_PICTURES the README's picture is taken anew.
+// Opens the collector's page in a real Chromium. Its counts are those of counts.json. It requests
+// nothing from other hosts, logs nothing, and is readable in light and dark, wide and narrow.
+// USAGE_UPDATE_PICTURES replaces the README's picture.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { batch, type TestSpan } from '../collect/collect-requests.ts'
@@ -28,7 +28,7 @@ const PROVIDERS = ['kubernetes', 'kubernetes', 'kubernetes', 'aws', 'aws', 'gce'
 const DURATIONS = [1, 10, 10, 60, 60, 60, 600, 600, 3600]
 const VERSIONS = ['7.3.1', '7.3.1', '7.3.0', '7.2.4', '6.9.2', 'other']
 
-/** The same numbers at every run, so that the picture changes only when the page does. */
+/** The numbers are the same in every run, so the picture changes only with the page. */
 function numbers(seed: number): () => number {
   let state = seed
   return () => {
@@ -37,7 +37,7 @@ function numbers(seed: number): () => number {
   }
 }
 
-/** What some dozen installations would send over six weeks. */
+/** Reports of a few dozen installations over six weeks. */
 function reports(today: number): Buffer[] {
   const next = numbers(7)
   const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)]!

@@ -1,6 +1,6 @@
-// Sidecar, OpenTelemetry Collector: the top-level otel-collector-config.yaml is valid, and a
-// Collector that runs it takes the sidecar's reports in. It is killed in the middle and answers are
-// lost on the way: no batch is missing, and those that came twice bear the same usage.batch.id.
+// Sends reports from the sidecar to an OpenTelemetry Collector with the top-level
+// otel-collector-config.yaml. The Collector is killed and some answers are lost. No batch is
+// missing, and duplicates have the same usage.batch.id.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -26,7 +26,7 @@ const REQUESTS = 120
 const SPANS = 20
 const KILL_AFTER = 60
 const ARRIVAL_MS = 60_000
-/** Of so many reports, one is taken in by the Collector and its answer lost. */
+/** One in this many answers is lost after the Collector accepted the report. */
 const LOSE_EVERY = 4
 
 const validate = (...files: string[]) =>
@@ -40,7 +40,7 @@ test('the top-level configuration is valid, with the database and with the file 
     const { status, stderr } = validate(...files)
     assert.equal(status, 0, stderr)
   }
-  // And the check can fail.
+  // Shows that the check can fail.
   const wrong = join(await temporaryFolder(t), 'wrong.yaml')
   writeFileSync(
     wrong,
@@ -72,7 +72,7 @@ test('what it answered 200 is in its queue on disk, while the database is away a
   )
 })
 
-/** A request whose only span bears this name, as the spans of a report would. */
+/** A request with one span of this name, like a report. */
 const bodyWith = (name: string): string =>
   JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ name }] }] }] })
 
@@ -82,8 +82,8 @@ interface Kept {
 }
 
 /**
- * The batches in a file of the file exporter; what a kill cut off at its end was not answered 200,
- * and `torn` counts it.
+ * Reads the batches from a file of the file exporter. A record that a kill cut off was never
+ * answered 200. `torn` counts these.
  */
 async function batchesIn(file: string): Promise<{ batches: Kept[]; torn: number }> {
   const text = await readFile(file, 'utf8').catch(() => '')
@@ -113,10 +113,7 @@ async function batchesIn(file: string): Promise<{ batches: Kept[]; torn: number 
   return { batches, torn }
 }
 
-/**
- * A way to the Collector on which some answers are lost after the Collector has taken the report
- * in.
- */
+/** A proxy to the Collector. It loses some answers after the Collector accepted the report. */
 async function startLossyWay(
   t: TestContext,
   to: number,
@@ -176,7 +173,7 @@ test('every batch of the sidecar arrives at the Collector, though it is killed i
   for (const [i, body] of bodies(REQUESTS, SPANS).entries()) {
     assert.equal((await post(sidecar.port, body)).status, 200)
     if (i === KILL_AFTER) await collector.kill()
-    // It is away for a while, and the sidecar takes in what comes.
+    // The Collector is down for a while, and the sidecar keeps accepting spans.
     if (i === KILL_AFTER + 20) {
       life++
       await collector.start()

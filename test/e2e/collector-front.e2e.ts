@@ -1,6 +1,6 @@
-// Application, OpenTelemetry Collector, sidecar: what a team's own Collector hands on, by OTLP over
-// HTTP and over gRPC, is policed and on disk, and nothing of it is missing or counted for another
-// when that Collector is killed in the middle.
+// Sends spans through a team's own OpenTelemetry Collector to the sidecar, over HTTP and gRPC. The
+// sidecar applies the policy and writes them to disk. No span is lost or counted twice when that
+// Collector is killed.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -36,7 +36,7 @@ for (const [protocol, files] of [
     const came = requests.flatMap((body) => spansIn(body))
     let next = 0
     let killing: Promise<void> | undefined
-    // An application that sends again what was not answered 200.
+    // An application that repeats every request without a 200.
     const send = async (): Promise<void> => {
       for (let body = requests[next++]; body !== undefined; body = requests[next++]) {
         if (next === KILL_AFTER) killing = collector.kill().then(() => collector.start())
@@ -51,7 +51,7 @@ for (const [protocol, files] of [
     assert.ok(killing !== undefined)
     await killing
 
-    // Linked ids: the same span gives the same id, however often it comes, and no other span does.
+    // Ids are linked: the same span always gets the same id, and different spans get different ids.
     let waiting: Left[] = []
     for (const deadline = Date.now() + ARRIVAL_MS; ; await wait(100)) {
       waiting = (await spansWaiting(join(folder, 'sidecar'))).filter(

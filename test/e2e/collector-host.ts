@@ -1,6 +1,6 @@
-// The host at the other end of the cable: a name server that knows one name, and a collector behind
-// it. It prints a line for each question, request and connection that was reset; a line on its
-// standard input makes it hold its answers, or not.
+// The collector's host in off.e2e.ts: a name server that knows one name, and a collector. It prints
+// a line for each name query, request and reset connection. The input line `hold` makes it hold its
+// answers.
 import { createSocket } from 'node:dgram'
 import { createServer } from 'node:http'
 import { createInterface } from 'node:readline'

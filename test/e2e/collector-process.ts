@@ -1,5 +1,5 @@
-// An OpenTelemetry Collector of the test's own, as a process that can be killed and started again
-// on the same port and the same folder. What it says is shown when it ends by itself.
+// Runs an OpenTelemetry Collector as a process. It can be killed and started again on the same port
+// and folder. If it exits by itself, its output is shown.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -21,13 +21,13 @@ export const configFlags = (files: readonly string[]): string[] =>
 
 export interface OtelCollector {
   port: number
-  /** kill -9; waits until it is gone. */
+  /** Sends SIGKILL and waits for the exit. */
   kill(): Promise<void>
-  /** Again, as it was; waits until it listens. */
+  /** Starts it again with the same settings and waits until it listens. */
   start(): Promise<void>
 }
 
-/** Started and listening; `env` gets the port. */
+/** Starts it and waits until it listens. `env` gets the port. */
 export async function startOtelCollector(
   t: TestContext,
   files: readonly string[],

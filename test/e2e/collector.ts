@@ -1,6 +1,6 @@
-// Builds the OpenTelemetry Collectors of the end-to-end tests and the benchmark with the official
-// builder, from pinned modules only, and keeps them in the cache. As a program it builds both; with
-// `--update` it pins the modules anew.
+// Builds the OpenTelemetry Collectors of the end-to-end tests and the benchmark, with the official
+// builder and pinned modules, and caches them. As a program it builds both. With `--update` it
+// updates the pinned modules.
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,15 +11,15 @@ import { runTool } from './tools.ts'
 const VERSION = '0.161.0'
 const RECIPES = join(new URL('.', import.meta.url).pathname, 'collector')
 /**
- * As the official distributions are built: without the tracing of gRPC, which keeps the linker from
- * dropping dead code.
+ * Build tags of the official distributions. They leave out gRPC tracing, which stops the linker
+ * from removing dead code.
  */
 const TAGS = '-tags=grpcnotrace'
 
-/** `sidecar` does the sidecar's job, `usage` stands on both sides of it. */
+/** `sidecar` does the sidecar's job. `usage` runs before and behind the sidecar. */
 export type Recipe = 'sidecar' | 'usage'
 
-/** The path of the built Collector. */
+/** Returns the path of the built Collector. */
 export function collectorBinary(recipe: Recipe): string {
   const folder = join(RECIPES, recipe)
   const key = keyOf({ folder }, { folder: join(RECIPES, 'ocb') }, TAGS)
@@ -39,8 +39,8 @@ export function collectorBinary(recipe: Recipe): string {
 }
 
 /**
- * The builder writes the versions of the recipe into the program, Go takes those of go.mod: they
- * must be the same.
+ * The builder writes the versions of the recipe into the program, but Go uses those of go.mod. They
+ * must be equal.
  */
 function checkPins(folder: string): void {
   const pinned = readFileSync(join(folder, 'go.mod'), 'utf8')
@@ -53,9 +53,7 @@ function checkPins(folder: string): void {
       )
 }
 
-/**
- * Lets the builder write the sources of a recipe into a folder that is there as long as `use` runs.
- */
+/** Generates the sources of a recipe in a folder that exists while `use` runs. */
 function withSources(
   folder: string,
   options: readonly string[],

@@ -1,6 +1,6 @@
-// Crowds of clients that send little and cost much do not end the sidecar in a container of 96 MiB,
-// nor keep anybody out: while each attack goes on, another application is served over HTTP and over
-// gRPC, and the kubelet gets its answer. The peaks are printed.
+// Floods a sidecar in a container of 96 MiB with connections that send little and cost much. It
+// survives. During each attack it serves another application over HTTP and gRPC and answers the
+// kubelet. The test prints the memory peaks.
 import assert from 'node:assert/strict'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
@@ -13,7 +13,9 @@ import { startContained } from './contained.ts'
 import { shoot } from './flood.ts'
 import { atEnd } from './processes.ts'
 
-/** grpc-status of one call on a connection of its own; `undefined` where it got none. */
+/**
+ * Makes one call on its own connection. Returns its grpc-status, or `undefined` without an answer.
+ */
 function callOnce(port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     let status: string | undefined
@@ -31,7 +33,7 @@ function callOnce(port: number): Promise<string | undefined> {
   })
 }
 
-/** Connects, sends, and stays; resolves when all that the kernel takes of it has gone. */
+/** Opens the connections and sends. Resolves when the kernel has accepted all bytes that it can. */
 async function openConnections(
   port: number,
   { connections, bytes, neverReads = false }: ConnectionFlood,
@@ -50,7 +52,7 @@ async function openConnections(
 }
 
 const TRIES = 5
-/** As Retry-After and RetryInfo say: a second later. */
+/** Waits one second, as Retry-After and RetryInfo say. */
 const waitBeforeRetry = (needed: boolean): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, needed ? 1_000 : 0))
 
@@ -72,8 +74,7 @@ async function flood(
     most()
     const sockets = await openConnections(ports[attack.listener], attack)
     atEnd(t, () => sockets.map((socket) => socket.destroy()))
-    // Where there is no room for a moment, an application is told so, and comes again as it was
-    // told.
+    // While memory is short, the sidecar tells the application to retry, and the application does.
     const http: number[] = []
     const grpc: (string | undefined)[] = []
     for (; http.at(-1) !== 200 && http.length < TRIES; await waitBeforeRetry(http.at(-1) !== 200))
@@ -102,8 +103,7 @@ test('as the image runs it, no connection flood ends a container of 96 MiB or bl
     { MALLOC_ARENA_MAX: '1' },
     CONNECTION_FLOODS,
   ))
-// Without the image's flags the heap keeps what it once had, some 30 MiB, so here each listener has
-// a container of its own.
+// Without the image's flags V8 keeps some 30 MiB of heap. So each listener gets its own container.
 for (const listener of ['http', 'grpc', 'health', 'page'] as const)
   test(`without any flag, no connection flood on ${listener} ends a container of 96 MiB or blocks other clients`, (t) =>
     flood(

@@ -1,6 +1,5 @@
-// What many clients do at once with few bytes, over HTTP and over HTTP/2 frame by frame: each
-// attack costs a receiver more than its sender if nobody counts. `bytes` are what each connection
-// sends first.
+// Attacks by many clients with few bytes each, over HTTP and HTTP/2. Each attack costs a receiver
+// without limits more than its sender. `bytes` are the first bytes of each connection.
 import {
   CALL,
   callHead,
@@ -19,7 +18,7 @@ export interface ConnectionFlood {
   listener: 'http' | 'grpc' | 'health' | 'page'
   connections: number
   bytes: (at: number) => Buffer | string
-  /** It does not read what it is answered. */
+  /** The client does not read the answers. */
   neverReads?: boolean
 }
 
@@ -30,7 +29,7 @@ const hello = (...frames: readonly Uint8Array[]): Buffer => Buffer.concat([HELLO
 const METRICS = { ':path': '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export' }
 const calls = (count: number, make: (stream: number) => Buffer): Buffer =>
   Buffer.concat(Array.from({ length: count }, (_, i) => make(2 * i + 1)))
-/** A field that fills the table of HPACK, then a byte for each time that it stands there again. */
+/** A field that fills the HPACK table. After it, one byte repeats the field. */
 const table = Buffer.concat([
   headerBlock(CALL),
   Buffer.of(0x40),

@@ -1,5 +1,5 @@
-// The sidecar in the memory limit of its container, watched: whether the kernel killed it, and the
-// most memory of its own that it had at once.
+// Runs the sidecar in the memory limit of its container. Reports whether the kernel killed it, and
+// its highest memory use.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
@@ -13,11 +13,11 @@ const LOOK_EVERY_MS = 20
 export interface Contained {
   sidecar: Sidecar
   group: MemoryCgroup
-  /** What it said when it was ready: its ports and limits. */
+  /** Its ready line: ports and limits. */
   ready: LogLine
-  /** The most since the last time this was asked, in MiB. */
+  /** The highest use since the last call, in MiB. */
   most(): string
-  /** Fails where it does not live any more. */
+  /** Fails if the process has ended. */
   lives(after: string): void
 }
 

@@ -1,5 +1,5 @@
-// Sixty kills of the bundled program, a quarter of them while it starts; `npm run nightly` does a
-// thousand.
+// Kills the bundled program sixty times, a quarter of them during its start. `npm run nightly` does
+// a thousand.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { crash, figuresOf } from '../nightly/crash.ts'

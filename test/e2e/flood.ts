@@ -1,6 +1,6 @@
-// The attacker's side: requests on many connections at once, bodies that trickle, and a collector
-// that behaves as it is told. It counts what each request was answered; a connection that breaks
-// without an answer counts as status 0.
+// The attacker's side: requests on many connections, slow bodies, and a collector with a chosen
+// behaviour. It counts the status of each answer. A connection that breaks without an answer counts
+// as status 0.
 import { createServer, request, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { TestContext } from 'node:test'
@@ -13,10 +13,10 @@ export interface Shot {
   gzip?: boolean
 }
 
-/** How often each status was answered. */
+/** Number of answers by status. */
 export type Statuses = Map<number, number>
 
-/** One request on a connection of its own. */
+/** Sends one request on its own connection. */
 export function shoot(port: number, { body, type, gzip = false }: Shot): Promise<number> {
   return new Promise((resolve) => {
     const headers = {
@@ -28,7 +28,7 @@ export function shoot(port: number, { body, type, gzip = false }: Shot): Promise
       { host: '127.0.0.1', port, method: 'POST', path: '/v1/traces', headers, agent: false },
       (response) => {
         const status = response.statusCode ?? 0
-        // A client is told to come again, or it is not told 503.
+        // A 503 must carry Retry-After.
         const honest = status !== 503 || response.headers['retry-after'] !== undefined
         response.resume().on('end', () => resolve(honest ? status : 0))
         response.on('error', () => resolve(0))
@@ -39,7 +39,7 @@ export function shoot(port: number, { body, type, gzip = false }: Shot): Promise
   })
 }
 
-/** `rounds` requests one after the other on each of `connections` clients. */
+/** Sends `rounds` requests in turn on each of `connections` connections. */
 export async function flood(
   port: number,
   connections: number,
@@ -58,7 +58,7 @@ export async function flood(
 }
 
 /**
- * Announces `announced` bytes on each of `connections`, then sends them one at a time until
+ * Announces `announced` bytes on each of `connections`. Then sends them one by one until
  * `whileOpen` is settled.
  */
 export async function trickle(
@@ -95,7 +95,7 @@ export interface Moody {
   bodies: number
 }
 
-/** A collector that takes bodies, breaks every connection, or answers without an end. */
+/** A collector that accepts bodies, breaks every connection, or sends endless answers. */
 export async function startMoodyCollector(t: TestContext): Promise<Moody> {
   const moody: Moody = { url: '', mood: 'takes', bodies: 0 }
   const block = Buffer.alloc(64 * 1024, 'x')

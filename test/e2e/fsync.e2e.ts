@@ -1,6 +1,6 @@
-// 200 means that it is on disk: of the running program, strace shows that a write to the queue's
-// file, which is open so that each write is synced before it ends (O_DSYNC), ended before each 200
-// was written to its connection, and after the request that it answers was read.
+// Proves with strace that a 200 means "on disk". The running program opens the queue's file with
+// O_DSYNC, so each write is synced before it returns. Such a write ends after the request was read
+// and before its 200 is written.
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ const REQUESTS = 40
 
 interface Call {
   name: string
-  /** Of the kernel, in seconds. */
+  /** Kernel time in seconds. */
   began: number
   ended: number
   text: string

@@ -1,14 +1,14 @@
-// Finds Go 1.26, the release that everything here is built with: the machine's own, or another of
-// 1.21 and newer (Debian's, where there is none), which then brings this one itself by GOTOOLCHAIN.
-// Throws where neither can be had.
+// Finds Go 1.26, which builds every Go program of the tests. If the machine has another Go from
+// 1.21 on, GOTOOLCHAIN makes it download 1.26. Without Go it installs Debian's. Throws if that
+// fails.
 import { aptInstall, runTool, works } from './tools.ts'
 
 const WANTED = 'go1.26.8'
 const SAME_RELEASE = /\bgo1\.26(?:\.\d+)?\b/
 
 /**
- * The environment in which `go` is Go 1.26. `-mod=readonly`: what go.mod and go.sum do not name is
- * a failure.
+ * The environment in which `go` is Go 1.26. With `-mod=readonly` a module that go.mod and go.sum do
+ * not name is an error.
  */
 export function goEnvironment(): NodeJS.ProcessEnv {
   if (!works('go', ['version'])) aptInstall(['golang-go'])
@@ -21,7 +21,7 @@ export function goEnvironment(): NodeJS.ProcessEnv {
   const own = runTool('go', ['version'], { env: local })
   if (SAME_RELEASE.test(own)) return local
   const switched = { ...local, GOTOOLCHAIN: WANTED }
-  // Before Go 1.21 the variable has no meaning.
+  // Go before 1.21 ignores the variable.
   const got = runTool('go', ['version'], { env: switched })
   if (!SAME_RELEASE.test(got))
     throw new Error(

@@ -1,6 +1,6 @@
-// Chart and component make of every pod of the corpus the pod that the command makes. A chart and a
-// kustomization cannot look at the pod, so they are told here what a maintainer would tell them;
-// what they cannot do stands in the two tables.
+// Compares the pods of the chart and the component with those of the command, for every pod of the
+// corpus. A chart and a kustomization cannot read the pod, so the test sets what a maintainer would
+// set. Two tables list what they cannot do.
 import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -54,7 +54,7 @@ function workloadOf({ text }: Sample): Workload {
   return objects.find(({ kind }) => kind !== 'Namespace')!
 }
 
-/** The pod or template in it, to be changed. */
+/** The pod or pod template to change. */
 function podWithin(workload: object): PodObject {
   const { kind, spec } = workload as {
     kind: string
@@ -65,7 +65,7 @@ function podWithin(workload: object): PodObject {
     : (spec.template ?? spec.jobTemplate!.spec.template)
 }
 
-/** What a maintainer knows of his pod. */
+/** What a maintainer knows about their pod. */
 function known(sample: Sample): { traits: Traits; otel: boolean } {
   const decision = decide(podOf(sample.text, sample) as unknown as Pod, undefined)
   assert.ok(decision.inject)
@@ -191,13 +191,13 @@ describe('the component and the command', () => {
   }
   writeFileSync(join(example, 'kustomization.yaml'), stringify(kustomization))
   const pods = podsIn(kustomize('build', example))
-  /** The policy comes by the ConfigMap, and there are no facts of the chart. */
+  /** The ConfigMap holds the policy, and the chart gives no facts. */
   const settings = {
     ...DEFAULTS.settings,
     USAGE_REPORTING: USAGE_REPORTING!,
     USAGE_ENDPOINT: USAGE_ENDPOINT!,
   }
-  /** The application's variables come in another order. */
+  /** The application's variables have another order. */
   const sorted = (pod: PodObject): PodObject => {
     const { metadata, spec } = comparable(pod)
     const { [QOS]: _, ...annotations } = metadata.annotations ?? {}

@@ -1,6 +1,6 @@
-// Injection by the real API server: for every pod of the corpus the policy decides as the command
-// does and makes the same pod. What a pod or a namespace says chooses the project and lowers
-// reporting; what fails leaves the pod as it was.
+// Tests injection by the real API server. For every pod of the corpus the admission policy decides
+// like the command and makes the same pod. Pods and namespaces choose the project and can lower
+// reporting. An error leaves the pod unchanged.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { parseAllDocuments } from 'yaml'
@@ -50,7 +50,7 @@ const setParameters = (project: string, data: Record<string, string | null>): vo
 
 type Created = PodObject & { status: { qosClass: string } }
 
-/** As the API server would store them. */
+/** In the form in which the API server stores them. */
 function created(pods: readonly PodObject[]): Created[] {
   const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: pods })
   const answer = api.kubectl(['create', '-f', '-', '--dry-run=server', '-o', 'json'], { input })
@@ -78,7 +78,7 @@ before(async () => {
   api = await startApiServer({ after: (end) => void ends.unshift(end) })
   install('acme', DATA)
   install('other', { ...DATA, image: 'registry.example/other:1' })
-  // The file as it ships, but for the name: it does nothing before somebody names an image.
+  // The shipped file under another name. It does nothing until somebody sets an image.
   api.apply(injectionFile().replaceAll(PLACEHOLDER, 'third'))
   for (const { name, namespace } of SAMPLES)
     makeNamespace(api, name, {
@@ -201,7 +201,7 @@ describe('the parameters', () => {
       () =>
         setting('USAGE_LOG_LEVEL') === 'warn' && setting('USAGE_HTTP_LISTEN') === '127.0.0.1:44318',
     ],
-    // The corpus has seen a namespace lower `on`.
+    // The corpus already tests that a namespace lowers `on`.
     [
       'that say local are not raised by a namespace',
       { USAGE_REPORTING: 'local' },

@@ -1,9 +1,8 @@
-// Brings the Debian packages that the end-to-end tests need and a plain machine lacks; what is
-// built from source, or comes from elsewhere, is made by the test that needs it, in the cache.
-// Throws with the name of what cannot be had.
+// Installs the Debian packages that the end-to-end tests need. Each test builds its other programs
+// itself, in the cache. Throws with the name of a package that cannot be installed.
 import { installDebian } from './tools.ts'
 
-/** A command that the package brings, and the package. */
+/** A command, and the package that contains it. */
 const PACKAGES: readonly [command: string, name: string][] = [
   ['/usr/bin/chromium', 'chromium'],
   ['/usr/bin/strace', 'strace'],

@@ -1,5 +1,4 @@
-// What the real Kubernetes API says of what this project gives it: etcd and kube-apiserver, no
-// node, no controller.
+// Starts the real Kubernetes API: etcd and kube-apiserver, without nodes and controllers.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeNamespace, startApiServer } from './cluster/apiserver.ts'

@@ -1,5 +1,5 @@
-// The Kustomize component as the real kustomize builds it, and what Kubernetes 1.29 to 1.37 say of
-// every object's shape.
+// Builds the Kustomize component with the real kustomize and checks every object against the
+// schemas of Kubernetes 1.29 to 1.37.
 import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,7 +17,7 @@ cpSync(join(DEPLOY, 'kustomize'), join(folder, 'kustomize'), { recursive: true }
 const example = join(folder, 'kustomize/example')
 const build = (path: string): KubernetesObject[] => objectsIn(kustomize('build', path))
 
-/** The example's component with these workloads instead of the example's own. */
+/** The example's component with these workloads. */
 function buildWith(...workloads: readonly object[]): KubernetesObject[] {
   writeFileSync(
     join(example, 'deployment.yaml'),
@@ -139,7 +139,7 @@ test('the identity is made by the Job that the chart has', () => {
       Object.assign(object, JSON.parse(text))
       object.metadata = { name: object.metadata.name }
       if (kind === 'Job') delete podIn(object).metadata?.labels
-      // With Helm there is no Job at all where reporting is off.
+      // With reporting off, Helm renders no Job at all.
       if (kind === 'Job' && object === ours) {
         const [container] = podIn(object).spec!.containers as { env?: unknown }[]
         const reporting = {

@@ -1,5 +1,5 @@
-// The Collector's own load generator, telemetrygen, as an application: every span that it was told
-// was taken arrives.
+// Sends spans with telemetrygen, the Collector's load generator. Every span that the sidecar
+// acknowledged arrives.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { describe, type TestContext, test } from 'node:test'
@@ -51,7 +51,7 @@ async function load(
       ? [`127.0.0.1:${sidecar.port}`, '--otlp-http']
       : [`127.0.0.1:${sidecar.grpcPort}`]
   const began = performance.now()
-  // It ends with an error where an export fails.
+  // It exits with an error if an export fails.
   await promisify(execFile)(`${built}/telemetrygen`, [
     'traces',
     '--otlp-insecure',

@@ -1,16 +1,12 @@
-// A memory cgroup as a container runtime makes one, for one test: version 1 or 2, whichever this
-// machine has. The kernel kills what is in it when it needs more than the limit and nothing can be
-// given back; that is what the test looks for.
+// Makes a memory cgroup for one test like a container runtime does, version 1 or 2. The kernel
+// kills its processes if they need more than the limit. The test checks for that.
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface MemoryCgroup {
-  /** What stands before a command, so that it runs inside. */
+  /** Prefix of a command, so that it runs inside the cgroup. */
   before: readonly string[]
-  /**
-   * The most that was charged at once: anonymous memory, and file pages that had not been given
-   * back yet.
-   */
+  /** The highest charge: anonymous memory, and file pages that were not reclaimed. */
   peakBytes(): number
   oomKills(): number
   remove(): void
@@ -18,7 +14,7 @@ export interface MemoryCgroup {
 
 const V1 = '/sys/fs/cgroup/memory'
 const V2 = '/sys/fs/cgroup'
-/** A shell joins, then becomes the program. */
+/** A shell joins the cgroup, then becomes the program. */
 const join_ = (folder: string): readonly string[] => [
   '/bin/sh',
   '-c',

@@ -1,14 +1,13 @@
-// Nothing that is sent to the sidecar ends it: the bundled program runs in the memory limit of its
-// container, 96 MiB, as the image starts it and without any flag, and is attacked over hundreds of
-// connections. It lives, answers every request with an honest status, and takes in a normal one
-// after each attack. The peaks are printed.
+// Attacks the bundled program over hundreds of connections in the memory limit of its container, 96
+// MiB, with and without the image's flags. It survives, answers every request with a correct
+// status, and accepts a normal request after each attack. The test prints the memory peaks.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { attacks, normal } from './attacks.ts'
 import { LIMIT, MIB, startContained } from './contained.ts'
 import { flood, shoot, startMoodyCollector, trickle } from './flood.ts'
 
-/** Taken in; not OTLP; too large; not now. A connection without an answer counts as 0. */
+/** Accepted, not OTLP, too large, retry later. A connection without an answer counts as 0. */
 const HONEST = [200, 400, 413, 503]
 const TRICKLES = 1000
 
@@ -49,7 +48,7 @@ async function attackAll(
       assert.ok(HONEST.includes(status), `${name} was answered ${answers}`)
     await lives(name)
   }
-  // While they come they hold what the budget bears; an application is told to come again.
+  // The attack uses the whole budget, so the sidecar tells the application to retry.
   await trickle(sidecar.port, TRICKLES, maxBody, async () => {
     assert.ok(
       HONEST.includes(await shoot(sidecar.port, normal())),

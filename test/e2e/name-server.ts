@@ -1,9 +1,7 @@
-// The answers of a name server that knows a few names of type A, RFC 1035: what is asked for is all
-// that it reads.
+// A name server that knows a few names of type A (RFC 1035). It reads only the question.
 
 /**
- * The header, the question as it came, and one answer that points back at its name; or that there
- * is no such name.
+ * The header, the question, and one answer that points to its name. For an unknown name, NXDOMAIN.
  */
 export function answerTo(query: Buffer, addressOf: (name: string) => string | undefined): Buffer {
   let end = 12

@@ -1,6 +1,6 @@
-// Two hosts of this test's own, joined by one cable: network namespaces with a veth pair, one for
-// the application and its sidecar, one for the collector and a name server. Every packet of the
-// first one but those on its loopback is captured. Nothing in there reaches any other network.
+// Makes two hosts: network namespaces with a veth pair. One has the application and its sidecar,
+// the other the collector and a name server. Every packet of the first host outside loopback is
+// captured. Neither reaches another network.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,18 +13,16 @@ const NEAR = '192.0.2.1'
 export const FAR = '192.0.2.2'
 
 export interface Packet {
-  /** Seconds since 1970, by the kernel. */
+  /** Seconds since 1970, by the kernel's clock. */
   at: number
   text: string
 }
 
 export interface Cable {
-  /**
-   * What stands before a command so that it runs on the application's host, or on the collector's.
-   */
+  /** Prefix of a command, so that it runs on the application's host or on the collector's. */
   near: readonly string[]
   far: readonly string[]
-  /** All packets of the near host so far, but for loopback. */
+  /** All packets of the application's host so far, without loopback. */
   packets: Packet[]
 }
 
@@ -37,7 +35,7 @@ export async function layCable(t: TestContext): Promise<Cable> {
   for (const host of [near, far]) {
     ip('netns', 'add', host)
     atEnd(t, async () => void ip('netns', 'delete', host))
-    // What the kernel says of itself over IPv6, unasked, is not what is looked for.
+    // IPv6 messages that the kernel sends by itself are ignored.
     inside(
       host,
       'sh',
@@ -57,12 +55,12 @@ export async function layCable(t: TestContext): Promise<Cable> {
   }
   for (const { host, other, of } of hosts) {
     const mac = /link\/ether (\S+)/.exec(ip('-n', of, 'link', 'show', 'cable'))![1]!
-    // Known beforehand, so that the kernel has nothing to ask either.
+    // Fixed addresses, so that the kernel has no ARP question to send.
     ip('-n', host, 'neighbour', 'replace', other, 'lladdr', mac, 'dev', 'cable', 'nud', 'permanent')
   }
-  // Whatever the sidecar should want to reach goes out through the cable, and is seen.
+  // The default route is the cable, so every packet of the sidecar is captured.
   ip('-n', near, 'route', 'add', 'default', 'via', FAR)
-  // `ip netns exec` puts these over those of the machine.
+  // `ip netns exec` mounts these over the machine's files.
   const files = `/etc/netns/${near}`
   mkdirSync(files, { recursive: true })
   atEnd(t, async () => rmSync(files, { recursive: true }))
@@ -73,7 +71,7 @@ export async function layCable(t: TestContext): Promise<Cable> {
   return { near: on(near), far: on(far), packets: await capture(t, filter, on(near)) }
 }
 
-/** Every packet that passes the filter from now on. */
+/** Captures every packet that passes the filter from now on. */
 export async function capture(
   t: TestContext,
   filter: string,
@@ -102,7 +100,7 @@ export async function capture(
   throw new Error('tcpdump has ended and captured nothing.')
 }
 
-/** Ends a program of the test's own, and waits for it. */
+/** Ends a program of the test and waits for it. */
 export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill('SIGTERM')

@@ -1,6 +1,6 @@
-// Off is silent, as the network sees it: from the start there is no packet but those on loopback,
-// no name is asked for, no file is made; and once a running sidecar has been turned off, none goes
-// out any more. The same capture sees the packets of a sidecar that is on.
+// Captures the network of a sidecar in mode off. From the start it sends no packet outside
+// loopback, asks for no name and makes no file. A running sidecar that is turned off sends nothing
+// more. The same capture sees the packets of a sidecar in mode on.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdir, rm, writeFile } from 'node:fs/promises'
@@ -11,7 +11,7 @@ import { atEnd, filesIn, until } from '../support/sidecar.ts'
 import { type Cable, end, FAR, layCable } from './namespaces.ts'
 import { type Sidecar, startSidecar, temporaryFolder } from './processes.ts'
 
-/** How long nothing may be seen. */
+/** How long the capture must stay empty. */
 const SILENT_SECONDS = process.env.USAGE_NIGHTLY === '1' ? 60 : 15
 const NAME = 'collector.usage.svc'
 const PORT = 4318
@@ -26,7 +26,7 @@ interface Lines {
   lines: string[]
 }
 
-/** A program of the test's own, in TypeScript, and what it prints; it says `ready` first. */
+/** A TypeScript program of the test and its output. It prints `ready` first. */
 async function run(
   t: TestContext,
   before: readonly string[],
@@ -50,7 +50,7 @@ async function run(
 const startCollectorHost = (t: TestContext, { far }: Cable): Promise<Lines> =>
   run(t, far, 'collector-host.ts', FAR, NAME, String(PORT))
 
-/** Ends the traffic; gives how many answers of each status each sidecar gave. */
+/** Ends the traffic. Returns the number of answers by status for each sidecar. */
 async function answers({ child, lines }: Lines): Promise<Record<string, number>> {
   await end(child)
   return JSON.parse(lines.at(-1)!) as Record<string, number>
@@ -59,11 +59,11 @@ async function answers({ child, lines }: Lines): Promise<Record<string, number>>
 const seconds = (count: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, 1000 * count))
 
-/** The proof that the capture sees what a sidecar does that is on. */
+/** Proves that the capture sees a sidecar in mode on. */
 async function seesReports({ packets }: Cable, collectorHost: Lines): Promise<void> {
   const [before, lines] = [packets.length, collectorHost.lines.length]
   const since = (): string[] => packets.slice(before).map(({ text }) => text)
-  // In this order: the question for a request that comes now may have been before.
+  // In this order, because the name query of a request can come earlier.
   const asked = (): number => collectorHost.lines.indexOf(`question ${NAME}`, lines)
   await until('the name is asked for', () => asked() >= 0)
   await until('the collector has a request', () => collectorHost.lines.includes('request', asked()))
@@ -113,7 +113,7 @@ test('off from the start: no packet outside of loopback, no question for a name,
   assert.deepEqual(collectorHost.lines, ['ready'])
   assert.deepEqual((await readdir(folder)).sort(), ['switches-annotations', 'switches-off'])
 
-  // Turned on, one of them is seen.
+  // When one is turned on, the capture sees it.
   const turnedOn = await run(t, cable.near, 'traffic.ts', String(sidecars[3]!.port))
   await rm(offFile)
   await seesReports(cable, collectorHost)
@@ -141,7 +141,7 @@ test('turned off while a request is in flight: it is reset, and after that nothi
   const sent = collectorHost.lines.length
   collectorHost.child.stdin!.write('answer\n')
   await seconds(SILENT_SECONDS)
-  // The log's time is cut to the millisecond.
+  // The log rounds times down to milliseconds.
   const afterwards = cable.packets.filter(({ at }) => 1000 * at > Date.parse(String(done.time)) + 1)
   assert.deepEqual(afterwards, [])
   assert.deepEqual(collectorHost.lines.slice(sent), ['answer'])

@@ -1,7 +1,7 @@
-// The sidecar's own page in a real Chromium, with reports that left and one that waits: light and
-// dark, wide and narrow, with and without scripts, by keyboard and by what a screen reader is told;
-// nothing asked of anybody else, nothing on the console; a report opens decoded. With
-// USAGE_UPDATE_PICTURES the README's picture is taken anew.
+// Opens the sidecar's page in a real Chromium, with sent reports and one in the queue. It works in
+// light and dark, wide and narrow, without scripts, by keyboard and with a screen reader. It
+// requests nothing from other hosts and logs nothing. USAGE_UPDATE_PICTURES replaces the README's
+// picture.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -9,7 +9,7 @@ import { execution, post } from '../support/sidecar.ts'
 import { openBrowser, savePicture } from './browser.ts'
 import { startCollector, startSidecar, temporaryFolder } from './processes.ts'
 
-/** A page of a sidecar from which reports have left, and in which another one waits. */
+/** The page of a sidecar with sent reports and one in the queue. */
 async function startPage(t: TestContext): Promise<string> {
   const folder = await temporaryFolder(t)
   const collector = await startCollector(t, folder)
@@ -56,9 +56,7 @@ const SAYS = [
   'USAGE_REPORTING',
 ]
 
-/**
- * Of every piece of text that is seen, the least contrast with what is behind it (WCAG 2.2, 1.4.3).
- */
+/** The lowest contrast of each visible text with its background (WCAG 2.2, 1.4.3). */
 const LEAST_CONTRAST = `(() => {
   const parts = (color) => color.match(/[\\d.]+/g).map(Number)
   const light = (color) => {
@@ -130,7 +128,7 @@ test('the page is used by keyboard, told to a screen reader, and needs no script
   })
   await page.goto(url)
 
-  // Every stop of the Tab key, in the order of reading, each to be seen.
+  // Every stop of the Tab key is visible and in reading order.
   const all = `[...document.querySelectorAll('a[href], summary, [tabindex="0"]')].filter((one) => one.checkVisibility())`
   const stops = await page.evaluate<number>(`${all}.length`)
   assert.ok(stops >= 5)
@@ -149,8 +147,7 @@ test('the page is used by keyboard, told to a screen reader, and needs no script
     await page.keyboard.press('Enter')
   }
 
-  // What a screen reader is told: landmarks, headings without a gap, tables with heads, names of
-  // the parts.
+  // The accessibility tree: landmarks, headings without a gap, tables with headers, named parts.
   const levels = await page.evaluate<number[]>(
     `[...document.querySelectorAll('h1, h2, h3, h4')].map((one) => Number(one.localName[1]))`,
   )

@@ -1,5 +1,5 @@
-// Starts the bundled program as a process of its own, on free ports, and knows it as its users do:
-// by its log and its doors. What was started is ended when the test ends, whatever became of it.
+// Starts the bundled program as a process on free ports and reads its log. Everything that was
+// started ends with the test.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -18,25 +18,22 @@ export type LogLine = { event: string; level: string } & Record<string, string |
 
 export interface Process {
   child: ChildProcess
-  /** Every line of its log so far. */
+  /** All log lines so far. */
   log: LogLine[]
-  /** The first line with this event, also one that has come before. */
+  /** The first line with this event, past or future. */
   said(event: string): Promise<LogLine>
-  /** SIGTERM; gives its last log line. */
+  /** Sends SIGTERM. Returns the last log line. */
   stop(): Promise<LogLine | undefined>
 }
 
-/** A test, or whatever else has an end. */
+/** A test, or anything else that has an end. */
 export interface Scope {
   after(undo: () => unknown): void
 }
 
 const undone = new WeakMap<Scope, (() => unknown)[]>()
 
-/**
- * Like t.after(), but what came last goes first: a process ends before the folder goes that it
- * writes to.
- */
+/** Like t.after(), but in reverse order: a process ends before its folder is removed. */
 export function atEnd(t: Scope, undo: () => unknown): void {
   const known = undone.get(t)
   if (known !== undefined) {
@@ -61,7 +58,7 @@ export interface StartOptions {
   env?: Readonly<Record<string, string>>
   /** Node's own. */
   flags?: readonly string[]
-  /** What stands before the program: strace, or a shell that joins a cgroup first. */
+  /** Prefix of the program: strace, or a shell that first joins a cgroup. */
   before?: readonly string[]
 }
 
@@ -72,8 +69,8 @@ export function start(
   if (!existsSync(BUNDLE))
     throw new Error('dist/usage-sidecar.js is not there. Run `npm run build` first.')
   const [program, ...rest] = [...before, process.execPath, ...flags, BUNDLE, ...args]
-  // Only what a program needs to run: a setting of the shell that runs the tests must not decide
-  // anything.
+  // Only the variables that a program needs. A setting of the shell that runs the tests must have
+  // no effect.
   const child = spawn(program!, rest, {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -133,7 +130,7 @@ export interface Sidecar extends Process {
   port: number
   grpcPort: number
   healthPort: number
-  /** What its page says that it has counted. */
+  /** The counters of its page. */
   counter(name: string): Promise<number>
 }
 
@@ -141,7 +138,7 @@ export interface SidecarOptions extends Omit<StartOptions, 'args'> {
   folder: string
 }
 
-/** A sidecar with the default policy, ready to take spans in. */
+/** Starts a sidecar with the default policy and waits until it accepts spans. */
 export async function startSidecar(
   t: TestContext,
   { folder, env, ...more }: SidecarOptions,
@@ -197,8 +194,8 @@ export interface Counts {
 }
 
 /**
- * What the collector has counted, as soon as it is enough; throws with the last count after the
- * deadline.
+ * Waits until the collector has counted enough and returns the count. Throws with the last count
+ * after the deadline.
  */
 export async function countsWhen(
   page: string,

@@ -1,5 +1,4 @@
-// A sidecar in the moment of its death: it takes a request and cuts the connection before it
-// answers, whatever comes.
+// A sidecar that dies while it handles a request: it resets the connection before it answers.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createServer as createHttp2Server } from 'node:http2'
@@ -9,9 +8,9 @@ import { atEnd } from './processes.ts'
 
 export interface ResetServer {
   port: number
-  /** Resolves when it has cut off a request. */
+  /** Resolves when it has reset a connection. */
   hasReset: Promise<void>
-  /** Its port is free then. */
+  /** Stops the server and frees its port. */
   stop(): Promise<void>
 }
 

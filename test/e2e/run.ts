@@ -1,6 +1,6 @@
-// `npm run e2e`: what needs Linux, root, Debian packages, Go, Java or Python, with the real thing
-// on the other side. What is missing is installed; what cannot be had is a loud failure, never a
-// silent skip. `--update-pictures` takes README's pictures anew.
+// `npm run e2e`: runs the tests that need Linux, root, Debian packages, Go, Java or Python. It
+// installs missing packages. A missing requirement is an error, never a skip. `--update-pictures`
+// replaces the README's pictures.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { install } from './install.ts'
@@ -13,7 +13,7 @@ install()
 const files = readdirSync(folder)
   .filter((name) => name.endsWith('.e2e.ts') && name.includes(pattern))
   .sort()
-// One after the other: they measure memory and packets.
+// One at a time, because they measure memory and packets.
 const { status } = spawnSync(
   process.execPath,
   ['--test', '--test-concurrency=1', '--test-reporter=spec', ...files.map((name) => folder + name)],

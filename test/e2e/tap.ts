@@ -1,4 +1,4 @@
-// A wire tap: passes bytes on between a client and a port, and keeps what the client sent.
+// A wire tap: a proxy between a client and a port that keeps the bytes of the client.
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'

@@ -1,5 +1,5 @@
-// Runs a tool that the end-to-end tests need, and brings it from Debian where it is missing. A
-// failure throws with what was run and what it said.
+// Runs a tool of the end-to-end tests, and installs it from Debian if it is missing. An error names
+// the command and its output.
 import { spawnSync } from 'node:child_process'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 
@@ -8,7 +8,7 @@ export interface RunOptions {
   env?: NodeJS.ProcessEnv
 }
 
-/** Waits for its end; gives what it printed. */
+/** Waits for its exit. Returns its output. */
 export function runTool(
   command: string,
   args: readonly string[],
@@ -28,7 +28,7 @@ export function runTool(
   )
 }
 
-/** Debian packages whose command is not there. */
+/** Debian packages whose command is missing. */
 export function installDebian(
   packages: readonly (readonly [command: string, name: string])[],
 ): void {
@@ -39,8 +39,7 @@ export function aptInstall(names: readonly string[]): void {
   if (names.length === 0) return
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   runTool('apt-get', ['update', '-qq'], { env })
-  // Debian starts what it installs, unless this file says no (101): a test starts its own, and
-  // nothing else shall run.
+  // Debian starts installed services unless this file exits with 101. A test starts its own.
   const starts = '/usr/sbin/policy-rc.d'
   const guard = !existsSync(starts)
   if (guard) writeFileSync(starts, '#!/bin/sh\nexit 101\n', { mode: 0o755 })

@@ -1,5 +1,5 @@
-// An application: ten executions a second to a sidecar on its own loopback, until it is told to
-// stop; then the answers, counted by their status.
+// An application that sends ten executions a second to a sidecar on loopback. When it is stopped,
+// it prints the number of answers by status.
 import { execution, post } from '../support/sidecar.ts'
 
 const ports = process.argv.slice(2).map(Number)

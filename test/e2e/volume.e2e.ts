@@ -1,5 +1,6 @@
-// A data folder on a volume of its own, small, then full, filled by others, or read-only: the
-// program lives, says 503 where it cannot keep a span, says why once, and goes on when it can.
+// Runs the program with a data directory on a small volume that is full, filled by others, or
+// read-only. It keeps running, answers 503 if it cannot keep a span, logs the reason once, and
+// resumes when it can.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
@@ -25,7 +26,7 @@ function idOf(number: number): Buffer {
 }
 
 /**
- * A sidecar in a mount namespace of its own, whose data folder is a tmpfs; it ends with its
+ * Starts a sidecar in its own mount namespace with a tmpfs as data directory. Both end with its
  * process.
  */
 async function startOnVolume(t: TestContext, collector: Collector, megabytes: number, mount = '') {
@@ -44,7 +45,7 @@ async function startOnVolume(t: TestContext, collector: Collector, megabytes: nu
   const { pid } = sidecar.child
   return {
     sidecar,
-    /** The same folder, seen from here. */
+    /** The same folder, as this process sees it. */
     inside: `/proc/${pid}/root${data}`,
     remount: (how: 'ro' | 'rw') =>
       execFileSync('nsenter', ['-t', String(pid), '-m', 'mount', '-o', `remount,${how}`, data]),
@@ -52,7 +53,7 @@ async function startOnVolume(t: TestContext, collector: Collector, megabytes: nu
 }
 
 /**
- * How many of our spans it has taken, without the heartbeat; each body is looked at once, because
+ * Number of spans that it has received, without the heartbeat. Each body is read once, because
  * there are many.
  */
 function countOf(collector: Collector): () => number {

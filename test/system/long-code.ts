@@ -10,8 +10,6 @@ export const LONG_FILES: readonly string[] = [
 
 /** A file and the name of a function in it. */
 export const LONG_FUNCTIONS: readonly string[] = [
-  'src/cli/demo-application.ts demoApplication',
-  'src/cli/demo.ts demo',
   'test/bench/generator.ts load',
   'test/bench/pass.ts librarySide',
   'test/e2e/attacks.ts attacks',
