@@ -1,7 +1,7 @@
-// The baseline of the whole program: the least that any durable relay in Node does. Bare `node:http` that
-// appends each body as it came with a shared synced write (O_DSYNC), acknowledges after it, and
-// sends files of 1 MiB on, compressed once (gzip level 1). No policy, no limits, no receipts, no
-// recovery: the distance from here is what the sidecar's promises cost.
+// The baseline of the whole program: the least that any durable relay in Node does. Bare
+// `node:http` that appends each body as it came with a shared synced write (O_DSYNC), acknowledges
+// after it, and sends files of 1 MiB on, compressed once (gzip level 1). No policy, no limits, no
+// receipts, no recovery: the distance from here is what the sidecar's promises cost.
 import fs, { constants } from 'node:fs'
 import { Agent, createServer, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

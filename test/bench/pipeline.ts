@@ -1,6 +1,6 @@
-// The whole program of the bundle in mode on, durable, its sending included, against the baseline in the
-// same run: spans per CPU-second (utime and stime of the whole process, until every accepted batch
-// has reached the collector).
+// The whole program of the bundle in mode on, durable, its sending included, against the baseline
+// in the same run: spans per CPU-second (utime and stime of the whole process, until every accepted
+// batch has reached the collector).
 import { setTimeout as wait } from 'node:timers/promises'
 import { median, range } from './load.ts'
 import {

@@ -1,6 +1,6 @@
-// Where the CPU of the whole program goes, by folder of src/ and by thread, beside the baseline's: the main
-// thread from a CPU profile of the source as it is (its file names tell the folder), scaled to what
-// /proc says that the thread used.
+// Where the CPU of the whole program goes, by folder of src/ and by thread, beside the baseline's:
+// the main thread from a CPU profile of the source as it is (its file names tell the folder),
+// scaled to what /proc says that the thread used.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Side } from './pipeline.ts'
@@ -51,8 +51,8 @@ function folderOf(url: string): string | undefined {
 }
 
 /**
- * Time of the main thread by folder. What Node does for a folder counts as its; what no folder called, as
- * Node's own.
+ * Time of the main thread by folder. What Node does for a folder counts as its; what no folder
+ * called, as Node's own.
  */
 function byFolder(profile: CpuProfile): Microseconds {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]))

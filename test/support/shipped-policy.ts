@@ -1,5 +1,5 @@
-// The pipeline of a shipped policy in a test: events of an application in, through the anonymizer and
-// the enricher, and the request that would leave out of it, decoded by the generated codec.
+// The pipeline of a shipped policy in a test: events of an application in, through the anonymizer
+// and the enricher, and the request that would leave out of it, decoded by the generated codec.
 import { readdirSync, readFileSync } from 'node:fs'
 import { createAnonymizer, type Passed } from '../../src/anonymize/anonymize.ts'
 import { Enricher } from '../../src/enrich/enrich.ts'

@@ -1,6 +1,6 @@
 // Who does the same job beside each other: the sidecar as it ships, the OpenTelemetry Collector
-// with its queue on disk (fsynced) and in memory, and the baseline. Each stands in front of a sink of
-// its own and is told apart by nothing else.
+// with its queue on disk (fsynced) and in memory, and the baseline. Each stands in front of a sink
+// of its own and is told apart by nothing else.
 import { setTimeout as wait } from 'node:timers/promises'
 import { collectorBinary } from '../../e2e/collector.ts'
 import { freePort } from '../../support/free-port.ts'
