@@ -1,4 +1,4 @@
-// What a command is: what it gets, what it gives back, and how it says that it was used wrongly.
+// What a command is: its input, its exit code, and the error for wrong usage.
 import type { Machine } from '../support/machine.ts'
 
 /** What a command may know of its process; only main.ts touches `process`. */

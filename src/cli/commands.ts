@@ -1,6 +1,6 @@
-// The commands, one row each, and what decides which one runs. `help` prints this table, and so
-// does the README. Every command is loaded when it is called, so that `run` never holds what only
-// another one needs.
+// The commands, one row each, and the choice of the one that runs. `help` and the reference of
+// commands are made from this table. A command is loaded when it is called, so that `run` needs no
+// memory for the others.
 import { parseArgs } from 'node:util'
 import { ConfigError, errorCode, placeOf } from '../support/errors.ts'
 import { type Command, EXIT, type Host, type Input, UsageError } from './command.ts'
@@ -18,7 +18,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'policy check',
     usage: 'policy check FILE',
     summary:
-      'Print every error of a policy with its line and column, or what it lets out and how much that tells.',
+      'Print every error of a policy with its line and column. Without errors, print what the policy lets out and how many bits that tells.',
     flags: [],
     load: async () => (await import('./policy-check.ts')).check,
   },
@@ -26,7 +26,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'policy sheet',
     usage: 'policy sheet FILE [--format markdown|html|json]',
     summary:
-      'Print the data sheet: every field that can leave, why, every value, who gets it, how to turn it off.',
+      'Print the data sheet: every field that can leave, its reason and its values, who receives it, and how to turn it off.',
     flags: ['format'],
     load: async () => (await import('./policy-sheet.ts')).sheet,
   },
@@ -34,7 +34,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'policy diff',
     usage: 'policy diff OLD NEW',
     summary:
-      'Print what a new version would newly send. Exit 3: something new, and `review` is unchanged.',
+      'Print what the new version sends in addition. Exit code 3: it sends something new, but `review` is unchanged.',
     flags: [],
     load: async () => (await import('./policy-diff.ts')).diff,
   },
@@ -42,7 +42,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'policy preview',
     usage: 'policy preview --policy FILE --input SPANS [--facts JSON]',
     summary:
-      'Print what would leave of an OTLP request in a file (protobuf or JSON, gzip or not; - for standard input).',
+      'Print what would leave of an OTLP request in a file (protobuf or JSON, with or without gzip). `-` reads standard input.',
     flags: ['policy', 'input', 'facts'],
     load: async () => (await import('./policy-preview.ts')).preview,
   },
@@ -50,7 +50,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'show',
     usage: 'show [FILE] [--data-dir FOLDER]',
     summary:
-      'List what waits, what left and the receipts; or print a file of queue/, sending/ or sent/, decoded, with its SHA-256 as in receipts.jsonl, or that file.',
+      'List the queue, the sent reports and the receipts. With a file of queue/, sending/ or sent/, print it decoded, with its SHA-256 as in receipts.jsonl.',
     flags: ['data-dir'],
     load: async () => (await import('./show.ts')).show,
   },
@@ -58,7 +58,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'identity show',
     usage: 'identity show [--policy FILE] [--policy-overlay FILE] [--identity-dir FOLDER]',
     summary:
-      'Print under which values the collector knows this installation today, to ask for their deletion.',
+      'Print the values under which the collector knows this installation today. You need them to ask for deletion.',
     flags: ['policy', 'policy-overlay', 'identity-dir'],
     load: async () => (await import('./identity.ts')).showIdentity,
   },
@@ -66,7 +66,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'identity reset',
     usage: 'identity reset [--identity-dir FOLDER] --yes',
     summary:
-      'Remove the id and the secret of this installation: from the next start on it counts as a new one.',
+      'Remove the id and the secret of this installation. After the next start it counts as a new one.',
     flags: ['identity-dir'],
     switches: ['yes'],
     load: async () => (await import('./identity.ts')).resetIdentityCommand,
@@ -75,7 +75,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'status',
     usage: 'status [--json] [--page ADDRESS]',
     summary:
-      'Print what a running sidecar does and why: mode, policy, what waits, what left, counters. Exit 0 only where all is well.',
+      'Print the status of a running sidecar: mode, policy, queue, sent reports, counters. Exit code 0 only if there is no problem.',
     flags: ['page'],
     switches: ['json'],
     load: async () => (await import('./status.ts')).status,
@@ -85,7 +85,7 @@ export const COMMANDS: readonly Command[] = [
     usage:
       'facts rights --policy FILE [--policy-overlay FILE] [--facts JSON] [--namespace NAME] [--facts-config-map NAME]',
     summary:
-      'Print the rights that the facts job needs under a policy, as RBAC for kubectl, each with its reason.',
+      'Print the RBAC rights that the facts job needs under a policy, for kubectl, each with its reason.',
     flags: ['policy', 'policy-overlay', 'facts', 'namespace', 'facts-config-map'],
     load: async () => (await import('./facts-rights.ts')).factsRights,
   },
@@ -94,7 +94,7 @@ export const COMMANDS: readonly Command[] = [
     usage:
       'facts [--facts-config-map NAME] [--namespace NAME] [--start-within TIME] [--wait TIME] | facts --identity-secret NAME',
     summary:
-      'Ask the Kubernetes API, once, what the policy names: publish it in a ConfigMap for the sidecars, and report it through the sidecar in the same pod. Or make the Secret of the identity, where there is none.',
+      'Read the facts that the policy names from the Kubernetes API, once. Publish them in a ConfigMap for the sidecars, and report them through the sidecar in the same pod. With --identity-secret, create the Secret of the identity if it does not exist.',
     flags: [
       ...[
         'reporting',
@@ -124,7 +124,7 @@ export const COMMANDS: readonly Command[] = [
     usage:
       'inject --image IMAGE [-f FILE|-] [--explain] [--config-map NAME] [--facts-config-map NAME] [--identity-secret NAME] [--SETTING VALUE …]',
     summary:
-      'Print the manifests of a file with the sidecar in every pod. All else stays byte for byte; --explain says why or why not.',
+      'Print the manifests of a file with the sidecar in every pod. Everything else stays the same byte for byte. --explain says what was done to each document, and why.',
     flags: ['file', 'image', 'config-map', 'facts-config-map', 'identity-secret'],
     settings: true,
     switches: ['explain'],
@@ -135,7 +135,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'uninject',
     usage: 'uninject [-f FILE|-] [--explain]',
     summary:
-      'Print the manifests without the sidecar: what inject has made is again, byte for byte, what it was made from.',
+      'Print the manifests without the sidecar. The result of inject becomes its input again, byte for byte.',
     flags: ['file'],
     switches: ['explain'],
     short: { file: 'f' },
@@ -145,7 +145,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'collect',
     usage: 'collect [--listen ADDRESS] [--page-listen ADDRESS] [--data-dir FOLDER]',
     summary:
-      'Run a usage collector for a small project: takes reports in, counts them, shows them on a page.',
+      'Run a usage collector for a small project. It receives reports, counts them, and shows the counts on a page.',
     flags: ['listen', 'page-listen', 'data-dir'],
     load: async () => (await import('./collect.ts')).collect,
   },

@@ -205,7 +205,7 @@ function nameOf(input: Input, flag: string): string | undefined {
   const name = input.flags[flag]
   if (name !== undefined && !NAME.test(name))
     throw new UsageError(
-      `--${flag} is a name of Kubernetes: lower case letters, digits, dots and dashes.`,
+      `--${flag} must be a Kubernetes name: lower case letters, digits, dots and dashes.`,
     )
   return name
 }

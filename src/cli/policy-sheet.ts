@@ -17,7 +17,7 @@ export async function sheet(host: Host, input: Input): Promise<number> {
     ([name]) => name === (input.flags.format ?? 'markdown'),
   )
   if (format === undefined)
-    throw new UsageError(`--format is one of ${Object.keys(FORMATS).join(', ')}.`)
+    throw new UsageError(`--format must be one of ${Object.keys(FORMATS).join(', ')}.`)
   host.out(format[1](sheetOf(await readPolicy(file))))
   return EXIT.done
 }

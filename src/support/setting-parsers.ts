@@ -27,13 +27,13 @@ const SIZE_UNITS: Record<string, number> = { '': 1, KiB: 1024, MiB: 1024 ** 2, G
 export function duration(text: string): number {
   if (text === '0') return 0
   const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text)
-  if (match === null) throw new WrongSetting('is a duration such as 30s, 5m, 1h or 7d.')
+  if (match === null) throw new WrongSetting('must be a duration, for example 30s, 5m, 1h or 7d.')
   return Number(match[1]) * DURATION_UNITS[match[2]!]!
 }
 
 export function positiveDuration(text: string): number {
   const result = duration(text)
-  if (result < 100) throw new WrongSetting('is a duration of at least 100ms.')
+  if (result < 100) throw new WrongSetting('must be a duration of at least 100ms.')
   return result
 }
 
@@ -42,7 +42,7 @@ export function size(text: string): number {
   const match = /^(\d{1,12})(KiB|MiB|GiB)?$/.exec(text)
   const bytes = match === null ? Number.NaN : Number(match[1]) * SIZE_UNITS[match[2] ?? '']!
   if (!(bytes >= 65_536))
-    throw new WrongSetting('is a number of bytes such as 8MiB, of at least 64KiB.')
+    throw new WrongSetting('must be a size of at least 64KiB, for example 8MiB.')
   return bytes
 }
 
@@ -56,7 +56,7 @@ export function listenAddress(text: string): ListenAddress {
   const port = Number(match?.[3])
   const known = host === '' || host === 'localhost' || isIPv4(host) || isIPv6(host)
   if (match === null || port > 65_535 || !known)
-    throw new WrongSetting('is an address and a port, such as 127.0.0.1:4318.')
+    throw new WrongSetting('must be an address and a port, for example 127.0.0.1:4318.')
   return { host, port }
 }
 
@@ -70,7 +70,7 @@ export function loopbackAddress(text: string): ListenAddress {
   // promise: loopback-only
   if (!isLoopback(at.host))
     throw new WrongSetting(
-      'is an address of loopback, such as 127.0.0.1:4318: nobody outside of the pod may reach it.',
+      'must be a loopback address, for example 127.0.0.1:4318, so that only the pod can reach it.',
     )
   return at
 }
@@ -84,19 +84,19 @@ export function endpoint(text: string): string {
   try {
     url = new URL(text)
   } catch {
-    throw new WrongSetting('is a URL such as https://usage.example.org.')
+    throw new WrongSetting('must be a URL, for example https://usage.example.org.')
   }
   const inside =
     isLoopback(url.hostname.replace(/^\[|\]$/g, '')) || /\.(svc|cluster\.local)$/.test(url.hostname)
   // promise: https-only
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && inside)) {
     throw new WrongSetting(
-      'begins with https:// (http:// only to loopback and to services of the cluster, *.svc).',
+      'must begin with https://. Only loopback and services of the cluster (*.svc) may use http://.',
     )
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     throw new WrongSetting(
-      'is a base URL without user, query or fragment; put credentials into USAGE_HEADERS_FILE.',
+      'must be a base URL without user, query and fragment. Put credentials into USAGE_HEADERS_FILE.',
     )
   }
   return text
@@ -113,14 +113,16 @@ export function proxy(text: string): string {
     url.hash === '' &&
     !percent.test(text)
   if (!bare || url.protocol !== 'http:')
-    throw new WrongSetting('is the URL of an HTTP proxy, such as http://proxy.example.org:3128.')
+    throw new WrongSetting(
+      'must be the URL of an HTTP proxy, for example http://proxy.example.org:3128.',
+    )
   return text
 }
 
 export function oneOf<Word extends string>(words: readonly Word[]): (text: string) => Word {
   return (text) => {
     const word = words.find((candidate) => candidate === text)
-    if (word === undefined) throw new WrongSetting(`is one of ${words.join(', ')}.`)
+    if (word === undefined) throw new WrongSetting(`must be one of ${words.join(', ')}.`)
     return word
   }
 }
@@ -131,6 +133,8 @@ export function anyText(text: string): string {
 
 export function digest(text: string): string {
   if (!/^[0-9a-f]{64}$/.test(text))
-    throw new WrongSetting('is a SHA-256 of 64 lower-case hex digits, as `policy check` prints it.')
+    throw new WrongSetting(
+      'must be a SHA-256 of 64 lower-case hex digits, as `policy check` prints it.',
+    )
   return text
 }

@@ -1,6 +1,6 @@
-// Every setting of the sidecar, in one table: name, default, parser, description. README's table is
-// made from it. All wrong settings are told at once; one that is wrong is never replaced by its
-// default, the sidecar then reports nothing.
+// Every setting of the sidecar, in one table: name, default, parser, description. The reference of
+// settings is made from it. All errors are listed at once. With any error the sidecar reports
+// nothing.
 
 import { LOG_LEVELS } from './log.ts'
 import { MODES } from './mode.ts'
@@ -8,7 +8,7 @@ import * as parsers from './setting-parsers.ts'
 
 export interface Setting {
   name: string
-  /** `undefined`: not set, and there is none. */
+  /** `undefined`: there is none. */
   default: string | undefined
   parse: (text: string) => unknown
   description: string
@@ -20,108 +20,112 @@ export const SETTINGS = [
     default: 'local',
     parse: parsers.oneOf(MODES),
     description:
-      '`off`: nothing is kept, nothing is sent. `local`: everything but sending, to look at what would leave. `on`: reports are sent. DO_NOT_TRACK and the two files below can only lower it.',
+      '`off`: nothing is kept and nothing is sent. `local`: reports are kept for you to read and never sent. `on`: reports are sent. DO_NOT_TRACK and the next two settings can only lower the mode.',
   },
   {
     name: 'USAGE_ANNOTATIONS_FILE',
     default: undefined,
     parse: parsers.anyText,
     description:
-      'Annotations of the pod, a file of a downward API volume. `usage-sidecar.dev/reporting` (`off`, `local`, `on`) is in force in two seconds. A file that cannot be read, or another word, is off.',
+      'File of a downward API volume with the annotations of the pod. The sidecar obeys `usage-sidecar.dev/reporting` (`off`, `local`, `on`) within two seconds. An unreadable file and any other word mean off.',
   },
   {
     name: 'USAGE_OFF_FILE',
     default: undefined,
     parse: parsers.anyText,
     description:
-      'Kill switch: while a file of this name exists, whatever it holds, reporting is off. In force in two seconds.',
+      'Kill switch. While a file with this name exists, reporting is off, whatever the file contains. In force within two seconds.',
   },
   {
     name: 'USAGE_POLICY',
     default: undefined,
     parse: parsers.anyText,
-    description: 'File of the policy. Read again when it changes.',
+    description: 'File of the policy. The sidecar reads it again when it changes.',
   },
   {
     name: 'USAGE_POLICY_TEXT',
     default: undefined,
     parse: parsers.anyText,
-    description: 'The policy itself, instead of a file.',
+    description: 'The text of the policy, instead of a file.',
   },
   {
     name: 'USAGE_POLICY_OVERLAY',
     default: undefined,
     parse: parsers.anyText,
     description:
-      'File that narrows the policy and can do nothing else. Read again when it changes.',
+      'File of an overlay, which can only narrow the policy. The sidecar reads it again when it changes.',
   },
   {
     name: 'USAGE_POLICY_DIGEST',
     default: undefined,
     parse: parsers.digest,
     description:
-      'Digest of the policy as its maintainers ship it. Only a policy with this digest names it in reports; any other says `custom`.',
+      'Digest of the policy that the maintainers ship. Reports name a policy with this digest; any other policy is named `custom`.',
   },
   {
     name: 'USAGE_ENDPOINT',
     default: undefined,
     parse: parsers.endpoint,
-    description: 'Base URL of the usage collector; `/v1/traces` is appended. Needed for `on`.',
+    description:
+      'Base URL of the usage collector. The sidecar appends `/v1/traces`. Required for `on`.',
   },
   {
     name: 'USAGE_HEADERS_FILE',
     default: undefined,
     parse: parsers.anyText,
-    description: 'Headers for the collector, `Name: value` a line. Read again for every drain.',
+    description:
+      'File of headers for the collector, one `Name: value` on each line. Read again before each drain of the queue.',
   },
   {
     name: 'USAGE_CA_FILE',
     default: undefined,
     parse: parsers.anyText,
-    description: 'Certificates (PEM) that are trusted instead of those of the system.',
+    description:
+      'File of certificates (PEM) that the sidecar trusts instead of those of the system.',
   },
   {
     name: 'USAGE_CLIENT_CERT_FILE',
     default: undefined,
     parse: parsers.anyText,
-    description: 'Certificate (PEM) that the sidecar shows to the collector.',
+    description: 'File of the certificate (PEM) that the sidecar presents to the collector.',
   },
   {
     name: 'USAGE_CLIENT_KEY_FILE',
     default: undefined,
     parse: parsers.anyText,
-    description: 'Its private key (PEM).',
+    description: 'File of the private key (PEM) of that certificate.',
   },
   {
     name: 'USAGE_PROXY',
     default: undefined,
     parse: parsers.proxy,
     description:
-      'HTTP proxy on the way to the collector, `http://[user:password@]host:port`; it sees the host of the endpoint, not what is sent. No other variable names one.',
+      'HTTP proxy for the collector, `http://[user:password@]host:port`. The proxy sees the host of the endpoint, not the reports. The sidecar ignores other proxy variables.',
   },
   {
     name: 'USAGE_HTTP_LISTEN',
     default: '127.0.0.1:4318',
     parse: parsers.loopbackAddress,
-    description: 'Where OTLP over HTTP is taken in; loopback only.',
+    description: 'Address of the receiver for OTLP over HTTP. It must be a loopback address.',
   },
   {
     name: 'USAGE_GRPC_LISTEN',
     default: '127.0.0.1:4317',
     parse: parsers.loopbackAddress,
-    description: 'Where OTLP over gRPC is taken in; loopback only.',
+    description: 'Address of the receiver for OTLP over gRPC. It must be a loopback address.',
   },
   {
     name: 'USAGE_PAGE_LISTEN',
     default: '127.0.0.1:4320',
     parse: parsers.loopbackAddress,
-    description: 'Where the page shows what is reported, what waits and what left; loopback only.',
+    description:
+      'Address of the page, which shows what is reported, queued and sent. It must be a loopback address.',
   },
   {
     name: 'USAGE_HEALTH_LISTEN',
     default: ':4319',
     parse: parsers.listenAddress,
-    description: 'Where `/startupz` and `/livez` answer, and nothing else.',
+    description: 'Address of the probes `/startupz` and `/livez`.',
   },
   {
     name: 'USAGE_METRICS_LISTEN',
@@ -134,14 +138,15 @@ export const SETTINGS = [
     name: 'USAGE_DATA_DIR',
     default: '/var/lib/usage-sidecar',
     parse: parsers.anyText,
-    description: 'Folder of the queue, the receipts and what was sent, for one process at a time.',
+    description:
+      'Data directory, with the queue, the receipts and the reports that were sent. Only one process can use it at a time.',
   },
   {
     name: 'USAGE_IDENTITY_DIR',
     default: undefined,
     parse: parsers.anyText,
     description:
-      'Folder with `instance-id` and `secret`, made if it can be written to. Without it there are no pseudonyms.',
+      'Directory of `instance-id` and `secret`. The sidecar creates them if it can write there. Without them there are no pseudonyms.',
   },
   {
     name: 'USAGE_FACTS',
@@ -154,66 +159,67 @@ export const SETTINGS = [
     default: undefined,
     parse: parsers.anyText,
     description:
-      'More of them from a file, such as those of the cluster; of one name, USAGE_FACTS wins. Read again when it changes.',
+      'File of more facts, for example those of the cluster. USAGE_FACTS wins if both have a name. The sidecar reads the file again when it changes.',
   },
   {
     name: 'USAGE_SEND_INTERVAL',
     default: '1h',
     parse: parsers.positiveDuration,
-    description: 'Reports are sent once in each interval, at a random moment of it.',
+    description: 'The sidecar sends reports once in each interval, at a random moment.',
   },
   {
     name: 'USAGE_FIRST_SEND_DELAY',
     default: '0',
     parse: parsers.duration,
     description:
-      'Nothing is sent before this time after reporting was turned on, nor before this time after the policy changed.',
+      'The sidecar sends nothing for this time after reporting was turned on, and again after each change of the policy.',
   },
   {
     name: 'USAGE_HEARTBEAT',
     default: 'on',
     parse: parsers.oneOf(['on', 'off'] as const),
     description:
-      '`off`: this sidecar makes no `usage.heartbeat`, as in the pod of the facts job, which is no application.',
+      '`off`: this sidecar makes no `usage.heartbeat`. The pod of the facts job uses this, because it is no application.',
   },
   {
     name: 'USAGE_MAX_BODY',
     default: '64MiB',
     parse: parsers.size,
     description:
-      'Largest request, before and after inflation (JSON: 8MiB); less where the memory limit of the container asks for it.',
+      'Largest request, before and after inflation (JSON: 8MiB). It is lower if the memory limit of the container requires it.',
   },
   {
     name: 'USAGE_MAX_INFLIGHT',
     default: '128MiB',
     parse: parsers.size,
     description:
-      'Bytes of all requests that are taken in at the same moment; less where the memory limit of the container asks for it.',
+      'Largest size of all requests that are in progress together. It is lower if the memory limit of the container requires it.',
   },
   {
     name: 'USAGE_QUEUE_MAX',
     default: '64MiB',
     parse: parsers.size,
-    description: 'Bytes on disk that may wait for the collector.',
+    description: 'Largest size of the queue on disk.',
   },
   {
     name: 'USAGE_QUEUE_MAX_AGE',
     default: '7d',
     parse: parsers.positiveDuration,
-    description: 'What waits longer is dropped and counted.',
+    description: 'Reports that stay in the queue for longer are dropped and counted.',
   },
   {
     name: 'USAGE_QUEUE_FULL',
     default: 'refuse',
     parse: parsers.oneOf(['refuse', 'drop-oldest'] as const),
     description:
-      'When the queue is full: `refuse` answers 503 until there is room, `drop-oldest` drops and counts the oldest file.',
+      'What happens when the queue is full. `refuse` answers 503 until there is space. `drop-oldest` drops the oldest file and counts its spans.',
   },
   {
     name: 'USAGE_LOG_LEVEL',
     default: 'info',
     parse: parsers.oneOf(LOG_LEVELS),
-    description: '`debug`, `info`, `warn` or `error`. No level ever shows data.',
+    description:
+      '`debug`, `info`, `warn` or `error`. `debug` logs the size and counts of each request. No level logs data.',
   },
 ] as const satisfies readonly Setting[]
 
@@ -297,43 +303,42 @@ const isConfigOf = <S extends Setting>(
   values: Readonly<Record<string, unknown>>,
 ): values is ConfigOf<S> => settings.every(({ name }) => memberOf(name) in values)
 
-/**
- * Settings that do not fit each other; `given` are the names of those that are set, rightly or
- * wrongly.
- */
+/** Errors of settings that do not fit each other. `given` are those that are set, valid or not. */
 function crossValidate(config: Config, given: ReadonlySet<string>): string[] {
   const errors: string[] = []
   if (config.reporting === 'off') return errors
   if (config.policy === undefined && config.policyText === undefined)
     errors.push(
-      'USAGE_POLICY is not set. Name the file of the policy, or give it in USAGE_POLICY_TEXT.',
+      'USAGE_POLICY is not set. Set it to the file of the policy, or set USAGE_POLICY_TEXT to its text.',
     )
   if (config.policy !== undefined && config.policyText !== undefined)
     errors.push('USAGE_POLICY and USAGE_POLICY_TEXT are both set. Remove one.')
   if (config.reporting === 'on' && !given.has('USAGE_ENDPOINT'))
     errors.push(
-      'USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.',
+      'USAGE_ENDPOINT is not set, but USAGE_REPORTING is on. Set it to the base URL of the collector.',
     )
   if (config.proxy !== undefined && config.endpoint?.startsWith('http:'))
     errors.push(
-      'USAGE_PROXY is set, and USAGE_ENDPOINT is not https. Remove the proxy, or use an https endpoint.',
+      'USAGE_PROXY is set, but USAGE_ENDPOINT is not https. Remove the proxy, or use an https endpoint.',
     )
   if ((config.clientCertFile === undefined) !== (config.clientKeyFile === undefined))
-    errors.push('USAGE_CLIENT_CERT_FILE and USAGE_CLIENT_KEY_FILE go together. Set both or none.')
+    errors.push(
+      'Only one of USAGE_CLIENT_CERT_FILE and USAGE_CLIENT_KEY_FILE is set. Set both or none.',
+    )
   return errors
 }
 
-/** What the process itself needs, whatever arrives: measured, see test/bench/README.md. */
+/** What the process itself needs, whatever it receives. Measured, see test/bench/README.md. */
 const OWN_MEMORY = 64 * 1024 * 1024
 const JSON_BODY = 8 * 1024 * 1024
-/** Of records for the disk, where no memory limit asks for less. */
+/** Records that wait for the disk, unless a memory limit requires less. */
 const WAITING = 8 * 1024 * 1024
 
 export interface Limits {
   maxBody: number
   maxJsonBody: number
   maxInflight: number
-  /** Of the records that wait for the disk. */
+  /** Bytes of the records that wait for the disk. */
   maxWaiting: number
 }
 

@@ -129,7 +129,7 @@ test('collect tells all wrong flags at once and repeats none', () => {
     '0.0.0.0:1',
   ])
   assert.deepEqual([status, stdout], [EXIT.config, ''])
-  assert.match(stderr, /^--listen is .*\.\n--page-listen is .*\.\n$/)
+  assert.match(stderr, /^--listen must .*\.\n--page-listen must .*\.\n$/)
   assert.doesNotMatch(stderr, /CANARY|0\.0\.0\.0/)
 })
 

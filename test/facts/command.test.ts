@@ -15,12 +15,12 @@ test('wrong flags and settings are told before anything is asked', async () => {
     [
       ['--facts-config-map', '../secrets/x'],
       EXIT.usage,
-      /--facts-config-map is a name of Kubernetes/,
+      /--facts-config-map must be a Kubernetes name/,
     ],
-    [['--namespace', 'a/b'], EXIT.usage, /--namespace is a name of Kubernetes/],
-    [['--identity-secret', 'A'], EXIT.usage, /--identity-secret is a name of Kubernetes/],
+    [['--namespace', 'a/b'], EXIT.usage, /--namespace must be a Kubernetes name/],
+    [['--identity-secret', 'A'], EXIT.usage, /--identity-secret must be a Kubernetes name/],
     [['--start-within', '25h'], EXIT.usage, /--start-within is at most a day/],
-    [['--start-within', 'soon'], EXIT.usage, /--start-within is a duration/],
+    [['--start-within', 'soon'], EXIT.usage, /--start-within must be a duration/],
     [['--wait', '-1'], EXIT.usage, /--wait|is not known/],
     ...[
       'https://127.0.0.1:4318',
@@ -33,8 +33,8 @@ test('wrong flags and settings are told before anything is asked', async () => {
       EXIT.usage,
       /is the sidecar in the same pod/,
     ]),
-    [['--log-level', 'loud'], EXIT.config, /--log-level is one of/],
-    [['--first-send-delay', 'never'], EXIT.config, /--first-send-delay is a duration/],
+    [['--log-level', 'loud'], EXIT.config, /--log-level must be one of/],
+    [['--first-send-delay', 'never'], EXIT.config, /--first-send-delay must be a duration/],
     [['--facts', '{CANARY'], EXIT.config, /^USAGE_FACTS is not JSON/],
   ]
   const env = { ...POLICY, KUBECONFIG: '/nowhere' }

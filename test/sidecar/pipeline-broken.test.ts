@@ -141,10 +141,10 @@ describe('a sidecar with a fault', { concurrency: true }, () => {
       })
       const sidecar = await startHere(t, place)
       const sentences = [
-        'USAGE_SEND_INTERVAL is a duration such as 30s, 5m, 1h or 7d.',
-        'USAGE_QUEUE_FULL is one of refuse, drop-oldest.',
-        'USAGE_LOG_LEVEL is one of debug, info, warn, error.',
-        'USAGE_ENDPOINT is not set, and USAGE_REPORTING is on. Give the base URL of the collector.',
+        'USAGE_SEND_INTERVAL must be a duration, for example 30s, 5m, 1h or 7d.',
+        'USAGE_QUEUE_FULL must be one of refuse, drop-oldest.',
+        'USAGE_LOG_LEVEL must be one of debug, info, warn, error.',
+        'USAGE_ENDPOINT is not set, but USAGE_REPORTING is on. Set it to the base URL of the collector.',
       ]
       const errors = sentences.map((sentence) => `settings: nothing is kept or sent: ${sentence}`)
       await keepsNothing(sidecar, place.folder, errors)
@@ -157,7 +157,7 @@ describe('a sidecar with a fault', { concurrency: true }, () => {
       const child = await startChild(t, await placeOf(t, { USAGE_REPORTING: 'maybe' }))
       assert.equal((await post(child.port, execution())).status, 200)
       assert.deepEqual(errorsIn(child.lines()), [
-        'settings: nothing is kept or sent: USAGE_REPORTING is one of off, local, on.',
+        'settings: nothing is kept or sent: USAGE_REPORTING must be one of off, local, on.',
       ])
       assert.equal(await child.end('SIGTERM'), 0)
     })

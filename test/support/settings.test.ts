@@ -16,7 +16,7 @@ test('the defaults are those of the table, and a policy is all that is missing',
   assert.deepEqual(config.httpListen, { host: '127.0.0.1', port: 4318 })
   assert.equal(config.sendInterval, 3_600_000)
   assert.deepEqual(errors, [
-    'USAGE_POLICY is not set. Name the file of the policy, or give it in USAGE_POLICY_TEXT.',
+    'USAGE_POLICY is not set. Set it to the file of the policy, or set USAGE_POLICY_TEXT to its text.',
   ])
 })
 
@@ -87,7 +87,7 @@ test('doors for raw spans and the page are on loopback alone', () => {
     ])
       assert.match(
         String(readConfig({ ...WORKING, [name]: address }).errors),
-        new RegExp(`^${name} is an address`),
+        new RegExp(`^${name} must be (an address|a loopback address)`),
         address,
       )
     for (const address of ['127.0.0.1:1', '127.9.9.9:1', '[::1]:1', 'localhost:1'])
