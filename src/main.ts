@@ -19,12 +19,12 @@ if (major < NEEDED) {
     (await import('node:v8')).setFlagsFromString('--memory-saver-mode')
   const { runCommand } = await import('./cli/commands.ts')
   const stops: (() => void)[] = []
-  let told = 0
+  let signals = 0
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       for (const stop of stops) stop()
-      // Whoever asks twice wants it now; nothing that counts is only in memory.
-      if (++told > 1) process.exit(1)
+      // A second signal ends the process at once. Nothing acknowledged is only in memory.
+      if (++signals > 1) process.exit(1)
     })
   }
   process.exitCode = await runCommand(process.argv.slice(2), {

@@ -169,7 +169,7 @@ export class HttpReceiver {
     this.#options.counters.add(`requests.refused.${status}`)
     const headers: Record<string, string> = {}
     if (status === 405) headers.allow = 'POST'
-    // Nobody waits for the rest of a slow body, nor for a body that the client may not send.
+    // Do not wait for the rest of a slow body, nor for a body that the client may not send.
     if (status === 408 || call.awaitsContinue) headers.connection = 'close'
     if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds)
     this.#reply(call, status, statusBody(call.encoding, rpcCodeOf(status), message), headers)

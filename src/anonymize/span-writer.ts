@@ -52,7 +52,7 @@ export class SpanWriter {
   }
 
   begin(): void {
-    // After a refused request nobody has called `done`.
+    // A refused request never calls `done`.
     this.done()
     this.#pos = 0
     this.#count = 0

@@ -1,4 +1,4 @@
-// `collect`: the usage collector for a small project, until it is told to stop.
+// `collect`: the usage collector for a small project, until it receives a signal.
 import { Budget } from '../accept/budget.ts'
 import { HttpReceiver } from '../accept/http-receiver.ts'
 import { Collector, type CollectorOptions } from '../collect/collector.ts'
@@ -42,11 +42,11 @@ export async function collect(host: Host, input: Input): Promise<number> {
     counters,
     log,
   })
-  const { promise: told, resolve: tell } = Promise.withResolvers<void>()
-  host.onStop(tell)
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
+  host.onStop(stop)
   const { otlp, page } = await collector.start()
   log.info('collect: ready', { port: otlp.port, page: page.port })
-  await told
+  await stopped
   await collector.stop()
   return EXIT.done
 }

@@ -124,7 +124,7 @@ class Application {
 }
 
 /**
- * Prints a live line until the counts agree (`once`), the deadline passes, or somebody stops it.
+ * Prints a live line until the counts agree (`once`), the deadline passes, or a signal arrives.
  */
 async function watchCounts(
   host: Host,

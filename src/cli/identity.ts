@@ -49,9 +49,9 @@ const line = ({ span, name, lasts, value }: OwnPseudonym): string =>
   `  ${(span === undefined ? 'with every batch' : `span ${span}`).padEnd(24)} ${name.padEnd(24)} ${LASTS[lasts].padEnd(15)} ${value}`
 
 const MEANING = `From the next start on this installation counts as a new one: a new id, a new secret, new pseudonyms.
-- What was sent stays with the collector. Its values can no longer be told afterwards: note \`identity show\` first, if you want them deleted.
+- What was sent stays with the collector. Note the output of \`identity show\` first if you want it deleted; it is unknown afterwards.
 - A sidecar that runs keeps the old identity until it is started again. Replicas that share the folder change together.
-- What waits to be sent was made under the old identity and is still sent; USAGE_REPORTING=off wipes it.
+- Queued reports carry the old identity and are still sent. USAGE_REPORTING=off wipes them.
 `
 
 export async function resetIdentityCommand(host: Host, input: Input): Promise<number> {

@@ -1,4 +1,4 @@
-// `run`: the sidecar itself, until it is told to stop and the application is gone.
+// `run`: the sidecar itself, until it receives a signal and the application has ended.
 
 import { createPipeline } from '../sidecar/pipeline.ts'
 import { Counters } from '../support/counters.ts'
@@ -19,12 +19,12 @@ export async function run(host: Host, input: Input): Promise<number> {
     counters,
     log,
   })
-  const { promise: told, resolve: tell } = Promise.withResolvers<void>()
-  host.onStop(tell)
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
+  host.onStop(stop)
   await pipeline.start()
   // Its own timers are unreferenced, so this keeps the process even where no port could be opened.
   const alive = setInterval(() => undefined, 60_000)
-  await told
+  await stopped
   clearInterval(alive)
   await pipeline.finish()
   log.info('run: stopped', counters.snapshot())

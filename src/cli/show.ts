@@ -1,7 +1,6 @@
-// `show`: what lies in the data folder, for people: without a file the list of what waits, what
-// left and the receipts; with one a file of queue/, sending/ or sent/, decoded, with the SHA-256
-// that receipts.jsonl names (the bytes of the file are the bytes of the request), or the receipts.
-// It reads, and changes nothing.
+// `show`: prints the data directory for people. Without a file it lists the queued files, the sent
+// files and the receipts. With a file of queue/, sending/ or sent/ it decodes the file and prints
+// the SHA-256 that receipts.jsonl names. It changes nothing.
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -43,11 +42,11 @@ async function list(host: Host, folder: string): Promise<number> {
     await filesIn(folder, 'sending'),
     await filesIn(folder, 'sent'),
   ]
-  const told = await receiptsIn(folder, LISTED_RECEIPTS)
+  const receipts = await receiptsIn(folder, LISTED_RECEIPTS)
   host.out(`${folder}\n\n`)
   host.out(`${part('waits', [...sending, ...queue].map(line))}\n`)
   host.out(`${part('left, and is kept', sent.map(line))}\n`)
-  host.out(part(`receipts (the last ${LISTED_RECEIPTS})`, told.map(receiptLine)))
+  host.out(part(`receipts (the last ${LISTED_RECEIPTS})`, receipts.map(receiptLine)))
   return EXIT.done
 }
 

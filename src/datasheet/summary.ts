@@ -85,12 +85,14 @@ const everyShare = ({ resource, records }: LeakBudget): BitShare[] => [
 ]
 
 function linksOf({ resource, records }: LeakBudget): string[] {
-  const told = (place: string, { name, links }: BitShare): string[] =>
+  const shares = (place: string, { name, links }: BitShare): string[] =>
     links === undefined ? [] : [`${place}${name} for ${LINKS[links]}`]
   return [
-    ...resource.flatMap((share) => told('', share)),
+    ...resource.flatMap((share) => shares('', share)),
     ...records.flatMap((record) =>
-      record.shares.flatMap((share) => told(share.name === 'ids' ? `${record.name} ` : '', share)),
+      record.shares.flatMap((share) =>
+        shares(share.name === 'ids' ? `${record.name} ` : '', share),
+      ),
     ),
   ]
 }

@@ -83,11 +83,11 @@ const SUFFIXES: readonly [RegExp, string][] = [
   [/\+k3s/, 'k3s'],
 ]
 
-/** Distribution by the API server's version; `undefined` if it cannot be told. */
+/** Distribution by the API server's version; `undefined` if unknown. */
 export const distributionByVersion = (gitVersion: string): string | undefined =>
   SUFFIXES.find(([suffix]) => suffix.test(gitVersion))?.[1]
 
-/** Distribution by a node; `undefined` if it cannot be told. */
+/** Distribution by a node; `undefined` if unknown. */
 export function distributionByNode({ aks, providerId }: Node): string | undefined {
   if (aks) return 'aks'
   return providerId.startsWith('kind://') ? 'kind' : undefined

@@ -32,7 +32,7 @@ export function checkPeriods(reader: YamlReader, { resource, spans }: Policy): v
 }
 
 /**
- * Mistakes as `line:column: sentence`; none where the policy tells no more than its limits allow.
+ * Errors as `line:column: sentence`; none if the policy stays within its limits.
  */
 export function overLimits(reader: YamlReader, policy: Policy): string[] {
   const { limits } = policy

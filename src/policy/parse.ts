@@ -55,10 +55,7 @@ export interface CheckedPolicy {
   over: readonly string[]
 }
 
-/**
- * For those who tell exceeded limits apart from mistakes of the language; everybody else takes
- * `parsePolicy`.
- */
+/** Like `parsePolicy`, but keeps errors of the limits apart from errors of the language. */
 export function checkPolicy(text: string): CheckedPolicy {
   const reader = new YamlReader(text)
   const policy = reader.root === null ? undefined : parseRoot(reader, reader.root)

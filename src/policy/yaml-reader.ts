@@ -19,7 +19,7 @@ import {
 export type { Node }
 
 const MAX_POLICY_BYTES = 1024 * 1024
-/** Nobody mends more at once. */
+/** Reports at most this many errors. */
 const MAX_ERRORS = 100
 
 /**
@@ -55,7 +55,7 @@ function reasonNotToParse(text: string): string | undefined {
   // promise: policy-size-bounded
   if (Buffer.byteLength(text) > MAX_POLICY_BYTES)
     return '1:1: The file is larger than 1 MiB. Shorten it.'
-  // What is not UTF-8 was read as this character, and two such words are no longer told apart.
+  // Invalid UTF-8 was read as this character, so two such words look equal.
   const notUtf8 = text.indexOf('\ufffd')
   if (notUtf8 >= 0)
     return `${positionOf(text, notUtf8)}: This is not UTF-8. Save the file as UTF-8.`
@@ -89,10 +89,7 @@ function positionOf(text: string, offset: number): string {
 
 export class YamlReader {
   readonly errors: string[] = []
-  /**
-   * Where the parts of the policy that were read stand, for mistakes that only show when all is
-   * read.
-   */
+  /** Positions of the parts that were read, for errors that appear only when all is read. */
   readonly nodes = new Map<object, Node>()
   readonly #lines = new LineCounter()
   readonly root: Node | null
@@ -168,7 +165,7 @@ export class YamlReader {
     return `${Math.max(1, line)}:${Math.max(1, col)}: ${sentence}`
   }
 
-  /** Mistakes in the order of their places. */
+  /** Errors in the order of their places. */
   sorted(): string[] {
     const place = (error: string): [number, number] =>
       error.split(':', 2).map(Number) as [number, number]

@@ -83,7 +83,7 @@ export class FileIndex {
     await this.#disk
       .rename(this.#sendingPath(sequence), this.#sentPath(sequence))
       .catch((error: unknown) => {
-        // A file that somebody removed must not hold up the files behind it.
+        // A file removed from outside must not block the files behind it.
         if (errorCode(error) !== 'ENOENT') throw error
       })
     // promise: sent-synced

@@ -1,5 +1,5 @@
 // What the sidecar shows at /metrics. Queue and last success are read from the data directory, as
-// the page does, so they are right after a restart too. Loaded when somebody asks for it.
+// the page does, so they are right after a restart too. Loaded on the first request.
 import { type Policy, policyDigest } from '../policy/policy.ts'
 import { filesIn, receiptsIn } from '../queue/read-folder.ts'
 import { type GaugeValues, metricsText } from '../support/metrics.ts'

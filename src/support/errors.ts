@@ -1,6 +1,5 @@
-// The errors that have a meaning on the road. Their texts are ours from end to end: no library's
-// message and no byte of input is ever put into one (promise 3), so they may be logged and answered
-// as they are.
+// The errors that the pipeline distinguishes. Their messages contain no text of a library and no
+// byte of input (promise 3), so they may be logged and sent to clients.
 import type { RefusalStatus } from './counters.ts'
 
 /**
@@ -61,6 +60,6 @@ export function placeOf(error: unknown): string {
   return /([\w.-]+\.[jt]s:\d+:\d+)/.exec(frames)?.[1] ?? 'unknown'
 }
 
-/** An error that is told apart by its code, like the errors of the system. */
+/** An error that is recognized by its code, like the errors of the system. */
 export const systemError = (code: string, message: string): Error =>
   Object.assign(new Error(message), { code })

@@ -1,13 +1,15 @@
-// Gives the memory of a large buffer back now. The garbage collector sees buffers as small objects:
-// it comes when 32 to 64 MiB of them are waiting (measured, Node 26), and a sidecar's container has
-// 96 in all. So whoever holds the last reference to bytes of the road says so, and what the limits
-// allow is what the process really uses.
+// Gives the memory of a large buffer back at once. The garbage collector sees buffers as small
+// objects and frees them only when 32 to 64 MiB are unused (measured, Node 26). A sidecar's
+// container has 96 MiB in all. So the code that holds the last reference releases the bytes, and
+// real use stays within the limits.
 
-/** Small buffers are slices of a block that Node shares among them; it cannot be given back. */
+/**
+ * Small buffers are slices of a block that Node shares among them. That block cannot be released.
+ */
 const POOL_BYTES = Buffer.allocUnsafe(1).buffer.byteLength
 
 /**
- * Nobody may look at `bytes`, or at anything else that lies in the same ArrayBuffer, ever again.
+ * Afterwards no code may read `bytes` or anything else in the same ArrayBuffer.
  */
 export function release(bytes: Uint8Array): void {
   const { buffer } = bytes

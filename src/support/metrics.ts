@@ -1,5 +1,5 @@
 // What /metrics shows, in the text format of Prometheus: the table of counters, and a table of
-// gauges. Loaded when somebody asks for it.
+// gauges. Loaded on the first request.
 // The format is a line for each series, so it needs no library. prom-client would keep a second
 // copy of every counter in memory.
 import { COUNTERS, type CounterRow, type Counters, type Program } from './counters.ts'

@@ -1,7 +1,7 @@
-// Tells when a small file's content changes, or whether it is there, by looking again every two
-// seconds and comparing. Looking finds what notifications miss: the symlink swap of a Kubernetes
-// volume, a file that appears later, network file systems, exhausted inotify limits. What could not
-// be found out is told as `undefined`; what that means is the caller's business (for consent: off).
+// Reports when a small file changes, appears or disappears, by reading it every two seconds.
+// Reading finds what notifications miss: symlink swaps of Kubernetes volumes, files that appear
+// later, network file systems and exhausted inotify limits. An unreadable file is reported as
+// `undefined`, and the caller decides what that means. For consent it means off.
 import {
   closeSync,
   constants,
