@@ -20,6 +20,8 @@ export const IMAGES = {
 export type Image = keyof typeof IMAGES
 export const root = new URL('../../', import.meta.url).pathname
 const ENTRY = 'usage-sidecar.js'
+/** Files of src/cli/ that are no command and that every image needs. */
+const SHARED = ['src/cli/commands.ts', 'src/cli/help.ts']
 
 /** Paths below the bundle's folder, the entry first. */
 export function chunksOf(
@@ -37,7 +39,7 @@ export function chunksOf(
     if (output === undefined || found.has(path)) return
     if (
       output.entryPoint?.startsWith('src/cli/') &&
-      output.entryPoint !== 'src/cli/commands.ts' &&
+      !SHARED.includes(output.entryPoint) &&
       !wanted.has(output.entryPoint)
     )
       return
