@@ -4,7 +4,9 @@ import { isLoopback } from '../support/setting-parsers.ts'
 
 /** Any port: a port-forward may use another one than the server. */
 const LOOPBACK = /^(localhost|[\d.]+|\[::1\])(?::\d{1,5})?$/i
-/** Names that no public DNS zone can hold: names without a dot, names below `localhost`, and addresses. */
+/**
+ * Names that no public DNS zone can hold: names without a dot, names below `localhost`, addresses.
+ */
 const LOCAL = /^(?:[\w-]*|[\w.-]+\.localhost|[\d.]+|\[[\da-f:.]+\])\.?(?::\d*)?$/i
 
 /** Accepts `localhost` and every loopback address. For pages that a browser reads. */
