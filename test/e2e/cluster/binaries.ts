@@ -7,10 +7,10 @@ import { cached } from '../cache.ts'
 import { goEnvironment } from '../go.ts'
 import { runTool } from '../tools.ts'
 
-const folder = import.meta.dirname
+const recipes = import.meta.dirname
 /** Like `1.36.4`. */
 export const KUBERNETES = /^\tk8s\.io\/kubernetes v(\S+)/m.exec(
-  readFileSync(join(folder, 'kubernetes/go.mod'), 'utf8'),
+  readFileSync(join(recipes, 'kubernetes/go.mod'), 'utf8'),
 )![1]!
 /** Name: module beside this file, package. */
 const PACKAGES = {
@@ -32,7 +32,7 @@ export function binaries<Name extends Binary>(...names: readonly Name[]): Record
   for (const name of names) {
     const [module, main] = PACKAGES[name]
     const folder = cached(`kubernetes-${KUBERNETES}/${name}`, (output) =>
-      build(join(folder, module), main, `${output}/${name}`),
+      build(join(recipes, module), main, `${output}/${name}`),
     )
     paths[name] = join(folder, name)
   }
